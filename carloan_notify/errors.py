@@ -1,0 +1,60 @@
+"""Exceptions that end a run, each with its exit code. What a night expects to meet is a value, not one of these."""
+
+from collections.abc import Sequence
+
+EXIT_OK = 0
+EXIT_FAILED_ITEMS = 1
+EXIT_USAGE = 2
+EXIT_BUG = 3
+EXIT_LOCKED = 4
+EXIT_GUARD = 5
+EXIT_INTERRUPTED = 130
+
+
+class CarloanNotifyError(Exception):
+    """The run cannot go on. The text says what, where and how to fix it; it never holds personal data."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConfigError(CarloanNotifyError):
+    """The configuration is wrong. `problems` holds all of them, each `dotted.path: what; how to fix it`."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep every problem, so that one reading mends them all."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class SourceError(CarloanNotifyError):
+    """A table cannot be read at all: missing file, missing column, wrong encoding, database out of reach."""
+
+
+class CalendarError(CarloanNotifyError):
+    """A calendar does not cover a year that is needed; the text names the year and the cure."""
+
+
+class TemplateError(CarloanNotifyError):
+    """The template folder cannot be used."""
+
+
+class LedgerError(CarloanNotifyError):
+    """The ledger cannot be opened, written or trusted."""
+
+
+class AccountError(CarloanNotifyError):
+    """A provider refuses the whole account (no balance, bad signature); nothing more may be sent through it."""
+
+    exit_code = EXIT_FAILED_ITEMS
+
+
+class LockedError(CarloanNotifyError):
+    """Another run holds the lock; the text names the holder."""
+
+    exit_code = EXIT_LOCKED
+
+
+class GuardError(CarloanNotifyError):
+    """A guard stopped the night before the first message; the text says which and how to accept it."""
+
+    exit_code = EXIT_GUARD

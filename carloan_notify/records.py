@@ -1,0 +1,203 @@
+"""Frozen values that cross floors. No I/O, no clock. Fields that hold personal data never show in a repr."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Channel(StrEnum):
+    """How a message reaches a person."""
+
+    SMS = "sms"
+    VOICE = "voice"
+
+
+class MessageClass(StrEnum):
+    """What a message is for; opt-outs and contact hours are kept per class."""
+
+    SERVICE = "service"
+    COLLECTION = "collection"
+    MARKETING = "marketing"
+
+
+class Decision(StrEnum):
+    """What became of a notice tonight."""
+
+    QUEUED = "queued"
+    SUPPRESSED = "suppressed"
+    HELD = "held"
+    ALREADY_SENT = "already_sent"
+
+
+class MessageState(StrEnum):
+    """States of an outbox row (docs/architecture.md draws the machine)."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    RETRYABLE = "retryable"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """A provider's answer for one message, as the dispatcher needs to know it.
+
+    RETRYABLE and THROTTLED mean *definitely not sent*. UNKNOWN means the request left and nobody can say;
+    it is never sent again by itself.
+    """
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    RETRYABLE = "retryable"
+    THROTTLED = "throttled"
+    ACCOUNT = "account"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """Who speaks. `sign` stands first in every message, without brackets (安达车贷); `currency` is ISO 4217."""
+
+    lender_id: str
+    name: str
+    sign: str
+    hotline: str
+    currency: str
+    timezone: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message as it will be read or spoken. `template_version` is a hash of the template's source."""
+
+    text: str = field(repr=False)
+    encoding: str
+    units: int
+    segments: int
+    template: str
+    template_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredNotice:
+    """One notice that a message tells. A message that merges several loans covers several notices."""
+
+    idempotency_key: str
+    loan_id: str
+    installment_no: int
+    original_due_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message ready for the outbox. `covers` is never empty; its first entry is the message's own loan.
+
+    `amount_minor` is in minor units. `until_paid` marks what a payment cancels. A resend carries
+    `resend_of`, `operator` and `reason`.
+    """
+
+    message_id: str
+    covers: tuple[CoveredNotice, ...]
+    customer_id: str
+    notice: str
+    channel: Channel
+    role: str
+    message_class: MessageClass
+    language: str
+    phone: str = field(repr=False)
+    recipient_name: str = field(repr=False)
+    rendered: Rendered
+    params: Mapping[str, str] = field(repr=False)
+    due_on: date | None
+    amount_minor: int
+    not_before: datetime
+    expires_at: datetime
+    until_paid: bool
+    resend_of: str = ""
+    operator: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9)."""
+
+    message_id: str
+    channel: Channel
+    notice: str
+    language: str
+    phone: str = field(repr=False)
+    text: str = field(repr=False)
+    params: Mapping[str, str] = field(repr=False)
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """A provider's answer for one message. `code` is the provider's own; `detail` never holds personal data."""
+
+    message_id: str
+    outcome: Outcome
+    provider_ref: str = ""
+    code: str = ""
+    detail: str = ""
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the network says later. `message_id` is ours when the provider echoes it, else empty."""
+
+    provider: str
+    provider_ref: str
+    message_id: str
+    delivered: bool
+    code: str
+    detail: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the audit: JSON-safe `data`, without personal data."""
+
+    kind: str
+    subject: str
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardResult:
+    """A guard's view of the night. `tripped` stops it unless accepted by name."""
+
+    guard: str
+    tripped: bool
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class NightFacts:
+    """What guards compare between nights. Counts are rows or messages; cost is in minor units."""
+
+    as_of: date
+    loans_read: int
+    payments_read: int | None
+    rows_read: int
+    rows_rejected: int
+    active_loans: int
+    overdue_loans: int
+    messages: int
+    cost_minor: int
+    export_on: date | None
+    content_digest: str
+    newest_payment_on: date | None = None
