@@ -1,0 +1,1 @@
+"""CSV, Parquet and SQL to canonical frames, and rejected rows with their reasons."""

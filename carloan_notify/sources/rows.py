@@ -1,0 +1,177 @@
+"""A chunk of text cells → canonical columns of its good rows, and its rejected rows with their reasons."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from carloan_notify.sources.cells import CellRules, Values, parse_cells
+from carloan_notify.sources.chunks import BrokenRow, TextChunk
+from carloan_notify.sources.headers import HeaderMatch
+from carloan_notify.sources.problems import CURES, Problem, shown
+from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.tables import RUNNING_STATUSES, Column, Kind, Need, TableSpec
+
+REJECTS: Final[Mapping[str, str]] = {
+    "table": "str",
+    "file": "str",
+    "line": "int64",  # physical line of a text file (header = 1), row number from 1 elsewhere
+    "column": "str",  # canonical name, "" when the row as a whole is broken
+    "value": "str",  # masked when personal
+    "code": "str",
+    "cure": "str",
+    "owner": "str",  # whose row it was: loan_id, or customer_id of a contact; "" when unknown
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableRules:
+    """All that turns the cells of one table into values."""
+
+    spec: TableSpec
+    match: HeaderMatch
+    settings: TableSettings
+    cells: CellRules
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedChunk:
+    """Good rows by frame column (Arrow strings or numpy) with their lines, and the rejected rows.
+
+    `rejects` has the columns of REJECTS without table and file; rows = good rows + rejects.
+    """
+
+    columns: Mapping[str, Any]
+    lines: np.ndarray
+    rejects: pd.DataFrame
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Issue:
+    column: Column
+    problem: Problem
+    mask: np.ndarray
+
+
+def parse_chunk(chunk: TextChunk, rules: TableRules) -> ParsedChunk:
+    """Parse every column and part the rows; rows = good rows + rejected rows."""
+    texts = {column.name: _texts(column, chunk, rules) for column in rules.spec.columns}
+    values = {
+        column.name: parse_cells(column, texts[column.name], rules.cells) for column in rules.spec.columns
+    }
+    issues = [issue for column in rules.spec.columns for issue in _issues(column, texts, values, rules)]
+    bad = np.zeros(len(chunk.lines), dtype=bool)
+    for issue in issues:
+        bad |= issue.mask
+    good = np.flatnonzero(~bad)
+    columns = {
+        column.frame_name: _taken(values[column.name].values, good, bad) for column in rules.spec.columns
+    }
+    columns |= {
+        name: _taken(pc.utf8_trim_whitespace(chunk.columns[place]), good, bad)
+        for name, place in rules.match.extras.items()
+    }
+    owners = values[rules.spec.owner].values
+    rejects = pd.concat(
+        [_bad_rows(issues, np.flatnonzero(bad), chunk.lines, texts, owners), _broken(chunk.broken)]
+    )
+    return ParsedChunk(columns, chunk.lines[good], rejects, len(chunk.lines) + len(chunk.broken))
+
+
+def _texts(column: Column, chunk: TextChunk, rules: TableRules) -> pa.Array:
+    """The column's cells, trimmed, with the lender's codes translated and blanks filled by its default."""
+    default = rules.settings.defaults.get(column.name, "").strip()
+    place = rules.match.columns.get(column.name)
+    if place is None:
+        return pa.repeat(default, len(chunk.lines))
+    cells = pc.utf8_trim_whitespace(chunk.columns[place])
+    translations = rules.settings.values.get(column.name)
+    if translations:
+        coded = cells.dictionary_encode()
+        words = [translations.get(text, text) for text in coded.dictionary.to_pylist()]
+        cells = pa.array(words, pa.string()).take(coded.indices)
+    return pc.if_else(pc.equal(cells, ""), default, cells) if default else cells
+
+
+def _issues(
+    column: Column, texts: Mapping[str, pa.Array], values: Mapping[str, Values], rules: TableRules
+) -> list[_Issue]:
+    found = [_Issue(column, problem, mask) for problem, mask in values[column.name].problems.items()]
+    need = rules.spec.need(column, rules.cells.context.basis)
+    needed = need in {Need.CELL, Need.RUNNING_CELL}
+    if not needed and column.name not in rules.spec.any_of[:1]:
+        return found
+    blank = _is_blank(texts[column.name])
+    if need is Need.RUNNING_CELL:
+        blank &= np.isin(values["status"].values.to_numpy(zero_copy_only=False), RUNNING_STATUSES)
+    if not needed:
+        for other in rules.spec.any_of[1:]:
+            blank &= _is_blank(texts[other])
+    return [*found, _Issue(column, Problem.MISSING_VALUE, blank)] if blank.any() else found
+
+
+def _is_blank(cells: pa.Array) -> np.ndarray:
+    return np.array(pc.equal(cells, "").to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _taken(values: Any, good: np.ndarray, bad: np.ndarray) -> Any:  # noqa: ANN401 - Arrow or numpy array, as it came
+    if len(good) == len(bad):
+        return values
+    return values[good] if isinstance(values, np.ndarray) else values.take(pa.array(good))
+
+
+def _bad_rows(
+    issues: Sequence[_Issue],
+    bad: np.ndarray,
+    lines: np.ndarray,
+    texts: Mapping[str, pa.Array],
+    owners: pa.Array,
+) -> pd.DataFrame:
+    """One reject per bad row: its first problem, the others named in the cure."""
+    size = len(bad)
+    code, column, value, cure = (np.full(size, "", dtype=object) for _ in range(4))
+    for issue in issues:
+        hit = issue.mask[bad]
+        first, further = hit & (code == ""), hit & (code != "")
+        cells = texts[issue.column.name].take(pa.array(bad[first])).to_pylist()
+        value[first] = [shown(cell, personal=issue.column.personal) for cell in cells]
+        column[first] = issue.column.name
+        cure[first] = _cure(issue)
+        cure[further] = cure[further] + f"; also {issue.column.name}: {issue.problem}, {_cure(issue)}"
+        code[first] = issue.problem.value
+    owner = owners.take(pa.array(bad)).to_pylist()
+    return _rejects_frame(
+        {"line": lines[bad], "column": column, "value": value, "code": code, "cure": cure, "owner": owner}
+    )
+
+
+def _cure(issue: _Issue) -> str:
+    column = issue.column
+    if issue.problem is Problem.UNKNOWN_VALUE:
+        return f"{CURES[issue.problem]}; known are {', '.join(sorted(set(column.words.values())))}"
+    if issue.problem is Problem.OUT_OF_RANGE and column.kind is Kind.COUNT:
+        return f"{CURES[issue.problem]}; it lies between {column.least} and {column.most}"
+    return CURES[issue.problem]
+
+
+def _broken(broken: Sequence[BrokenRow]) -> pd.DataFrame:
+    return _rejects_frame(
+        {
+            "line": np.array([row.line for row in broken], dtype=np.int64),
+            "column": "",
+            "value": "",
+            "code": [row.problem.value for row in broken],
+            "cure": [f"{CURES[row.problem]}{f' ({row.detail})' if row.detail else ''}" for row in broken],
+            "owner": "",
+        }
+    )
+
+
+def _rejects_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    kinds = {name: REJECTS[name] for name in columns}
+    return pd.DataFrame(dict(columns), columns=list(columns)).astype(kinds)

@@ -1,0 +1,146 @@
+"""Where the lender's tables are, and how to read them."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from carloan_notify.settings import Settings
+from carloan_notify.sources.tables import TABLES, TableName
+
+
+class TableSettings(Settings):
+    """One table: a file (`path`) or a database query (`url` and `query`)."""
+
+    path: str = Field(
+        default="",
+        description="File to read, relative to the configuration file. CSV, TSV, either of them gzipped, or "
+        "Parquet. {as_of} stands for the business date; {as_of:%Y%m%d} writes it another way.",
+        examples=["exports/loans-{as_of}.csv"],
+    )
+    url: str = Field(
+        default="",
+        description="SQLAlchemy URL of a database to read instead of a file. Take the password from the "
+        "environment.",
+        examples=["postgresql+psycopg://reader:${CORE_DB_PASSWORD}@db.example/core"],
+        repr=False,
+    )
+    query: str = Field(
+        default="",
+        description="Query to run at `url`. :as_of is the business date as a bound parameter.",
+        examples=["SELECT * FROM loans WHERE export_date = :as_of"],
+    )
+    format: Literal["auto", "csv", "tsv", "parquet"] = Field(
+        default="auto", description="Format of the file; auto goes by its name.", examples=["csv"]
+    )
+    encoding: Literal["auto", "utf-8", "gb18030"] = Field(
+        default="auto",
+        description="Encoding of a text file; auto decodes the whole file to find out. "
+        "gb18030 includes GBK and GB2312.",
+        examples=["gb18030"],
+    )
+    delimiter: str = Field(
+        default="",
+        max_length=1,
+        description="Field delimiter of a text file; by default the header row tells.",
+        examples=[";"],
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Our column name to the header in your file, where they differ. Case and spaces do not "
+        "matter, "
+        "and the usual Chinese headers (合同号, 手机号, 还款日) are known already.",
+        examples=[{"loan_id": "CONTRACT_NO"}],
+    )
+    defaults: dict[str, str] = Field(
+        default_factory=dict,
+        description="Value for blank cells and for columns the file lacks, written as it would stand in the "
+        "file.",
+        examples=[{"timezone": "Asia/Shanghai", "language": "zh-CN"}],
+    )
+    values: dict[str, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Per column, your codes to our words. Common Chinese names (等额本息, 已结清) are known "
+        "already.",
+        examples=[{"status": {"01": "active", "09": "settled"}}],
+    )
+    date_format: str = Field(
+        default="",
+        description="Format of the dates (Python strptime), needed only for day-first or month-first dates.",
+        examples=["%d/%m/%Y"],
+    )
+    fictitious_phones: bool = Field(
+        default=False,
+        description="Accept phone numbers that reach nobody (+86 100…, +1 202 555 01xx, +44 7700 900xxx), "
+        "for rehearsals and samples. Leave it off with real exports.",
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if bool(self.path) == bool(self.url or self.query):
+            raise ValueError("give either `path`, or `url` and `query`")
+        if bool(self.url) != bool(self.query):
+            raise ValueError("`url` and `query` belong together: give both")
+        return self
+
+
+class SourcesSettings(Settings):
+    """All tables of the lender; only `loans` is always needed."""
+
+    loans: TableSettings = Field(description="One row per loan.")
+    installments: TableSettings | None = Field(
+        default=None,
+        description="The repayment schedule, one row per installment; needed for basis `supplied`.",
+    )
+    payments: TableSettings | None = Field(
+        default=None, description="What borrowers paid, one row per payment."
+    )
+    changes: TableSettings | None = Field(
+        default=None, description="Changes to running loans: deferral, extension, due-day change, prepayment."
+    )
+    events: TableSettings | None = Field(
+        default=None, description="Events to tell the borrower: application received, approved, disbursed…"
+    )
+    contacts: TableSettings | None = Field(
+        default=None,
+        description="Other persons and preferences: co-borrowers, guarantors, consent, opt-outs.",
+    )
+    chunk_rows: int = Field(
+        default=50_000, ge=1, le=1_000_000, description="Rows read and parsed at a time.", examples=[50_000]
+    )
+    max_line_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="A longer line is rejected without being loaded.",
+        examples=[1_048_576],
+    )
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Self:
+        problems = [problem for name in TABLES for problem in self._unknown_columns(name)]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def table(self, name: TableName) -> TableSettings | None:
+        """The settings of one table by its name, None when it is not configured."""
+        settings: TableSettings | None = getattr(self, name)
+        return settings
+
+    def _unknown_columns(self, name: TableName) -> list[str]:
+        settings = self.table(name)
+        if settings is None:
+            return []
+        known = {column.name for column in TABLES[name].columns}
+        options: dict[str, Mapping[str, object]] = {
+            "columns": settings.columns,
+            "defaults": settings.defaults,
+            "values": settings.values,
+        }
+        return [
+            f"{name}.{option}.{column}: no such column; the columns are {', '.join(sorted(known))}"
+            for option, mapping in options.items()
+            for column in mapping
+            if column not in known
+        ]

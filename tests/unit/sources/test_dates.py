@@ -1,0 +1,75 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carloan_notify.sources.dates import parse_date
+from carloan_notify.sources.problems import Problem
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05",
+        "2026-1-5",
+        "2026/1/5",
+        "2026/01/05",
+        "2026.1.5",
+        "20260105",
+        "2026年1月5日",
+        "2026年01月05日",
+        "２０２６/１/５",
+        "2026-01-05 00:00:00",
+        "2026-01-05T23:59:59.999",
+        "2026/1/5 8:30",
+        "'2026-01-05",
+        "2026-01-05 01:00+08:00",
+        "2026-01-04T16:00:00Z",
+        "2026-01-05 00:00:00.000000000",
+    ],
+)
+def test_one_day_in_many_spellings(text: str) -> None:
+    assert parse_date(text, zone=SHANGHAI) == date(2026, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("2026-02-31", Problem.IMPOSSIBLE_DATE),
+        ("2026-13-01", Problem.IMPOSSIBLE_DATE),
+        ("2026-02-29 10:00", Problem.IMPOSSIBLE_DATE),
+        ("2026-01-05 25:00", Problem.IMPOSSIBLE_DATE),
+        ("46027", Problem.EXCEL_SERIAL_DATE),
+        ("46027.5", Problem.EXCEL_SERIAL_DATE),
+        ("05/01/2026", Problem.BAD_DATE),
+        ("2026-01/05", Problem.BAD_DATE),
+        ("26-01-05", Problem.BAD_DATE),
+        ("tomorrow", Problem.BAD_DATE),
+        ("1900-01-01", Problem.DATE_OUT_OF_RANGE),
+        ("9999-12-31", Problem.DATE_OUT_OF_RANGE),
+        ("9999-12-31T23:00:00-12:00", Problem.IMPOSSIBLE_DATE),
+    ],
+)
+def test_what_is_no_date(text: str, problem: Problem) -> None:
+    assert parse_date(text, zone=SHANGHAI) is problem
+
+
+def test_a_format_of_the_lender() -> None:
+    assert parse_date("05/01/2026", zone=SHANGHAI, date_format="%d/%m/%Y") == date(2026, 1, 5)
+    assert parse_date("2026-01-05", zone=SHANGHAI, date_format="%d/%m/%Y") is Problem.BAD_DATE
+    late = parse_date("04/01/2026 20:00 +0000", zone=SHANGHAI, date_format="%d/%m/%Y %H:%M %z")
+    assert late == date(2026, 1, 5)
+
+
+@given(
+    st.datetimes(datetime(1971, 1, 1), datetime(2198, 12, 30)),  # noqa: DTZ001 - the zone is drawn apart
+    st.integers(-12, 14),
+)
+def test_a_moment_is_dated_where_the_lender_is(moment: datetime, offset: int) -> None:
+    aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(hours=offset)))
+    expected = (aware.astimezone(UTC)).astimezone(SHANGHAI).date()
+    assert parse_date(aware.isoformat(), zone=SHANGHAI) == expected

@@ -1,0 +1,175 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carloan_notify.sources.phone_cells import phone_cells
+from carloan_notify.sources.phones import FICTITIOUS_PREFIXES, PhoneResult, normalise_phone
+from carloan_notify.sources.problems import Problem
+
+CASES: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "data" / "phone_cases.json").read_text(encoding="utf-8")
+)
+
+
+def at_home(text: str, region: str = "CN", *, fictitious: bool = False) -> PhoneResult:
+    return normalise_phone(
+        text, region=region, allow_international=False, allow_landline=False, allow_fictitious=fictitious
+    )
+
+
+def anywhere(text: str, region: str = "GB") -> PhoneResult:
+    return normalise_phone(text, region=region, allow_international=True, allow_landline=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["id"]))
+def test_transcribed_cases(case: dict[str, Any]) -> None:
+    found = normalise_phone(
+        case["input"],
+        region=case["default_region"],
+        allow_international=case["allow_international"],
+        allow_landline=case["allow_landline"],
+    )
+    assert (found.e164 or None, found.error or None) == (case["e164"], case["error"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "13800138000",
+        "138 0013 8000",
+        "138-0013-8000",
+        "+86 138 0013 8000",
+        "+86 (0)138-0013-8000",
+        "0086 13800138000",
+        "8613800138000",
+        "086 13800138000",
+        "'13800138000",
+        "13800138000.0",
+        "１３８００１３８０００",
+        "\u200b+86\u00a013800138000\ufeff\r\n",
+        "138\u20110013\u20148000",
+    ],
+)
+def test_a_chinese_mobile_in_many_dresses(text: str) -> None:
+    assert at_home(text) == PhoneResult(e164="+8613800138000")
+
+
+@pytest.mark.parametrize(
+    ("text", "e164"),
+    [
+        ("+7 (8) (495) 123-45-67", "+74951234567"),
+        ("784951234567", "+74951234567"),
+        ("1-202-555-0104", "+12025550104"),
+        ("+0012025550104", "+12025550104"),
+        ("+04915161123456", "+4915161123456"),
+        ("0+44(0)7779123456", "+447779123456"),
+        ("04407379123456", "+447379123456"),
+        ("007341123456", "+447341123456"),
+        ("447700900020", "+447700900020"),
+    ],
+)
+def test_spreadsheet_damage_is_mended_where_foreign_numbers_are_allowed(text: str, e164: str) -> None:
+    assert anywhere(text) == PhoneResult(e164=e164)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "error"),
+    [
+        ("", "CN", "too_short"),
+        ("12", "GB", "too_short"),
+        ("138001380001234", "CN", "too_long"),
+        ("10000000000", "CN", "invalid_number"),
+        ("010-88888888", "CN", "not_a_cn_mobile"),
+        ("+447723456789", "CN", "not_a_cn_mobile"),
+        ("447723456789", "CN", "invalid_number"),
+        ("1.38E+10", "CN", "unknown_character"),
+        ("13800138000/13900139000", "CN", "unknown_character"),
+        ("0900 123 4567", "GB", "invalid_number"),
+        ("030 1234 5678", "GB", "not_a_uk_mobile"),
+        ("+999 12345678", "CN", "invalid_number"),
+        ("2025550", "US", "too_short"),
+    ],
+)
+def test_refused_numbers_say_why(text: str, region: str, error: str) -> None:
+    assert at_home(text, region) == PhoneResult(error=error)
+
+
+def test_a_north_american_number_is_no_landline_for_certain() -> None:
+    assert at_home("(202) 555-0104", "US").e164 == "+12025550104"
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "e164"),
+    [
+        ("10055501234", "CN", "+8610055501234"),
+        ("+86 100 5550 1234", "CN", "+8610055501234"),
+        ("+1 202 555 0123", "CN", "+12025550123"),
+        ("07700 900123", "GB", "+447700900123"),
+    ],
+)
+def test_numbers_that_reach_nobody_count_on_request(text: str, region: str, e164: str) -> None:
+    assert at_home(text, region, fictitious=True).e164 == e164
+    assert any(e164.startswith(prefix) for prefix in FICTITIOUS_PREFIXES)
+
+
+def test_numbers_that_reach_nobody_do_not_count_in_earnest() -> None:
+    assert at_home("10055501234").error == "invalid_number"
+
+
+def test_no_foreign_number_is_read_into_a_home_one() -> None:
+    assert at_home("12025550104", fictitious=True).e164 == ""
+
+
+def one_cell(text: str, region: str = "CN") -> str | Problem:
+    values, problems = phone_cells(pa.array([text]), region, fictitious=False)
+    return next((problem for problem, mask in problems.items() if mask[0]), values[0].as_py())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", ""),
+        ("1.38E+10", Problem.PHONE_SCIENTIFIC),
+        ("'1.38e+10", Problem.PHONE_SCIENTIFIC),
+        ("+447723456789", "+447723456789"),
+        ("00447723456789", Problem.PHONE_NOT_HOME_MOBILE),
+        ("010-88888888", Problem.PHONE_NOT_HOME_MOBILE),
+        ("10000000000", Problem.PHONE_INVALID),
+        ("13800138000", "+8613800138000"),
+        ("abc", Problem.PHONE_UNKNOWN_CHARACTER),
+    ],
+)
+def test_cells(text: str, found: str | Problem) -> None:
+    assert one_cell(text) == found
+
+
+def test_cells_of_a_region_without_the_quick_way() -> None:
+    assert one_cell("07723456789", "GB") == "+447723456789"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.from_regex(r"(\+86|\+1|86|1)?1?[0-9]{9,11}", fullmatch=True),
+            st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True),
+            st.sampled_from(["", "x", "+447723456789"]),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(["CN", "US"]),
+)
+def test_the_quick_way_finds_what_the_careful_way_finds(texts: list[str], region: str) -> None:
+    values, problems = phone_cells(pa.array(texts, pa.string()), region, fictitious=False)
+    bad = np.logical_or.reduce([np.zeros(len(texts), dtype=bool), *problems.values()])
+    for text, e164, is_bad in zip(texts, values.to_pylist(), bad, strict=True):
+        one_by_one = normalise_phone(
+            text, region=region, allow_international=text.startswith("+"), allow_landline=False
+        )
+        assert e164 == one_by_one.e164
+        assert is_bad == bool(text and one_by_one.error)
