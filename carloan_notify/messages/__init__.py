@@ -1,0 +1,1 @@
+"""Templates in a sandbox, segment counting, links and lint."""

@@ -1,0 +1,163 @@
+"""Signed one-tap links, short enough for a text message.
+
+A token is 24 characters: purpose and installment (2 bytes), last valid day (2), a keyed reference of the
+loan (8), a signature (6), in URL-safe base64. It holds no personal data and no contract number: the
+reference is an HMAC that only the holder of the key can compute, so the lender's page finds the loan by
+comparing `loan_ref` of its own loans. Guessing a token means guessing reference and signature together, 112
+bits.
+"""
+
+import base64
+import binascii
+import hashlib
+import struct
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from itsdangerous import Signer
+from itsdangerous.signer import HMACAlgorithm
+
+from carloan_notify.messages.settings import MessagesSettings
+
+_PAYLOAD: Final = struct.Struct(">HH8s")
+_SIGNATURE_BYTES: Final = 6
+_EPOCH: Final = date(2020, 1, 1)
+_INSTALLMENT_BITS: Final = 13
+_MAX_INSTALLMENT: Final = 2**_INSTALLMENT_BITS - 1
+_SHORTEST_KEY: Final = 16
+
+
+class Purpose(StrEnum):
+    """What a link is for."""
+
+    PAY = "pay"
+    CERTIFICATE = "certificate"
+
+
+_PURPOSES: Final = tuple(Purpose)
+
+
+class LinkFault(StrEnum):
+    """Why a token is refused. The codes never change."""
+
+    MALFORMED = "link_malformed"
+    FORGED = "link_forged"
+    EXPIRED = "link_expired"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkClaim:
+    """What a valid token says. `loan_ref` is 16 hex digits; `installment_no` is 0 for a certificate."""
+
+    purpose: Purpose
+    loan_ref: str
+    installment_no: int
+    valid_until: date
+
+
+class _ShortHMAC(HMACAlgorithm):
+    """HMAC-SHA256 cut to the length that a text message can afford."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return super().get_signature(key, value)[:_SIGNATURE_BYTES]
+
+
+def pay_link(
+    settings: MessagesSettings, key: bytes, *, loan_id: str, installment_no: int, now: datetime
+) -> str:
+    """Link to the payment page for one installment (0 to 8191), or "" when none is configured.
+
+    Args:
+        settings: bases and `link_ttl_days`.
+        key: secret of at least 16 bytes, the same at the page that verifies.
+        loan_id: the lender's number of the loan; does not appear in the link.
+        installment_no: number of the installment, 0 when it has none.
+        now: aware; the link is valid to the end of the UTC day `link_ttl_days` later.
+
+    Raises:
+        ValueError: key too short, naive time, or a number out of bounds.
+    """
+    if not settings.pay_link_base:
+        return ""
+    until = _utc_day(now) + timedelta(days=settings.link_ttl_days)
+    return settings.pay_link_base + _token(
+        key, LinkClaim(Purpose.PAY, loan_ref(key, loan_id), installment_no, until)
+    )
+
+
+def certificate_link(settings: MessagesSettings, key: bytes, *, loan_id: str, now: datetime) -> str:
+    """Link to the settlement certificate of a loan, or "" when none is configured. See `pay_link`."""
+    if not settings.certificate_link_base:
+        return ""
+    until = _utc_day(now) + timedelta(days=settings.link_ttl_days)
+    claim = LinkClaim(Purpose.CERTIFICATE, loan_ref(key, loan_id), 0, until)
+    return settings.certificate_link_base + _token(key, claim)
+
+
+def verify_link(link: str, key: bytes, now: datetime) -> LinkClaim | LinkFault:
+    """What a link or its bare token says, or why it is refused. Compares in constant time.
+
+    Raises:
+        ValueError: key too short or naive time.
+    """
+    today = _utc_day(now)
+    try:
+        raw = base64.b64decode(link[-_TOKEN_LENGTH:], altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return LinkFault.MALFORMED
+    if len(raw) != _PAYLOAD.size + _SIGNATURE_BYTES:
+        return LinkFault.MALFORMED
+    payload, signature = raw[: _PAYLOAD.size], raw[_PAYLOAD.size :]
+    if not _signer(key, "link").verify_signature(payload, base64.urlsafe_b64encode(signature).rstrip(b"=")):
+        return LinkFault.FORGED
+    head, day, reference = _PAYLOAD.unpack(payload)
+    claim = LinkClaim(
+        _PURPOSES[head >> _INSTALLMENT_BITS],
+        reference.hex(),
+        head & _MAX_INSTALLMENT,
+        _EPOCH + timedelta(days=day),
+    )
+    return LinkFault.EXPIRED if today > claim.valid_until else claim
+
+
+def loan_ref(key: bytes, loan_id: str) -> str:
+    """The keyed reference of a loan in links, 16 hex digits; a million loans collide with odds 1 : 10^7.
+
+    Raises:
+        ValueError: key too short.
+    """
+    signer = _signer(key, "loan-ref")
+    return hashlib.blake2b(loan_id.encode(), key=signer.derive_key(), digest_size=8).hexdigest()
+
+
+def _token(key: bytes, claim: LinkClaim) -> str:
+    if not 0 <= claim.installment_no <= _MAX_INSTALLMENT:
+        raise ValueError(
+            f"installment number {claim.installment_no} does not fit a link (0 to {_MAX_INSTALLMENT})"
+        )
+    head = _PURPOSES.index(claim.purpose) << _INSTALLMENT_BITS | claim.installment_no
+    payload = _PAYLOAD.pack(head, (claim.valid_until - _EPOCH).days, bytes.fromhex(claim.loan_ref))
+    signature = _signer(key, "link").get_signature(payload)
+    return base64.urlsafe_b64encode(payload).decode() + signature.decode()
+
+
+_TOKEN_LENGTH: Final = (_PAYLOAD.size + _SIGNATURE_BYTES) // 3 * 4
+
+
+@lru_cache(maxsize=16)
+def _signer(key: bytes, salt: str) -> Signer:
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError(f"the link key has {len(key)} bytes; give at least {_SHORTEST_KEY}")
+    return Signer(
+        key, salt=f"carloan-notify.{salt}", key_derivation="hmac", digest_method=hashlib.sha256,
+        algorithm=_ShortHMAC(hashlib.sha256),
+    )  # fmt: skip
+
+
+def _utc_day(now: datetime) -> date:
+    if now.tzinfo is None:
+        raise ValueError("`now` must carry its time zone")
+    return now.astimezone(UTC).date()

@@ -1,0 +1,92 @@
+"""Amounts of money and how they are written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import Final
+
+from babel.numbers import format_currency, get_currency_precision
+
+# What Chinese readers expect after an amount; CLDR's own long name (人民币) reads stiffly in a text message.
+CHINESE_UNITS: Final = {"CNY": "元"}
+_PROBE: Final = 123_456_789
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`minor` units (分, cents) of an ISO 4217 `currency`. False when zero."""
+
+    minor: int
+    currency: str
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to pay, so that a template may say `{% if penalty %}`."""
+        return self.minor != 0
+
+    def decimal(self) -> Decimal:
+        """The amount in whole currency units, with the currency's decimals: 1234.56."""
+        return Decimal(self.minor).scaleb(-get_currency_precision(self.currency))
+
+
+@lru_cache(maxsize=64)
+def money_writer(locale: str, currency: str, *, grouped: bool) -> Callable[[int], str]:
+    """How minor units of this currency are written in this Babel locale (`zh_Hans_CN`, `en_US`).
+
+    Babel takes 28 µs an amount; a night writes millions. So Babel is asked once how it writes a known amount,
+    and the same frame is put around the others. A locale that groups digits otherwise than by threes, and
+    negative amounts, are left to Babel itself. `grouped=False` (for speech) leaves the separators out.
+    """
+    digits = get_currency_precision(currency)
+    sample = _by_babel(_PROBE, locale, currency, digits)
+    frame = _frame(sample, digits)
+    if frame.write(_PROBE) != sample:
+        return lambda minor: _by_babel(minor, locale, currency, digits)
+    if not grouped:
+        frame = replace(frame, separator="")
+    return lambda minor: frame.write(minor) if minor >= 0 else _by_babel(minor, locale, currency, digits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    prefix: str
+    suffix: str
+    separator: str
+    point: str
+    digits: int
+
+    def write(self, minor: int) -> str:
+        whole, part = divmod(minor, 10**self.digits)
+        grouped = f"{whole:,}".replace(",", self.separator)
+        fraction = f"{self.point}{part:0{self.digits}d}" if self.digits else ""
+        return f"{self.prefix}{grouped}{fraction}{self.suffix}"
+
+
+def _frame(sample: str, digits: int) -> _Frame:
+    """What stands around and between the digits of `sample`, the probe as Babel wrote it."""
+    places = [place for place, char in enumerate(sample) if char.isdigit()]
+    point = sample[places[-1] - digits] if digits else ""
+    return _Frame(sample[: places[0]], sample[places[-1] + 1 :], _separator(sample, digits), point, digits)
+
+
+def _separator(sample: str, digits: int) -> str:
+    """The character between thousands in Babel's `1,234,567.89` (or `123,456,789` without decimals)."""
+    first = next(i for i, char in enumerate(sample) if char.isdigit())
+    leading = (len(str(_PROBE)) - digits) % 3 or 3
+    following = sample[first + leading]
+    return "" if following.isdigit() else following
+
+
+def _by_babel(minor: int, locale: str, currency: str, digits: int) -> str:
+    amount = Decimal(minor).scaleb(-digits)
+    if not locale.startswith("zh"):
+        return _plain_spaces(format_currency(amount, currency, locale=locale))
+    text: str = format_currency(amount, currency, locale=locale, format_type="name")
+    if currency not in CHINESE_UNITS:
+        return _plain_spaces(text)
+    return text.removesuffix("人民币") + CHINESE_UNITS[currency]
+
+
+def _plain_spaces(text: str) -> str:
+    """No-break spaces would turn a GSM-7 message into UCS-2, at twice the price."""
+    return text.replace("\u00a0", " ").replace("\u202f", " ")

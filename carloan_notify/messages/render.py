@@ -1,0 +1,271 @@
+"""From a template and a context to the text that leaves, or to a stated reason why there is none."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2 import TemplateError as JinjaError
+
+from carloan_notify.messages.filters import build_filters
+from carloan_notify.messages.folder import LanguageFolder, default_templates_dir, read_folder
+from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps, clean
+from carloan_notify.messages.segments import Segments, china_units, count_segments
+from carloan_notify.messages.settings import MessagesSettings, for_language
+from carloan_notify.records import Channel, Lender, Rendered
+
+SPOKEN: Final = "speech"
+_JOINT: Final = re.compile(r"[ \t]*\n\s*")
+_BLANKS: Final = re.compile(r" {2,}")
+# What a template can do wrong while it runs; anything else is a bug of ours and stops the run.
+_TEMPLATE_FAULTS: Final = (
+    JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
+)  # fmt: skip
+
+
+class RenderCode(StrEnum):
+    """Why there is no message. The codes never change."""
+
+    LANGUAGE_MISSING = "language_missing"
+    TEMPLATE_MISSING = "template_missing"
+    TEMPLATE_BROKEN = "template_broken"
+    UNKNOWN_VARIABLE = "unknown_variable"
+    TEMPLATE_ENDLESS = "template_endless"
+    RENDER_FAILED = "render_failed"
+    EMPTY = "message_empty"
+    TOO_LONG = "message_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderFailure:
+    """No message, and why: `message` says where, what and how to fix it, without personal data."""
+
+    code: RenderCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTemplate:
+    """A template of one language and channel, ready to render. `path` is relative to the folder."""
+
+    path: str
+    version: str
+    language: str
+    channel: Channel
+    opening: str
+    body: Template = field(repr=False)
+    names: Mapping[str, Any] = field(repr=False)
+    settings: MessagesSettings = field(repr=False)
+
+    def render(self, context: Mapping[str, Any]) -> Rendered | RenderFailure:
+        """The message for one context (see `context.VARIABLES`); a fault of the template is a value."""
+        allow_steps()
+        try:
+            body = "".join(
+                self.body.root_render_func(self.body.new_context({**self.names, **context}, shared=True))
+            )
+        except _TEMPLATE_FAULTS as error:
+            return self._failure(error)
+        text = self._joined(body)
+        if not text:
+            return RenderFailure(
+                RenderCode.EMPTY, f"{self.path}: the message is empty; write text for this case"
+            )
+        return self._measured(self.opening + text)
+
+    def _joined(self, body: str) -> str:
+        """One line: line breaks of the file join its lines, in Chinese without a blank."""
+        if "\n" in body:
+            body = _JOINT.sub("" if self.language.startswith("zh") else " ", body.strip())
+        return _BLANKS.sub(" ", body.strip()) if "  " in body else body.strip()
+
+    def _measured(self, text: str) -> Rendered | RenderFailure:
+        limit = self.settings.max_characters.get(self.channel)
+        if limit is not None and len(text) > limit:
+            return RenderFailure(
+                RenderCode.TOO_LONG,
+                f"{self.path}: {len(text)} characters, {limit} may leave; shorten the template or what is "
+                f"put into it",
+            )
+        measured = measure(text, self.channel, self.settings)
+        return Rendered(text, measured.encoding, measured.units, measured.segments, self.path, self.version)
+
+    def _failure(self, error: Exception) -> RenderFailure:
+        code = RenderCode.RENDER_FAILED
+        if isinstance(error, StepsSpentError | RecursionError):
+            code = RenderCode.TEMPLATE_ENDLESS
+        elif isinstance(error, UndefinedError):
+            code = RenderCode.UNKNOWN_VARIABLE
+        elif isinstance(error, TemplateSyntaxError):
+            code = RenderCode.TEMPLATE_BROKEN
+        place = f"{self.path}:{_line(error.__traceback__)}"
+        return RenderFailure(
+            code, f"{place}: {_reason(error)}; correct the template and run `templates lint`"
+        )
+
+
+class TemplateSet:
+    """All templates of a folder. Not bound to a night: the same set renders any number of messages."""
+
+    def __init__(
+        self, languages: tuple[LanguageFolder, ...], settings: MessagesSettings, lender: Lender
+    ) -> None:
+        """Templates are compiled when first asked for."""
+        self.folders = {folder.language: folder for folder in languages}
+        self.settings = settings
+        self.lender = lender
+        self._environments: dict[tuple[str, Channel], MessageEnvironment] = {}
+        self._resolved: dict[tuple[str, str, str], CompiledTemplate | RenderFailure] = {}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the folder, sorted."""
+        return tuple(self.folders)
+
+    def render(
+        self, template: str, language: str, channel: str, context: Mapping[str, Any]
+    ) -> Rendered | RenderFailure:
+        """The message, or why there is none.
+
+        Args:
+            template: name without channel, such as `due_today`.
+            language: BCP 47 tag of the recipient; "" means the default language. Falls back from the exact
+                tag to one with the same primary subtag (zh → zh-CN, en-US → en), else `language_missing`.
+            channel: "sms" or "voice".
+            context: values for `context.VARIABLES`; lender_name, sign, hotline and reply_hint are known
+            already.
+        """
+        found = self.find(template, language, channel)
+        return found if isinstance(found, RenderFailure) else found.render(context)
+
+    def find(self, template: str, language: str, channel: str) -> CompiledTemplate | RenderFailure:
+        """The compiled template that serves this language."""
+        key = (template, language, channel)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(*key)
+        return self._resolved[key]
+
+    def environment(self, language: str, channel: Channel) -> MessageEnvironment:
+        """The Jinja environment of one language and channel.
+
+        Raises:
+            ValueError: the folder's name is no known language.
+        """
+        key = (language, channel)
+        if key not in self._environments:
+            names = {
+                "lender_name": self.lender.name,
+                "sign": self.lender.sign,
+                "hotline": self.lender.hotline,
+                "reply_hint": for_language(self.settings.reply_hint, language, ""),
+            }
+            filters = build_filters(language, channel, self.lender)
+            self._environments[key] = MessageEnvironment(self.folders[language].sources, filters, names)
+        return self._environments[key]
+
+    def _resolve(self, template: str, language: str, channel: str) -> CompiledTemplate | RenderFailure:
+        holders = [tag for tag, folder in self.folders.items() if folder.file_of(template, channel)]
+        if not holders:
+            expected = f"{template}.{channel}.j2"
+            return RenderFailure(
+                RenderCode.TEMPLATE_MISSING,
+                f"{expected}: in no language; write it or correct the rule's template",
+            )
+        chosen = nearest_language(language or self.settings.default_language, holders)
+        if not chosen:
+            return RenderFailure(
+                RenderCode.LANGUAGE_MISSING,
+                f"{language or self.settings.default_language}/{template}.{channel}.j2: no such language; "
+                f"write it or correct the recipient's language (there is {', '.join(holders)})",
+            )
+        return self._compiled(
+            self.folders[chosen], self.folders[chosen].file_of(template, channel), Channel(channel)
+        )
+
+    def _compiled(
+        self, folder: LanguageFolder, name: str, channel: Channel
+    ) -> CompiledTemplate | RenderFailure:
+        path = f"{folder.language}/{name}"
+        if name in folder.problems:
+            return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{path}: {folder.problems[name]}")
+        try:
+            environment = self.environment(folder.language, channel)
+            body = environment.get_template(name)
+        except TemplateSyntaxError as error:
+            place = f"{folder.language}/{error.name or name}:{error.lineno}"
+            return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{place}: {error.message}")
+        except (ValueError, SyntaxError, RecursionError) as error:
+            return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{path}:1: {error}")
+        opening = opening_of(folder.language, channel, self.settings, self.lender)
+        return CompiledTemplate(
+            path,
+            folder.version(name),
+            folder.language,
+            channel,
+            opening,
+            body,
+            environment.globals,
+            self.settings,
+        )
+
+
+def open_templates(folder: Path | None, settings: MessagesSettings, lender: Lender) -> TemplateSet:
+    """The templates of a folder, or those that come with the package when it is None.
+
+    Raises:
+        TemplateError: the folder is missing or holds no template. A single broken template raises nothing:
+            it is a finding of `lint` and a `RenderFailure` of each message that needs it.
+    """
+    return TemplateSet(read_folder(folder or default_templates_dir()), settings, lender)
+
+
+def nearest_language(wanted: str, available: list[str]) -> str:
+    """The exact tag, else the shortest with its primary subtag, else ""; case and `_` do not matter."""
+    tag = wanted.replace("_", "-").casefold()
+    by_tag = {name.casefold(): name for name in available}
+    same = [name for name in available if name.casefold().split("-", 1)[0] == tag.split("-", 1)[0]]
+    return by_tag.get(tag) or min(same, key=lambda name: (len(name), name), default="")
+
+
+def opening_of(language: str, channel: Channel, settings: MessagesSettings, lender: Lender) -> str:
+    """The sign in its brackets, first in every text message; "" for voice, whose templates say it."""
+    sign = clean(lender.sign).strip()
+    if channel != Channel.SMS or not sign:
+        return ""
+    brackets = for_language(settings.sign_brackets, language, "[]")
+    blank = "" if language.startswith("zh") else " "
+    return f"{brackets[0]}{sign}{brackets[1]}{blank}"
+
+
+def measure(text: str, channel: Channel, settings: MessagesSettings) -> Segments:
+    """What a message costs under the configured billing; a voice message is one unit of speech."""
+    if channel == Channel.VOICE:
+        return Segments(SPOKEN, len(text), 1)
+    counted = count_segments(text)
+    return counted if settings.billing == "gsm" else Segments(counted.encoding, len(text), china_units(text))
+
+
+def _line(trace: TracebackType | None) -> int:
+    """The template line of the innermost frame that runs template code."""
+    line = 1
+    while trace is not None:
+        template = trace.tb_frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            line = template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return line
+
+
+def _reason(error: Exception) -> str:
+    """Jinja's and our own sentences name no values; other errors might, so only their kind is told."""
+    if isinstance(error, RecursionError):
+        return "macros call each other without end"
+    if isinstance(error, TemplateNotFound):
+        return f"imports `{error.name}`, which does not exist in this language"
+    if isinstance(error, JinjaError | TypeError):
+        return str(error.message if isinstance(error, JinjaError) else error)
+    return type(error).__name__

@@ -1,0 +1,151 @@
+"""Options of the message room: folders, limits, wording rules, links."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+from pydantic import Field, field_validator
+
+from carloan_notify.records import Channel, MessageClass
+from carloan_notify.settings import Settings
+
+FORBIDDEN_WORDS = (
+    "坐牢", "拘留", "逮捕", "判刑", "刑事责任", "诈骗", "骗贷", "老赖", "上门", "爆通讯录", "通讯录",
+    "曝光", "公示你", "通知你的家人", "通知你的单位", "后果自负", "最后通牒", "最后警告", "拖车",
+    "强制收车", "法院传票", "身败名裂",
+    "jail", "prison", "arrest", "police", "criminal", "fraudster", "deadbeat", "your family",
+    "your employer", "visit your home", "final warning", "seize your car", "expose you",
+)  # fmt: skip
+MARKETING_WORDS = (
+    "优惠", "特惠", "折扣", "抽奖", "中奖", "红包", "礼品", "大礼包", "提额", "低息", "低利率",
+    "利率低至", "再次贷款", "再贷", "循环贷", "推荐好友", "限时", "抢购", "新车推荐", "置换补贴",
+    "special offer", "limited offer", "limited time", "discount", "promotion", "cashback",
+    "refer a friend", "refinance with us", "apply now", "new loan", "low rates", "prize",
+)  # fmt: skip
+
+_Value = TypeVar("_Value")
+
+
+def for_language(values: Mapping[str, _Value], language: str, default: _Value) -> _Value:
+    """The value for this language, else for a language with the same primary subtag, else the default."""
+    primary = language.split("-", 1)[0]
+    same = [value for tag, value in values.items() if tag.split("-", 1)[0] == primary]
+    return values.get(language, same[0] if same else default)
+
+
+class MessagesSettings(Settings):
+    """How messages are written, measured and checked."""
+
+    templates_dir: str = Field(
+        default="templates",
+        description="Folder of the message templates, one sub-folder per language.",
+        examples=["templates"],
+    )
+    default_language: str = Field(
+        default="zh-CN",
+        description="Language of a recipient whose own language is not known (BCP 47).",
+        examples=["zh-CN", "en"],
+    )
+    billing: Literal["gsm", "china"] = Field(
+        default="china",
+        description="How a text message is counted. china: 70 characters, sign included, then 67 a part; "
+        "gsm: parts of 160/153 GSM-7 or 70/67 UCS-2 units.",
+        examples=["china", "gsm"],
+    )
+    segment_limit: Mapping[str, int] = Field(
+        default={"zh-CN": 3, "en": 6},
+        description="Parts that one text message may cost, per language; `templates lint` reports a template "
+        "that can cost more. Under billing gsm, 3 is enough for English too.",
+        examples=[{"zh-CN": 3, "en": 3}],
+    )
+    max_characters: Mapping[Channel, int] = Field(
+        default={Channel.SMS: 500, Channel.VOICE: 350},
+        description="Longest text that may leave, sign included. A longer one is not sent and is reported.",
+        examples=[{"sms": 500, "voice": 350}],
+    )
+    sign_brackets: Mapping[str, str] = Field(
+        default={"zh-CN": "【】", "en": "[]"},
+        description="The two characters around the sign that begins a text message, per language.",
+        examples=[{"zh-CN": "【】", "en": "[]"}],
+    )
+    reply_hint: Mapping[str, str] = Field(
+        default={"zh-CN": "如有疑问，可直接回复本短信。", "en": "Questions? Just reply."},
+        description="Sentence that tells how to answer a text message, per language. Empty where replies "
+        "are not received.",
+        examples=[{"zh-CN": "如有疑问可直接回复本短信。", "en": "Questions? Just reply."}],
+    )
+    opt_out_text: Mapping[str, str] = Field(
+        default={"zh-CN": "拒收请回复R", "en": "Reply STOP to opt out"},
+        description="Words by which a recipient may refuse further messages, per language.",
+        examples=[{"zh-CN": "拒收请回复R", "en": "Reply STOP to opt out"}],
+    )
+    opt_out_classes: tuple[MessageClass, ...] = Field(
+        default=(MessageClass.MARKETING,),
+        description="Message classes that must hold the opt-out text; all others must not.",
+        examples=[["marketing"]],
+    )
+    forbidden_words: tuple[str, ...] = Field(
+        default=FORBIDDEN_WORDS,
+        description="Words no message may hold: threats, shaming, false legal claims. Letter case does "
+        "not matter.",
+        examples=[["坐牢", "拘留", "arrest"]],
+    )
+    marketing_words: tuple[str, ...] = Field(
+        default=MARKETING_WORDS,
+        description="Words that only a message of class marketing may hold.",
+        examples=[["优惠", "special offer"]],
+    )
+    pay_link_base: str = Field(
+        default="",
+        description="Address of the lender's payment page; the signed token is appended. Empty: no "
+        "payment link.",
+        examples=["https://pay.example.com/p/"],
+    )
+    certificate_link_base: str = Field(
+        default="",
+        description="Address where a settlement certificate is fetched; the signed token is appended. "
+        "Empty: no link.",
+        examples=["https://pay.example.com/c/"],
+    )
+    link_key_file: str = Field(
+        default="secrets/links.key",
+        description="Secret that signs the links (0600); the page behind them needs the same. `init` "
+        "makes one.",
+        examples=["secrets/links.key"],
+    )
+    link_ttl_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days for which a link in a message stays valid.",
+        examples=[30],
+    )
+
+    @field_validator("sign_brackets")
+    @classmethod
+    def _two_characters(cls, brackets: Mapping[str, str]) -> Mapping[str, str]:
+        wrong = sorted(tag for tag, pair in brackets.items() if len(pair) != 2)  # noqa: PLR2004 - left, right
+        if wrong:
+            raise ValueError(f"give exactly two characters, left and right, for {', '.join(wrong)}")
+        return brackets
+
+    @field_validator("segment_limit", "max_characters")
+    @classmethod
+    def _positive(cls, limits: Mapping[str, int]) -> Mapping[str, int]:
+        wrong = sorted(name for name, limit in limits.items() if limit < 1)
+        if wrong:
+            raise ValueError(f"give a limit of 1 or more for {', '.join(wrong)}")
+        return limits
+
+    @field_validator("pay_link_base", "certificate_link_base")
+    @classmethod
+    def _https(cls, base: str) -> str:
+        if base and not (base.startswith("https://") and base.isascii() and base.endswith(("/", "=", "?"))):
+            raise ValueError("write an address that starts with https:// and ends with /, ? or =")
+        return base
+
+    @field_validator("forbidden_words", "marketing_words")
+    @classmethod
+    def _no_blank_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(word.strip() for word in words):
+            raise ValueError("a word in the list is empty; an empty word would be found in every message")
+        return words
