@@ -189,6 +189,12 @@ def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
 
 
+def blank_row(columns: Mapping[str, str]) -> dict[str, object]:
+    """One row of these columns with nothing in it: 0, "", False or NaT."""
+    blank = {TEXT: "", COUNT: 0, FLAG: False}
+    return {name: blank.get(kind, pd.NaT) for name, kind in columns.items()}
+
+
 def findings(
     code: str, loan_ids: Sequence[str] | pd.Series, message: str, *, place: str = "", value: Sequence[str] | str = ""
 ) -> pd.DataFrame:

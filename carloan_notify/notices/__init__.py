@@ -1,0 +1,1 @@
+"""Pure decisions: what falls due today, whom we may tell and when, and whether tonight is plausible."""

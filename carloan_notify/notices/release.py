@@ -1,0 +1,109 @@
+"""When a notice may reach its person: contact hours in the person's own time zone, once per kind."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+
+import pandas as pd
+
+from carloan_notify.errors import ConfigError
+from carloan_notify.notices.reasons import Reason
+from carloan_notify.notices.settings import PolicySettings
+from carloan_notify.notices.windows import Span, Window, intersect, parse_window, span_on, zone_named
+
+INSTANT: Final = "datetime64[s, UTC]"
+
+
+class Kind(NamedTuple):
+    """What decides when a notice may go out; the names are columns of NOTICES."""
+
+    timezone: str
+    channel: str
+    message_class: str
+    window: str
+    preferred_hours: str
+    catch_up_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """The clock (`now`, aware UTC) and the business date of a run."""
+
+    now: datetime
+    as_of: date
+
+
+def releases(notices: pd.DataFrame, policy: PolicySettings, tonight: Tonight) -> pd.DataFrame:
+    """Per notice: `reason` ("" when there is a time for it), `not_before`, `expires_at` (INSTANT, else NaT).
+
+    Between the two every instant lies inside the hours of one local day, so that a message that waits can
+    never leave at night. That day is the later of the business date and today in the person's zone, or up to
+    `catch_up_days` days after it where contact is not permitted or the hours are over.
+
+    Raises:
+        ConfigError: a rule's own window shares no time with the policy's hours.
+    """
+    columns = list(Kind._fields)
+    kinds = notices[columns].drop_duplicates(ignore_index=True)
+    found = [_release(Kind(*values), policy, tonight) for values in kinds.itertuples(index=False, name=None)]
+    kinds["reason"] = pd.Series([one.value if isinstance(one, Reason) else "" for one in found], dtype="str")
+    kinds["not_before"] = _instants([one.opens if isinstance(one, Span) else None for one in found])
+    kinds["expires_at"] = _instants([one.closes if isinstance(one, Span) else None for one in found])
+    times = notices[columns].merge(kinds, on=columns, how="left").set_axis(notices.index)
+    return times[["reason", "not_before", "expires_at"]]
+
+
+def first_span(
+    window: Window, zone_name: str, tonight: Tonight, nights_left: int, closed: frozenset[date]
+) -> Span | Reason:
+    """The first span of the window still to come, cut off at the full second of now, or why there is none.
+
+    Cut down, not up: a run within the hours may send at once.
+    """
+    zone = zone_named(zone_name)
+    if zone is None:
+        return Reason.TIMEZONE_UNKNOWN
+    first = max(tonight.as_of, tonight.now.astimezone(zone).date())
+    days = [first + timedelta(days=later) for later in range(nights_left + 1)]
+    days = [day for day in days if day not in closed]
+    whole_second = tonight.now.replace(microsecond=0)
+    for span in (span_on(day, window, zone) for day in days):
+        if span is not None and span.closes > tonight.now:
+            return Span(max(span.opens, whole_second), span.closes)
+    return Reason.TOO_LATE if days else Reason.NO_CONTACT_DATE
+
+
+def _release(kind: Kind, policy: PolicySettings, tonight: Tonight) -> Span | Reason:
+    permitted = permitted_hours(policy, kind.channel, kind.message_class, kind.window)
+    if kind.preferred_hours:
+        preferred = parse_window(kind.preferred_hours)
+        if preferred is None:
+            return Reason.PREFERRED_HOURS_UNREADABLE
+        common = intersect(permitted, preferred)
+        if common is None:
+            return Reason.PREFERRED_HOURS_OUTSIDE
+        permitted = common
+    return first_span(permitted, kind.timezone, tonight, kind.catch_up_days, policy.no_contact_dates)
+
+
+def permitted_hours(policy: PolicySettings, channel: str, message_class: str, rule_window: str) -> Window:
+    """The policy's hours for such a message, narrowed by the rule's own window ("" for none).
+
+    Raises:
+        ConfigError: they share no time.
+    """
+    windows = [policy.hours_for(channel, message_class), parse_window(rule_window) if rule_window else None]
+    common = intersect(*(window for window in windows if window is not None))
+    if common is None:
+        raise ConfigError([f"rules: {outside_hours(rule_window, message_class, channel)}"])
+    return common
+
+
+def outside_hours(rule_window: str, message_class: str, channel: str) -> str:
+    """What to say of a rule's window that shares no time with the policy's hours."""
+    kind = f"{message_class} messages by {channel}"
+    return f"window {rule_window} lies outside policy.hours for {kind}; widen one of them"
+
+
+def _instants(times: list[datetime | None]) -> pd.Series:
+    return pd.Series(times, dtype=INSTANT)

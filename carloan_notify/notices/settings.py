@@ -1,0 +1,274 @@
+"""Options of `rules` (who hears what, and when) and of `policy` (may we, and at what hours)."""
+
+import datetime as dt
+from itertools import product
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from carloan_notify.notices.guard_settings import GuardSettings
+from carloan_notify.notices.vocabulary import CapSubject, EventType, Role, Until
+from carloan_notify.notices.windows import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.records import Channel, MessageClass
+from carloan_notify.settings import Settings
+
+__all__ = [
+    "CapSettings",
+    "CapSubject",
+    "EventType",
+    "GuardSettings",
+    "HoursSettings",
+    "PolicySettings",
+    "Role",
+    "RuleSettings",
+    "Until",
+    "When",
+]
+
+NoticeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+WindowText = Annotated[str, StringConstraints(pattern=WINDOW_PATTERN)]
+
+
+def _checked_window(text: str) -> str:
+    """The text of a window, or an error that says how to write one; blank passes."""
+    if text and parse_window(text) is None:
+        raise ValueError(f"{text!r} ends before it starts; write local hours of one day, such as 08:00-21:00")
+    return text
+
+
+class When(Settings):
+    """When a rule fires: exactly one of the three."""
+
+    days_before_due: int | None = Field(
+        default=None,
+        ge=0,
+        le=60,
+        description="This many days before the due date of an unpaid installment; 0 is the due date itself.",
+        examples=[7, 0],
+    )
+    days_past_due: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="When the oldest unpaid installment is this many days past due.",
+        examples=[1, 30],
+    )
+    event: EventType | None = Field(
+        default=None,
+        description="When this has happened to the loan.",
+        examples=["loan_disbursed"],
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "nothing"
+            raise ValueError(f"give exactly one of days_before_due, days_past_due and event; found {found}")
+        return self
+
+
+class RuleSettings(Settings):
+    """One notice on one channel. A notice that goes out on two channels has two rules."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    notice: NoticeName = Field(
+        description="Name of the notice, in small letters, digits and _. It is its identity: never rename.",
+        examples=["due_in_7_days"],
+    )
+    when: When = Field(
+        description="When it fires: days_before_due, days_past_due or event.",
+        examples=[{"days_before_due": 7}],
+    )
+    who: tuple[Role, ...] = Field(
+        default=(Role.BORROWER,),
+        min_length=1,
+        description="Who is told: borrower, co_borrower, guarantor.",
+        examples=[["borrower", "co_borrower"]],
+    )
+    channel: Channel = Field(default=Channel.SMS, description="How: sms or voice.", examples=["sms"])
+    template: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9_]{0,63})?$",
+        description="Template that words it; empty for the one named like the notice.",
+        examples=["due_today"],
+    )
+    message_class: MessageClass = Field(
+        default=MessageClass.SERVICE,
+        alias="class",
+        description="What it is for: service, collection or marketing. Hours and opt-outs go by class.",
+        examples=["collection"],
+    )
+    catch_up_days: int = Field(
+        default=2,
+        ge=0,
+        le=30,
+        description="How many days late it may still go out when a night was missed.",
+        examples=[2],
+    )
+    until: Until | None = Field(
+        default=None,
+        description="What cancels it while it waits: paid or none. Empty: paid, but none for events.",
+        examples=["paid"],
+    )
+    supersedes: tuple[NoticeName, ...] = Field(
+        default=(),
+        description="Notices this one replaces when both fall due for the same loan in the same night.",
+        examples=[["overdue_1"]],
+    )
+    window: WindowText | None = Field(
+        default=None,
+        description="Local hours in which it may go out, narrower than the policy's; empty for the policy's.",
+        examples=["09:00-20:00"],
+    )
+
+    _window = field_validator("window")(lambda text: text and _checked_window(text))
+
+    @property
+    def until_paid(self) -> bool:
+        """Whether a payment cancels it."""
+        return self.until is Until.PAID if self.until else self.when.event is None
+
+    @property
+    def template_name(self) -> str:
+        """The template that words it."""
+        return self.template or self.notice
+
+
+class HoursSettings(Settings):
+    """Local hours in which messages of a kind may reach a person."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    channel: Channel | None = Field(
+        default=None, description="Only this channel; empty for every channel.", examples=["voice"]
+    )
+    message_class: MessageClass | None = Field(
+        default=None,
+        alias="class",
+        description="Only this class; empty for every class.",
+        examples=["collection"],
+    )
+    window: WindowText = Field(description="From-to in the person's own time zone.", examples=["08:00-21:00"])
+
+    _window = field_validator("window")(_checked_window)
+
+    def covers(self, channel: str, message_class: str) -> bool:
+        """Whether these hours bind messages of that channel and class."""
+        return self.channel in {None, channel} and self.message_class in {None, message_class}
+
+
+class CapSettings(Settings):
+    """At most `limit` messages of a kind within `days` days."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    per: CapSubject = Field(
+        description="Counted per borrower (all of a customer's numbers) or per number (all its loans).",
+        examples=["number"],
+    )
+    channel: Channel | None = Field(
+        default=None, description="Only this channel; empty for every channel.", examples=["voice"]
+    )
+    message_class: MessageClass | None = Field(
+        default=None,
+        alias="class",
+        description="Only this class; empty for every class.",
+        examples=["collection"],
+    )
+    days: int = Field(default=1, ge=1, le=366, description="Length of the period in days.", examples=[1, 7])
+    limit: int = Field(ge=0, description="Most messages in the period.", examples=[3])
+
+
+DEFAULT_HOURS = (
+    # The older industry pledge (21:00-08:00 quiet) lies inside GB/T 45251-2025 (22:00-08:00 quiet).
+    HoursSettings(window="08:00-21:00"),
+    HoursSettings(channel=Channel.VOICE, message_class=MessageClass.COLLECTION, window="09:00-20:00"),
+)
+DEFAULT_CAPS = (
+    # GB/T 45251-2025: collection calls at most three a day.
+    CapSettings(
+        per=CapSubject.BORROWER, channel=Channel.VOICE, message_class=MessageClass.COLLECTION, days=1, limit=3
+    ),
+    CapSettings(
+        per=CapSubject.NUMBER, channel=Channel.VOICE, message_class=MessageClass.COLLECTION, days=1, limit=3
+    ),
+    CapSettings(
+        per=CapSubject.NUMBER, channel=Channel.SMS, message_class=MessageClass.COLLECTION, days=1, limit=3
+    ),
+    CapSettings(per=CapSubject.NUMBER, channel=Channel.SMS, days=1, limit=6),
+)
+
+
+class PolicySettings(Settings):
+    """May a notice be told, and when. What is unknown is held, never guessed."""
+
+    hours: tuple[HoursSettings, ...] = Field(
+        default=DEFAULT_HOURS,
+        min_length=1,
+        description=(
+            "Local contact hours. Every entry that fits a message binds it: what remains is the time common "
+            "to all of them. Defaults follow GB/T 45251-2025 and the stricter older pledge; counsel decides."
+        ),
+        examples=[
+            [{"window": "08:00-21:00"}, {"channel": "voice", "class": "collection", "window": "09:00-20:00"}]
+        ],
+    )
+    caps: tuple[CapSettings, ...] = Field(
+        default=DEFAULT_CAPS,
+        description="Most messages per borrower or number; what is over a cap waits for a later night.",
+        examples=[[{"per": "number", "channel": "voice", "class": "collection", "days": 1, "limit": 3}]],
+    )
+    consent_required: tuple[MessageClass, ...] = Field(
+        default=(MessageClass.MARKETING,),
+        description="Classes that only go to people whose contact row says they consented.",
+        examples=[["marketing"]],
+    )
+    no_contact_dates: frozenset[dt.date] = Field(
+        default=frozenset(),
+        description="Days without contact; what may still be told later moves to the next day allowed.",
+        examples=[["2027-02-06"]],
+    )
+    merge: bool = Field(
+        default=True,
+        description="One message where several loans of one borrower fall due together.",
+        examples=[True],
+    )
+    derived_events: tuple[EventType, ...] = Field(
+        default=(EventType.PAYMENT_RECEIVED, EventType.LOAN_SETTLED, EventType.DUE_DAY_CHANGED),
+        description=(
+            "Events worked out from payments, from the loan's standing and from changes; rows of these types "
+            "in the events table are not used, so that nobody is told twice. Any of payment_received, "
+            "loan_settled, due_day_changed."
+        ),
+        examples=[["payment_received", "loan_settled"]],
+    )
+    default_language: str = Field(
+        default="",
+        description="Language where a person's is missing or has no templates; empty to hold such notices.",
+        examples=["zh-CN"],
+    )
+
+    @field_validator("derived_events")
+    @classmethod
+    def _derivable(cls, types: tuple[EventType, ...]) -> tuple[EventType, ...]:
+        known = (EventType.PAYMENT_RECEIVED, EventType.LOAN_SETTLED, EventType.DUE_DAY_CHANGED)
+        if wrong := [event for event in types if event not in known]:
+            raise ValueError(f"cannot derive {', '.join(wrong)}; only {', '.join(known)}")
+        return types
+
+    @model_validator(mode="after")
+    def _some_hours_for_all(self) -> Self:
+        for channel, message_class in product(Channel, MessageClass):
+            if self.hours_for(channel, message_class) is None:
+                raise ValueError(
+                    f"hours leave no time for {message_class} messages by {channel}; add or widen hours"
+                )
+        return self
+
+    def hours_for(self, channel: str, message_class: str) -> Window | None:
+        """The time common to all hours that bind such messages; None when there is none."""
+        bound = [parse_window(entry.window) for entry in self.hours if entry.covers(channel, message_class)]
+        windows = [window for window in bound if window is not None]
+        return intersect(*windows) if windows else None

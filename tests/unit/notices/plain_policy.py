@@ -1,0 +1,153 @@
+"""A slow plain twin of `apply_policy`: notice by notice; only the hours of a day are the real code's."""
+
+from collections.abc import Hashable
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+
+from carloan_notify.notices.policy import ContactHistory
+from carloan_notify.notices.reasons import DECISION_OF, Reason
+from carloan_notify.notices.release import Tonight, first_span
+from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
+from carloan_notify.notices.windows import Span, intersect, parse_window
+from carloan_notify.records import Decision
+
+Row = dict[Hashable, Any]
+ORDER = {"service": 0, "collection": 1, "marketing": 2}
+
+
+def plain_policy(
+    notices: pd.DataFrame, policy: PolicySettings, history: ContactHistory, tonight: Tonight
+) -> dict[str, tuple[str, str, int, int]]:
+    """Reason, key of the leader it is merged into, loans told and amount, by idempotency key."""
+    rows: list[Row] = notices.to_dict("records")
+    for row in rows:
+        row["own"] = personal(row, policy, history, tonight)
+    for row in rows:
+        row["reason"] = first_reason(row, rows, history)
+    tellable = [row for row in rows if not row["reason"]]
+    groups: dict[object, list[Row]] = {}
+    for row in sorted(tellable, key=lambda row: row["loan_id"]):
+        groups.setdefault(together(row) if policy.merge else row["idempotency_key"], []).append(row)
+    capped = held_by_caps([group[0] for group in groups.values()], history, policy, tonight)
+    for group in groups.values():
+        finish(group, held=group[0]["idempotency_key"] in capped)
+    return {
+        row["idempotency_key"]: (row["reason"], row.get("into", ""), row.get("loans", 1), row["amount_minor"])
+        for row in rows
+    }
+
+
+def first_reason(row: Row, rows: list[Row], history: ContactHistory) -> str:
+    if row["idempotency_key"] in history.already_sent:
+        return Reason.ALREADY_SENT
+    return Reason.SUPERSEDED if is_superseded(row, rows, history) else row["own"]
+
+
+def is_superseded(row: Row, rows: list[Row], history: ContactHistory) -> bool:
+    for other in rows:
+        same = all(row[name] == other[name] for name in ("loan_id", "role", "recipient_no"))
+        gone = other["own"] and DECISION_OF[other["own"]] is Decision.SUPPRESSED
+        lives = other["idempotency_key"] in history.already_sent or not gone
+        if same and lives and row["notice"] in other["supersedes"].split(","):
+            return True
+    return False
+
+
+def listed(row: Row, history: ContactHistory, kinds: str) -> bool:
+    for entry in history.suppressions.to_dict("records"):
+        kind = entry["reason"] if entry["reason"] in {"dispute", "wrong_number"} else "opt_out"
+        binds = entry["message_class"] in {"", row["message_class"]}
+        number = entry["phone_hash"] != "" and entry["phone_hash"] == row["phone_hash"]
+        customer = entry["customer_id"] != "" and entry["customer_id"] == row["customer_id"]
+        if kind == "wrong_number" and entry["phone_hash"]:
+            customer = False
+        if kind == kinds and binds and (number or customer):
+            return True
+    return False
+
+
+def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight: Tonight) -> Reason | str:  # noqa: PLR0911 - one return per reason reads as the order it is
+    kind, is_collection = row["message_class"], row["message_class"] == "collection"
+    if row["do_not_contact"]:
+        return Reason.DO_NOT_CONTACT
+    if kind in row["opt_out"].split(",") or listed(row, history, "opt_out"):
+        return Reason.OPTED_OUT
+    if listed(row, history, "wrong_number"):
+        return Reason.WRONG_NUMBER
+    if is_collection and (row["in_dispute"] or listed(row, history, "dispute")):
+        return Reason.IN_DISPUTE
+    if kind in policy.consent_required and kind not in row["consent"].split(","):
+        return Reason.NO_CONSENT
+    if not row["phone"]:
+        return Reason.NO_PHONE
+    if row["channels"] and row["channel"] not in row["channels"].split(","):
+        return Reason.CHANNEL_REFUSED
+    if row["language"] not in history.languages:
+        return Reason.LANGUAGE_UNKNOWN
+    return hours(row, policy, tonight)
+
+
+def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:
+    window = policy.hours_for(row["channel"], row["message_class"])
+    assert window is not None
+    if row["preferred_hours"]:
+        preferred = parse_window(row["preferred_hours"])
+        if preferred is None:
+            return Reason.PREFERRED_HOURS_UNREADABLE
+        window = intersect(window, preferred)
+        if window is None:
+            return Reason.PREFERRED_HOURS_OUTSIDE
+    found = first_span(window, row["timezone"], tonight, row["catch_up_days"], policy.no_contact_dates)
+    return "" if isinstance(found, Span) else found
+
+
+def together(row: Row) -> object:
+    if row["event_id"] or pd.isna(row["due_on"]) or not row["customer_id"]:
+        return row["idempotency_key"]
+    names = ("customer_id", "phone_hash", "notice", "channel", "role", "due_on", "language", "timezone")
+    return tuple(row[name] for name in (*names, "preferred_hours"))
+
+
+def held_by_caps(
+    leads: list[Row], history: ContactHistory, policy: PolicySettings, tonight: Tonight
+) -> set[str]:
+    leads = sorted(
+        leads,
+        key=lambda row: (ORDER[row["message_class"]], -row["days_past_due"], row["loan_id"], row["notice"]),
+    )
+    recent = history.recent.to_dict("records")
+    held: set[str] = set()
+    for cap in policy.caps:
+        since = tonight.as_of - timedelta(days=cap.days - 1)
+        past = [contact for contact in recent if counts(contact, cap) and contact["sent_on"].date() >= since]
+        used = [subject(contact, cap) for contact in past]
+        for row in leads:
+            if row["idempotency_key"] in held or not counts(row, cap):
+                continue
+            if used.count(subject(row, cap)) >= cap.limit:
+                held.add(row["idempotency_key"])
+            else:
+                used.append(subject(row, cap))
+    return held
+
+
+def counts(row: Row, cap: CapSettings) -> bool:
+    return cap.channel in {None, row["channel"]} and cap.message_class in {None, row["message_class"]}
+
+
+def subject(row: Row, cap: CapSettings) -> str:
+    return str(row["phone_hash"] if cap.per is CapSubject.NUMBER else row["customer_id"] or row["phone_hash"])
+
+
+def finish(group: list[Row], *, held: bool) -> None:
+    lead, *others = group
+    if held:
+        for row in group:
+            row["reason"] = Reason.OVER_CAP
+        return
+    for row in others:
+        row["reason"], row["into"] = Reason.MERGED, lead["idempotency_key"]
+    lead["loans"] = len({row["loan_id"] for row in group})
+    lead["amount_minor"] = sum(row["amount_minor"] for row in group)

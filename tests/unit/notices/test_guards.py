@@ -1,0 +1,157 @@
+"""Is tonight plausible?"""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from statistics import median
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.settings import GuardSettings
+from carloan_notify.records import GuardResult, NightFacts
+from tests.unit.notices.tables import AS_OF
+
+NIGHT = NightFacts(
+    as_of=AS_OF,
+    loans_read=1000,
+    payments_read=900,
+    rows_read=2000,
+    rows_rejected=3,
+    active_loans=900,
+    overdue_loans=45,
+    messages=120,
+    cost_minor=600,
+    export_on=AS_OF,
+    content_digest="tonight",
+    newest_payment_on=AS_OF - timedelta(days=1),
+)
+LAST = replace(NIGHT, as_of=AS_OF - timedelta(days=1), content_digest="last")
+MONDAYS = [
+    replace(NIGHT, as_of=AS_OF - timedelta(weeks=weeks), content_digest=str(weeks)) for weeks in (4, 3, 2, 1)
+]
+
+
+def tripped(tonight: NightFacts, *history: NightFacts, settings: GuardSettings | None = None) -> list[str]:
+    return [one.guard for one in check_guards(tonight, history, settings or GuardSettings()) if one.tripped]
+
+
+def result(name: str, tonight: NightFacts, *history: NightFacts) -> GuardResult:
+    return next(one for one in check_guards(tonight, history, GuardSettings()) if one.guard == name)
+
+
+def test_an_ordinary_night_and_a_first_night_pass() -> None:
+    assert tripped(NIGHT, *MONDAYS, LAST) == []
+    assert tripped(NIGHT) == []
+    assert [one.guard for one in check_guards(NIGHT, [], GuardSettings())] == list(GUARDS)
+
+
+def test_a_tripped_guard_says_what_was_measured_and_how_to_go_on() -> None:
+    found = result("row_drop", replace(NIGHT, loans_read=500), LAST)
+    assert found.message == "500 loans were read after 1000 on 2026-11-22; a fall of 10.0% is allowed."
+    assert "--accept row_drop" in found.cure
+    assert not result("row_drop", NIGHT, LAST).cure
+
+
+def test_a_stale_export() -> None:
+    assert tripped(replace(NIGHT, export_on=AS_OF - timedelta(days=1))) == []
+    assert tripped(replace(NIGHT, export_on=AS_OF - timedelta(days=2))) == ["export_stale"]
+    assert tripped(replace(NIGHT, export_on=None)) == []
+
+
+def test_the_last_nights_export() -> None:
+    assert tripped(NIGHT, replace(LAST, content_digest="tonight")) == ["same_export"]
+    assert tripped(replace(NIGHT, content_digest=""), replace(LAST, content_digest="")) == []
+
+
+def test_half_the_rows() -> None:
+    assert tripped(replace(NIGHT, loans_read=500), LAST) == ["row_drop"]
+    assert tripped(replace(NIGHT, loans_read=900), LAST) == []
+    assert tripped(NIGHT, replace(LAST, loans_read=0)) == []
+
+
+def test_payments_gone_missing() -> None:
+    assert tripped(replace(NIGHT, payments_read=None, newest_payment_on=None), LAST) == ["no_new_payments"]
+    assert tripped(replace(NIGHT, payments_read=0), LAST) == ["no_new_payments"]
+    old = replace(NIGHT, newest_payment_on=AS_OF - timedelta(days=8))
+    assert tripped(old) == ["no_new_payments"]
+    assert tripped(old, settings=GuardSettings(max_payment_age_days=None)) == []
+    assert (
+        tripped(replace(NIGHT, payments_read=None, newest_payment_on=None), replace(LAST, payments_read=None))
+        == []
+    )
+
+
+def test_a_tripled_overdue_share() -> None:
+    assert tripped(replace(NIGHT, overdue_loans=135), LAST) == ["overdue_jump"]
+    assert tripped(replace(NIGHT, overdue_loans=70), LAST) == []
+    assert tripped(replace(NIGHT, active_loans=0, overdue_loans=0), LAST) == []
+    few = replace(NIGHT, active_loans=9000, overdue_loans=6)
+    assert tripped(few, replace(LAST, active_loans=9000, overdue_loans=1)) == []
+
+
+def test_too_many_or_too_few_messages_and_a_strange_cost() -> None:
+    assert tripped(replace(NIGHT, messages=500), *MONDAYS) == ["message_count"]
+    assert tripped(replace(NIGHT, messages=10), *MONDAYS) == ["message_count"]
+    assert tripped(replace(NIGHT, cost_minor=6000), *MONDAYS) == ["cost"]
+    assert tripped(replace(NIGHT, messages=500), *MONDAYS[:2]) == []
+    assert tripped(replace(NIGHT, messages=4), *(replace(one, messages=1) for one in MONDAYS)) == []
+
+
+def test_one_odd_night_does_not_blind_the_guard() -> None:
+    odd = [replace(MONDAYS[0], messages=100_000), *MONDAYS[1:]]
+    assert tripped(replace(NIGHT, messages=5000), *odd) == ["message_count"]
+
+
+def test_running_the_same_night_again_trips_nothing() -> None:
+    again = replace(NIGHT, messages=0, cost_minor=0)
+    assert tripped(again, *MONDAYS, LAST, NIGHT) == []
+
+
+def test_later_nights_are_not_looked_at() -> None:
+    later = replace(NIGHT, as_of=AS_OF + timedelta(days=1), loans_read=9000, cost_minor=10**9)
+    assert tripped(NIGHT, later, settings=GuardSettings(monthly_cost_cap_minor=700)) == []
+
+
+def test_many_rejected_rows() -> None:
+    assert tripped(replace(NIGHT, rows_rejected=101)) == ["reject_rate"]
+    assert tripped(replace(NIGHT, rows_rejected=100)) == []
+    assert tripped(replace(NIGHT, rows_read=0, rows_rejected=0)) == []
+
+
+def test_cost_caps_count_the_whole_day_and_month() -> None:
+    caps = GuardSettings(daily_cost_cap_minor=1000, monthly_cost_cap_minor=1700)
+    assert tripped(NIGHT, settings=caps) == []
+    assert tripped(NIGHT, NIGHT, settings=caps) == ["daily_cost_cap"]
+    assert tripped(NIGHT, LAST, replace(LAST, as_of=date(2026, 11, 1)), settings=caps) == ["monthly_cost_cap"]
+    assert tripped(NIGHT, LAST, replace(LAST, as_of=date(2026, 10, 31)), settings=caps) == []
+    assert tripped(NIGHT, LAST, replace(LAST, as_of=date(2025, 11, 22)), settings=caps) == []
+
+
+@given(st.lists(st.integers(0, 2000), min_size=0, max_size=12), st.integers(0, 3000))
+def test_message_count_like_its_plain_twin(counts: list[int], messages: int) -> None:
+    mondays = [
+        replace(NIGHT, as_of=AS_OF - timedelta(weeks=len(counts) - number), messages=count, content_digest="")
+        for number, count in enumerate(counts)
+    ]
+    expected = False
+    if len(counts) >= 3:
+        usual = median(counts[-8:])
+        is_far = messages > 3 * usual or messages < usual / 3
+        expected = is_far and abs(messages - usual) > 50
+    found = check_guards(replace(NIGHT, messages=messages), mondays, GuardSettings())
+    assert next(one.tripped for one in found if one.guard == "message_count") is expected
+
+
+def test_a_handful_of_loans_may_leap() -> None:
+    few = replace(LAST, active_loans=4, overdue_loans=0)
+    assert tripped(replace(NIGHT, active_loans=4, overdue_loans=2), few) == []
+    assert "overdue_jump" in tripped(
+        replace(NIGHT, active_loans=40, overdue_loans=12), replace(few, active_loans=40)
+    )
+
+
+def test_a_handful_of_loans_pays_rarely() -> None:
+    old = replace(NIGHT, newest_payment_on=AS_OF - timedelta(days=30))
+    assert "no_new_payments" in tripped(old)
+    assert tripped(replace(old, active_loans=49, overdue_loans=2)) == []
