@@ -1,0 +1,281 @@
+"""Drains the outbox: claim, last look, commit *sending*, send, commit the answer, nothing fallible between.
+
+One thread talks to the outbox and to the clock; providers are called from pools of their own. Commits are
+grouped: whatever was answered while the last commit was written goes into the next one together.
+"""
+
+import queue
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from carloan_notify.delivery.lane import FRESH_S, Lane
+from carloan_notify.delivery.line import Answer, Line
+from carloan_notify.delivery.outbox import Outbox
+from carloan_notify.delivery.provider import Provider
+from carloan_notify.delivery.resilience import retry_wait
+from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.delivery.summary import DrainSummary, StoppedBy, Tally
+from carloan_notify.delivery.surroundings import Surroundings, engaged
+from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
+
+MANY: Final = 8
+GATHER_S: Final = 0.001
+"""With many requests on the wire, answers are gathered this long after the first: one commit for all."""
+TICK_S: Final = 0.2
+"""Longest sleep between looks at the stop event and the kill switch."""
+
+
+class Drain:
+    """One drain: built, run once, thrown away."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[Channel, Sequence[Provider]],
+        settings: DeliverySettings,
+        surroundings: Surroundings,
+    ) -> None:
+        """A line per provider and a lane per channel that has any."""
+        self._outbox = outbox
+        self._settings = settings
+        self._around = surroundings
+        self._started = surroundings.monotonic()
+        self._tally = Tally()
+        self._stopped_by: StoppedBy | None = None
+        self._bug: BaseException | None = None
+        self._unrecorded: list[tuple[list[SendResult], str, datetime, dict[str, datetime]]] = []
+        self._answers: queue.SimpleQueue[tuple[Lane, Line, Answer]] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._claimed: dict[str, OutboundMessage] = {}
+        providers = {provider.name: provider for listed in channels.values() for provider in listed}
+        self._lines = {
+            name: Line(provider, settings.providers[name], settings.breaker, surroundings.monotonic)
+            for name, provider in providers.items()
+        }
+        self._lanes = [
+            Lane(channel, [self._lines[p.name] for p in listed], settings.canary)
+            for channel, listed in channels.items()
+            if listed
+        ]
+
+    def run(self) -> DrainSummary:
+        """Drain until nothing is left or something stops it; see `Dispatcher.drain`."""
+        now = self._around.clock()
+        self._outbox.recover(now)
+        self._tally.expired = self._outbox.expire(now)
+        try:
+            while self._step():
+                pass
+        finally:
+            self._finish()
+        if self._bug is not None:
+            raise self._bug
+        ended = (lane.ended_by for lane in self._lanes if lane.ended_by)
+        return self._tally.summary(self._stopped_by or next(ended, StoppedBy.NOTHING))
+
+    def _step(self) -> bool:
+        """Do what can be done at once, then wait for the next thing; False when all is done."""
+        self._harvest(0)
+        self._stopped_by = self._stopped_by or self._reason_to_stop()
+        if self._stopped_by:
+            return False
+        waits = [wait for lane in self._lanes if not lane.ended_by for wait in self._advance(lane)]
+        if self._in_flight:
+            self._harvest(min([TICK_S, *waits]))
+            return True
+        if waits:
+            (self._around.sleep or self._around.stop.wait)(min([TICK_S, *waits]))
+        return bool(waits)
+
+    def _reason_to_stop(self) -> StoppedBy | None:
+        if self._around.stop.is_set():
+            return StoppedBy.SIGNAL
+        if self._around.kill_switch is not None and engaged(self._around.kill_switch):
+            return StoppedBy.KILL_SWITCH
+        if self._around.monotonic() - self._started > self._settings.longest_drain_s:
+            return StoppedBy.DEADLINE
+        return None
+
+    # --- towards the wire ---
+    def _advance(self, lane: Lane) -> Iterator[float]:
+        """Claim and launch for one lane; yields seconds after which it is worth looking again."""
+        if lane.idle(self._around.monotonic()):
+            yield from lane.until_retry(self._around.monotonic())
+            return
+        pause, line = min(((line.pause(), line) for line in lane.lines), key=lambda pair: pair[0])
+        if pause > 0:
+            yield from self._until_pause_ends(lane, line, pause)
+            return
+        self._refresh(lane)
+        if not lane.waiting:
+            yield from lane.until_retry(self._around.monotonic())
+        for line in lane.lines:
+            if lane.ended_by or self._reason_to_stop():
+                return
+            if lane.wants(line):
+                yield self._feed(lane, line)
+
+    def _feed(self, lane: Lane, line: Line) -> float:
+        """Launch as much as line and lane have room for; seconds until it is worth looking again."""
+        pause = line.pause()
+        if pause > 0:
+            return pause
+        room, until_room = line.room(min(lane.allowance(line), len(lane.waiting)))
+        if room:
+            self._launch(lane, line, room)
+        return until_room
+
+    def _refresh(self, lane: Lane) -> None:
+        """Claim more when nothing waits; what has waited too long goes back first."""
+        if lane.waiting and self._around.monotonic() - lane.claimed_at > FRESH_S:
+            self._release([message.message_id for message in lane.waiting])
+            lane.waiting.clear()
+        if lane.waiting:
+            return
+        claimed = self._outbox.claim(
+            channels=[lane.channel],
+            limit=lane.claim_limit,
+            owner=self._around.owner,
+            now=self._around.clock(),
+            lease_s=self._around.lease_s,
+        )
+        self._claimed |= {message.message_id: message for message in claimed}
+        lane.refill(claimed, self._around.monotonic())
+
+    def _until_pause_ends(self, lane: Lane, line: Line, pause: float) -> Iterator[float]:
+        """Wait for a paused line, or end the lane when that takes too long and nothing is on the wire."""
+        if line.breaker.is_open:
+            longest, reason = self._settings.retry.wait_within_s, StoppedBy.BREAKER
+        else:
+            longest, reason = self._settings.longest_throttle_s, StoppedBy.THROTTLED
+        if pause <= longest:
+            yield pause
+        elif not lane.in_flight:
+            lane.ended_by = reason
+
+    def _launch(self, lane: Lane, line: Line, room: int) -> None:
+        """Last look, commit *sending*, hand over. What is committed and not handed over would be unknown."""
+        picked = lane.pick(line, room)
+        screened = self._around.before_send(picked)
+        self._forget(screened.cancelled)
+        self._tally.cancelled += len(screened.cancelled)
+        wanted = [message.message_id for message in screened.to_send]
+        dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled}
+        self._release([message_id for message_id in dropped if message_id in self._claimed])
+        begun = self._begin(wanted, line)
+        going = [message for message in screened.to_send if message.message_id in begun]
+        lane.handed_over(len(going))
+        for start in range(0, len(going), line.provider.batch_limit):
+            batch = going[start : start + line.provider.batch_limit]
+            self._in_flight += 1
+            line.send(batch, lambda answer: self._answers.put((lane, line, answer)))
+
+    def _begin(self, message_ids: Sequence[str], line: Line) -> set[str]:
+        if not message_ids:
+            return set()
+        around = self._around
+        begun = self._outbox.begin(
+            message_ids, line.name, around.clock(), owner=around.owner, lease_s=around.lease_s
+        )
+        self._forget(message_ids)
+        return set(begun)
+
+    # --- back from the wire ---
+    def _harvest(self, patience_s: float | None) -> None:
+        """Record the answers that are there, waiting at most so long for the first (None: for every one)."""
+        arrived = self._first_answer(patience_s)
+        if arrived and self._in_flight >= MANY and patience_s:
+            time.sleep(GATHER_S)
+        while patience_s is None and len(arrived) < self._in_flight:
+            arrived.append(self._answers.get())
+        while not self._answers.empty():
+            arrived.append(self._answers.get())
+        self._in_flight -= len(arrived)
+        for line in self._lines.values():
+            answers = [(lane, answer) for lane, of, answer in arrived if of is line]
+            if answers:
+                self._record(line, answers)
+
+    def _first_answer(self, patience_s: float | None) -> list[tuple[Lane, Line, Answer]]:
+        if not self._in_flight or patience_s is None:
+            return []
+        try:
+            return [self._answers.get(timeout=patience_s) if patience_s else self._answers.get_nowait()]
+        except queue.Empty:
+            return []
+
+    def _record(self, line: Line, answers: Sequence[tuple[Lane, Answer]]) -> None:
+        """Commit one line's answers together. Planning retries comes first but cannot prevent it."""
+        results = [result for _, answer in answers for result in answer.results]
+        now = self._around.clock()
+        due: dict[str, datetime] = {}
+        try:
+            for lane, answer in answers:
+                line.learn(answer.results)
+                waits = self._retry_waits(answer, lane, line)
+                due |= {message_id: now + timedelta(seconds=wait) for message_id, wait in waits.items()}
+                self._plan_retry(lane, waits)
+        finally:
+            self._unrecorded.append((results, line.name, now, due))
+            self._write_down()
+        self._conclude(line, results, next((answer.bug for _, answer in answers if answer.bug), None))
+
+    def _write_down(self) -> None:
+        """Commit answers in the order they came; what could not be written stays for the next attempt."""
+        while self._unrecorded:
+            self._outbox.record(*self._unrecorded[0])
+            del self._unrecorded[0]
+
+    def _conclude(self, line: Line, results: Sequence[SendResult], bug: BaseException | None) -> None:
+        """What follows from answers that are on disk."""
+        self._tally.add(line.name, results)
+        self._bug = self._bug or bug
+        if self._bug is not None or any(result.outcome is Outcome.ACCOUNT for result in results):
+            self._stopped_by = self._stopped_by or StoppedBy.ACCOUNT
+        if self._around.on_answers is not None:
+            self._around.on_answers(results)
+
+    def _retry_waits(self, answer: Answer, lane: Lane, line: Line) -> dict[str, float]:
+        """Seconds until each message that certainly was not sent may be tried again."""
+        elsewhere = lane.learn(line, answer.results)
+        attempts = {message.message_id: message.attempts + 1 for message in answer.batch}
+        waits: dict[str, float] = {}
+        for result in answer.results:
+            if result.message_id in elsewhere:
+                waits[result.message_id] = 0.0
+            elif result.outcome is Outcome.THROTTLED:
+                waits[result.message_id] = line.pause()
+            elif result.outcome in (Outcome.RETRYABLE, Outcome.ACCOUNT):
+                wait = retry_wait(attempts[result.message_id], self._settings.retry, self._around.rng)
+                waits[result.message_id] = max(wait, result.retry_after_s)
+        return waits
+
+    def _plan_retry(self, lane: Lane, waits: Mapping[str, float]) -> None:
+        """Come back for the retries that this drain can wait for."""
+        now = self._around.monotonic()
+        for seconds in waits.values():
+            if seconds <= self._settings.retry.wait_within_s:
+                lane.retry_at(now + seconds)
+
+    # --- the end ---
+    def _finish(self) -> None:
+        """Whatever happened: wait for what is on the wire, write it down, put the rest back."""
+        try:
+            self._write_down()
+            self._harvest(None)
+        finally:
+            for line in self._lines.values():
+                line.close()
+            self._tally.released = len(self._claimed)
+            self._release(list(self._claimed))
+
+    def _release(self, message_ids: Sequence[str]) -> None:
+        if message_ids:
+            self._outbox.release(message_ids, self._around.clock())
+            self._forget(message_ids)
+
+    def _forget(self, message_ids: Collection[str]) -> None:
+        for message_id in message_ids:
+            self._claimed.pop(message_id, None)

@@ -1,0 +1,1 @@
+"""Any HTTP gateway described as data: how a request is written, signed and its answer read."""

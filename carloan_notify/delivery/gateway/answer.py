@@ -1,0 +1,203 @@
+"""Reads an answer: text to fields, fields to codes, codes to outcomes. In doubt it says UNKNOWN."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+from xml.etree import ElementTree as ET
+
+from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
+from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
+from carloan_notify.delivery.wire import WireAnswer
+from carloan_notify.records import OutboundMessage, Outcome, SendResult
+
+REFUSED_BY_HTTP: Final[Mapping[int, Outcome]] = {
+    401: Outcome.ACCOUNT,
+    402: Outcome.ACCOUNT,
+    403: Outcome.ACCOUNT,
+    429: Outcome.THROTTLED,
+}
+"""RFC 9110 §15.5 and RFC 6585 §4: the server says it did not act. 5xx says nothing of the kind."""
+
+Meaning = TypeVar("Meaning", bound=StrEnum)
+
+LONGEST_CODE: Final = 64
+_SAFE_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_LONG_DIGITS: Final = re.compile(r"\d{7,}")
+
+
+class UnreadableError(ValueError):
+    """The answer is not of the described form."""
+
+
+def fields_of(body: bytes, shape: ShapeSettings) -> Any:  # noqa: ANN401 - an answer is any JSON value
+    """The answer as nested mappings and lists.
+
+    Raises:
+        UnreadableError: HTML, truncated or otherwise not of the described form.
+    """
+    try:
+        if shape.format == "json":
+            return json.loads(body)
+        if shape.format == "xml":
+            return _xml_fields(body)
+        match = re.search(shape.pattern, body.decode())
+    except (ValueError, ET.ParseError, RecursionError) as error:
+        raise UnreadableError from error
+    if match is None:
+        raise UnreadableError
+    return match.groupdict()
+
+
+def _xml_fields(body: bytes) -> dict[str, Any]:
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+        raise UnreadableError  # entity bombs, and HTML
+    root = ET.fromstring(body)  # noqa: S314 - no document type gets here, so there are no entities
+    return {root.tag: _element_fields(root)}
+
+
+def _element_fields(element: ET.Element) -> Any:  # noqa: ANN401 - text, mapping or list
+    if len(element) == 0 and not element.attrib:
+        return element.text or ""
+    fields: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
+    for child in element:
+        value = _element_fields(child)
+        earlier = fields.get(child.tag)
+        fields[child.tag] = (
+            value if earlier is None else [*(earlier if isinstance(earlier, list) else [earlier]), value]
+        )
+    return fields
+
+
+def at(fields: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
+    """What stands at a dotted path (`data.results.0.code`), None when nothing does; "" is the whole."""
+    for step in path.split(".") if path else ():
+        if isinstance(fields, Mapping):
+            fields = fields.get(step)
+        elif isinstance(fields, list) and step.isdecimal() and int(step) < len(fields):
+            fields = fields[int(step)]
+        else:
+            return None
+    return fields
+
+
+def text_at(fields: Any, path: str) -> str:  # noqa: ANN401 - any JSON value
+    """The text or number at a path, "" when there is none; true and false as JSON writes them."""
+    value = at(fields, path) if path else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).strip() if isinstance(value, str | int | float) else ""
+
+
+def list_at(fields: Any, path: str) -> list[Any]:  # noqa: ANN401 - any JSON value
+    """The list at a path; XML writes a list of one like a single element."""
+    value = at(fields, path)
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
+
+
+class Table(Generic[Meaning]):
+    """A code table: exact codes first, then the longest matching beginning (`Throttling.*`)."""
+
+    def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
+        """Turn the lists by meaning into a look-up by code."""
+        pairs = [(code, meaning) for meaning, listed in codes.items() for code in listed]
+        self._exact = {code: meaning for code, meaning in pairs if not code.endswith("*")}
+        beginnings = [(code[:-1], meaning) for code, meaning in pairs if code.endswith("*")]
+        self._beginnings = sorted(beginnings, key=lambda pair: -len(pair[0]))
+
+    def get(self, code: str) -> Meaning | None:
+        """What a code means, None when it is not listed."""
+        if code in self._exact:
+            return self._exact[code]
+        return next((meaning for beginning, meaning in self._beginnings if code.startswith(beginning)), None)
+
+
+def public_code(code: str) -> str:
+    """A code fit for logs; what looks like no code, or holds a number like a phone's, is withheld."""
+    fits = _SAFE_CODE.fullmatch(code) and not _LONG_DIGITS.search(code)
+    return code if fits and len(code) <= LONGEST_CODE else "unprintable_code"
+
+
+class AnswerReader:
+    """A described answer, read once per request."""
+
+    def __init__(self, settings: AnswerSettings) -> None:
+        """Turn the code lists into a table."""
+        self._settings = settings
+        self._table = Table(settings.codes)
+
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage], now: datetime) -> list[SendResult]:
+        """One result per message. The status decides where the table or HTTP says so, else the code."""
+        status_code = f"http_{answer.status}"
+        wait = retry_after(answer.headers, now)
+        listed = self._settings.http_status.get(answer.status)
+        if listed is not None and (listed is not Outcome.ACCEPTED or not self._settings.code):
+            return same_for_all(batch, listed, status_code, retry_after_s=wait)
+        try:
+            fields = fields_of(answer.body, self._settings)
+        except UnreadableError:
+            return self._by_status(answer.status, batch, wait, "unreadable_answer")
+        code = text_at(fields, self._settings.code)
+        outcome = self._table.get(code) if code else None
+        if outcome is None and not (self._settings.items and not self._settings.code):
+            if code and answer.status < 300:  # noqa: PLR2004 - success
+                return same_for_all(batch, Outcome.UNKNOWN, public_code(code), UNLISTED_CODE)
+            return self._by_status(answer.status, batch, wait, "no_code_in_answer")
+        return self._by_code(answer, fields, batch, (outcome, code, wait))
+
+    def _by_code(
+        self,
+        answer: WireAnswer,
+        fields: Any,  # noqa: ANN401 - any JSON value
+        batch: Sequence[OutboundMessage],
+        request_level: tuple[Outcome | None, str, float],
+    ) -> list[SendResult]:
+        outcome, code, wait = request_level
+        if outcome not in (None, Outcome.ACCEPTED):
+            return same_for_all(batch, outcome, public_code(code), retry_after_s=wait)
+        if answer.status >= 300:  # noqa: PLR2004 - a body that says yes under a status that says no
+            return self._by_status(answer.status, batch, wait, "contradicting_answer")
+        if self._settings.items:
+            return self._items(list_at(fields, self._settings.items), batch)
+        reference = text_at(fields, self._settings.provider_ref)
+        return [SendResult(m.message_id, Outcome.ACCEPTED, reference, public_code(code)) for m in batch]
+
+    def _by_status(
+        self, status: int, batch: Sequence[OutboundMessage], wait: float, otherwise: str
+    ) -> list[SendResult]:
+        if status < 300:  # noqa: PLR2004 - success
+            return same_for_all(batch, Outcome.UNKNOWN, otherwise)
+        outcome = REFUSED_BY_HTTP.get(status, Outcome.UNKNOWN)
+        return same_for_all(batch, outcome, f"http_{status}", retry_after_s=wait)
+
+    def _items(self, items: list[Any], batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        path = self._settings.item_reference
+        if not path and len(items) != len(batch):
+            return same_for_all(batch, Outcome.UNKNOWN, "batch_answer_of_other_length")
+        ids = [text_at(item, path) for item in items] if path else [m.message_id for m in batch]
+        return one_per_message(batch, [self._item(i, item) for i, item in zip(ids, items, strict=True)])
+
+    def _item(self, message_id: str, item: Any) -> SendResult:  # noqa: ANN401 - any JSON value
+        code = text_at(item, self._settings.item_code)
+        outcome = self._table.get(code)
+        if outcome is None:
+            return SendResult(message_id, Outcome.UNKNOWN, code=public_code(code), detail=UNLISTED_CODE)
+        reference = text_at(item, self._settings.item_provider_ref)
+        return SendResult(message_id, outcome, reference, public_code(code))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float:
+    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: a number or a date), else 0."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now).total_seconds())

@@ -1,0 +1,119 @@
+"""One provider while messages drain: its threads, its pace and its health."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from carloan_notify.delivery.provider import Provider, one_per_message
+from carloan_notify.delivery.resilience import CircuitBreaker, TokenBucket
+from carloan_notify.delivery.settings import BreakerSettings, ProviderSettings
+from carloan_notify.records import OutboundMessage, Outcome, SendResult
+
+HEALTHY: Final = frozenset({Outcome.ACCEPTED, Outcome.REJECTED})
+FIRST_PAUSE_S: Final = 1.0
+"""Pause after a throttling answer that names none; doubled while they keep coming."""
+LONGEST_PAUSE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A batch and what came of it. `bug` is what the provider should never have raised."""
+
+    batch: tuple[OutboundMessage, ...]
+    results: tuple[SendResult, ...]
+    bug: BaseException | None = None
+
+
+class Line:
+    """A provider with its pool, bucket and breaker. Used by one thread; only `send` runs in others."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: ProviderSettings,
+        breaker: BreakerSettings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """No thread starts before the first batch."""
+        self.provider = provider
+        self.concurrency = settings.concurrency
+        self.rate = settings.rate_per_second
+        self.in_flight = 0
+        self.breaker = CircuitBreaker(breaker)
+        self._monotonic = monotonic
+        self._bucket = TokenBucket(settings.rate_per_second, settings.burst, monotonic())
+        self._paused_until = monotonic()
+        self._throttled_in_a_row = 0
+        self._pool = ThreadPoolExecutor(settings.concurrency, f"send-{provider.name}")
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.provider.name
+
+    @property
+    def free(self) -> int:
+        """Batches that may leave now as far as threads go; an open breaker lets one try."""
+        return (1 if self.breaker.is_open else self.concurrency) - self.in_flight
+
+    @property
+    def healthy(self) -> bool:
+        """Whether its breaker lets a request go, be it a single try."""
+        return self.breaker.wait(self._monotonic()) <= 0
+
+    def pause(self) -> float:
+        """Seconds until anything may leave, by throttling and breaker."""
+        now = self._monotonic()
+        return max(self._paused_until - now, self.breaker.wait(now), 0.0)
+
+    def room(self, wanted: int) -> tuple[int, float]:
+        """How many of the wanted messages may leave now, and the seconds until one may when none may."""
+        now, batch = self._monotonic(), self.provider.batch_limit
+        room = self._bucket.room(wanted, batch, now)
+        return room, 0.0 if room else self._bucket.wait(min(batch, wanted), now)
+
+    def send(self, batch: Sequence[OutboundMessage], answered: Callable[[Answer], None]) -> None:
+        """Hand a batch to a thread, which calls `answered` whatever happens, be it a provider's bug."""
+        self._bucket.take(len(batch), self._monotonic())
+        self.breaker.started()
+        self.in_flight += 1
+        self._pool.submit(_send, self.provider, tuple(batch), answered)
+
+    def learn(self, results: Sequence[SendResult]) -> None:
+        """Draw conclusions from an answer for what leaves next."""
+        self.in_flight -= 1
+        outcomes = {result.outcome for result in results}
+        if Outcome.THROTTLED in outcomes:
+            self._slow_down(max(result.retry_after_s for result in results))
+        elif outcomes & HEALTHY:
+            self._throttled_in_a_row = 0
+        if outcomes & HEALTHY:
+            self.breaker.succeeded()
+        elif outcomes & {Outcome.THROTTLED, Outcome.ACCOUNT}:
+            self.breaker.undecided()
+        else:
+            self.breaker.failed(self._monotonic())
+
+    def close(self) -> None:
+        """Let the threads end; nothing is on the wire any more."""
+        self._pool.shutdown(wait=True)
+
+    def _slow_down(self, asked_s: float) -> None:
+        now = self._monotonic()
+        if now >= self._paused_until:  # else the rest of what was on the wire says the same again
+            self._throttled_in_a_row = min(self._throttled_in_a_row + 1, 16)
+        own = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._throttled_in_a_row - 1))
+        self._paused_until = max(self._paused_until, now + (asked_s or own))
+
+
+def _send(provider: Provider, batch: tuple[OutboundMessage, ...], answered: Callable[[Answer], None]) -> None:
+    try:
+        answer = Answer(batch, tuple(one_per_message(batch, provider.send(batch))))
+    except BaseException as bug:  # noqa: BLE001 - the batch may have left: it is written down, then this is raised
+        code = f"bug:{type(bug).__name__}"
+        answer = Answer(
+            batch, tuple(SendResult(m.message_id, Outcome.UNKNOWN, code=code) for m in batch), bug
+        )
+    answered(answer)

@@ -1,0 +1,1 @@
+"""One file per provider; `delivery.registry` lists them."""

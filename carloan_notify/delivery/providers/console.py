@@ -1,0 +1,69 @@
+"""Prints messages instead of sending them: for trying things out, never for borrowers."""
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TextIO
+
+from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, ReceiptPage, Standing
+from carloan_notify.delivery.settings import ConsoleProviderSettings
+from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
+
+
+class ConsoleProvider:
+    """Accepts everything and prints one line per message."""
+
+    batch_limit = 100
+
+    def __init__(self, name: str, settings: ConsoleProviderSettings, *, stream: TextIO | None = None) -> None:
+        """`stream` replaces the one that the settings name."""
+        self._name = name
+        self._settings = settings
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The name the configuration gives it."""
+        return self._name
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels it serves."""
+        return frozenset(self._settings.channels)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A print-out answers no questions."""
+        return Capabilities(client_reference=False, look_up_window=None, receipts=ReceiptMode.NONE)
+
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """Print every message, whole batches at a time."""
+        text = "".join(f"{self._line(message)}\n" for message in batch)
+        with self._lock:
+            stream = self._stream or (sys.stdout if self._settings.stream == "stdout" else sys.stderr)
+            stream.write(text)
+            stream.flush()
+        return [
+            SendResult(m.message_id, Outcome.ACCEPTED, f"console-{m.message_id}", "printed") for m in batch
+        ]
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        """Nothing is remembered."""
+        return [LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up") for inquiry in inquiries]
+
+    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:  # noqa: ARG002 - the contract's
+        """There are none."""
+        return ReceiptPage(())
+
+    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:  # noqa: ARG002 - the contract's
+        """There are none."""
+        return ReceiptPage(())
+
+    def _line(self, message: OutboundMessage) -> str:
+        if self._settings.reveal:
+            return f"[{message.channel}] {message.phone} {message.notice}: {message.text}"
+        return (
+            f"[{message.channel}] ****{message.phone[-4:]} {message.notice}: {len(message.text)} characters"
+        )

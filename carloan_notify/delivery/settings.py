@@ -1,0 +1,239 @@
+"""Options of delivery: which providers, how fast, when to stop."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from carloan_notify.delivery.gateway.check import problems
+from carloan_notify.delivery.gateway.settings import (
+    AnswerSettings,
+    AuthSettings,
+    BatchSettings,
+    LookUpSettings,
+    PullSettings,
+    RequestSettings,
+    SignatureSettings,
+)
+from carloan_notify.records import Channel
+from carloan_notify.settings import Settings
+
+
+class ProviderSettings(Settings):
+    """What every provider has in common."""
+
+    channels: list[Channel] = Field(
+        default=[Channel.SMS],
+        min_length=1,
+        description="Channels this provider serves.",
+        examples=[["sms"], ["sms", "voice"]],
+    )
+    rate_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        description="Most messages a second, from the provider's contract; empty for no limit.",
+        examples=[200],
+    )
+    burst: float | None = Field(
+        default=None,
+        ge=1,
+        description="Messages that may leave at once after a pause; empty for a tenth of a second's worth.",
+        examples=[20],
+    )
+    concurrency: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Requests on the wire at once: about requests per second times the answer time.",
+        examples=[8, 32],
+    )
+    unit_price_minor: float = Field(
+        default=0,
+        ge=0,
+        description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
+        examples=[4.5],
+    )
+
+
+class ConsoleProviderSettings(ProviderSettings):
+    """Prints messages instead of sending them; every message counts as accepted."""
+
+    type: Literal["console"] = Field(
+        description="Prints messages instead of sending them.", examples=["console"]
+    )
+    stream: Literal["stdout", "stderr"] = Field(
+        default="stderr", description="Where messages are printed.", examples=["stderr"]
+    )
+    reveal: bool = Field(
+        default=False,
+        description="Print whole phone numbers and texts; else a masked number and the length of the text.",
+        examples=[False],
+    )
+
+
+class HttpProviderSettings(ProviderSettings):
+    """Any gateway with an HTTP interface, described as data."""
+
+    type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
+    request: RequestSettings = Field(description="The request that sends a message or a batch.")
+    answer: AnswerSettings = Field(description="How the gateway's answer to it is read.")
+    auth: AuthSettings | None = Field(
+        default=None, description="How the gateway knows us; empty when a signature or a field does it."
+    )
+    values: dict[str, SecretStr] = Field(
+        default={},
+        description="Account names, passwords and other constants, for use as {name} in requests.",
+        examples=[{"account": "N1234567", "secret": "${GATEWAY_SECRET}"}],
+    )
+    signatures: dict[str, SignatureSettings] = Field(
+        default={}, description="Signatures by name, usable as {name} in headers, query and body."
+    )
+    batch: BatchSettings | None = Field(
+        default=None, description="Several messages in one request; empty for one message a request."
+    )
+    look_up: LookUpSettings | None = Field(
+        default=None, description="How the gateway is asked later what became of a message."
+    )
+    receipts: PullSettings | None = Field(
+        default=None, description="How delivery receipts are fetched, and what a pushed one looks like."
+    )
+    connect_timeout_s: float = Field(
+        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
+    )
+    read_timeout_s: float = Field(
+        default=20,
+        gt=0,
+        le=300,
+        description="Seconds to wait for an answer; later, it is unknown.",
+        examples=[20],
+    )
+    ca_file: str = Field(
+        default="",
+        description="PEM file of a private certificate authority; empty for the public ones.",
+        examples=["secrets/gateway-ca.pem"],
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Allow http:// to another host. Phone numbers would travel in the clear.",
+        examples=[False],
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+
+        found = problems(self)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+
+AnyProviderSettings = Annotated[ConsoleProviderSettings | HttpProviderSettings, Field(discriminator="type")]
+
+
+class CanarySettings(Settings):
+    """A few messages go first; their results decide whether the rest follows."""
+
+    size: int = Field(
+        default=20, ge=0, description="Messages that go first; 0 switches it off.", examples=[20]
+    )
+    min_accept_share: float = Field(
+        default=0.8, ge=0, le=1, description="Share of them that must be accepted.", examples=[0.8]
+    )
+
+
+class BreakerSettings(Settings):
+    """When a provider is left alone for a while."""
+
+    consecutive_errors: int = Field(
+        default=10, ge=1, description="Failed requests in a row that open the breaker.", examples=[10]
+    )
+    error_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of failed requests in the window that opens it.",
+        examples=[0.5],
+    )
+    window: int = Field(
+        default=50, ge=2, description="Requests over which the share is taken.", examples=[50]
+    )
+    open_seconds: float = Field(
+        default=60, gt=0, description="Seconds before one request tries the provider again.", examples=[60]
+    )
+
+
+class RetrySettings(Settings):
+    """When a message that certainly was not sent is tried again; the notice's own expiry is the deadline."""
+
+    first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.", examples=[5])
+    factor: float = Field(
+        default=2, ge=1, description="Each further wait is so many times longer.", examples=[2]
+    )
+    longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.", examples=[1800])
+    jitter: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Waits differ by up to this share, so that retries spread.",
+        examples=[0.2],
+    )
+    wait_within_s: float = Field(
+        default=30,
+        ge=0,
+        description="A `send` waits for retries due within so many seconds; others wait for the next.",
+        examples=[30],
+    )
+
+
+class DeliverySettings(Settings):
+    """How messages leave."""
+
+    channels: dict[Channel, list[str]] = Field(
+        default={Channel.SMS: ["console"], Channel.VOICE: ["console"]},
+        description="Providers of each channel, by preference. A later one takes only what an earlier one "
+        "certainly did not send.",
+        examples=[{"sms": ["main", "spare"], "voice": ["main_voice"]}],
+    )
+    providers: dict[str, AnyProviderSettings] = Field(
+        default={"console": ConsoleProviderSettings(type="console", channels=[Channel.SMS, Channel.VOICE])},
+        description="Every provider, by a name of your choice.",
+    )
+    canary: CanarySettings = Field(default=CanarySettings(), description="A few messages go first.")
+    breaker: BreakerSettings = Field(default=BreakerSettings(), description="When a provider is left alone.")
+    retry: RetrySettings = Field(default=RetrySettings(), description="When a message is tried again.")
+    kill_switch_file: str = Field(
+        default="STOP",
+        description="While this file exists nothing leaves; it is looked for before every batch.",
+        examples=["STOP", "/run/carloan-notify/stop"],
+    )
+    longest_drain_s: float = Field(
+        default=3600,
+        gt=0,
+        description="Seconds after which a `send` stops and leaves the rest queued.",
+        examples=[3600],
+    )
+    longest_throttle_s: float = Field(
+        default=120,
+        gt=0,
+        description="A provider that asks for a longer pause ends the `send`; the rest stays queued.",
+        examples=[120],
+    )
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        found = [
+            f"channels.{channel}: {what}"
+            for channel, names in self.channels.items()
+            for name in names
+            if (what := self._fault(channel, name))
+        ]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    def _fault(self, channel: Channel, name: str) -> str:
+        provider = self.providers.get(name)
+        if provider is None:
+            return f"no provider is called {name!r}; add it under `providers` or correct the name"
+        if channel not in provider.channels:
+            return f"provider {name!r} does not serve {channel}; add {channel} to its `channels`"
+        return ""

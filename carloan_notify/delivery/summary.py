@@ -1,0 +1,104 @@
+"""What a drain did, for the report and the exit code."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from carloan_notify.delivery.provider import UNLISTED_CODE
+from carloan_notify.records import Outcome, SendResult
+
+
+class StoppedBy(StrEnum):
+    """Why a drain ended before the outbox was empty."""
+
+    NOTHING = ""
+    SIGNAL = "signal"
+    KILL_SWITCH = "kill_switch"
+    ACCOUNT = "account"
+    CANARY = "canary"
+    BREAKER = "breaker"
+    THROTTLED = "throttled"
+    DEADLINE = "deadline"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStop:
+    """A provider that refuses the whole account, with what to do about it."""
+
+    provider: str
+    code: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainSummary:
+    """Counts are answers: a message that was retried and then accepted counts once in each.
+
+    `unlisted_codes` counts codes nobody has classified, as `provider:code`. `released` messages were claimed
+    and put back unsent.
+    """
+
+    accepted: int
+    rejected: int
+    unknown: int
+    retryable: int
+    cancelled: int
+    expired: int
+    released: int
+    by_provider: Mapping[str, Mapping[Outcome, int]]
+    unlisted_codes: Mapping[str, int]
+    account_stops: tuple[AccountStop, ...]
+    stopped_by: StoppedBy
+
+
+class Tally:
+    """Counts while the drain goes on."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.cancelled = 0
+        self.expired = 0
+        self.released = 0
+        self.account_stops: dict[str, AccountStop] = {}
+        self._answers: Counter[tuple[str, Outcome]] = Counter()
+        self._unlisted: Counter[str] = Counter()
+
+    def add(self, provider: str, results: Sequence[SendResult]) -> None:
+        """Count answers."""
+        for result in results:
+            self._answers[provider, result.outcome] += 1
+            if result.detail == UNLISTED_CODE:
+                self._unlisted[f"{provider}:{result.code}"] += 1
+            if result.outcome is Outcome.ACCOUNT:
+                self.account_stops.setdefault(provider, account_stop(provider, result))
+
+    def summary(self, stopped_by: StoppedBy) -> DrainSummary:
+        """What has been counted."""
+        total: Counter[Outcome] = Counter()
+        by_provider: dict[str, dict[Outcome, int]] = {}
+        for (provider, outcome), count in self._answers.items():
+            total[outcome] += count
+            by_provider.setdefault(provider, {})[outcome] = count
+        return DrainSummary(
+            accepted=total[Outcome.ACCEPTED],
+            rejected=total[Outcome.REJECTED],
+            unknown=total[Outcome.UNKNOWN],
+            retryable=total[Outcome.RETRYABLE] + total[Outcome.THROTTLED] + total[Outcome.ACCOUNT],
+            cancelled=self.cancelled,
+            expired=self.expired,
+            released=self.released,
+            by_provider=by_provider,
+            unlisted_codes=dict(self._unlisted),
+            account_stops=tuple(self.account_stops.values()),
+            stopped_by=stopped_by,
+        )
+
+
+def account_stop(provider: str, result: SendResult) -> AccountStop:
+    """The refusal with its cure."""
+    cure = (
+        f"provider {provider} refuses the account ({result.code}): check its balance, credentials and "
+        f"allowed addresses, try `providers test {provider}`, then run `send` again; nothing was lost"
+    )
+    return AccountStop(provider, result.code, cure)

@@ -1,0 +1,1 @@
+"""Receipts: what the network says after a message has left."""

@@ -1,0 +1,107 @@
+"""Dispatcher, described gateway, real sockets and the real outbox on SQLite, through every fault at once."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from carloan_notify.delivery.dispatcher import Dispatcher
+from carloan_notify.delivery.registry import build_channels
+from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
+from carloan_notify.delivery.summary import DrainSummary, StoppedBy
+from carloan_notify.delivery.surroundings import Surroundings
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
+
+MESSAGES = 300
+STARTED = datetime.now(UTC)
+
+
+def draft(number: int) -> Draft:
+    return Draft(
+        message_id=f"M{number:025d}",
+        covers=(CoveredNotice(f"key{number}", f"L{number}", 1, None),),
+        customer_id=f"C{number}",
+        notice="due_today",
+        channel=Channel.SMS,
+        role="borrower",
+        message_class=MessageClass.SERVICE,
+        language="en",
+        phone="+12025550100",
+        recipient_name="A",
+        rendered=Rendered("text", "GSM-7", 4, 1, "t", "v"),
+        params={},
+        due_on=date(2026, 11, 23),
+        amount_minor=100,
+        not_before=STARTED - timedelta(hours=1),
+        expires_at=STARTED + timedelta(hours=5),
+        until_paid=True,
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(LedgerSettings(), tmp_path, create=True, now=STARTED) as opened:
+        opened.start_run("R1", date(2026, 11, 23), "run", STARTED)
+        opened.enqueue("R1", [draft(number) for number in range(MESSAGES)], STARTED)
+        yield opened
+
+
+def drain(ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | None = None) -> DrainSummary:
+    provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), "read_timeout_s": 0.3}
+    settings = DeliverySettings.model_validate(
+        {
+            "channels": {"sms": ["sim"]},
+            "providers": {"sim": provider},
+            "canary": {"size": 0},
+            "retry": {"first_s": 0.05, "longest_s": 0.1},
+            "breaker": {"consecutive_errors": 50, "error_share": 1},
+        }
+    )
+    around = Surroundings(clock=lambda: datetime.now(UTC), owner="me", stop=stop or threading.Event())
+    return Dispatcher(ledger.outbox, build_channels(settings), settings, around).drain()
+
+
+@pytest.mark.parametrize("batch_limit", [1, 7])
+def test_every_fault_at_once_tells_nobody_twice_and_loses_nobody(ledger: Ledger, batch_limit: int) -> None:
+    share = 0.05
+    faults = Faults(
+        dropped_before=share,
+        dropped_after=share,
+        hanging=share / 5,
+        html=share,
+        truncated=share,
+        server_error=share,
+        unavailable=share,
+        throttled=share / 5,
+        rejected=share,
+        busy=share,
+    )
+    with Simulator(faults, seed=7) as simulator:
+        summary = drain(ledger, simulator.url, batch_limit)
+        accepted = simulator.gateway.counts()
+    counts = ledger.outbox.counts("R1")
+    assert summary.stopped_by is StoppedBy.NOTHING
+    assert sum(counts.values()) == MESSAGES
+    assert set(counts) <= {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNKNOWN}
+    assert counts[MessageState.UNKNOWN] == summary.unknown > 0
+    assert counts[MessageState.ACCEPTED] > MESSAGES / 3
+    assert set(accepted.values()) == {1}
+    unknown = {message.message_id for message in ledger.outbox.unknown()}
+    assert len(set(accepted) - unknown) == counts[MessageState.ACCEPTED]
+
+
+def test_a_stopped_drain_is_finished_by_the_next(ledger: Ledger) -> None:
+    stop = threading.Event()
+    with Simulator(Faults(latency_s=0.01)) as simulator:
+        threading.Timer(0.15, stop.set).start()
+        first = drain(ledger, simulator.url, 1, stop)
+        assert first.stopped_by is StoppedBy.SIGNAL
+        assert set(ledger.outbox.counts("R1")) == {MessageState.ACCEPTED, MessageState.QUEUED}
+        second = drain(ledger, simulator.url, 1)
+        assert first.accepted + second.accepted == MESSAGES
+        assert simulator.gateway.stats() == {"requests": MESSAGES, "accepted": MESSAGES, "duplicates": 0}

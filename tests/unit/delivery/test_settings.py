@@ -1,0 +1,245 @@
+import io
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import SecretStr, ValidationError
+
+from carloan_notify.delivery.provider import Inquiry, ReceiptMode, Standing
+from carloan_notify.delivery.providers.console import ConsoleProvider
+from carloan_notify.delivery.providers.http import HttpProvider
+from carloan_notify.delivery.registry import PROVIDERS, build_channels, build_provider
+from carloan_notify.delivery.settings import (
+    ConsoleProviderSettings,
+    DeliverySettings,
+    HttpProviderSettings,
+    ProviderSettings,
+)
+from carloan_notify.delivery.simulator import SIMULATOR_SMS, SIMULATOR_VOICE
+from carloan_notify.records import Channel, Outcome
+from carloan_notify.settings import Settings
+from tests.unit.delivery.gateways import NOW, described
+from tests.unit.delivery.world import message
+
+SAMPLES = sorted((Path(__file__).parents[3] / "samples" / "gateways").glob("*.yaml"))
+SEND = {"url": "https://g.example/s", "body_format": "json"}
+ANSWER = {"code": "c", "codes": {"accepted": ["0"]}}
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
+def test_sample_gateways_are_valid(path: Path) -> None:
+    for name, raw in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        provider = build_provider(name, HttpProviderSettings.model_validate(raw))
+        assert provider.name == name
+        assert "GATEWAY" in repr(raw)
+        assert "GATEWAY" not in repr(HttpProviderSettings.model_validate(raw))
+
+
+def test_there_are_samples() -> None:
+    assert len(SAMPLES) >= 3
+
+
+@pytest.mark.parametrize("raw", [SIMULATOR_SMS, SIMULATOR_VOICE])
+def test_the_simulators_presets_are_valid(raw: dict[str, Any]) -> None:
+    provider = build_provider("sim", HttpProviderSettings.model_validate(raw))
+    assert provider.capabilities.receipts is ReceiptMode.PULL
+    assert provider.capabilities.client_reference
+    assert provider.capabilities.look_up_window == timedelta(hours=72)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"request": {"url": "ftp://x"}}, "url"),
+        ({"request": {"url": "http://g.example/s"}}, "request.url: phone numbers would travel in the clear"),
+        ({"request": {"url": "https://u:p@g.example/s"}}, "request.url: credentials do not belong"),
+        ({"request": {**SEND, "charset": "klingon"}}, "request.charset: 'klingon' is no encoding"),
+        ({"request": {**SEND, "time_zone": "Mars"}}, "request.time_zone: 'Mars'"),
+        ({"request": {**SEND, "body": {"a": ["{phon}"]}}}, "request.body: {phon} is nothing we know"),
+        ({"request": {"url": "https://g.example/{x}"}}, "request.url: {x} is nothing"),
+        ({"request": {**SEND, "headers": {"a": "{x}"}}}, "request.headers: {x}"),
+        ({"request": {**SEND, "query": {"a": "{items}"}}}, "request.query: {items}"),
+        ({"request": {"url": "https://g.example", "body": {"a": "b"}}}, "request.body_format: a body needs"),
+        ({"request": {**SEND, "body_format": "xml", "body": {"a": "b", "c": "d"}}}, "exactly one key"),
+        (
+            {
+                "request": {**SEND, "body": {"s": "{s}"}},
+                "signatures": {"s": {"algorithm": "md5", "text": "{body}"}},
+            },
+            "request.body: a signature over the body cannot stand in the body",
+        ),
+        (
+            {"signatures": {"s": {"algorithm": "md5", "text": "{later}"}}},
+            "signatures.s.text: {later} is nothing",
+        ),
+        (
+            {"signatures": {"s": {"algorithm": "hmac_md5", "text": "x"}}},
+            "signatures.s.key: hmac_md5 needs a key",
+        ),
+        ({"signatures": {"s": {"algorithm": "md5", "text": "x", "key": "{no}"}}}, "signatures.s.key: {no}"),
+        ({"batch": {"limit": 5, "item": {"a": "{x}"}}}, "batch.item: {x}"),
+        ({"batch": {"limit": 5, "item": {"a": "{phone}"}}}, "request.body: a batch has no place"),
+        ({"batch": {"limit": 5, "item": {"a": "{phone}"}}}, "answer.items: a batch needs the path"),
+        ({"answer": {**ANSWER, "items": "x", "item_code": "c"}}, "answer.items: belongs to a batch"),
+        ({"answer": {**ANSWER, "items": "x"}}, "answer.item_code: needed"),
+        ({"answer": {"code": "c"}}, "answer.codes.accepted: without it"),
+        (
+            {"answer": {"code": "c", "codes": {"accepted": ["0"], "rejected": ["0"]}}},
+            "'0' is also listed as accepted",
+        ),
+        ({"answer": {**ANSWER, "format": "text"}}, "answer.pattern: text needs a pattern"),
+        (
+            {"answer": {**ANSWER, "pattern": "x"}},
+            "answer.pattern: text needs a pattern, and only text has one",
+        ),
+        ({"answer": {**ANSWER, "format": "text", "pattern": "("}}, "answer.pattern: no regular expression"),
+        (
+            {"look_up": {"request": {"url": "https://g.example/{text}"}, "state": "s", "states": {}}},
+            "look_up.request.url: {text}",
+        ),
+        ({"receipts": {"state": "s", "delivered": []}}, "receipts.reference: nothing tells which message"),
+        (
+            {
+                "receipts": {
+                    "state": "s",
+                    "delivered": [],
+                    "provider_ref": "i",
+                    "request": {"url": "https://g/{phone}"},
+                }
+            },
+            "receipts.request.url: {phone}",
+        ),
+    ],
+)
+def test_a_wrong_description_says_where_and_how(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        described(**changes)
+    assert problem in str(caught.value)
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        described(request={"url": "http://g.example/{x}", "charset": "klingon"}, answer={"code": "c"})
+    for part in ("request.url: {x}", "in the clear", "klingon", "answer.codes.accepted"):
+        assert part in str(caught.value)
+
+
+def test_plain_http_is_for_this_machine_or_on_demand() -> None:
+    for url in ("http://127.0.0.1:1/s", "http://localhost/s", "http://[::1]/s"):
+        described(request={"url": url})
+    described(request={"url": "http://g.example/s"}, allow_plain_http=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ({"channels": {"sms": ["nobody"]}}, "channels.sms: no provider is called 'nobody'"),
+        (
+            {"channels": {"voice": ["a"]}, "providers": {"a": {"type": "console", "channels": ["sms"]}}},
+            "channels.voice: provider 'a' does not serve voice",
+        ),
+        ({"providers": {"a": {"type": "pigeon"}}}, "pigeon"),
+        ({"speed": 3}, "speed"),
+    ],
+)
+def test_wrong_delivery_settings_say_where(raw: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        DeliverySettings.model_validate(raw)
+    assert problem in str(caught.value)
+
+
+def test_the_defaults_print_and_send_nothing() -> None:
+    channels = build_channels(DeliverySettings())
+    assert {c: [p.name for p in ps] for c, ps in channels.items()} == {
+        Channel.SMS: ["console"],
+        Channel.VOICE: ["console"],
+    }
+    assert channels[Channel.SMS][0] is channels[Channel.VOICE][0]
+
+
+def every_settings_class(of: type[Settings] = Settings) -> list[type[Settings]]:
+    own = [c for c in of.__subclasses__() if ".delivery." in c.__module__]
+    return [*own, *[deeper for c in own for deeper in every_settings_class(c)]]
+
+
+@pytest.mark.parametrize("kind", every_settings_class(), ids=lambda c: c.__name__)
+def test_every_option_is_described(kind: type[Settings]) -> None:
+    assert all(field.description for field in kind.model_fields.values())
+
+
+def test_every_type_in_the_settings_is_registered() -> None:
+    kinds = {kind.model_fields["type"].annotation.__args__[0] for kind in ProviderSettings.__subclasses__()}  # type: ignore[union-attr] # every provider's `type` is a Literal
+    assert kinds == set(PROVIDERS)
+
+
+def test_the_console_masks_unless_told_otherwise() -> None:
+    for reveal, shown in (
+        (False, "****0100 due_today: 6 characters"),
+        (True, "+12025550100 due_today: text 1"),
+    ):
+        stream = io.StringIO()
+        settings = ConsoleProviderSettings(type="console", reveal=reveal)
+        console = ConsoleProvider("console", settings, stream=stream)
+        (only,) = console.send([message(1)])
+        assert only.outcome is Outcome.ACCEPTED
+        assert stream.getvalue() == f"[sms] {shown}\n"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_the_console_prints_where_it_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ConsoleProviderSettings.model_validate({"type": "console", "stream": name})
+    build_provider("console", settings).send([message(1)])
+    out, err = capsys.readouterr()
+    assert bool(out) == (name == "stdout")
+    assert bool(err) == (name == "stderr")
+
+
+def test_the_console_keeps_lines_whole_between_threads() -> None:
+    stream = io.StringIO()
+    console = ConsoleProvider("console", ConsoleProviderSettings(type="console"), stream=stream)
+    threads = [threading.Thread(target=console.send, args=([message(i)],)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(stream.getvalue().splitlines()) == {
+        "[sms] ****0100 due_today: 6 characters",
+        "[sms] ****0100 due_today: 7 characters",
+    }
+
+
+def test_the_console_answers_no_questions() -> None:
+    console = build_provider("console", ConsoleProviderSettings(type="console"))
+    inquiry = Inquiry("M1", Channel.SMS, "", NOW, "+12025550100")
+    assert console.look_up([inquiry])[0].standing is Standing.UNCLEAR
+    assert console.pull_receipts(NOW, "").receipts == ()
+    assert console.parse_receipts(b"", {}).receipts == ()
+    assert console.capabilities.receipts is ReceiptMode.NONE
+    assert console.channels == {Channel.SMS}
+
+
+def test_what_is_not_described_is_said() -> None:
+    provider = HttpProvider("main", described(), clock=lambda: NOW)
+    inquiry = Inquiry("M1", Channel.SMS, "", NOW, "+12025550100")
+    assert provider.look_up([inquiry])[0].code == "no_look_up"
+    assert "no receipts are described" in provider.parse_receipts(b"", {}).problems[0]
+    assert "cannot be asked" in provider.pull_receipts(NOW, "").problems[0]
+    assert provider.capabilities.receipts is ReceiptMode.NONE
+    assert not provider.capabilities.client_reference
+
+
+def test_pushed_receipts_are_read_as_described() -> None:
+    receipts = {"items": "r", "reference": "ref", "state": "s", "delivered": ["OK"]}
+    provider = HttpProvider("main", described(receipts=receipts), clock=lambda: NOW)
+    assert provider.capabilities.receipts is ReceiptMode.PUSH
+    (only,) = provider.parse_receipts(b'{"r":[{"ref":"M1","s":"OK"}]}', {}).receipts
+    assert (only.message_id, only.delivered, only.occurred_at, only.provider) == ("M1", True, NOW, "main")
+
+
+def test_secrets_do_not_show() -> None:
+    settings = described(values={"k": "hush"}, auth={"type": "basic", "username": "u", "password": "hush"})
+    assert isinstance(settings.values["k"], SecretStr)
+    assert "hush" not in repr(settings) + settings.model_dump_json()

@@ -1,0 +1,244 @@
+"""Fakes for the dispatcher: a clock that only moves when told, an outbox in memory, scripted providers."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, ReceiptPage, Standing
+from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, SendResult
+
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+S = MessageState
+
+
+def message(number: int, channel: Channel = Channel.SMS, attempts: int = 0) -> OutboundMessage:
+    return OutboundMessage(
+        f"M{number:025d}",
+        channel,
+        "due_today",
+        "en",
+        "+12025550100",
+        f"text {number}",
+        {"name": "A"},
+        attempts,
+    )
+
+
+def result(of: OutboundMessage, outcome: Outcome, code: str = "c", retry_after_s: float = 0.0) -> SendResult:
+    return SendResult(of.message_id, outcome, "ref", code, "", retry_after_s)
+
+
+class FakeTime:
+    """`sleep` moves both clocks; nothing else does."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def clock(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += max(seconds, 0.001)
+
+
+@dataclass
+class Row:
+    message: OutboundMessage
+    state: MessageState = S.QUEUED
+    due_at: datetime = START
+    expires_at: datetime = START + timedelta(hours=12)
+    owner: str = ""
+    lease_until: datetime = START
+    provider: str = ""
+    history: list[MessageState] = field(default_factory=list)
+
+
+class CrashError(Exception):
+    """The process dies here."""
+
+
+class FakeOutbox:
+    """The port in memory, strict about states. `crash_at`: the call that dies, before or after acting."""
+
+    def __init__(self, messages: Sequence[OutboundMessage]) -> None:
+        """Everything is queued."""
+        self.rows = {m.message_id: Row(m) for m in messages}
+        self.calls: Counter[str] = Counter()
+        self.crash_at: tuple[str, int, bool] | None = None
+        self.dead = False
+        self.stolen: set[str] = set()
+        self.thread = threading.get_ident()
+        self.record_groups: list[int] = []
+
+    def _call(self, name: str, act: Callable[[], None]) -> None:
+        assert threading.get_ident() == self.thread, "the outbox belongs to one thread"
+        if self.dead:
+            raise CrashError(name)
+        self.calls[name] += 1
+        crash = self.crash_at == (name, self.calls[name], False)
+        if not crash:
+            act()
+        if crash or self.crash_at == (name, self.calls[name], True):
+            self.dead = True
+            raise CrashError(name)
+
+    def _move(self, message_id: str, sources: Collection[MessageState], target: MessageState) -> Row:
+        row = self.rows[message_id]
+        assert row.state in sources, f"{message_id}: {row.state} → {target}"
+        row.state = target
+        row.history.append(target)
+        return row
+
+    def claim(
+        self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
+    ) -> list[OutboundMessage]:
+        claimed: list[OutboundMessage] = []
+
+        def act() -> None:
+            due = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE) and r.due_at <= now]
+            for row in [r for r in due if now < r.expires_at and r.message.channel in channels][:limit]:
+                self._move(row.message.message_id, (S.QUEUED, S.RETRYABLE), S.CLAIMED)
+                row.owner, row.lease_until = owner, now + timedelta(seconds=lease_s)
+                claimed.append(row.message)
+
+        self._call("claim", act)
+        return claimed
+
+    def begin(
+        self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
+    ) -> list[str]:
+        begun = [i for i in message_ids if i not in self.stolen]
+
+        def act() -> None:
+            for message_id in begun:
+                row = self._move(message_id, (S.CLAIMED,), S.SENDING)
+                assert row.owner == owner
+                row.lease_until = now + timedelta(seconds=lease_s)
+                row.provider = provider
+                old = row.message
+                row.message = OutboundMessage(
+                    old.message_id,
+                    old.channel,
+                    old.notice,
+                    old.language,
+                    old.phone,
+                    old.text,
+                    old.params,
+                    old.attempts + 1,
+                )
+
+        self._call("begin", act)
+        return begun
+
+    def record(
+        self,
+        results: Sequence[SendResult],
+        provider: str,
+        now: datetime,
+        retry_at: Mapping[str, datetime] | None = None,
+    ) -> None:
+        def act() -> None:
+            self.record_groups.append(len(results))
+            for answer in results:
+                row = self._move(answer.message_id, (S.SENDING,), STATES[answer.outcome])
+                assert row.provider == provider
+                row.due_at = (retry_at or {}).get(answer.message_id, now)
+
+        self._call("record", act)
+
+    def release(self, message_ids: Sequence[str], now: datetime) -> None:
+        def act() -> None:
+            for message_id in message_ids:
+                if self.rows[message_id].state is S.CLAIMED:
+                    self._move(message_id, (S.CLAIMED,), S.QUEUED).due_at = now
+
+        self._call("release", act)
+
+    def expire(self, now: datetime) -> int:
+        late = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE) and r.expires_at <= now]
+        for row in late:
+            self._move(row.message.message_id, (S.QUEUED, S.RETRYABLE), S.EXPIRED)
+        return len(late)
+
+    def recover(self, now: datetime) -> object:
+        for row in self.rows.values():
+            if row.lease_until <= now and row.state in (S.CLAIMED, S.SENDING):
+                row.state = S.QUEUED if row.state is S.CLAIMED else S.UNKNOWN
+        return None
+
+    def states(self) -> Counter[MessageState]:
+        return Counter(row.state for row in self.rows.values())
+
+
+STATES = {
+    Outcome.ACCEPTED: S.ACCEPTED,
+    Outcome.REJECTED: S.REJECTED,
+    Outcome.UNKNOWN: S.UNKNOWN,
+    Outcome.RETRYABLE: S.RETRYABLE,
+    Outcome.THROTTLED: S.RETRYABLE,
+    Outcome.ACCOUNT: S.RETRYABLE,
+}
+
+Script = Callable[[Sequence[OutboundMessage]], list[SendResult]]
+
+
+def accept(batch: Sequence[OutboundMessage]) -> list[SendResult]:
+    return [result(m, Outcome.ACCEPTED) for m in batch]
+
+
+def always(outcome: Outcome, retry_after_s: float = 0.0) -> Script:
+    return lambda batch: [result(m, outcome, retry_after_s=retry_after_s) for m in batch]
+
+
+class FakeProvider:
+    """Answers by a script; remembers every message it saw and how many calls overlapped."""
+
+    capabilities = Capabilities(client_reference=True, look_up_window=None, receipts=ReceiptMode.NONE)
+
+    def __init__(
+        self,
+        name: str = "main",
+        script: Script = accept,
+        *,
+        batch_limit: int = 1,
+        channels: Collection[Channel] = (Channel.SMS,),
+    ) -> None:
+        """Accept everything unless scripted."""
+        self.name = name
+        self.script = script
+        self.batch_limit = batch_limit
+        self.channels = frozenset(channels)
+        self.seen: Counter[str] = Counter()
+        self.batches: list[int] = []
+        self.overlap = 0
+        self._inside = 0
+        self._lock = threading.Lock()
+
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        with self._lock:
+            self._inside += 1
+            self.overlap = max(self.overlap, self._inside)
+            self.seen.update(m.message_id for m in batch)
+            self.batches.append(len(batch))
+        try:
+            return self.script(batch)
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        return [LookUp(i.message_id, Standing.UNCLEAR) for i in inquiries]
+
+    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:
+        return ReceiptPage((), (f"{len(body)} {len(headers)}",))
+
+    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:
+        return ReceiptPage((), (f"{since} {cursor}",))
