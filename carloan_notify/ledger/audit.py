@@ -1,0 +1,116 @@
+"""The audit: append-only rows, each carrying the hash of the one before, written with what they record."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import pandas as pd
+import sqlalchemy as sa
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger.canonical import GENESIS, AuditRow, canonical, row_hash
+from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.tables import AUDIT, AUDIT_HEAD
+from carloan_notify.records import AuditEvent
+
+_PAGE: Final = 5_000
+_SHOWN: Final = ("seq", "at", "kind", "subject", "data")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last row of the chain: its number, which is also the count of rows, and its hash."""
+
+    seq: int
+    hash: str
+
+
+def lock_head(connection: sa.Connection) -> Head:
+    """The head, locked until the transaction ends: writers of the chain stand in line here."""
+    row = connection.execute(sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash).with_for_update()).one_or_none()
+    if row is None:
+        raise LedgerError("the audit's head row is missing; run: audit verify, then restore a backup")
+    return Head(row.seq, row.hash)
+
+
+def head(connection: sa.Connection) -> Head | None:
+    """The head as the ledger notes it; None when that note is gone."""
+    row = connection.execute(sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one_or_none()
+    return Head(row.seq, row.hash) if row else None
+
+
+def append(connection: sa.Connection, events: Sequence[AuditEvent], now: datetime) -> Head:
+    """Chain `events` in order behind the head, inside the caller's transaction. No events, no change."""
+    before = lock_head(connection)
+    if not events:
+        return before
+    rows = chained(before, events, to_text(now))
+    connection.execute(sa.insert(AUDIT), rows)
+    last = Head(before.seq + len(rows), str(rows[-1]["hash"]))
+    connection.execute(sa.update(AUDIT_HEAD).values(seq=last.seq, hash=last.hash))
+    return last
+
+
+def chained(before: Head, events: Sequence[AuditEvent], at: str) -> list[dict[str, str | int]]:
+    """The rows that follow `before`."""
+    rows: list[dict[str, str | int]] = []
+    seq, prev = before.seq, before.hash
+    for event in events:
+        seq += 1
+        data = canonical(dict(event.data))
+        digest = row_hash(seq, (at, event.kind, event.subject), data, prev)
+        rows.append(
+            {
+                "seq": seq,
+                "at": at,
+                "kind": event.kind,
+                "subject": event.subject,
+                "data": data,
+                "prev": prev,
+                "hash": digest,
+            }
+        )
+        prev = digest
+    return rows
+
+
+def found_chain(connection: sa.Connection) -> None:
+    """Make the head of an empty chain."""
+    connection.execute(sa.insert(AUDIT_HEAD).values(only=1, seq=0, hash=GENESIS))
+
+
+def stream(connection: sa.Connection) -> Iterator[AuditRow]:
+    """Every row in order of `seq`, a page in memory at a time."""
+    query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).order_by(AUDIT.c.seq)
+    result = connection.execute(query.execution_options(yield_per=_PAGE))
+    for page in result.partitions(_PAGE):
+        for row in page:
+            yield AuditRow(*row)
+
+
+def show(
+    connection: sa.Connection,
+    *,
+    kind: str = "",
+    mentions: str = "",
+    since: datetime | None = None,
+    limit: int = 1_000,
+) -> pd.DataFrame:
+    """The newest `limit` rows in order, as columns seq, at, kind, subject, data (JSON text).
+
+    `kind` takes a prefix (`message.`); `mentions` finds a message, loan or run id in subject or data.
+    """
+    query = sa.select(*(AUDIT.c[name] for name in _SHOWN)).order_by(AUDIT.c.seq.desc()).limit(limit)
+    if kind:
+        query = query.where(AUDIT.c.kind.startswith(kind, autoescape=True))
+    if mentions:
+        quoted = json.dumps(mentions, ensure_ascii=False)
+        query = query.where(
+            sa.or_(AUDIT.c.subject == mentions, AUDIT.c.data.contains(quoted, autoescape=True))
+        )
+    if since is not None:
+        query = query.where(AUDIT.c.at >= to_text(since))
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pd.DataFrame(rows[::-1], columns=list(_SHOWN))

@@ -1,0 +1,151 @@
+"""Drafts into the outbox: each notice at most once for ever, a merged message whole or not at all."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from carloan_notify.ledger import audit, idempotency
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES
+from carloan_notify.records import AuditEvent, Draft, MessageState
+
+DRAFTS_PER_TRANSACTION: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueResult:
+    """What became of drafts.
+
+    `queued` messages went in. `already` are keys the ledger knew. `left_out` are keys that would have been
+    told in one message with one of those, so that this message stayed out as a whole: the next night tells
+    them.
+    """
+
+    queued: int
+    already: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def __add__(self, other: "EnqueueResult") -> "EnqueueResult":
+        """Both together."""
+        return EnqueueResult(
+            self.queued + other.queued, self.already + other.already, self.left_out + other.left_out
+        )
+
+
+def in_chunks(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """Drafts in transaction-sized lists; the source is read lazily."""
+    iterator = iter(drafts)
+    while chunk := list(islice(iterator, DRAFTS_PER_TRANSACTION)):
+        yield chunk
+
+
+def enqueue(
+    connection: sa.Connection, cipher: Cipher, run_id: str, drafts: Sequence[Draft], now: datetime
+) -> EnqueueResult:
+    """Queue at most `DRAFTS_PER_TRANSACTION` drafts in the caller's transaction; a known key is a value."""
+    audit.lock_head(connection)  # puts intakes of several hosts in line before they look for known keys
+    keys = [cover.idempotency_key for draft in drafts for cover in draft.covers]
+    taken = idempotency.known(connection, keys)
+    fresh, result = _sift(drafts, taken)
+    if fresh:
+        rows = [_message_row(cipher, run_id, draft, now) for draft in fresh]
+        connection.execute(sa.insert(MESSAGES), rows)
+        connection.execute(sa.insert(MESSAGE_KEYS), [row for draft in fresh for row in _key_rows(draft)])
+        named = zip(fresh, rows, strict=True)
+        events = [_event(cipher, run_id, draft, row["customer_ref"]) for draft, row in named]
+        audit.append(connection, events, now)
+    return result
+
+
+def _sift(drafts: Sequence[Draft], taken: set[str]) -> tuple[list[Draft], EnqueueResult]:
+    """Drafts all of whose keys are new, also among themselves; `taken` grows with them."""
+    fresh: list[Draft] = []
+    already: list[str] = []
+    left_out: list[str] = []
+    for draft in drafts:
+        keys = [cover.idempotency_key for cover in draft.covers]
+        if taken.isdisjoint(keys):
+            taken.update(keys)
+            fresh.append(draft)
+            continue
+        for key in keys:
+            (already if key in taken else left_out).append(key)
+    return fresh, EnqueueResult(len(fresh), tuple(already), tuple(left_out))
+
+
+def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> dict[str, Any]:
+    not_before, mid, rendered = to_text(draft.not_before), draft.message_id, draft.rendered
+    return {
+        "message_id": mid,
+        "run_id": run_id,
+        "state": MessageState.QUEUED.value,
+        "customer_ref": cipher.customer_ref(draft.customer_id),
+        "phone_hash": cipher.phone_hash(draft.phone),
+        "notice": draft.notice,
+        "channel": draft.channel.value,
+        "role": draft.role,
+        "message_class": draft.message_class.value,
+        "language": draft.language,
+        "template": rendered.template,
+        "template_version": rendered.template_version,
+        "encoding": rendered.encoding,
+        "units": rendered.units,
+        "segments": rendered.segments,
+        "due_on": draft.due_on.isoformat() if draft.due_on else None,
+        "amount_minor": draft.amount_minor,
+        "until_paid": draft.until_paid,
+        "not_before": not_before,
+        "expires_at": to_text(draft.expires_at),
+        "due_at": not_before,
+        "contact_at": not_before,
+        "queued_at": to_text(now),
+        "resend_of": draft.resend_of,
+        "operator": draft.operator,
+        "reason": mask_digits(draft.reason),
+        "phone_sealed": cipher.seal(mid, "phone", draft.phone),
+        "name_sealed": cipher.seal(mid, "name", draft.recipient_name),
+        "text_sealed": cipher.seal(mid, "text", rendered.text),
+        "params_sealed": cipher.seal(mid, "params", json.dumps(dict(draft.params), ensure_ascii=False)),
+    }
+
+
+def _key_rows(draft: Draft) -> list[dict[str, Any]]:
+    return [
+        {
+            "idempotency_key": cover.idempotency_key,
+            "message_id": draft.message_id,
+            "loan_id": cover.loan_id,
+            "installment_no": cover.installment_no,
+            "original_due_on": cover.original_due_on.isoformat() if cover.original_due_on else None,
+        }
+        for cover in draft.covers
+    ]
+
+
+def _event(cipher: Cipher, run_id: str, draft: Draft, customer_ref: str) -> AuditEvent:
+    data: dict[str, Any] = {
+        "run": run_id,
+        "notice": draft.notice,
+        "channel": draft.channel.value,
+        "class": draft.message_class.value,
+        "role": draft.role,
+        "customer": customer_ref,
+        "loans": [[cover.loan_id, cover.installment_no] for cover in draft.covers],
+        "template": draft.rendered.template,
+        "template_version": draft.rendered.template_version,
+        "text": cipher.text_hash(draft.rendered.text),
+    }
+    if draft.resend_of:
+        data |= {
+            "resend_of": draft.resend_of,
+            "operator": draft.operator,
+            "reason": mask_digits(draft.reason),
+        }
+    return AuditEvent("message.queued", draft.message_id, data)

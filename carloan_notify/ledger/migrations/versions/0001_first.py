@@ -1,0 +1,184 @@
+"""The first ledger: runs, notices, outbox, receipts, suppressions, audit and digests."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make every table."""
+    op.create_table(
+        "audit",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("prev", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_table(
+        "audit_head",
+        sa.Column("only", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("only"),
+    )
+    op.create_table(
+        "digests",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
+        "messages",
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("template_version", sa.Text(), nullable=False),
+        sa.Column("encoding", sa.Text(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("due_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("until_paid", sa.Boolean(), nullable=False),
+        sa.Column("not_before", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.Text(), nullable=True),
+        sa.Column("contact_at", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("lease_until", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("provider_ref", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("queued_at", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.Text(), nullable=True),
+        sa.Column("resend_of", sa.Text(), nullable=False),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("name_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("text_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("params_sealed", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "(due_at IS NULL) = (state NOT IN ('queued', 'retryable'))", name="ck_messages_due"
+        ),
+        sa.CheckConstraint(
+            "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
+        ),
+        sa.PrimaryKeyConstraint("message_id"),
+    )
+    op.create_index("ix_messages_contact", "messages", ["contact_at"], unique=False)
+    op.create_index("ix_messages_customer", "messages", ["customer_ref"], unique=False)
+    op.create_index("ix_messages_due", "messages", ["channel", "due_at", "message_id"], unique=False)
+    op.create_index("ix_messages_lease", "messages", ["lease_until"], unique=False)
+    op.create_index("ix_messages_reference", "messages", ["provider_ref"], unique=False)
+    op.create_index("ix_messages_run", "messages", ["run_id"], unique=False)
+    op.create_index("ix_messages_state", "messages", ["state", "sent_at"], unique=False)
+    op.create_table(
+        "meta",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "notices",
+        sa.Column("notice_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("installment_no", sa.BigInteger(), nullable=False),
+        sa.Column("due_on", sa.Text(), nullable=True),
+        sa.Column("original_due_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("days_past_due", sa.BigInteger(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=False),
+        sa.Column("merged_into", sa.Text(), nullable=False),
+        sa.Column("not_before", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("notice_no"),
+    )
+    op.create_index("ix_notices_loan", "notices", ["loan_id"], unique=False)
+    op.create_index("ix_notices_run", "notices", ["run_id"], unique=False)
+    op.create_table(
+        "receipts",
+        sa.Column("receipt_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("provider_ref", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("occurred_at", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("receipt_id"),
+    )
+    op.create_index("ix_receipts_message", "receipts", ["message_id"], unique=False)
+    op.create_index("ix_receipts_reference", "receipts", ["provider_ref"], unique=False)
+    op.create_table(
+        "runs",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.Text(), nullable=False),
+        sa.Column("finished_at", sa.Text(), nullable=True),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id"),
+    )
+    op.create_index("ix_runs_started", "runs", ["started_at"], unique=False)
+    op.create_table(
+        "suppressions",
+        sa.Column("suppression_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.Text(), nullable=False),
+        sa.Column("removed_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("suppression_no"),
+    )
+    op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
+    op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
+    op.create_table(
+        "message_keys",
+        sa.Column("idempotency_key", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("installment_no", sa.BigInteger(), nullable=False),
+        sa.Column("original_due_on", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["messages.message_id"],
+        ),
+        sa.PrimaryKeyConstraint("idempotency_key"),
+    )
+    op.create_index("ix_message_keys_loan", "message_keys", ["loan_id"], unique=False)
+    op.create_index("ix_message_keys_message", "message_keys", ["message_id"], unique=False)

@@ -1,0 +1,223 @@
+"""The outbox: what waits, what is leased, what is on the wire. Every method is one committed transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from carloan_notify.ledger import answers, idempotency, moves, paid, settling, unknowns
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.instants import from_text, to_text
+from carloan_notify.ledger.moves import UNLEASED
+from carloan_notify.ledger.sealed import OUTBOUND, outbound
+from carloan_notify.ledger.states import PENDING, Step
+from carloan_notify.ledger.store import Store
+from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.records import Channel, MessageState, OutboundMessage, Receipt, SendResult
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What lapsed leases left behind: `requeued` messages wait again, `unknown` ones were on the wire."""
+
+    requeued: int
+    unknown: int
+
+
+class Outbox:
+    """What a dispatcher, a receipt reader and an operator do to messages; `states` says what is allowed."""
+
+    def __init__(self, store: Store, cipher: Cipher) -> None:
+        """An outbox in this store; `cipher` opens what is to be sent."""
+        self._store = store
+        self._cipher = cipher
+
+    def claim(
+        self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
+    ) -> list[OutboundMessage]:
+        """Lease up to `limit` due messages (due time ≤ now < expires_at), longest due first.
+
+        Several senders at once never get the same message: PostgreSQL skips locked rows, SQLite has one
+        writer.
+        """
+        with self._store.write() as connection:
+            rows = [row for channel in sorted(channels) for row in _due(connection, channel, limit, now)]
+            rows.sort(key=lambda row: (row["due_at"], row["message_id"]))
+            messages = [outbound(self._cipher, row) for row in rows[:limit]]
+            ids = [message.message_id for message in messages]
+            lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
+            moves.move_all(connection, ids, Step.CLAIM, MessageState.CLAIMED, lease)
+            moves.tell(connection, "claimed", owner, ids, now)
+        return messages
+
+    def begin(
+        self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
+    ) -> list[str]:
+        """Claimed → sending, on disk before the network is touched; returns the ids that may go, as ordered.
+
+        Left out: a message whose lease passed to another sender, or that was cancelled or settled meanwhile.
+        """
+        with self._store.write() as connection:
+            rows = moves.lock(connection, message_ids)
+            ours = {
+                name
+                for name, row in rows.items()
+                if row["state"] == MessageState.CLAIMED and row["owner"] == owner
+            }
+            ids = [name for name in dict.fromkeys(message_ids) if name in ours]
+            at = to_text(now)
+            values = {
+                "provider": provider,
+                "sent_at": at,
+                "contact_at": at,
+                "lease_until": _after(now, lease_s),
+            }
+            attempts = {"attempts": MESSAGES.c.attempts + 1}
+            moves.move_all(connection, ids, Step.BEGIN, MessageState.SENDING, {**values, **attempts})
+            moves.tell(connection, "sending", provider, ids, now)
+        return ids
+
+    def record(
+        self,
+        results: Sequence[SendResult],
+        provider: str,
+        now: datetime,
+        retry_at: Mapping[str, datetime] | None = None,
+    ) -> None:
+        """Write a provider's answers down.
+
+        RETRYABLE, THROTTLED and ACCOUNT mean not sent: due again at `retry_at`, else now.
+
+        An answer that the table of states does not allow changes nothing and is audited as
+        `message.conflict`.
+        """
+        with self._store.write() as connection:
+            answers.record(connection, results, provider, now, retry_at or {})
+
+    def release(self, message_ids: Sequence[str], now: datetime) -> None:
+        """Claimed → queued: nothing was sent, no attempt is counted.
+
+        Messages no longer claimed stay as they are.
+        """
+        with self._store.write() as connection:
+            ids = moves.allowed(connection, message_ids, Step.RELEASE)
+            waiting = {**UNLEASED, "due_at": to_text(now)}
+            moves.move_all(connection, ids, Step.RELEASE, MessageState.QUEUED, waiting)
+            moves.tell(connection, "released", "", ids, now)
+
+    def expire(self, now: datetime) -> int:
+        """Waiting messages that can no longer go in time → expired; how many.
+
+        They never left, so their keys are freed: a later night tells the notice if its rule still wants it.
+        """
+        late = sa.or_(MESSAGES.c.expires_at <= to_text(now), MESSAGES.c.due_at >= MESSAGES.c.expires_at)
+        with self._store.write() as connection:
+            ids = _locked(connection, MESSAGES.c.due_at.is_not(None), late)
+            values = {"due_at": None, "settled_at": to_text(now)}
+            moves.move_all(connection, ids, Step.EXPIRE, MessageState.EXPIRED, values)
+            idempotency.release(connection, ids)
+            moves.tell(connection, "expired", "", ids, now)
+        return len(ids)
+
+    def recover(self, now: datetime) -> Recovered:
+        """After a crash, lapsed leases: claimed → queued, and what was on the wire, sending → unknown."""
+        lapsed, at = MESSAGES.c.lease_until <= to_text(now), to_text(now)
+        with self._store.write() as connection:
+            held = _locked(connection, lapsed, MESSAGES.c.state == MessageState.CLAIMED.value)
+            moves.move_all(connection, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
+            moves.tell(connection, "requeued", "", held, now, reason="lease_lapsed")
+            wired = _locked(connection, lapsed, MESSAGES.c.state == MessageState.SENDING.value)
+            moves.move_all(
+                connection, wired, Step.LAPSE, MessageState.UNKNOWN, {**UNLEASED, "code": "lease_lapsed"}
+            )
+            moves.tell(connection, "unknown", "", wired, now, reason="lease_lapsed")
+        return Recovered(len(held), len(wired))
+
+    def cancel(
+        self, message_ids: Sequence[str], reason: str, now: datetime, *, release_keys: Sequence[str] = ()
+    ) -> list[str]:
+        """Pending → cancelled; returns the ids that were.
+
+        `release_keys` frees keys of those messages only: the loans of a merged message that still owe, for a
+        later night to tell.
+        """
+        with self._store.write() as connection:
+            ids = moves.allowed(connection, message_ids, Step.CANCEL)
+            values = {**UNLEASED, "due_at": None, "settled_at": to_text(now), "code": reason}
+            moves.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, values)
+            if release_keys:
+                idempotency.release(connection, ids, release_keys)
+            moves.tell(connection, "cancelled", "", ids, now, reason=reason)
+        return ids
+
+    def settle(self, receipts: Sequence[Receipt], now: datetime) -> settling.Settled:
+        """Apply receipts: any order, any number of times, also before the answer they belong to."""
+        with self._store.write() as connection:
+            return settling.settle(connection, receipts, now)
+
+    def mark(
+        self, message_id: str, verdict: unknowns.Verdict, operator: str, reason: str, now: datetime
+    ) -> None:
+        """An operator decides an unknown message: sent, or not sent (it waits again, or expires)."""
+        with self._store.write() as connection:
+            unknowns.mark(connection, message_id, verdict, (operator, reason), now)
+
+    def unknown(self, *, provider: str = "", limit: int = 10_000) -> list[unknowns.Unknown]:
+        """Messages whose fate nobody knows, oldest first, of one provider or of all."""
+        with self._store.read() as connection:
+            return unknowns.waiting(connection, self._cipher, provider, limit)
+
+    def due_until_paid(self, message_ids: Sequence[str] | None = None) -> list[paid.UntilPaid]:
+        """Pending messages that a payment cancels, with the loans each tells.
+
+        All of them, or among `message_ids`.
+        """
+        with self._store.read() as connection:
+            return paid.until_paid(connection, message_ids)
+
+    def counts(self, run_id: str) -> dict[MessageState, int]:
+        """Messages of a run per state; states without messages are absent."""
+        query = sa.select(MESSAGES.c.state, sa.func.count()).where(MESSAGES.c.run_id == run_id)
+        with self._store.read() as connection:
+            return {
+                MessageState(state): n for state, n in connection.execute(query.group_by(MESSAGES.c.state))
+            }
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When the next unexpired waiting message may go (it may be in the past); None when nothing waits."""
+        query = sa.select(sa.func.min(MESSAGES.c.due_at)).where(
+            MESSAGES.c.due_at.is_not(None), MESSAGES.c.expires_at > to_text(now)
+        )
+        with self._store.read() as connection:
+            earliest = connection.execute(query).scalar_one_or_none()
+        return from_text(earliest) if earliest else None
+
+    def pending(self) -> int:
+        """How many messages wait or are claimed, over all runs."""
+        query = sa.select(sa.func.count()).where(MESSAGES.c.state.in_([state.value for state in PENDING]))
+        with self._store.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+
+def _due(connection: sa.Connection, channel: Channel, limit: int, now: datetime) -> Sequence[sa.RowMapping]:
+    at = to_text(now)
+    # due_at alone says "queued or retryable" (ck_messages_due), and its index gives the order.
+    query = (
+        sa.select(MESSAGES.c.due_at, *OUTBOUND)
+        .where(MESSAGES.c.channel == channel.value, MESSAGES.c.due_at <= at, MESSAGES.c.expires_at > at)
+        .order_by(MESSAGES.c.due_at, MESSAGES.c.message_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def _locked(connection: sa.Connection, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions
+    query = sa.select(MESSAGES.c.message_id).where(*conditions).order_by(MESSAGES.c.message_id)
+    return list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+
+
+def _after(now: datetime, seconds: float) -> str:
+    return to_text(now + timedelta(seconds=seconds))

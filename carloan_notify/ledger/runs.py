@@ -1,0 +1,141 @@
+"""Runs: when each began, how it ended, and the facts later nights are compared with."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit
+from carloan_notify.ledger.canonical import canonical
+from carloan_notify.ledger.instants import from_text, to_text
+from carloan_notify.ledger.tables import RUNS
+from carloan_notify.records import AuditEvent, NightFacts
+
+RUNNING = "running"
+_DATES = ("as_of", "export_on", "newest_payment_on")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `counts` is what its report says; `facts` is None unless the night came that far."""
+
+    run_id: str
+    kind: str
+    as_of: date
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    sources: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    facts: NightFacts | None
+
+
+def start(
+    connection: sa.Connection, run_id: str, kind: str, as_of: date, now: datetime, sources: Mapping[str, Any]
+) -> None:
+    """Note that a run began. A run id used before raises `LedgerError`."""
+    row = {"run_id": run_id, "kind": kind, "as_of": as_of.isoformat(), "status": RUNNING}
+    if connection.execute(sa.select(RUNS.c.run_id).where(RUNS.c.run_id == run_id)).first():
+        raise LedgerError(f"run {run_id}: already in the ledger; every run needs an id of its own")
+    connection.execute(
+        sa.insert(RUNS), {**row, "started_at": to_text(now), "sources": canonical(dict(sources))}
+    )
+    data = {"kind": kind, "as_of": as_of.isoformat(), "sources": dict(sources)}
+    audit.append(connection, [AuditEvent("run.started", run_id, data)], now)
+
+
+def finish(
+    connection: sa.Connection,
+    run_id: str,
+    status: str,
+    counts: Mapping[str, Any],
+    facts: NightFacts | None,
+    now: datetime,
+) -> None:
+    """Note how a run ended. An unknown run id raises `LedgerError`."""
+    values = {
+        "status": status,
+        "finished_at": to_text(now),
+        "counts": canonical(dict(counts)),
+        "facts": _facts_to_text(facts),
+    }
+    if connection.execute(sa.update(RUNS).where(RUNS.c.run_id == run_id).values(**values)).rowcount != 1:
+        raise LedgerError(f"run {run_id}: not in the ledger; it was never started")
+    data = {"status": status, "counts": dict(counts)}
+    audit.append(connection, [AuditEvent("run.finished", run_id, data)], now)
+
+
+def night_history(connection: sa.Connection, limit: int) -> list[NightFacts]:
+    """The facts of the latest `limit` nights that have any, newest first."""
+    query = (
+        sa.select(RUNS.c.facts)
+        .where(RUNS.c.facts != "")
+        .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+        .limit(limit)
+    )
+    return [facts for text in connection.execute(query).scalars() if (facts := _facts_from_text(text))]
+
+
+def get(connection: sa.Connection, run_id: str) -> Run | None:
+    """The run of that id."""
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id)).mappings().one_or_none()
+    return _run(row) if row else None
+
+
+def last(connection: sa.Connection, kind: str = "") -> Run | None:
+    """The run that started last, of one kind or of any."""
+    query = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    if kind:
+        query = query.where(RUNS.c.kind == kind)
+    row = connection.execute(query).mappings().one_or_none()
+    return _run(row) if row else None
+
+
+def table(connection: sa.Connection, limit: int) -> pd.DataFrame:
+    """The latest `limit` runs, newest first: run_id, kind, as_of, status, started_at, finished_at."""
+    names = ["run_id", "kind", "as_of", "status", "started_at", "finished_at"]
+    query = sa.select(*(RUNS.c[name] for name in names)).order_by(RUNS.c.started_at.desc()).limit(limit)
+    return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=names)
+
+
+def unfinished(connection: sa.Connection) -> list[str]:
+    """Runs that began and never said how they ended, oldest first."""
+    query = sa.select(RUNS.c.run_id).where(RUNS.c.finished_at.is_(None)).order_by(RUNS.c.started_at)
+    return list(connection.execute(query).scalars())
+
+
+def _run(row: sa.RowMapping) -> Run:
+    return Run(
+        run_id=row["run_id"],
+        kind=row["kind"],
+        as_of=date.fromisoformat(row["as_of"]),
+        status=row["status"],
+        started_at=from_text(row["started_at"]),
+        finished_at=from_text(row["finished_at"]) if row["finished_at"] else None,
+        sources=json.loads(row["sources"] or "{}"),
+        counts=json.loads(row["counts"] or "{}"),
+        facts=_facts_from_text(row["facts"]),
+    )
+
+
+def _facts_to_text(facts: NightFacts | None) -> str:
+    if facts is None:
+        return ""
+    return canonical({name: _plain(value) for name, value in asdict(facts).items()})
+
+
+def _facts_from_text(text: str) -> NightFacts | None:
+    if not text:
+        return None
+    body = json.loads(text)
+    dated = {name: date.fromisoformat(body[name]) for name in _DATES if body.get(name)}
+    return NightFacts(**{**body, **dated})
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,153 @@
+"""Connections and transactions: SQLite and PostgreSQL behind two context managers.
+
+SQLite: WAL, synchronous FULL (a commit survives power loss), writers take the lock at once (BEGIN
+IMMEDIATE), so no transaction fails half-way for want of it. PostgreSQL: READ COMMITTED for writers, one
+snapshot for readers.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from carloan_notify.errors import LedgerError
+
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+_WRITES: Final = "ledger_writes"
+_SQLITE_ONLY_OWNER: Final = 0o600
+
+
+def locate(url: str, base_dir: Path) -> sa.URL:
+    """The ledger's URL with a relative SQLite path resolved against `base_dir`. Errors: `LedgerError`."""
+    try:
+        parsed = sa.make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError) as problem:
+        raise LedgerError(
+            "ledger.url: not a database URL; write e.g. sqlite:///ledger.db or postgresql+psycopg://…"
+        ) from problem
+    if backend not in {SQLITE, POSTGRESQL}:
+        raise LedgerError(
+            f"ledger.url: {backend} cannot hold a ledger; use sqlite:/// or postgresql+psycopg://"
+        )
+    if backend == POSTGRESQL:
+        return parsed
+    if not parsed.database or parsed.database == ":memory:":
+        raise LedgerError(
+            "ledger.url: a ledger in memory would forget what it sent; write e.g. sqlite:///ledger.db"
+        )
+    return parsed.set(database=str(base_dir / parsed.database))
+
+
+class Store:
+    """One database. `write` and `read` give a connection inside a transaction that ends with the block."""
+
+    def __init__(self, url: sa.URL, *, busy_timeout_s: int) -> None:
+        """Prepare the engine; nothing is opened yet."""
+        self.backend = url.get_backend_name()
+        self.file = Path(url.database or "") if self.backend == SQLITE else None
+        self.engine = sa.create_engine(url, hide_parameters=True, **_options(self.backend, busy_timeout_s))
+        if self.backend == SQLITE:
+            event.listen(self.engine, "connect", _prepare_sqlite(busy_timeout_s))
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    def exists(self) -> bool:
+        """Is there a database with tables of ours in it?"""
+        if self.file is not None and not self.file.exists():
+            return False
+        with self.read() as connection:
+            return sa.inspect(connection).has_table("meta")
+
+    def make_file(self) -> None:
+        """Make the SQLite file readable by its owner only, before anything is in it."""
+        if self.file is not None and not self.file.exists():
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _SQLITE_ONLY_OWNER))
+
+    @contextmanager
+    def write(self, *, wipes: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that commits at the end of the block and rolls back on any exception.
+
+        With `wipes`, SQLite overwrites with zeros whatever the block deletes or shortens.
+        """
+        with _explained(), self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                if wipes and self.backend == SQLITE:
+                    connection.exec_driver_sql("PRAGMA secure_delete = ON")
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one moment of the ledger and changes nothing."""
+        with _explained(), self.engine.connect() as connection:
+            if self.backend == POSTGRESQL:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    def forget(self) -> None:
+        """After content was overwritten: drop what the database keeps of it (write-ahead log, dead rows)."""
+        with _explained():
+            if self.backend == SQLITE:
+                connection = self.engine.raw_connection()
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.close()
+                return
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
+                autocommit.exec_driver_sql("VACUUM messages")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _options(backend: str, busy_timeout_s: int) -> dict[str, Any]:
+    if backend == SQLITE:
+        return {"connect_args": {"timeout": busy_timeout_s}}
+    milliseconds = busy_timeout_s * 1000
+    return {"pool_pre_ping": True, "connect_args": {"options": f"-c lock_timeout={milliseconds}"}}
+
+
+def _prepare_sqlite(busy_timeout_s: int) -> Any:  # noqa: ANN401 - SQLAlchemy's listeners are untyped
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+        connection.isolation_level = None  # BEGIN is ours, see _begin_sqlite
+        for pragma in (
+            f"busy_timeout = {busy_timeout_s * 1000}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "secure_delete = FAST",
+            "cache_size = -65536",  # KiB
+            "wal_autocheckpoint = 8000",  # pages; a checkpoint costs as much as many commits
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return prepare
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as problem:
+        raise LedgerError(
+            f"the ledger's database refused: {type(problem.orig).__name__}: {_first_line(problem)}; "
+            "see that it is reachable, has disk space and is not held by another program, then run the "
+            "command again: what was committed is kept"
+        ) from problem
+
+
+def _first_line(problem: DBAPIError) -> str:
+    return str(problem.orig).strip().split("\n", 1)[0]

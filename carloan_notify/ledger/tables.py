@@ -1,0 +1,199 @@
+"""The ledger's tables (SQLAlchemy Core). Instants are `instants.to_text`, dates ISO text.
+
+`migrations/versions` makes them; a test compares both. Personal data stands only in the four `_sealed`
+columns.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+METADATA: Final = sa.MetaData()
+
+
+def _text(name: str, *, default: str | None = "") -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, default=default)
+
+
+def _optional(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, default=0)
+
+
+META: Final = sa.Table("meta", METADATA, sa.Column("name", sa.Text, primary_key=True), _text("value"))
+
+RUNS: Final = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    _text("kind"),
+    _text("as_of"),
+    _text("status"),
+    _text("started_at"),
+    _optional("finished_at"),
+    _text("sources"),  # JSON
+    _text("counts"),  # JSON
+    _text("facts"),  # JSON of records.NightFacts, "" when the night did not come that far
+    sa.Index("ix_runs_started", "started_at"),
+)
+
+NOTICES: Final = sa.Table(
+    "notices",
+    METADATA,
+    sa.Column("notice_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _text("run_id"),
+    _text("loan_id"),
+    _text("customer_ref"),
+    _text("notice"),
+    _text("channel"),
+    _text("role"),
+    _text("message_class"),
+    _count("installment_no"),
+    _optional("due_on"),
+    _optional("original_due_on"),
+    _count("amount_minor"),
+    _count("days_past_due"),
+    _text("decision"),
+    _text("reason"),
+    _text("idempotency_key"),
+    _text("merged_into"),
+    _optional("not_before"),
+    _optional("expires_at"),
+    sa.Index("ix_notices_loan", "loan_id"),
+    sa.Index("ix_notices_run", "run_id"),
+)
+
+MESSAGES: Final = sa.Table(
+    "messages",
+    METADATA,
+    sa.Column("message_id", sa.Text, primary_key=True),
+    _text("run_id"),
+    _text("state"),
+    _text("customer_ref"),
+    _text("phone_hash"),
+    _text("notice"),
+    _text("channel"),
+    _text("role"),
+    _text("message_class"),
+    _text("language"),
+    _text("template"),
+    _text("template_version"),
+    _text("encoding"),
+    _count("units"),
+    _count("segments"),
+    _optional("due_on"),
+    _count("amount_minor"),
+    sa.Column("until_paid", sa.Boolean, nullable=False),
+    _text("not_before"),
+    _text("expires_at"),
+    _optional("due_at"),  # when it may be claimed; NULL unless queued or retryable
+    _text("contact_at"),  # when the person is or will be reached: not_before, then the last attempt
+    _text("owner"),
+    _optional("lease_until"),  # NULL unless claimed or sending
+    _count("attempts"),
+    _text("provider"),
+    _text("provider_ref"),
+    _text("code"),
+    _text("detail"),
+    _text("queued_at"),
+    _optional("sent_at"),
+    _optional("answered_at"),
+    _optional("settled_at"),
+    _text("resend_of"),
+    _text("operator"),
+    _text("reason"),
+    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("name_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("text_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("params_sealed", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("(due_at IS NULL) = (state NOT IN ('queued', 'retryable'))", name="ck_messages_due"),
+    sa.CheckConstraint(
+        "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
+    ),
+    sa.Index("ix_messages_due", "channel", "due_at", "message_id"),
+    sa.Index("ix_messages_lease", "lease_until"),
+    sa.Index("ix_messages_run", "run_id"),
+    sa.Index("ix_messages_state", "state", "sent_at"),
+    sa.Index("ix_messages_contact", "contact_at"),
+    sa.Index("ix_messages_customer", "customer_ref"),
+    sa.Index("ix_messages_reference", "provider_ref"),
+)
+SEALED: Final = ("phone", "name", "text", "params")
+
+MESSAGE_KEYS: Final = sa.Table(
+    "message_keys",
+    METADATA,
+    sa.Column("idempotency_key", sa.Text, primary_key=True),
+    sa.Column("message_id", sa.Text, sa.ForeignKey("messages.message_id"), nullable=False),
+    _text("loan_id"),
+    _count("installment_no"),
+    _optional("original_due_on"),
+    sa.Index("ix_message_keys_message", "message_id"),
+    sa.Index("ix_message_keys_loan", "loan_id"),
+)
+
+RECEIPTS: Final = sa.Table(
+    "receipts",
+    METADATA,
+    sa.Column(
+        "receipt_id", sa.Text, primary_key=True
+    ),  # hash of its content: the same receipt twice is one row
+    _text("provider"),
+    _text("provider_ref"),
+    _text("message_id"),  # "" until it is known whose it is
+    sa.Column("delivered", sa.Boolean, nullable=False),
+    _text("code"),
+    _text("detail"),
+    _text("occurred_at"),
+    _text("received_at"),
+    sa.Index("ix_receipts_reference", "provider_ref"),
+    sa.Index("ix_receipts_message", "message_id"),
+)
+
+SUPPRESSIONS: Final = sa.Table(
+    "suppressions",
+    METADATA,
+    sa.Column("suppression_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _text("phone_hash"),  # either this
+    _text("customer_ref"),  # or this
+    _text("message_class"),  # "" for every class
+    _text("source"),
+    _text("reason"),
+    _text("added_at"),
+    _optional("removed_at"),
+    sa.Index("ix_suppressions_phone", "phone_hash"),
+    sa.Index("ix_suppressions_customer", "customer_ref"),
+)
+
+AUDIT: Final = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("at"),
+    _text("kind"),
+    _text("subject"),
+    _text("data"),  # canonical JSON
+    _text("prev"),
+    _text("hash"),
+)
+
+AUDIT_HEAD: Final = sa.Table(
+    "audit_head",
+    METADATA,
+    sa.Column(
+        "only", sa.Integer, primary_key=True
+    ),  # always 1: its row lock puts all writers of the chain in line
+    _count("seq"),
+    _text("hash"),
+)
+
+DIGESTS: Final = sa.Table(
+    "digests",
+    METADATA,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("run_id"),
+    _text("body"),  # the signed file, byte for byte
+)

@@ -1,0 +1,80 @@
+"""Messages of which nobody knows whether they left, and an operator's verdict on them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit, moves
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.instants import from_text, to_text
+from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.states import Step, after
+from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.records import AuditEvent, Channel, MessageState
+
+
+class Verdict(StrEnum):
+    """What an operator found out about an unknown message."""
+
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An unknown message, with what a provider needs to be asked about it."""
+
+    message_id: str
+    run_id: str
+    channel: Channel
+    notice: str
+    provider: str
+    provider_ref: str
+    code: str
+    sent_at: datetime
+    phone: str = field(repr=False)
+
+
+def waiting(connection: sa.Connection, cipher: Cipher, provider: str, limit: int) -> list[Unknown]:
+    """Unknown messages, longest unknown first."""
+    query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.UNKNOWN.value)
+    if provider:
+        query = query.where(MESSAGES.c.provider == provider)
+    rows = connection.execute(query.order_by(MESSAGES.c.sent_at, MESSAGES.c.message_id).limit(limit))
+    return [
+        Unknown(
+            message_id=row.message_id,
+            run_id=row.run_id,
+            channel=Channel(row.channel),
+            notice=row.notice,
+            provider=row.provider,
+            provider_ref=row.provider_ref,
+            code=row.code,
+            sent_at=from_text(row.sent_at),
+            phone=cipher.open(row.message_id, "phone", row.phone_sealed),
+        )
+        for row in rows
+    ]
+
+
+def mark(
+    connection: sa.Connection, message_id: str, verdict: Verdict, who_and_why: tuple[str, str], now: datetime
+) -> None:
+    """Settle one unknown message by hand.
+
+    An absent message, or one in another state, raises `LedgerError`.
+    """
+    held = moves.lock(connection, [message_id]).get(message_id)
+    if held is None:
+        raise LedgerError(f"message {message_id}: not in the ledger; see: carloan-notify ledger messages")
+    step = Step.MARK_SENT if verdict is Verdict.SENT else Step.MARK_NOT_SENT
+    following = after(step, MessageState(held["state"]), message_id)
+    operator, reason = who_and_why[0], mask_digits(who_and_why[1])
+    values = {"operator": operator, "reason": reason, "answered_at": to_text(now)}
+    due_at = to_text(now) if following is MessageState.RETRYABLE else None
+    moves.move_all(connection, [message_id], step, following, {**values, "due_at": due_at, **moves.UNLEASED})
+    data = {"verdict": verdict.value, "operator": operator, "reason": reason}
+    audit.append(connection, [AuditEvent("message.marked", message_id, data)], now)

@@ -1,0 +1,81 @@
+"""Made-up messages for the ledger's tests."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.records import (
+    Channel,
+    CoveredNotice,
+    Draft,
+    MessageClass,
+    OutboundMessage,
+    Outcome,
+    Receipt,
+    Rendered,
+    SendResult,
+)
+
+on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+"""For tests where the second database adds nothing but time."""
+
+NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
+PHONE = "+12025550100"
+NAME = "Ada Example"
+TEXT = "[Anda] Dear Ada Example, 1,234.56 falls due today."
+
+
+def name_of(number: int) -> str:
+    return f"{number:026d}"
+
+
+def draft(number: int, *, loans: tuple[str, ...] = (), **changes: object) -> Draft:
+    told = loans or (f"L{number}",)
+    plain = Draft(
+        message_id=name_of(number),
+        covers=tuple(CoveredNotice(f"key-{loan}", loan, 3, date(2026, 11, 23)) for loan in told),
+        customer_id=f"C{number}",
+        notice="due_day",
+        channel=Channel.SMS,
+        role="borrower",
+        message_class=MessageClass.SERVICE,
+        language="en",
+        phone=PHONE,
+        recipient_name=NAME,
+        rendered=Rendered(TEXT, "GSM-7", 50, 1, "due_day.sms", "v1"),
+        params={"name": NAME},
+        due_on=date(2026, 11, 23),
+        amount_minor=123456,
+        not_before=NOW,
+        expires_at=NOW + timedelta(hours=12),
+        until_paid=True,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]  # test input
+
+
+def claim(
+    ledger: Ledger, *, limit: int = 100, owner: str = "one", now: datetime = NOW
+) -> list[OutboundMessage]:
+    return ledger.outbox.claim(channels=list(Channel), limit=limit, owner=owner, now=now, lease_s=60)
+
+
+def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW) -> list[str]:
+    ids = [message.message_id for message in claim(ledger, owner=owner, now=now)]
+    return ledger.outbox.begin(ids, "gate", now, owner=owner, lease_s=60)
+
+
+def answer(ledger: Ledger, message_id: str, outcome: Outcome, ref: str = "", now: datetime = NOW) -> None:
+    ledger.outbox.record([SendResult(message_id, outcome, ref, "c1")], "gate", now)
+
+
+def receipt(ref: str = "", *, message_id: str = "", delivered: bool = True, minute: int = 5) -> Receipt:
+    at = NOW + timedelta(minutes=minute)
+    return Receipt("gate", ref, message_id, delivered, "DELIVRD" if delivered else "UNDELIV", "seen", at)
+
+
+def state(ledger: Ledger, message_id: str) -> str:
+    found = ledger.message(message_id)
+    assert found is not None
+    return str(found["state"])

@@ -1,0 +1,277 @@
+"""The outbox on both databases: what waits, what is leased, what was on the wire."""
+
+from datetime import timedelta
+
+import pytest
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.unknowns import Verdict
+from carloan_notify.records import Channel, MessageState, Outcome, SendResult
+from tests.integration.ledger.drafts import (
+    NAME,
+    NOW,
+    PHONE,
+    TEXT,
+    answer,
+    claim,
+    draft,
+    name_of,
+    on_sqlite,
+    put_on_wire,
+    receipt,
+    state,
+)
+
+
+def test_a_draft_comes_out_as_it_went_in(ledger: Ledger) -> None:
+    assert ledger.enqueue("R1", [draft(1)], NOW).queued == 1
+    (message,) = claim(ledger)
+    assert (message.phone, message.text, dict(message.params)) == (PHONE, TEXT, {"name": NAME})
+    assert (message.message_id, message.channel, message.attempts) == (name_of(1), Channel.SMS, 0)
+    assert claim(ledger, owner="two") == []
+
+
+def test_a_key_is_taken_once_and_a_merged_message_stays_whole(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1, loans=("A",))], NOW)
+    result = ledger.enqueue(
+        "R2", [draft(2, loans=("B", "A")), draft(3, loans=("D",)), draft(4, loans=("D",))], NOW
+    )
+    assert result.queued == 1
+    assert result.already == ("key-A", "key-D")
+    assert result.left_out == ("key-B",)
+    assert ledger.known_keys(["key-A", "key-B", "key-D"]) == {"key-A", "key-D"}
+
+
+def test_many_drafts_go_in_several_transactions(sqlite_ledger: Ledger) -> None:
+    assert sqlite_ledger.enqueue("R1", (draft(n) for n in range(2_100)), NOW).queued == 2_100
+    assert sqlite_ledger.outbox.counts("R1") == {MessageState.QUEUED: 2_100}
+    assert sqlite_ledger.outbox.pending() == 2_100
+
+
+@on_sqlite
+def test_nothing_leaves_early_late_or_on_another_channel(ledger: Ledger) -> None:
+    later = NOW + timedelta(hours=6)
+    drafts = [draft(1, not_before=later), draft(2, expires_at=NOW), draft(3, channel=Channel.VOICE), draft(4)]
+    ledger.enqueue("R1", drafts, NOW)
+    sms = ledger.outbox.claim(channels=[Channel.SMS], limit=9, owner="one", now=NOW, lease_s=60)
+    assert [message.message_id for message in sms] == [name_of(4)]
+    assert ledger.outbox.next_due(NOW) == NOW
+    assert [m.message_id for m in claim(ledger)] == [name_of(3)]
+    assert ledger.outbox.next_due(NOW) == later
+    assert ledger.outbox.next_due(NOW + timedelta(days=2)) is None
+
+
+@on_sqlite
+def test_the_longest_due_goes_first_over_all_channels(ledger: Ledger) -> None:
+    earlier = NOW - timedelta(minutes=1)
+    ledger.enqueue("R1", [draft(1), draft(2, channel=Channel.VOICE, not_before=earlier), draft(3)], NOW)
+    assert [m.message_id for m in claim(ledger, limit=2)] == [name_of(2), name_of(1)]
+
+
+@on_sqlite
+def test_only_the_owner_may_begin_and_only_what_is_still_claimed(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+    ids = [message.message_id for message in claim(ledger)]
+    assert ledger.outbox.begin(ids, "gate", NOW, owner="two", lease_s=60) == []
+    ledger.outbox.cancel(ids[:1], "paid", NOW)
+    assert ledger.outbox.begin([*reversed(ids), ids[1]], "gate", NOW, owner="one", lease_s=60) == ids[1:]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "after"),
+    [
+        (Outcome.ACCEPTED, MessageState.ACCEPTED),
+        (Outcome.REJECTED, MessageState.REJECTED),
+        (Outcome.RETRYABLE, MessageState.RETRYABLE),
+        (Outcome.THROTTLED, MessageState.RETRYABLE),
+        (Outcome.ACCOUNT, MessageState.RETRYABLE),
+        (Outcome.UNKNOWN, MessageState.UNKNOWN),
+    ],
+)
+def test_an_answer_moves_the_message(sqlite_ledger: Ledger, outcome: Outcome, after: MessageState) -> None:
+    sqlite_ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(sqlite_ledger)
+    answer(sqlite_ledger, message_id, outcome, "ref")
+    assert sqlite_ledger.outbox.counts("R1") == {after: 1}
+    assert claim(sqlite_ledger) == [] or after is MessageState.RETRYABLE
+
+
+@on_sqlite
+def test_a_retry_waits_for_its_time_and_counts_attempts(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    later = NOW + timedelta(minutes=10)
+    results = [SendResult(message_id, Outcome.RETRYABLE, code="busy", detail="call 13800138000")]
+    ledger.outbox.record(results, "gate", NOW, {message_id: later})
+    assert claim(ledger) == []
+    (message,) = claim(ledger, now=later)
+    assert message.attempts == 1
+    shown = ledger.message(message_id)
+    assert shown is not None
+    assert shown["detail"] == "call 138****8000"
+
+
+@on_sqlite
+def test_released_messages_wait_again_without_an_attempt(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+    ids = [message.message_id for message in claim(ledger)]
+    ledger.outbox.begin(ids[:1], "gate", NOW, owner="one", lease_s=60)
+    ledger.outbox.release(ids, NOW)
+    assert state(ledger, ids[0]) == MessageState.SENDING
+    assert [(m.message_id, m.attempts) for m in claim(ledger, owner="two")] == [(ids[1], 0)]
+
+
+def test_after_a_crash_only_what_was_on_the_wire_is_unknown(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(n) for n in range(3)], NOW)
+    claim(ledger, limit=1)
+    ids = [m.message_id for m in claim(ledger, limit=1)]
+    ledger.outbox.begin(ids, "gate", NOW, owner="one", lease_s=60)
+    recovered = ledger.outbox.recover(NOW + timedelta(seconds=59))
+    assert (recovered.requeued, recovered.unknown) == (0, 0)
+    recovered = ledger.outbox.recover(NOW + timedelta(seconds=60))
+    assert (recovered.requeued, recovered.unknown) == (1, 1)
+    assert ledger.outbox.counts("R1") == {MessageState.QUEUED: 2, MessageState.UNKNOWN: 1}
+    (doubtful,) = ledger.outbox.unknown(provider="gate")
+    assert (doubtful.message_id, doubtful.phone, doubtful.sent_at) == (ids[0], PHONE, NOW)
+    assert ledger.outbox.unknown(provider="other") == []
+
+
+@on_sqlite
+def test_an_answer_after_the_lease_lapsed_still_counts(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    ledger.outbox.recover(NOW + timedelta(hours=1))
+    answer(ledger, message_id, Outcome.ACCEPTED, "ref")
+    assert state(ledger, message_id) == MessageState.ACCEPTED
+
+
+def test_expired_messages_free_their_keys(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2, expires_at=NOW + timedelta(days=2))], NOW)
+    assert ledger.outbox.expire(NOW + timedelta(hours=12)) == 1
+    assert state(ledger, name_of(1)) == MessageState.EXPIRED
+    assert ledger.known_keys(["key-L1", "key-L2"]) == {"key-L2"}
+    assert ledger.enqueue("R2", [draft(3, loans=("L1",))], NOW).queued == 1
+    assert list(ledger.attempts("L1")["message_id"]) == [name_of(3), name_of(1)]
+
+
+@on_sqlite
+def test_a_retry_too_late_for_its_message_expires(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    ledger.outbox.record(
+        [SendResult(message_id, Outcome.RETRYABLE)], "gate", NOW, {message_id: NOW + timedelta(days=1)}
+    )
+    assert ledger.outbox.expire(NOW) == 1
+
+
+def test_what_is_paid_is_cancelled_and_the_loans_that_owe_are_told_later(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1, loans=("A", "B")), draft(2, until_paid=False), draft(3)], NOW)
+    waiting = ledger.outbox.due_until_paid()
+    assert [(m.message_id, [c.loan_id for c in m.covers]) for m in waiting] == [
+        (name_of(1), ["A", "B"]),
+        (name_of(3), ["L3"]),
+    ]
+    assert waiting[0].covers[0] == draft(1, loans=("A", "B")).covers[0]
+    assert [m.message_id for m in ledger.outbox.due_until_paid([name_of(2), name_of(3)])] == [name_of(3)]
+    claim(ledger)
+    assert ledger.outbox.cancel([name_of(1)], "paid", NOW, release_keys=["key-B", "key-L3"]) == [name_of(1)]
+    assert ledger.known_keys(["key-A", "key-B", "key-L3"]) == {"key-A", "key-L3"}
+    assert ledger.outbox.cancel([name_of(1)], "paid", NOW) == []
+
+
+@on_sqlite
+def test_an_operator_decides_an_unknown_message(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+    for message_id in put_on_wire(ledger):
+        answer(ledger, message_id, Outcome.UNKNOWN)
+    ledger.outbox.mark(name_of(1), Verdict.SENT, "kim", "portal says so", NOW)
+    ledger.outbox.mark(name_of(2), Verdict.NOT_SENT, "kim", "portal has no trace", NOW)
+    assert state(ledger, name_of(1)) == MessageState.ACCEPTED
+    assert [m.message_id for m in claim(ledger)] == [name_of(2)]
+    with pytest.raises(LedgerError, match="cannot mark_sent while accepted"):
+        ledger.outbox.mark(name_of(1), Verdict.SENT, "kim", "again", NOW)
+    with pytest.raises(LedgerError, match="not in the ledger"):
+        ledger.outbox.mark("nobody", Verdict.SENT, "kim", "", NOW)
+    assert len(ledger.show_audit(kind="message.marked")) == 2
+
+
+@on_sqlite
+def test_an_answer_that_does_not_fit_changes_nothing_and_is_audited(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    ledger.outbox.record(
+        [SendResult(name_of(1), Outcome.ACCEPTED, "r1"), SendResult("stranger", Outcome.ACCEPTED)],
+        "gate",
+        NOW,
+    )
+    assert state(ledger, name_of(1)) == MessageState.QUEUED
+    (row,) = ledger.show_audit(kind="message.conflict")["data"]
+    assert row == f'{{"messages":[["{name_of(1)}","queued","accepted"],["stranger","absent","accepted"]]}}'
+
+
+def test_receipts_settle_once_in_any_order(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    answer(ledger, message_id, Outcome.ACCEPTED, "ref-1")
+    settled = ledger.outbox.settle([receipt("ref-1", minute=9), receipt("ref-1", delivered=False)], NOW)
+    assert (settled.settled, settled.repeated) == (1, 0)
+    assert state(ledger, message_id) == MessageState.DELIVERED
+    again = ledger.outbox.settle([receipt("ref-1", minute=9)] * 2, NOW)
+    assert (again.settled, again.repeated) == (0, 2)
+    assert list(ledger.receipts_of(message_id)["code"]) == ["UNDELIV", "DELIVRD"]
+
+
+@on_sqlite
+def test_a_receipt_heals_an_unknown_message(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    answer(ledger, message_id, Outcome.UNKNOWN)
+    ledger.outbox.settle([receipt("late", message_id=message_id, delivered=False)], NOW)
+    assert state(ledger, message_id) == MessageState.UNDELIVERED
+    shown = ledger.message(message_id)
+    assert shown is not None
+    assert shown["provider_ref"] == "late"
+
+
+def test_a_receipt_before_the_answer_waits_for_it(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    assert ledger.outbox.settle([receipt("ref-1")], NOW).unmatched == 1
+    answer(ledger, message_id, Outcome.ACCEPTED, "ref-1")
+    assert state(ledger, message_id) == MessageState.DELIVERED
+
+
+@on_sqlite
+def test_a_receipt_naming_the_message_may_overtake_its_answer(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    ledger.outbox.settle([receipt("", message_id=message_id)], NOW)
+    answer(ledger, message_id, Outcome.ACCEPTED, "ref-1")
+    shown = ledger.message(message_id)
+    assert shown is not None
+    assert (shown["state"], shown["provider_ref"], shown["code"]) == ("delivered", "ref-1", "DELIVRD")
+
+
+@on_sqlite
+def test_a_receipt_stops_a_retry(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1)], NOW)
+    (message_id,) = put_on_wire(ledger)
+    answer(ledger, message_id, Outcome.RETRYABLE)
+    claim(ledger)
+    ledger.outbox.settle([receipt("", message_id=message_id)], NOW)
+    assert ledger.outbox.begin([message_id], "gate", NOW, owner="one", lease_s=60) == []
+
+
+@on_sqlite
+def test_receipts_that_fit_nothing_are_values(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2), draft(3, not_before=NOW + timedelta(hours=1))], NOW)
+    ids = put_on_wire(ledger)
+    results = [SendResult(message_id, Outcome.ACCEPTED, "shared") for message_id in ids]
+    ledger.outbox.record(results, "gate", NOW)
+    settled = ledger.outbox.settle(
+        [receipt("shared"), receipt("none"), receipt("", message_id=name_of(3))], NOW
+    )
+    assert (settled.settled, settled.unmatched, len(settled.refused)) == (0, 1, 2)
+    assert "several messages share it" in settled.refused[0]
+    assert "never sent" in settled.refused[1]
+    assert ledger.outbox.settle([], NOW).settled == 0
