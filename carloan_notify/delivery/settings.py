@@ -1,5 +1,6 @@
 """Options of delivery: which providers, how fast, when to stop."""
 
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -46,8 +47,8 @@ class ProviderSettings(Settings):
         description="Requests on the wire at once: about requests per second times the answer time.",
         examples=[8, 32],
     )
-    unit_price_minor: float = Field(
-        default=0,
+    unit_price_minor: Decimal = Field(
+        default=Decimal(0),
         ge=0,
         description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
         examples=[4.5],

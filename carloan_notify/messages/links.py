@@ -24,7 +24,7 @@ from carloan_notify.messages.settings import MessagesSettings
 
 _PAYLOAD: Final = struct.Struct(">HH8s")
 _SIGNATURE_BYTES: Final = 6
-_EPOCH: Final = date(2020, 1, 1)
+_EPOCH: Final = date(2000, 1, 1)
 _INSTALLMENT_BITS: Final = 13
 _MAX_INSTALLMENT: Final = 2**_INSTALLMENT_BITS - 1
 _SHORTEST_KEY: Final = 16

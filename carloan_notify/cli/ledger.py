@@ -1,0 +1,223 @@
+"""`ledger`: look into the record and keep it well."""
+
+import getpass
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from carloan_notify import errors
+from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.records import MessageState
+
+SHOWN = (
+    "message_id",
+    "loans",
+    "notice",
+    "channel",
+    "phone",
+    "state",
+    "not_before",
+    "provider",
+    "code",
+    "attempts",
+)
+DAYS_A_YEAR = 365.25
+
+
+@click.group()
+def command() -> None:
+    """Look into the ledger and keep it well.
+
+    \b
+    Example:
+      carloan-notify ledger messages --loan AD2026000001
+    """
+
+
+@command.command()
+@click.option("--loan", "loan_id", default="", help="Only messages that tell this loan.")
+@click.option("--run", "run_id", default="", help="Only messages of this run.")
+@click.option("--notice", default="", help="Only messages of this notice.")
+@click.option(
+    "--state", type=click.Choice([state.value for state in MessageState]), help="Only messages in this state."
+)
+@click.option("--limit", default=100, show_default=True)
+@click.option(
+    "--reveal", is_flag=True, help="Show phone, name and text in clear; who looked, and why, is audited."
+)
+@click.option("--reason", default="", help="Why it is revealed; needed with --reveal.")
+@format_option
+@click.pass_context
+def messages(
+    ctx: click.Context,
+    loan_id: str,
+    run_id: str,
+    notice: str,
+    state: str | None,
+    limit: int,
+    reveal: bool,
+    reason: str,
+    form: str,
+) -> None:
+    """List messages, newest first, phones masked.
+
+    \b
+    Example:
+      carloan-notify ledger messages --state unknown
+      carloan-notify ledger messages --loan AD2026000001 --reveal --reason "complaint 4711" --format json
+    """
+    from carloan_notify.ledger.views import MessageFilter
+    from carloan_notify.reports.tables import frame_rows, print_rows
+
+    if reveal and not reason:
+        raise click.UsageError("--reveal needs --reason: it is written to the audit")
+    wanted = MessageFilter(
+        run_id=run_id,
+        loan_id=loan_id,
+        notice=notice,
+        state=MessageState(state) if state else None,
+        limit=limit,
+    )
+    house = open_house(ctx)
+    with house.open_ledger() as ledger:
+        found = (
+            ledger.reveal(wanted, getpass.getuser(), reason, house.clock())
+            if reveal
+            else ledger.messages(wanted)
+        )
+    columns = (*SHOWN, "name", "text") if reveal else SHOWN
+    print_rows(
+        frame_rows(found), sys.stdout, form, columns=columns if form == "table" else tuple(found.columns)
+    )
+
+
+@command.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Make the ledger, or bring it to this version's schema.
+
+    \b
+    Example:
+      carloan-notify ledger migrate
+    """
+    with open_house(ctx).open_ledger(create=True):
+        click.echo("the ledger is at this version's schema")
+
+
+@command.command()
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder; ledger.backup_dir if left out.",
+)
+@click.pass_context
+def backup(ctx: click.Context, folder: Path | None) -> None:
+    """Write an encrypted, checksummed copy of one moment while others go on working.
+
+    \b
+    Example:
+      carloan-notify ledger backup --to /mnt/backup
+    """
+    house = open_house(ctx)
+    with house.open_ledger() as ledger:
+        made = ledger.upkeep.backup(house.clock(), folder)
+    click.echo(f"{made.path}: {made.rows} rows, sha256 {made.sha256}")
+
+
+@command.command()
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def restore(ctx: click.Context, source: Path) -> None:
+    """Put the backup SOURCE where ledger.url points; that place must be empty. It is verified first.
+
+    \b
+    Example:
+      carloan-notify ledger restore backups/ledger-20261123T020000Z.backup
+    """
+    from carloan_notify.ledger.upkeep import restore as put_back
+
+    house = open_house(ctx)
+    done = put_back(house.settings.ledger, house.folder, source, house.clock())
+    click.echo(f"{done.rows} rows as of {done.written_at}; now run: carloan-notify audit verify")
+
+
+@command.command()
+@click.option(
+    "--older-than",
+    "years",
+    type=click.FloatRange(min=0.0),
+    required=True,
+    metavar="YEARS",
+    help="Age in years.",
+)
+@click.confirmation_option(prompt="Delete messages and decisions of that age for good?")
+@click.pass_context
+def purge(ctx: click.Context, years: float) -> None:
+    """Delete messages and decisions older than so many years; the audit stays.
+
+    \b
+    Example:
+      carloan-notify ledger purge --older-than 5 --yes
+    """
+    house = open_house(ctx)
+    now = house.clock()
+    with house.open_ledger() as ledger:
+        gone = ledger.upkeep.purge(now - timedelta(days=years * DAYS_A_YEAR), now)
+    click.echo(f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts")
+
+
+@command.command()
+@click.option("--customer", "customer_id", required=True, help="The lender's customer id.")
+@click.confirmation_option(prompt="Erase everything personal of this customer for good?")
+@click.pass_context
+def erase(ctx: click.Context, customer_id: str) -> None:
+    """Erase a customer's phone, name and message texts; the chain stays valid and a record of the erasure stays.
+
+    \b
+    Example:
+      carloan-notify ledger erase --customer C20001 --yes
+    """
+    house = open_house(ctx)
+    with house.open_ledger() as ledger:
+        done = ledger.upkeep.erase(customer_id, getpass.getuser(), house.clock())
+    click.echo(f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled")
+
+
+@command.command()
+@format_option
+@click.pass_context
+def doctor(ctx: click.Context, form: str) -> None:
+    """Check integrity, states and the audit chain; exit 1 if anything is wrong.
+
+    \b
+    Example:
+      carloan-notify ledger doctor
+    """
+    from carloan_notify.pipeline.auditing import ailments
+    from carloan_notify.reports.tables import print_rows
+
+    found = ailments(open_house(ctx))
+    if found or form != "table":
+        print_rows(found, sys.stdout, form, columns=("code", "place", "message"))
+    else:
+        click.echo("ok: nothing is wrong with the ledger")
+    ctx.exit(errors.EXIT_FAILED_ITEMS if found else errors.EXIT_OK)
+
+
+@command.command(name="rotate-keys")
+@click.confirmation_option(prompt="Encrypt every message with a new key?")
+@click.pass_context
+def rotate_keys(ctx: click.Context) -> None:
+    """Encrypt every message with a new key. Interrupted, it may simply run again; old keys serve old backups.
+
+    \b
+    Example:
+      carloan-notify ledger rotate-keys --yes
+    """
+    house = open_house(ctx)
+    with house.open_ledger() as ledger:
+        ledger.upkeep.rotate_keys(getpass.getuser(), house.clock())
+    click.echo(f"{house.path(house.settings.ledger.key_file)}: holds a new key; put a copy into your safe")

@@ -1,0 +1,141 @@
+"""The command itself: global options, lazy subcommands and the one boundary that turns errors into exit codes."""
+
+import importlib
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from carloan_notify import __version__, errors
+
+# name: (module, one line of help). Modules are imported only when their command runs or shows its own help.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "audit": ("audit", "Verify, show or export the audit chain."),
+    "config": ("config", "Check the configuration, print its schema or an example."),
+    "demo": ("demo", "A whole night on a sample portfolio and the simulator."),
+    "due-days": ("due_days", "Propose due days for new loans."),
+    "explain": ("explain", "Why a loan gets what it gets."),
+    "init": ("init", "Write a config, templates, a key and a sample export: ready to run."),
+    "ledger": ("ledger", "Look into the ledger and keep it well."),
+    "preview": ("preview", "What would go out, and what is suppressed and why; writes nothing."),
+    "providers": ("providers", "List the configured providers or send one test message."),
+    "receipts": ("receipts", "Fetch or import delivery receipts."),
+    "reconcile": ("reconcile", "Settle messages whose fate is unknown."),
+    "report": ("report", "What a night did."),
+    "resend": ("resend", "Send one message or notice again, with a reason."),
+    "run": ("run", "The night: plan, guard, queue, send, report."),
+    "schedule": ("schedule", "The repayment schedule of a loan, or of terms given here."),
+    "send": ("send", "Drain the outbox: send what may go now."),
+    "simulator": ("simulator", "A loopback provider with faults, to rehearse with."),
+    "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
+    "templates": ("templates", "List, lint and show templates; count segments."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a subcommand's module only when it is needed, so that --help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command, by name."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the module that defines `cmd_name`; each such module names its command `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"carloan_notify.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="CARLOAN_NOTIFY_CONFIG",
+    default=Path("config.yaml"),
+    show_default=True,
+    help="Configuration file.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-v", "--verbose", count=True, help="More log lines (-vv: debug).")
+@click.version_option(__version__, prog_name="carloan-notify")
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path, log_format: str, verbose: int) -> None:
+    """Nightly payment reminders and status messages for car-loan lenders, sent once and proven.
+
+    \b
+    Example:
+      carloan-notify init my-lender
+      cd my-lender
+      carloan-notify preview --as-of 2026-11-23
+      carloan-notify run --as-of 2026-11-23
+    """
+    ctx.obj = Globals(config_path, log_format, verbose)
+
+
+class Globals:
+    """The global options, and logging set up on first use."""
+
+    def __init__(self, config_path: Path, log_format: str, verbose: int) -> None:
+        """Keep the options; nothing is opened here."""
+        self.config_path = config_path
+        self.log_format = log_format
+        self.verbose = verbose
+
+    def start_logging(self) -> None:
+        """Send log lines to stderr in the chosen format."""
+        from carloan_notify.cli.logs import configure
+
+        configure(self.log_format, self.verbose)
+
+
+def report_bug(error: BaseException) -> Path:
+    """Write the traceback (no variables, hence no personal data) to a private file and return its path."""
+    descriptor, name = tempfile.mkstemp(prefix="carloan-notify-bug-", suffix=".log")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(
+            f"carloan-notify {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        )
+        file.writelines(traceback.format_tb(error.__traceback__))
+        file.write(f"{type(error).__name__}\n")
+    return Path(name)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit: the one place where exceptions become exit codes."""
+    try:
+        code = cli.main(args=arguments, prog_name="carloan-notify", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(errors.EXIT_USAGE)
+    except errors.CarloanNotifyError as error:
+        click.echo(f"carloan-notify: {error}", err=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("carloan-notify: interrupted", err=True)
+        sys.exit(errors.EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(errors.EXIT_FAILED_ITEMS)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever gets here is a bug and says so
+        path = report_bug(error)
+        click.echo(f"carloan-notify: a bug ({type(error).__name__}); please report it with {path}", err=True)
+        sys.exit(errors.EXIT_BUG)
+    sys.exit(code if isinstance(code, int) else errors.EXIT_OK)
+
+
+if __name__ == "__main__":
+    main()

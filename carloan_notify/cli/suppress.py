@@ -1,0 +1,90 @@
+"""`suppress`: people who must not be contacted."""
+
+import getpass
+import sys
+
+import click
+
+from carloan_notify import errors
+from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.records import MessageClass
+
+SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
+subject_options = (
+    click.option("--phone", default="", help="A number in E.164, such as +8613800138000."),
+    click.option("--customer", "customer_id", default="", help="A customer id: every number of theirs."),
+    click.option(
+        "--class",
+        "message_class",
+        type=click.Choice([item.value for item in MessageClass]),
+        help="Every class if left out.",
+    ),
+    click.option("--reason", required=True, help="Why; kept in the audit with your name. No personal data."),
+)
+
+
+@click.group()
+def command() -> None:
+    """Add, remove or list people who must not be contacted. They are kept by keyed hash only.
+
+    \b
+    Example:
+      carloan-notify suppress list
+    """
+
+
+@command.command()
+@subject_options[0]
+@subject_options[1]
+@subject_options[2]
+@subject_options[3]
+@click.pass_context
+def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str) -> None:
+    """Stop messages to a number or a customer, of one class or of all.
+
+    \b
+    Example:
+      carloan-notify suppress add --phone +8613800138000 --class marketing --reason "asked by phone"
+    """
+    from carloan_notify.pipeline.suppressing import suppress
+
+    fresh = suppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
+    click.echo("added" if fresh else "stands already")
+
+
+@command.command()
+@subject_options[0]
+@subject_options[1]
+@subject_options[2]
+@subject_options[3]
+@click.pass_context
+def remove(ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str) -> None:
+    """End a suppression.
+
+    \b
+    Example:
+      carloan-notify suppress remove --customer C20001 --reason "consent renewed, ticket 4711"
+    """
+    from carloan_notify.pipeline.suppressing import unsuppress
+
+    ended = unsuppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
+    click.echo("removed" if ended else "there was none")
+    ctx.exit(errors.EXIT_OK if ended else errors.EXIT_FAILED_ITEMS)
+
+
+@command.command(name="list")
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
+@format_option
+@click.pass_context
+def list_suppressions(ctx: click.Context, everything: bool, form: str) -> None:
+    """List suppressions.
+
+    \b
+    Example:
+      carloan-notify suppress list --all --format csv
+    """
+    from carloan_notify.reports.tables import frame_rows, print_rows
+
+    with open_house(ctx).open_ledger() as ledger:
+        rows = frame_rows(ledger.suppressions(standing_only=not everything))
+    print_rows(rows, sys.stdout, form, columns=SHOWN)

@@ -1,0 +1,1 @@
+"""YAML to validated settings: all errors at once, each with its dotted path."""

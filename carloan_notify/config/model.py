@@ -1,0 +1,164 @@
+"""The whole configuration: it assembles the settings classes that live beside the code that uses them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.numbers import get_currency_precision
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.inbound.settings import InboundSettings
+from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.loans.settings import ScheduleSettings
+from carloan_notify.loans.status_settings import AllocationSettings, DelinquencySettings, DueDaySettings
+from carloan_notify.messages.settings import MessagesSettings
+from carloan_notify.notices.ladder import DEFAULT_LADDER
+from carloan_notify.notices.rule_checks import rule_problems
+from carloan_notify.notices.settings import EventType, GuardSettings, PolicySettings, RuleSettings
+from carloan_notify.records import Lender
+from carloan_notify.settings import Settings
+from carloan_notify.sources.settings import SourcesSettings
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no time zone; write an IANA name such as Asia/Shanghai") from None
+    return name
+
+
+class LenderSettings(Settings):
+    """Who speaks."""
+
+    lender_id: str = Field(
+        min_length=1,
+        max_length=64,
+        description="Short stable name of the lender. It is part of every idempotency key: never change it.",
+        examples=["anda"],
+    )
+    name: str = Field(
+        min_length=1, description="Name as borrowers know it.", examples=["安达汽车金融有限公司"]
+    )
+    sign: str = Field(
+        min_length=2,
+        max_length=16,
+        description="Sign that opens every message, without brackets.",
+        examples=["安达车贷"],
+    )
+    hotline: str = Field(
+        min_length=3, description="Number that borrowers may call.", examples=["400-000-0000"]
+    )
+    currency: str = Field(
+        default="CNY", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.", examples=["CNY", "USD"]
+    )
+    timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="Asia/Shanghai",
+        description="The lender's own time zone: it decides which business date it is.",
+        examples=["Asia/Shanghai", "America/Chicago"],
+    )
+    country: str = Field(
+        default="CN",
+        pattern=r"^[A-Z]{2}$",
+        description="Country of phone numbers without a prefix.",
+        examples=["CN", "US"],
+    )
+
+    def record(self) -> Lender:
+        """The same facts as a plain value."""
+        return Lender(**self.model_dump())
+
+
+class ReportSettings(Settings):
+    """Where a night leaves its papers."""
+
+    folder: str = Field(
+        default="reports",
+        description="Folder for rejected rows and the night's report.",
+        examples=["reports"],
+    )
+    metrics_file: str = Field(
+        default="",
+        description="Prometheus text file written after each run; empty for none.",
+        examples=["/var/lib/node_exporter/textfile/carloan_notify.prom"],
+    )
+    lock_file: str = Field(
+        default="run.lock", description="Lock that lets one night run at a time.", examples=["run.lock"]
+    )
+
+
+class AppSettings(Settings):
+    """Every option of carloan-notify."""
+
+    lender: LenderSettings = Field(description="Who speaks.")
+    sources: SourcesSettings = Field(
+        description="Where the loan exports are, and how their columns are called."
+    )
+    schedule: ScheduleSettings = Field(
+        default={},  # filled in by _currency_of_lender, then validated description="Where due dates and amounts come from, and by which conventions."
+    )
+    allocation: AllocationSettings = Field(
+        default=AllocationSettings(), description="In which order a payment settles what is owed."
+    )
+    delinquency: DelinquencySettings = Field(
+        default=DelinquencySettings(), description="When a loan is overdue, by how much, and in which bucket."
+    )
+    due_days: DueDaySettings = Field(
+        default=DueDaySettings(), description="How `due-days assign` proposes due days for new loans."
+    )
+    rules: list[RuleSettings] = Field(
+        default=DEFAULT_LADDER, min_length=1, description="Which notice goes out when, to whom and how."
+    )
+    policy: PolicySettings = Field(default=PolicySettings(), description="May we, when, and how often.")
+    guards: GuardSettings = Field(
+        default=GuardSettings(),
+        description="What must be plausible before the first message of a night leaves.",
+    )
+    messages: MessagesSettings = Field(
+        default=MessagesSettings(), description="Templates, lengths and links."
+    )
+    delivery: DeliverySettings = Field(
+        default=DeliverySettings(), description="Providers, rates and retries."
+    )
+    inbound: InboundSettings = Field(default=InboundSettings(), description="What comes back from providers.")
+    ledger: LedgerSettings = Field(default=LedgerSettings(), description="The record of everything sent.")
+    reports: ReportSettings = Field(default=ReportSettings(), description="Where a night leaves its papers.")
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _currency_of_lender(cls, schedule: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - YAML data
+        """The lender's currency decides how many decimals money has; it is not asked for twice."""
+        lender = info.data.get("lender")
+        if isinstance(schedule, Mapping) and lender is not None:
+            return {"currency_exponent": get_currency_precision(lender.currency), **schedule}
+        return schedule
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [*self._rule_problems(), *self._source_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _rule_problems(self) -> list[str]:
+        unserved = [
+            f"rules[{number}].channel: delivery.channels names no provider for {rule.channel}; add one"
+            for number, rule in enumerate(self.rules)
+            if not self.delivery.channels.get(rule.channel)
+        ]
+        return [*rule_problems(self.rules, self.policy), *unserved]
+
+    def _source_problems(self) -> list[str]:
+        problems = []
+        if self.schedule.basis == "supplied" and self.sources.installments is None:
+            problems.append("sources.installments: schedule.basis is 'supplied', so this table is required")
+        if "derived_events" not in self.policy.model_fields_set:
+            return problems  # the default derives what the configured tables allow
+        needs = {EventType.PAYMENT_RECEIVED: "payments", EventType.DUE_DAY_CHANGED: "changes"}
+        problems += [
+            f"sources.{table}: policy.derived_events holds {event}, so this table is required"
+            for event, table in needs.items()
+            if event in self.policy.derived_events and getattr(self.sources, table) is None
+        ]
+        return problems

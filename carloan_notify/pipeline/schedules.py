@@ -1,0 +1,155 @@
+"""Repayment schedules for people: of a loan in the tables, or of terms given by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from carloan_notify import frames
+from carloan_notify.errors import ConfigError, SourceError
+from carloan_notify.loans.change_text import change_rows, parse_change
+from carloan_notify.loans.compare import DIFFERS, compare
+from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.schedule import LoanTerms, build_schedules, one_loan
+from carloan_notify.loans.settings import ScheduleSettings
+from carloan_notify.loans.statement import statement
+from carloan_notify.loans.status_settings import StandingSettings
+from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.portfolio import loan_tables, read_context, standing_settings
+from carloan_notify.reports.tables import frame_rows
+from carloan_notify.sources.read import read_all
+
+AD_HOC = "ad-hoc"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A loan given by hand: its terms, `type@installment[=value]` changes and `date=amount` payments."""
+
+    loan: LoanTerms
+    settings: ScheduleSettings
+    changes: Sequence[str] = ()
+    payments: Sequence[tuple[date, Decimal]] = ()
+
+
+def loan_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+    """The schedule of a loan in the tables as it stands on `as_of`.
+
+    Raises:
+        SourceError: the tables do not know the loan, or its schedule cannot be computed.
+    """
+    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, as_of))), loan_id)
+    if tables.loans.empty:
+        raise SourceError(
+            f"loan {loan_id}: not in the loans table of {as_of}; see `carloan-notify explain {loan_id}`"
+        )
+    return _rows(tables, standing_settings(house), as_of)
+
+
+def ad_hoc_schedule(terms: Terms, as_of: date) -> list[dict[str, Any]]:
+    """The schedule of terms given by hand.
+
+    Raises:
+        ConfigError: a change cannot be read.
+        SourceError: the terms make no schedule.
+    """
+    loans = one_loan(terms.loan)
+    settings = StandingSettings(schedule=terms.settings)
+    tables = LoanTables(loans=loans, changes=_changes(terms, loans), payments=_payments(terms))
+    return _rows(tables, settings, as_of)
+
+
+def compared_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Where the lender's own installments of a loan differ from the recomputed ones.
+
+    Raises:
+        ConfigError: there is no installments table.
+    """
+    if house.settings.sources.installments is None:
+        raise ConfigError(["sources.installments: --compare needs the lender's installments table"])
+    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, as_of))), loan_id)
+    rows, found = compare(tables, house.settings.schedule)
+    unable = found[found["code"] != DIFFERS]
+    if len(unable):
+        raise SourceError("\n".join(f"loan {row['loan_id']}: {row['message']}" for row in frame_rows(unable)))
+    digits = house.settings.schedule.currency_exponent
+    return [{name: _edge(name, value, digits) for name, value in row.items()} for row in frame_rows(rows)]
+
+
+def _rows(tables: LoanTables, settings: StandingSettings, as_of: date) -> list[dict[str, Any]]:
+    told, found = statement(tables, settings, as_of)
+    if told.empty:
+        raise SourceError(
+            "\n".join(f"{row['loan_id']}: {row['code']}: {row['message']}" for row in frame_rows(found))
+        )
+    digits = settings.schedule.currency_exponent
+    return [
+        {
+            "installment_no": row["installment_no"],
+            "due_on": row["due_on"].date().isoformat(),
+            "principal": decimal_text(row["principal_minor"], digits),
+            "interest": decimal_text(row["interest_minor"], digits),
+            "fees": decimal_text(row["fees_minor"], digits),
+            "total_due": decimal_text(row["total_minor"], digits),
+            "balance_after": decimal_text(row["balance_after_minor"], digits),
+            "unpaid": decimal_text(row["unpaid_minor"], digits),
+            "state": row["state"],
+        }
+        for row in frame_rows(told)
+    ]
+
+
+def decimal_text(minor: int, digits: int) -> str:
+    """Minor units as a decimal string: 123456 → "1234.56"."""
+    return str(Decimal(int(minor)).scaleb(-digits))
+
+
+def _edge(name: str, value: Any, digits: int) -> Any:  # noqa: ANN401 - a frame's cell
+    if name.endswith("_minor") or "_minor_" in name:
+        return decimal_text(value, digits)
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    return "" if value is pd.NaT else value
+
+
+def _of_loan(tables: LoanTables, loan_id: str) -> LoanTables:
+    def mine(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["loan_id"] == loan_id].reset_index(drop=True)
+
+    def mine_or_none(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if frame is None else mine(frame)
+
+    return LoanTables(
+        loans=mine(tables.loans),
+        installments=mine_or_none(tables.installments),
+        payments=mine_or_none(tables.payments),
+        changes=mine_or_none(tables.changes),
+    )
+
+
+def _changes(terms: Terms, loans: pd.DataFrame) -> pd.DataFrame:
+    if not terms.changes:
+        return frames.empty(frames.CHANGES)
+    grids, found = build_schedules(loans, None, terms.settings)
+    if not grids:
+        raise SourceError("\n".join(row["message"] for row in frame_rows(found)))
+    try:
+        return change_rows([parse_change(text, terms.settings) for text in terms.changes], grids[0])
+    except ValueError as error:
+        raise ConfigError([f"--change: {error}"]) from None
+
+
+def _payments(terms: Terms) -> pd.DataFrame:
+    rows = [
+        {
+            "payment_id": f"payment-{number}",
+            "loan_id": terms.loan.loan_id,
+            "paid_on": pd.Timestamp(on),
+            "amount_minor": terms.settings.minor(amount),
+        }
+        for number, (on, amount) in enumerate(terms.payments, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(frames.PAYMENTS)).astype(dict(frames.PAYMENTS))

@@ -1,0 +1,104 @@
+"""Send what may go now, and nothing that has been paid since it was queued."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from carloan_notify.delivery.dispatcher import Dispatcher
+from carloan_notify.delivery.registry import build_channels
+from carloan_notify.delivery.summary import DrainSummary
+from carloan_notify.delivery.surroundings import Surroundings
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.paid import PaidWatch
+from carloan_notify.records import AuditEvent, SendResult
+
+NIGHT = "night"
+"""The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
+FINISHED = "finished"
+
+_log = structlog.get_logger()
+
+
+def drain(
+    house: House,
+    ledger: Ledger,
+    watch: PaidWatch,
+    on_answers: Callable[[Sequence[SendResult]], None] | None = None,
+) -> DrainSummary:
+    """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
+    with _politely_stopped() as stop:
+        surroundings = Surroundings(
+            clock=house.clock,
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            lease_s=house.settings.ledger.lease_seconds,
+            stop=stop,
+            kill_switch=house.path(house.settings.delivery.kill_switch_file),
+            before_send=watch.screen,
+            on_answers=on_answers,
+        )
+        channels = build_channels(house.settings.delivery)
+        summary = Dispatcher(ledger.outbox, channels, house.settings.delivery, surroundings).drain()
+    _note(house, ledger, summary)
+    return summary
+
+
+def send_due(house: House) -> DrainSummary:
+    """Send what may go now, over every run.
+
+    Raises:
+        LedgerError: there is no ledger yet.
+        SourceError: the tables that say who has paid cannot be read; nothing is sent then.
+    """
+    with house.open_ledger() as ledger:
+        night = ledger.last_run(NIGHT)
+        as_of = night.as_of if night else house.business_date()
+        # A night that did not finish has not screened what earlier nights queued: read the tables again.
+        stamps = night.sources.get("stamps", {}) if night and night.status == FINISHED else {}
+        return drain(house, ledger, PaidWatch(house, ledger, as_of, stamps))
+
+
+def summary_row(summary: DrainSummary) -> dict[str, Any]:
+    """A drain's figures as one flat row."""
+    counted = ("accepted", "rejected", "unknown", "retryable", "cancelled", "expired", "released")
+    figures = {name: getattr(summary, name) for name in counted}
+    codes = " ".join(f"{code}={number}" for code, number in sorted(summary.unlisted_codes.items()))
+    return {**figures, "stopped_by": summary.stopped_by.value, "unlisted_codes": codes}
+
+
+def _note(house: House, ledger: Ledger, summary: DrainSummary) -> None:
+    """Keep in the audit what a person must look at: an early stop, and codes that no table knows."""
+    if not (summary.stopped_by or summary.unlisted_codes):
+        return
+    data = {"stopped_by": summary.stopped_by.value, "unlisted_codes": dict(summary.unlisted_codes)}
+    ledger.append_audit(
+        [AuditEvent("send.stopped", summary.stopped_by.value or "unlisted_codes", data)], house.clock()
+    )
+    for stop in summary.account_stops:
+        _log.error("account refused", provider=stop.provider, code=stop.code, cure=stop.cure)
+
+
+@contextmanager
+def _politely_stopped() -> Iterator[threading.Event]:
+    """An event that SIGTERM or SIGINT sets; the handlers in place before come back afterwards."""
+    stop = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may set handlers; its owner decides when to stop
+        return
+    earlier = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

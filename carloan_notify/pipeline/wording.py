@@ -1,0 +1,111 @@
+"""What each template may say: from a decision row, its loan and its standing to the values of a message."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from carloan_notify import frames
+from carloan_notify.messages.links import certificate_link, pay_link
+from carloan_notify.messages.money import Money
+from carloan_notify.messages.settings import MessagesSettings
+from carloan_notify.notices.event_facts import DETAIL_ARROW
+from carloan_notify.pipeline.build import House
+
+Row = Mapping[Any, Any]
+TAIL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Makes template values for one night. `link_key` signs links; without a link base it is not used."""
+
+    currency: str
+    messages: MessagesSettings
+    link_key: bytes
+    as_of: date
+    now: datetime
+
+    def contexts(
+        self, rows: pd.DataFrame, loans: pd.DataFrame, standing: pd.DataFrame
+    ) -> Iterator[dict[str, Any]]:
+        """One context per row of `rows` (frames.DECISIONS), in their order."""
+        extra = [str(name) for name in loans.columns if name not in frames.LOANS]
+        facts = rows[["loan_id"]].merge(loans, on="loan_id", how="left")
+        stands = rows[["loan_id"]].merge(standing, on="loan_id", how="left").fillna(_NOTHING)
+        plain = zip(rows.to_dict("records"), facts.to_dict("records"), stands.to_dict("records"), strict=True)
+        for row, loan, where in plain:
+            yield self._context(row, loan, where) | {"extra": {name: loan[name] for name in extra}}
+
+    def _context(self, row: Row, loan: Row, where: Row) -> dict[str, Any]:
+        """The values that messages.context.VARIABLES names, but for those the renderer knows itself."""
+        due_on, occurred_on = day_or_none(row["due_on"]), day_or_none(row["occurred_on"])
+        read_on = _local_day(row["not_before"], str(row["timezone"]))
+        overdue, penalty = int(where["overdue_minor"]), int(where["penalty_minor"])
+        old_value, _, new_value = str(row["event_detail"]).partition(DETAIL_ARROW)
+        loan_id, installment_no = str(row["loan_id"]), int(row["installment_no"])
+        return {
+            "borrower_name": row["recipient_name"],
+            "contract_tail": loan_id[-TAIL:],
+            "account_tail": loan["account_tail"],
+            "product": loan["product"],
+            "plate_tail": loan["plate_no"][-TAIL:],
+            "installment_no": installment_no,
+            "installments": int(where["installments"]),
+            "due_on": due_on,
+            "due_day": int(loan["due_day"]),
+            "days_to_due": (due_on - read_on).days if due_on else 0,
+            "amount": self._money(int(row["amount_minor"])),
+            "overdue_amount": self._money(overdue),
+            "penalty": self._money(penalty),
+            "total_due": self._money(overdue + penalty),
+            "days_past_due": int(row["days_past_due"]),
+            "occurred_on": occurred_on,
+            "event_detail": row["event_detail"],
+            "old_value": old_value,
+            "new_value": new_value,
+            "effective_on": occurred_on if new_value else None,
+            "pay_link": pay_link(
+                self.messages, self.link_key, loan_id=loan_id, installment_no=installment_no, now=self.now
+            ),
+            "certificate_link": certificate_link(self.messages, self.link_key, loan_id=loan_id, now=self.now),
+            "loan_count": int(row["loan_count"]),
+            "as_of": self.as_of,
+            "role": row["role"],
+        }
+
+    def _money(self, minor: int) -> Money:
+        return Money(minor, self.currency)
+
+
+# A loan that is not in the standing (its application is still open) owes nothing.
+_NOTHING = {"installments": 0, "overdue_minor": 0, "penalty_minor": 0}
+
+
+def make_wording(house: House, as_of: date) -> Wording:
+    """The wording of a night."""
+    return Wording(house.lender.currency, house.settings.messages, house.link_key(), as_of, house.clock())
+
+
+def parameters(context: Mapping[str, Any]) -> dict[str, str]:
+    """The same values as plain texts, for gateways that fill approved templates: money as decimals, dates as ISO."""
+    return {name: _text(value) for name, value in context.items() if not isinstance(value, Mapping)}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Money):
+        return str(value.decimal())
+    return "" if value is None else str(value)
+
+
+def _local_day(instant: pd.Timestamp, timezone: str) -> date:
+    """The recipient's own date at an instant: a message that waits for the morning counts days from there."""
+    return instant.tz_convert(ZoneInfo(timezone)).date()
+
+
+def day_or_none(value: pd.Timestamp) -> date | None:
+    """A frame's date as a plain one, None for NaT."""
+    return None if pd.isna(value) else value.date()

@@ -1,0 +1,1 @@
+"""Terminal, HTML and metrics views of a night."""

@@ -1,0 +1,89 @@
+"""Print rows as a table, as JSON or as CSV: the one way in which commands print data."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, Literal
+
+Format = Literal["table", "json", "csv"]
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    stream: IO[str],
+    form: Format,
+    *,
+    columns: Sequence[str] = (),
+    title: str = "",
+) -> None:
+    """Write `rows` to `stream`. `columns` chooses and orders; without it the first row's keys are taken."""
+    names = list(columns) or (list(rows[0]) if rows else [])
+    if form == "json":
+        stream.write(
+            json.dumps([{name: row[name] for name in names} for row in rows], ensure_ascii=False, default=str)
+            + "\n"
+        )
+    elif form == "csv":
+        _print_csv(rows, stream, names)
+    else:
+        _print_table(rows, stream, names, title)
+
+
+def print_json(value: Any, stream: IO[str]) -> None:  # noqa: ANN401 - any JSON value
+    """Write one JSON value on one line."""
+    stream.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+def csv_cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula; a plain negative number stays a number."""
+    text = "" if value is None else str(value)
+    if text.startswith(FORMULA_STARTS) and not _is_number(text):
+        return "'" + text
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _print_csv(rows: Sequence[Mapping[str, Any]], stream: IO[str], names: Sequence[str]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
+
+
+def _print_table(
+    rows: Sequence[Mapping[str, Any]], stream: IO[str], names: Sequence[str], title: str
+) -> None:
+    from rich.table import Table  # noqa: PLC0415 - rich is slow to import and only tables need it
+
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for name in names:
+        numeric = bool(rows) and all(isinstance(row[name], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[_plain("" if row[name] is None else row[name]) for name in names])
+    terminal(stream).print(table)
+
+
+def _plain(value: object) -> str:
+    from rich.markup import escape  # noqa: PLC0415 - as above
+
+    return escape(str(value))
+
+
+def terminal(stream: IO[str]) -> Any:  # noqa: ANN401 - rich's Console, kept out of import time
+    """A rich console on `stream`; wide enough to keep rows whole when it is not a terminal."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    return Console(file=stream, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+def frame_rows(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a pandas frame, kept out of import time
+    """A frame's rows as plain mappings, for `print_rows`."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
