@@ -196,7 +196,12 @@ def blank_row(columns: Mapping[str, str]) -> dict[str, object]:
 
 
 def findings(
-    code: str, loan_ids: Sequence[str] | pd.Series, message: str, *, place: str = "", value: Sequence[str] | str = ""
+    code: str,
+    loan_ids: Sequence[str] | pd.Series,
+    message: str,
+    *,
+    place: str = "",
+    value: Sequence[str] | str = "",
 ) -> pd.DataFrame:
     """One finding per loan, all with the same code and sentence. `value` is one text or one per loan."""
     rows = pd.DataFrame({"loan_id": pd.Series(list(loan_ids), dtype=TEXT)})

@@ -65,7 +65,8 @@ def _closing(demo: "Demo", stream: IO[str]) -> None:
     console = terminal(stream)
     gateway = demo.gateway
     console.print(
-        f"\nThe gateway accepted {gateway['accepted']} messages in {gateway['requests']} requests; twice: {gateway['duplicates']}."
+        f"\nThe gateway accepted {gateway['accepted']} messages in {gateway['requests']} requests; "
+        f"told twice: {gateway['duplicates']}."
     )
     proof = "verified" if demo.verified.ok else "BROKEN"
     console.print(

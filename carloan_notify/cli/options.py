@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from carloan_notify.cli.main import Globals
-
 if TYPE_CHECKING:
+    from carloan_notify.cli.main import Globals
     from carloan_notify.pipeline.build import House
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class IsoDate(click.ParamType):
+class IsoDate(click.ParamType[date]):
     """A date as YYYY-MM-DD."""
 
     name = "date"
@@ -29,7 +28,7 @@ class IsoDate(click.ParamType):
             self.fail(f"{value!r} is no date; write it as 2026-11-23", param, ctx)
 
 
-class IsoInstant(click.ParamType):
+class IsoInstant(click.ParamType[datetime]):
     """An instant with its offset, as 2026-11-23T02:00:00+08:00."""
 
     name = "instant"

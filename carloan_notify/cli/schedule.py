@@ -13,7 +13,7 @@ COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_d
 PPB = 10**9
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[Decimal]):
     """A decimal number; a rate may be written as 12%."""
 
     name = "number"
@@ -31,14 +31,17 @@ class Amount(click.ParamType):
         return number / 100 if value.endswith("%") else number
 
 
-class Payment(click.ParamType):
+class Payment(click.ParamType[tuple[date, Decimal]]):
     """DATE=AMOUNT."""
 
     name = "date=amount"
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[date, Decimal]:  # noqa: ANN401 - click's signature
+        self,
+        value: Any,  # noqa: ANN401 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[date, Decimal]:
         """Parse both halves."""
         if isinstance(value, tuple):
             return value
@@ -135,8 +138,14 @@ def term_options(command: Any) -> Any:  # noqa: ANN401 - a click callback
 @format_option
 @click.pass_context
 def command(
-    ctx: click.Context, loan_id: str | None, compare: bool, as_of: date | None, form: str, **given: Any
-) -> None:  # noqa: ANN401 - the options above
+    ctx: click.Context,
+    /,
+    loan_id: str | None,
+    compare: bool,
+    as_of: date | None,
+    form: str,
+    **given: Any,  # noqa: ANN401 - the options above
+) -> None:
     """The repayment schedule of LOAN_ID from the lender's tables, or of terms given by options.
 
     The table tells paid, overdue and upcoming installments apart as of the business date.

@@ -96,7 +96,8 @@ class AppSettings(Settings):
         description="Where the loan exports are, and how their columns are called."
     )
     schedule: ScheduleSettings = Field(
-        default={},  # filled in by _currency_of_lender, then validated description="Where due dates and amounts come from, and by which conventions."
+        default=ScheduleSettings(),
+        description="Where due dates and amounts come from, and by which conventions.",
     )
     allocation: AllocationSettings = Field(
         default=AllocationSettings(), description="In which order a payment settles what is owed."
@@ -130,9 +131,12 @@ class AppSettings(Settings):
     def _currency_of_lender(cls, schedule: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - YAML data
         """The lender's currency decides how many decimals money has; it is not asked for twice."""
         lender = info.data.get("lender")
-        if isinstance(schedule, Mapping) and lender is not None:
-            return {"currency_exponent": get_currency_precision(lender.currency), **schedule}
-        return schedule
+        if lender is None:
+            return schedule
+        digits = {"currency_exponent": get_currency_precision(lender.currency)}
+        if isinstance(schedule, ScheduleSettings):
+            return schedule.model_copy(update=digits)
+        return {**digits, **schedule} if isinstance(schedule, Mapping) else schedule
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

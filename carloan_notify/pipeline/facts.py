@@ -13,7 +13,7 @@ from carloan_notify.errors import SourceError
 from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.records import Draft, NightFacts
+from carloan_notify.records import Channel, Draft, NightFacts
 from carloan_notify.sources.assembly import Table
 
 
@@ -46,7 +46,7 @@ def cost_minor(drafts: Sequence[Draft], delivery: DeliverySettings) -> int:
         for channel, names in delivery.channels.items()
         if names
     }
-    segments: dict[str, int] = {}
+    segments: dict[Channel, int] = {}
     for draft in drafts:
         segments[draft.channel] = segments.get(draft.channel, 0) + draft.rendered.segments
     total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))

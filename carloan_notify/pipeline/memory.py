@@ -18,7 +18,9 @@ RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sen
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
+    """What was told, and to whom.
+
+    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
     hold keyed hashes only; `history` is oldest first.
     """
 

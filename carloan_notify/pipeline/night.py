@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.intake import EnqueueResult
+from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.lock import one_night
@@ -18,10 +18,10 @@ from carloan_notify.pipeline.paid import PaidWatch, cancel_paid, owed
 from carloan_notify.pipeline.papers import leave_papers
 from carloan_notify.pipeline.plan import Plan, make_plan
 from carloan_notify.pipeline.portfolio import read_portfolio
+from carloan_notify.pipeline.reporting import Ending, make_report
 from carloan_notify.pipeline.sending import FINISHED, NIGHT, drain
 from carloan_notify.pipeline.tables import TableStamps
 from carloan_notify.records import AuditEvent, Decision, GuardResult
-from carloan_notify.pipeline.reporting import make_report
 from carloan_notify.reports.night import NightReport, reconciling_object
 
 STOPPED = "stopped"
@@ -87,7 +87,7 @@ def _run(
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_papers(house, plan)
     if stopping:
-        report = make_report(plan, guards, order.accept, status=STOPPED, rejects_file=rejects)
+        report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(house, ledger, report, plan)
     _accept(house, ledger, order, guards)
     cancel_paid(ledger, owed(portfolio), house)
@@ -96,9 +96,7 @@ def _run(
     ledger.record_notices(run_id, plan.decisions, house.clock())
     summary = drain(house, ledger, PaidWatch(house, ledger, order.as_of, stamps))
     states = {state.value: number for state, number in ledger.outbox.counts(run_id).items()}
-    report = make_report(
-        plan, guards, order.accept, status=FINISHED, rejects_file=rejects, states=states, summary=summary
-    )
+    report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
     return _close(house, ledger, report, plan)
 
 

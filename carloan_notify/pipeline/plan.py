@@ -8,7 +8,8 @@ from typing import Self
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.decide import DecideInputs, decide
+from carloan_notify.notices.decide import decide
+from carloan_notify.notices.inputs import DecideInputs
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.build import House

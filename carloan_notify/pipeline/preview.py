@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from carloan_notify.ledger.masking import mask_phone
 from carloan_notify.notices.guards import check_guards
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.pipeline.build import House
@@ -12,9 +13,8 @@ from carloan_notify.pipeline.memory import recall
 from carloan_notify.pipeline.night import NightOrder, new_run_id
 from carloan_notify.pipeline.plan import Plan, make_plan
 from carloan_notify.pipeline.portfolio import read_portfolio
-from carloan_notify.pipeline.reporting import make_report
+from carloan_notify.pipeline.reporting import Ending, make_report
 from carloan_notify.records import Draft
-from carloan_notify.ledger.masking import mask_phone
 from carloan_notify.reports.night import NightReport
 
 DRY = "dry run"
@@ -33,7 +33,7 @@ def preview_night(house: House, order: NightOrder, loan_id: str = "") -> Preview
     memory = recall(house)
     plan = make_plan(house, read_portfolio(house, order.as_of), memory, new_run_id(house, order.as_of))
     guards = check_guards(plan.facts, memory.history, house.settings.guards)
-    report = make_report(plan, guards, order.accept, status=DRY)
+    report = make_report(plan, guards, order.accept, Ending(DRY))
     return Preview(report, tuple(row for row in _rows(house, plan) if loan_id in ("", row["loan_id"])))
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,24 +12,28 @@ from carloan_notify.records import Decision, GuardResult
 from carloan_notify.reports.night import NightReport
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a night ended. One that did not queue (`states` None) has its queued notices as pending."""
+
+    status: str
+    rejects_file: str = ""
+    states: Mapping[str, int] | None = None
+    summary: DrainSummary | None = None
+
+
 def make_report(
-    plan: Plan,
-    guards: Sequence[GuardResult],
-    accepted: Collection[str],
-    *,
-    status: str,
-    rejects_file: str = "",
-    states: Mapping[str, int] | None = None,
-    summary: DrainSummary | None = None,
+    plan: Plan, guards: Sequence[GuardResult], accepted: Collection[str], ending: Ending
 ) -> NightReport:
-    """The report of a night. A night that did not queue (`states` None) has its queued notices as pending."""
+    """The report of a night."""
+    states, summary = ending.states, ending.summary
     decisions = plan.decisions
     counts = Counter(decisions["decision"])
     tripped = {guard.guard for guard in guards if guard.tripped}
     return NightReport(
         run_id=plan.run_id,
         as_of=plan.portfolio.as_of,
-        status=status,
+        status=ending.status,
         tables=plan.portfolio.table_counts(),
         standing=_standing(plan.portfolio.standing.loans),
         decisions=counts,
@@ -40,7 +45,7 @@ def make_report(
         findings=Counter(plan.findings["code"]),
         guards=tuple(guards),
         accepted_guards=tuple(sorted(tripped & set(accepted))),
-        rejects_file=rejects_file,
+        rejects_file=ending.rejects_file,
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
         advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),

@@ -144,7 +144,7 @@ def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
         "until_paid": original.until_paid,
     }
     blank = frames.blank_row({**frames.NOTICES, "recipient_no": frames.COUNT, "supersedes": frames.TEXT})
-    return pd.DataFrame([{**blank, **row}]).astype({name: kind for name, kind in frames.NOTICES.items()})
+    return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
 
 
 def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: str) -> Draft:

@@ -3,21 +3,23 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, Literal
+from typing import IO, Any
 
-Format = Literal["table", "json", "csv"]
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def print_rows(
     rows: Sequence[Mapping[str, Any]],
     stream: IO[str],
-    form: Format,
+    form: str,
     *,
     columns: Sequence[str] = (),
     title: str = "",
 ) -> None:
-    """Write `rows` to `stream`. `columns` chooses and orders; without it the first row's keys are taken."""
+    """Write `rows` to `stream` as "table", "json" or "csv".
+
+    `columns` chooses and orders; without it the first row's keys are taken.
+    """
     names = list(columns) or (list(rows[0]) if rows else [])
     if form == "json":
         stream.write(

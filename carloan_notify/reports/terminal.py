@@ -5,10 +5,10 @@ from typing import IO, Any
 
 from carloan_notify.records import Decision
 from carloan_notify.reports.night import NightReport, reconciling_object
-from carloan_notify.reports.tables import Format, print_json, print_rows, terminal
+from carloan_notify.reports.tables import print_json, print_rows, terminal
 
 
-def print_night(report: NightReport, stream: IO[str], form: Format) -> None:
+def print_night(report: NightReport, stream: IO[str], form: str) -> None:
     """Print a night's report; JSON is the reconciling object, CSV its figures one a row."""
     if form == "json":
         print_json(reconciling_object(report), stream)
