@@ -15,7 +15,7 @@ from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.lock import one_night
 from carloan_notify.pipeline.memory import remember
 from carloan_notify.pipeline.paid import PaidWatch, cancel_paid, owed
-from carloan_notify.pipeline.papers import leave_papers
+from carloan_notify.pipeline.papers import leave_figures, leave_rejects
 from carloan_notify.pipeline.plan import Plan, make_plan
 from carloan_notify.pipeline.portfolio import read_portfolio
 from carloan_notify.pipeline.reporting import Ending, make_report
@@ -85,7 +85,7 @@ def _run(
     plan = make_plan(house, portfolio, memory, run_id)
     guards = check_guards(plan.facts, memory.history, house.settings.guards)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
-    rejects = leave_papers(house, plan)
+    rejects = leave_rejects(house, plan)
     if stopping:
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(house, ledger, report, plan)
@@ -135,4 +135,5 @@ def _close(house: House, ledger: Ledger, report: NightReport, plan: Plan) -> Nig
     ledger.write_digest(
         report.run_id, house.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}
     )
+    leave_figures(house, report)
     return report
