@@ -97,12 +97,12 @@ def _simulator(folder: Path) -> Iterator[Simulator]:
     """A simulator, and a configuration in `folder` that sends to it."""
     with Simulator(FAULTS, seed=7) as simulator:
         values = sample_values()
+        gateway = simulator_settings(simulator.url, Channel.SMS)
+        gateway["channels"] = [channel.value for channel in Channel]
+        gateway["request"]["url"] = f"{simulator.url}/{{channel}}/send"
         values["delivery"] = {
-            "channels": {"sms": ["simulator_sms"], "voice": ["simulator_voice"]},
-            "providers": {
-                f"simulator_{channel}": simulator_settings(simulator.url, channel) | {"unit_price_minor": 5}
-                for channel in Channel
-            },
+            "channels": {channel.value: ["simulator"] for channel in Channel},
+            "providers": {"simulator": gateway | {"unit_price_minor": 5}},
             "canary": {"size": 5, "min_accept_share": 0.2},
             "retry": {"first_s": 0.2, "longest_s": 2},
         }
