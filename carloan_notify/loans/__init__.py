@@ -1,0 +1,1 @@
+"""Pure loan arithmetic: calendars, schedules, changes, allocation, delinquency."""

@@ -1,0 +1,204 @@
+"""Principal and interest of every installment: one pass over installment numbers, never over loans."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from carloan_notify.loans.grid import Flags, Floats, Ints
+from carloan_notify.loans.level import LevelQuestion, level_installment
+from carloan_notify.loans.periods import PPB, whole_denominator, whole_period
+from carloan_notify.loans.plan import Plan
+from carloan_notify.loans.rounding import mul_div
+from carloan_notify.loans.settings import InterestBasis, Method
+
+LEVEL_METHODS = (Method.EQUAL_INSTALLMENT, Method.BALLOON)
+
+
+@dataclass(frozen=True, eq=False)
+class Amounts:
+    """Principal and interest, shape (k, n), and the level (n,) they follow."""
+
+    principal: Ints
+    interest: Ints
+    level: Ints
+
+
+def amounts(plan: Plan) -> Amounts:
+    """Every installment's principal and interest. Principal sums to the loan; the last row clears it."""
+    level = np.where(plan.level >= 0, plan.level, _new_level(plan))
+    first = _walk(plan, level, np.zeros_like(level))
+    if plan.terms.residue != "first":
+        return first
+    return _walk(plan, level, _first_row_residue(plan, first))
+
+
+def opening(plan: Plan) -> Ints:
+    """Principal still open before the first row that is not fixed."""
+    if not plan.fixed.any():
+        return plan.principal
+    kept = np.arange(len(plan.nominal_on))[:, None] < plan.fixed
+    owed: Ints = plan.principal - np.where(kept, plan.fixed_principal, 0).sum(axis=0)
+    return owed
+
+
+def paying(plan: Plan) -> Flags:
+    """The rows that repay principal by the plan, shape (k, n): after fixed, grace and skipped rows."""
+    row = np.arange(len(plan.nominal_on))[:, None]
+    after_grace = (row >= plan.terms.principal_grace) | (row == plan.count - 1)
+    pays: Flags = (row >= plan.fixed) & (row < plan.count) & after_grace & ~plan.skipped
+    return pays
+
+
+def _new_level(plan: Plan) -> Ints:
+    owed, pays = opening(plan), paying(plan)
+    if plan.method in LEVEL_METHODS:
+        return _level_payment(plan, pays, owed)
+    if plan.method is Method.INTEREST_ONLY:
+        return np.zeros_like(owed)
+    payments = np.maximum(pays.sum(axis=0), 1)
+    if plan.method is Method.EQUAL_PRINCIPAL or plan.unit == 1:
+        return mul_div(owed, np.ones_like(owed), payments, plan.terms.rounding)
+    total = owed + _charge(plan, plan.flat_base, pays.argmax(axis=0)) * payments
+    units = mul_div(total, np.ones_like(total), payments * plan.unit, plan.terms.rounding)
+    return units * plan.unit
+
+
+def _level_payment(plan: Plan, pays: Flags, owed: Ints) -> Ints:
+    numerator, denominator = _level_rate(plan, pays.argmax(axis=0))
+    stub = np.where(pays[0], _stub_interest(plan, owed), 0)
+    left = np.minimum(plan.balloon, owed) if plan.method is Method.BALLOON else np.zeros_like(owed)
+    question = LevelQuestion(owed + stub, left, pays, numerator, denominator)
+    return level_installment(question, plan.unit, plan.terms.rounding)
+
+
+def _level_rate(plan: Plan, first: Ints) -> tuple[Ints, Ints]:
+    """The period fractions that the equal installment is computed from (`annuity_rate`)."""
+    numerator, denominator = plan.periods.numerator, plan.periods.denominator
+    if plan.terms.annuity_rate == "exact" or plan.terms.interest_basis is InterestBasis.RATE_12:
+        return numerator, denominator
+    if plan.terms.annuity_rate == "first_period":
+        return np.take_along_axis(numerator, first[None, :], axis=0), denominator
+    part, year = whole_period(plan.terms.frequency)
+    return (plan.rate_ppb * part)[None, :], np.array([[year * PPB]])
+
+
+def _charge(plan: Plan, balance: Ints, row: Ints | int) -> Ints:
+    """One period's interest on a balance; `row` is one row for all loans or one per loan."""
+    loans = np.arange(len(balance))
+    shape = plan.nominal_on.shape
+    numerator = np.broadcast_to(plan.periods.numerator, shape)[row, loans]
+    denominator = np.broadcast_to(plan.periods.denominator, shape)[row, loans]
+    return mul_div(balance, numerator, denominator, plan.terms.rounding)
+
+
+def _stub_interest(plan: Plan, balance: Ints) -> Ints:
+    fraction = plan.periods
+    return mul_div(balance, fraction.stub_numerator, fraction.stub_denominator, plan.terms.rounding)
+
+
+def _interest(plan: Plan, balance: Ints, row: int) -> Ints:
+    """Interest due with one row: on the balance, or on the flat base; the first row carries the stub's."""
+    base = plan.flat_base if plan.method is Method.FLAT else balance
+    stub = _stub_interest(plan, base) if row == 0 else np.zeros_like(base)
+    interest: Ints = np.maximum(_charge(plan, base + stub, row) + stub, 0)
+    return interest
+
+
+def _walk(plan: Plan, level: Ints, first_extra: Ints) -> Amounts:
+    """Row by row; `first_extra` is added to what the first paying row pays."""
+    rows, loans = plan.nominal_on.shape
+    principal, interest = np.zeros((rows, loans), np.int64), np.zeros((rows, loans), np.int64)
+    balance, pays = plan.principal.copy(), paying(plan)
+    begins, left = pays.argmax(axis=0), pays.sum(axis=0)
+    for row in range(rows):
+        charged = (row < plan.count) & ~plan.skipped[row]
+        due = np.where(charged, _interest(plan, balance, row), 0)
+        target = _target(plan, level, Due(balance, due, left), row) + np.where(row == begins, first_extra, 0)
+        paid = np.where(pays[row], np.clip(target, 0, balance), 0)
+        paid = np.where(row >= plan.count - 1, balance, paid)
+        kept = row < plan.fixed
+        interest[row] = np.where(kept, plan.fixed_interest[row], due)
+        principal[row] = np.where(kept, plan.fixed_principal[row], paid)
+        balance -= principal[row]
+        left = left - pays[row]
+    if plan.method is Method.FLAT:
+        _place_interest_residue(plan, interest)
+    return Amounts(principal, interest, level)
+
+
+def _place_interest_residue(plan: Plan, interest: Ints) -> None:
+    """Make a flat loan's interest sum to its exact total, by the last row (or the first charged).
+
+    An irregular period (a split rate, a charged shift) is rounded by itself and takes no part.
+    """
+    if plan.terms.residue == "spread":
+        return
+    rows, loans = interest.shape
+    row = np.arange(rows)[:, None]
+    base = np.int64(whole_denominator(plan.terms))
+    regular = (plan.periods.denominator == base) & ~plan.skipped
+    open_rows = (row >= plan.fixed) & (row < plan.count) & regular
+    fraction = np.where(open_rows, plan.periods.numerator, 0).sum(axis=0)
+    total = mul_div(plan.flat_base, fraction, np.full_like(fraction, base), plan.terms.rounding)
+    total += np.where(plan.fixed == 0, _stub_interest(plan, plan.flat_base), 0)
+    first = np.minimum(np.maximum(plan.fixed, plan.terms.interest_free_periods), plan.count - 1)
+    taker = first if plan.terms.residue == "first" else plan.count - 1
+    missing = total - np.where(open_rows, interest, 0).sum(axis=0)
+    at = (taker, np.arange(loans))
+    interest[at] = np.maximum(interest[at] + np.where(open_rows[at], missing, 0), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Due:
+    """Where n loans stand before a row: open principal, the interest due, the paying rows left."""
+
+    balance: Ints
+    interest: Ints
+    payments_left: Ints
+
+
+def _pays_total(plan: Plan) -> bool:
+    """Whether the level is the whole installment, or its principal alone."""
+    return plan.method in LEVEL_METHODS or (plan.method is Method.FLAT and plan.unit > 1)
+
+
+def _target(plan: Plan, level: Ints, due: Due, row: int) -> Ints:
+    """The principal that one row repays before it is held within the balance."""
+    supplied = plan.supplied[row]
+    by_plan = level - due.interest if _pays_total(plan) else level
+    spreads = plan.method in (Method.EQUAL_PRINCIPAL, Method.FLAT) and not _pays_total(plan)
+    if plan.terms.residue == "spread" and spreads:
+        left = np.maximum(due.payments_left, 1)
+        by_plan = mul_div(due.balance, np.ones_like(left), left, plan.terms.rounding)
+    return np.where(supplied >= 0, supplied - due.interest, by_plan)
+
+
+def _first_row_residue(plan: Plan, walked: Amounts) -> Ints:
+    """What the first paying row pays more so that the last one pays the level, discounted to the first."""
+    last, loans = plan.count - 1, np.arange(len(plan.count))
+    if plan.method is Method.INTEREST_ONLY:
+        return np.zeros_like(last)
+    paid = walked.principal[last, loans]
+    if _pays_total(plan):
+        paid = paid + walked.interest[last, loans]
+    if plan.method is Method.BALLOON:
+        paid = paid - plan.balloon
+    begins = paying(plan).argmax(axis=0)
+    residue = np.where(last > begins, paid - walked.level, 0)
+    if plan.method not in LEVEL_METHODS:
+        return residue
+    return np.rint(residue * _discount(plan, begins)).astype(np.int64)
+
+
+def _discount(plan: Plan, begins: Ints) -> Floats:
+    """The value, at the first paying row, of one unit paid with the last."""
+    row = np.arange(len(plan.nominal_on))[:, None]
+    later = (row > begins) & paying(plan)
+    growth = np.where(later, 1 + plan.periods.numerator / plan.periods.denominator, 1.0)
+    value: Floats = 1 / growth.prod(axis=0)
+    return value
+
+
+def with_amounts_fixed(plan: Plan, found: Amounts) -> Plan:
+    """The same plan with the amounts found as its fixed amounts (how many rows hold is `fixed`)."""
+    return replace(plan, fixed_principal=found.principal, fixed_interest=found.interest, level=found.level)

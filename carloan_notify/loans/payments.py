@@ -1,0 +1,147 @@
+"""Payments of many loans, netted of reversals and in order of date."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from carloan_notify.frames import FINDINGS, findings, stack
+from carloan_notify.loans.grid import Dates, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Payments:
+    """Payments of n loans: loan i's are `start[i] : start[i + 1]`, by date, all above 0 minor units."""
+
+    start: Ints
+    paid_on: Dates
+    amount_minor: Ints
+
+    @property
+    def count(self) -> Ints:
+        """Payments per loan, shape (n,)."""
+        return np.diff(self.start)
+
+    @property
+    def paid_minor(self) -> Ints:
+        """Money received per loan, shape (n,)."""
+        return self.running[self.start[1:]] - self.running[self.start[:-1]]
+
+    @property
+    def running(self) -> Ints:
+        """Sum of all payments before each position, over all loans, shape (p + 1,)."""
+        return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(self.amount_minor)])
+
+    @property
+    def loan_at(self) -> Ints:
+        """The loan's position for each payment, shape (p,)."""
+        return np.repeat(np.arange(len(self.count)), self.count)
+
+    @property
+    def last_on(self) -> Dates:
+        """Date of each loan's last payment, NaT where there is none."""
+        last = np.full(len(self.count), np.datetime64("NaT", "D"))
+        last[self.count > 0] = self.paid_on[self.start[1:][self.count > 0] - 1]
+        return last
+
+    def take(self, loans: npt.NDArray[np.intp]) -> "Payments":
+        """Only these loans' payments; `loans` are positions."""
+        count = self.count[loans]
+        start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(count)])
+        rows = np.arange(start[-1]) + np.repeat(self.start[:-1][loans] - start[:-1], count)
+        return Payments(start, self.paid_on[rows], self.amount_minor[rows])
+
+    def settled_on(self, overpaid_minor: Ints) -> tuple[Dates, Ints]:
+        """Date of the last payment that was still needed, and how many came after it, per loan.
+
+        `overpaid_minor` is what each loan received beyond everything it owed.
+        """
+        before = self.running
+        needed = self.paid_minor - overpaid_minor
+        received_before = before[:-1] - before[self.start[:-1]][self.loan_at]
+        surplus = received_before >= needed[self.loan_at]
+        after = np.bincount(self.loan_at[surplus], minlength=len(self.count)).astype(np.int64)
+        at = self.start[1:] - after - 1
+        found = at >= self.start[:-1]
+        dates = np.full(len(self.count), np.datetime64("NaT", "D"))
+        dates[found] = self.paid_on[at[found]]
+        return dates, after
+
+
+def received(payments: pd.DataFrame, loan_ids: pd.Series, as_of: date) -> tuple[Payments, pd.DataFrame]:
+    """The payments (PAYMENTS frame) of these loans up to and including `as_of`, reversals taken out.
+
+    A reversal (negative amount) undoes the latest earlier payment of exactly that amount; where there is
+    none, the latest earlier payments are reduced. The loan is then as if that money had never come. Findings:
+    `payment_unknown_loan`, `payment_without_date`, `payment_reversal_unmatched`.
+    """
+    codes = pd.Index(loan_ids).get_indexer(pd.Index(payments["loan_id"]))
+    paid_on = payments["paid_on"].to_numpy().astype("datetime64[D]")
+    unknown, undated = codes < 0, np.isnat(paid_on)
+    notes = [
+        findings(
+            "payment_unknown_loan",
+            payments["loan_id"][unknown],
+            "a payment names a loan that is not in the loans table; add the loan or mend the payment",
+            place="payments.loan_id",
+            value=list(payments["payment_id"][unknown]),
+        ),
+        findings(
+            "payment_without_date",
+            payments["loan_id"][undated & ~unknown],
+            "a payment has no date and is not counted; fill in paid_on",
+            place="payments.paid_on",
+            value=list(payments["payment_id"][undated & ~unknown]),
+        ),
+    ]
+    amount = payments["amount_minor"].to_numpy()
+    kept = np.flatnonzero(~unknown & ~undated & (paid_on <= np.datetime64(as_of, "D")) & (amount != 0))
+    order = kept[np.lexsort((-amount[kept], paid_on[kept], codes[kept]))]
+    codes, paid_on, amount = codes[order], paid_on[order], amount[order].astype(np.int64)
+    net, unmatched = _without_reversals(codes, amount)
+    notes.append(
+        findings(
+            "payment_reversal_unmatched",
+            list(loan_ids.iloc[unmatched]),
+            "a reversal is larger than all payments before it; the rest of it is ignored; check the payments",
+            place="payments.amount",
+        )
+    )
+    left = net > 0
+    per_loan = np.bincount(codes[left], minlength=len(loan_ids))
+    start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(per_loan)])
+    return Payments(start, paid_on[left], net[left]), stack(notes, FINDINGS)
+
+
+def _without_reversals(codes: npt.NDArray[np.intp], amount: Ints) -> tuple[Ints, npt.NDArray[np.intp]]:
+    """Amounts after reversals, and the loans where a reversal found too little to undo."""
+    touched = np.isin(codes, codes[amount < 0])
+    rows = np.flatnonzero(touched)
+    loans, column, count = np.unique(codes[rows], return_inverse=True, return_counts=True)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    grid = np.zeros((int(count.max(initial=0)), len(loans)), dtype=np.int64)
+    grid[place, column] = amount[rows]
+    unmatched = np.zeros(len(loans), dtype=bool)
+    for at in range(len(grid)):
+        unmatched |= _undo(grid, at)
+    net = amount.copy()
+    net[rows] = grid[place, column]
+    return net, loans[unmatched]
+
+
+def _undo(grid: Ints, at: int) -> npt.NDArray[np.bool_]:
+    """Take row `at`'s reversals out of the rows before it, in place; true where they were too small."""
+    wanted = np.maximum(-grid[at], 0)
+    earlier = grid[:at]
+    same = (earlier == wanted) & (wanted > 0)
+    latest_same = same & (np.cumsum(same[::-1], axis=0)[::-1] == 1)
+    wanted = np.where(latest_same.any(axis=0), 0, wanted)
+    earlier[latest_same] = 0
+    after = np.cumsum(earlier[::-1], axis=0)[::-1] - earlier
+    reduced = np.clip(wanted - after, 0, earlier)
+    earlier -= reduced
+    grid[at] = np.maximum(grid[at], 0)
+    unmatched: npt.NDArray[np.bool_] = wanted > reduced.sum(axis=0)
+    return unmatched

@@ -1,0 +1,158 @@
+"""A plan on its way through its changes: where its due dates lead and which rate holds from which day."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from carloan_notify.loans.change_values import ChangeType, Mode
+from carloan_notify.loans.due_dates import (
+    DAYS_PER_PERIOD,
+    MONTHS_PER_PERIOD,
+    add_months,
+    anchor_day,
+    in_month,
+)
+from carloan_notify.loans.grid import Dates, Flags, Ints, Texts
+from carloan_notify.loans.periods import PPB, YEAR_DAYS, Periods, days_between, whole_period
+from carloan_notify.loans.plan import Plan
+from carloan_notify.loans.settings import InterestBasis
+
+
+@dataclass(frozen=True, eq=False)
+class Running:
+    """n changed loans and where their due dates and rates lead.
+
+    The path gives the due date of any row: `path_on` is row 0's month (or date), `path_day` the anchor day.
+    `regular_end_on` is where a period would have ended had no change moved it. `rate_steps` are the days on
+    which the rate moves (NaT: never) and by how much. Rows below `locked` may not change again.
+    """
+
+    plan: Plan
+    path_on: Dates
+    path_day: Ints
+    regular_end_on: Dates
+    rate_steps: tuple[tuple[Dates, Ints], ...]
+    locked: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One change per loan, shape (n,); `kind` is "" where a loan has none in this round."""
+
+    kind: Texts
+    mode: Texts
+    number: Ints
+    effective_on: Dates
+    on: Dates
+
+    def of(self, *kinds: ChangeType) -> Flags:
+        """Where the change is of one of these types."""
+        return np.isin(self.kind, [kind.value for kind in kinds])
+
+    def how(self, mode: Mode) -> Flags:
+        """Where the change has this mode."""
+        flags: Flags = self.mode == mode.value
+        return flags
+
+
+def running(plan: Plan, due_day: Ints) -> Running:
+    """The state before any change."""
+    first = plan.nominal_on[0]
+    stepped = plan.terms.frequency in DAYS_PER_PERIOD
+    return Running(
+        plan=plan,
+        path_on=first if stepped else first.astype("datetime64[M]").astype("datetime64[D]"),
+        path_day=anchor_day(first, due_day),
+        regular_end_on=plan.dates.end_on,
+        rate_steps=((np.full(first.shape, np.datetime64("0001-01-01", "D")), plan.rate_ppb),),
+        locked=np.zeros_like(plan.count),
+    )
+
+
+def path_dates(state: Running) -> Dates:
+    """The due date of every row on the path, shape (k, n), before any business-day shift."""
+    frequency, rows = state.plan.terms.frequency, np.arange(len(state.plan.nominal_on))[:, None]
+    if frequency in DAYS_PER_PERIOD:
+        stepped: Dates = state.path_on + rows * DAYS_PER_PERIOD[frequency]
+        return stepped
+    return in_month(add_months(state.path_on, rows * MONTHS_PER_PERIOD[frequency]), state.path_day)
+
+
+def later_path(path_on: Dates, state: Running, periods: Ints | int) -> Dates:
+    """The path's row 0 moved by whole periods."""
+    frequency = state.plan.terms.frequency
+    if frequency in DAYS_PER_PERIOD:
+        days: Dates = path_on + periods * DAYS_PER_PERIOD[frequency]
+        return days
+    return add_months(path_on, periods * MONTHS_PER_PERIOD[frequency]).astype("datetime64[D]")
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """First day of every interest period, the regular periods it spans, its regular days; shape (k, n)."""
+
+    start_on: Dates
+    periods: Ints
+    regular_days: Ints
+
+
+def spans(state: Running) -> Spans:
+    """The interest periods as changes leave them; a skipped row's period belongs to the next paying row."""
+    plan = state.plan
+    end_on, start_on = plan.dates.end_on, plan.dates.end_on.copy()
+    count = np.ones(end_on.shape, dtype=np.int64)
+    start_on[0] = _first_start(plan)
+    for row in range(1, len(end_on)):
+        start_on[row] = np.where(plan.skipped[row - 1], start_on[row - 1], end_on[row - 1])
+        count[row] = np.where(plan.skipped[row - 1], count[row - 1] + 1, 1)
+    regular_end = state.regular_end_on if plan.terms.charge_shift_interest else end_on
+    regular_days = _actual_days(start_on, regular_end)
+    if plan.terms.stub == "pro_rata":
+        regular_days[0] = _actual_days(plan.dates.regular_start_on, regular_end[0])
+    return Spans(start_on, count, np.maximum(regular_days, 1))
+
+
+def _first_start(plan: Plan) -> Dates:
+    by_stub = plan.terms.interest_basis is InterestBasis.RATE_12 and plan.terms.stub not in (
+        "none",
+        "pro_rata",
+    )
+    return plan.dates.regular_start_on if by_stub else plan.dates.start_on
+
+
+def _actual_days(start: Dates, end: Dates) -> Ints:
+    return days_between(start, end, InterestBasis.ACTUAL_365)
+
+
+def accrued(state: Running, start: Dates, end: Dates, over: Spans) -> tuple[Ints, Ints]:
+    """Numerator and denominator of the interest from start to end, at the rates that hold on each day.
+
+    The arrays have one shape, (k, n) or (n,); `over` are the spans they lie in. Where the rate is constant
+    and the span regular the fraction is the whole period's own, so that no shift of dates changes a cent.
+    """
+    terms = state.plan.terms
+    rate_days = np.zeros(start.shape, dtype=np.int64)
+    for from_on, step in state.rate_steps:
+        begins = np.maximum(start, np.where(np.isnat(from_on), start, from_on))
+        charged = (begins < end) & ~np.isnat(from_on)
+        rate_days += np.where(charged, days_between(begins, end, terms.interest_basis), 0) * step
+    if terms.interest_basis is not InterestBasis.RATE_12:
+        return rate_days, np.full(start.shape, YEAR_DAYS[terms.interest_basis] * PPB)
+    part, year = whole_period(terms.frequency)
+    whole = rate_days % over.regular_days == 0
+    rate = np.where(whole, rate_days // over.regular_days, rate_days)
+    return rate * part * over.periods, year * PPB * np.where(whole, 1, over.regular_days)
+
+
+def with_periods(state: Running) -> Running:
+    """The same state with its plan's interest fractions computed from its dates and rates."""
+    plan, found = state.plan, spans(state)
+    numerator, denominator = accrued(state, found.start_on, plan.dates.end_on, found)
+    charged = np.arange(len(numerator))[:, None] >= plan.terms.interest_free_periods
+    fractions = Periods(
+        numerator=np.where(charged & ~np.isnat(plan.dates.end_on), numerator, 0),
+        denominator=denominator,
+        stub_numerator=plan.periods.stub_numerator,
+        stub_denominator=plan.periods.stub_denominator,
+    )
+    return replace(state, plan=replace(plan, periods=fractions))

@@ -1,0 +1,196 @@
+"""Schedules of whole portfolios, and of one loan from its terms."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from carloan_notify.frames import CHANGES, FINDINGS, LOANS, SCHEDULE, empty, stack
+from carloan_notify.loans.amounts import Amounts, amounts
+from carloan_notify.loans.calendars import load_calendar
+from carloan_notify.loans.change_table import read_changes
+from carloan_notify.loans.change_values import ChangeType
+from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
+from carloan_notify.loans.due_dates import within_count
+from carloan_notify.loans.grid import Flags, Grid
+from carloan_notify.loans.plan import Plan, plan
+from carloan_notify.loans.settings import ScheduleSettings
+from carloan_notify.loans.supplied_amounts import COLUMN as STEPS_COLUMN
+from carloan_notify.loans.supplied_amounts import supplied_amounts
+from carloan_notify.loans.validation import usable_loans
+
+NEEDED = (
+    "loan_id",
+    "product",
+    "repayment_method",
+    "principal_minor",
+    "annual_rate_ppb",
+    "term_months",
+    "disbursed_on",
+    "first_due_on",
+    "due_day",
+    "balloon_minor",
+    STEPS_COLUMN,
+)
+HARMLESS = ("change_unknown_loan", "change_to_settled_loan")
+"""Findings that strike a change but not the loan."""
+CHUNK = 50_000
+"""Loans computed at once: keeps memory flat and the arrays of one row in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class LoanTerms:
+    """The terms of one loan given by hand; money in minor units, the rate in parts per billion."""
+
+    principal_minor: int
+    annual_rate_ppb: int
+    installments: int
+    first_due_on: date
+    disbursed_on: date | None = None
+    due_day: int = 0
+    repayment_method: str = "equal_installment"
+    balloon_minor: int = 0
+    product: str = ""
+    loan_id: str = "ad-hoc"
+
+
+def one_loan(terms: LoanTerms) -> pd.DataFrame:
+    """A LOANS frame of this one loan, active, with nothing paid."""
+    row = {
+        "loan_id": terms.loan_id,
+        "product": terms.product,
+        "principal_minor": terms.principal_minor,
+        "annual_rate_ppb": terms.annual_rate_ppb,
+        "term_months": terms.installments,
+        "disbursed_on": pd.Timestamp(terms.disbursed_on) if terms.disbursed_on else pd.NaT,
+        "first_due_on": pd.Timestamp(terms.first_due_on),
+        "due_day": terms.due_day,
+        "repayment_method": terms.repayment_method,
+        "status": "active",
+        "balloon_minor": terms.balloon_minor,
+    }
+    missing = {"str": "", "int64": 0, "bool": False, "datetime64[s]": pd.NaT}
+    cells = {name: [row.get(name, missing[kind])] for name, kind in LOANS.items()}
+    return pd.DataFrame(cells).astype(dict(LOANS))
+
+
+def build_schedules(
+    loans: pd.DataFrame, changes: pd.DataFrame | None, settings: ScheduleSettings
+) -> tuple[list[Grid], pd.DataFrame]:
+    """Schedules of LOANS after their CHANGES, and FINDINGS.
+
+    The grids hold at most 50,000 loans of one product and method each, in no particular order. Every loan is
+    either in exactly one grid or named by a finding that excludes it. A loan's schedule depends on its own
+    rows only.
+    Raises CalendarError where a convention needs a year that its calendar does not know.
+    """
+    computed = _computed(loans, changes, settings)
+    return computed.grids, computed.findings
+
+
+def describe_changes(
+    loans: pd.DataFrame, changes: pd.DataFrame, settings: ScheduleSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What each change altered, before and after (CHANGE_EFFECTS), and the FINDINGS of `build_schedules`."""
+    computed = _computed(loans, changes, settings)
+    return computed.effects, computed.findings
+
+
+@dataclass(frozen=True, eq=False)
+class _Computed:
+    grids: list[Grid]
+    findings: pd.DataFrame
+    effects: pd.DataFrame
+
+
+def _computed(loans: pd.DataFrame, changes: pd.DataFrame | None, settings: ScheduleSettings) -> _Computed:
+    usable, problems = usable_loans(_slim(loans), settings)
+    rows = empty(CHANGES) if changes is None else changes
+    sound_rows, bad_rows = read_changes(rows, loans, settings)
+    excluded = bad_rows.loc[~bad_rows["code"].isin(HARMLESS), "loan_id"]
+    usable = usable[~_named(usable, excluded)]
+    grids, found, effects = [], [problems, bad_rows], []
+    changed = _named(usable, sound_rows["loan_id"])
+    for group in _groups(usable[~changed], settings):
+        grid, misfit = _unchanged(group, settings)
+        grids.append(grid)
+        found.append(misfit)
+    for group in _groups(usable[changed], settings):
+        grid, misfit, told = _changed(group, sound_rows, settings)
+        grids.append(grid)
+        found.append(misfit)
+        effects.append(told)
+    filled = [grid for grid in grids if len(grid)]
+    return _Computed(filled, stack(found, FINDINGS), stack(effects, CHANGE_EFFECTS))
+
+
+def _named(loans: pd.DataFrame, ids: "pd.Series[str]") -> Flags:
+    """Which loans are among these; most nights nearly none is, and looking up texts is what costs."""
+    if ids.empty:
+        return np.zeros(len(loans), dtype=bool)
+    return loans["loan_id"].isin(ids.to_numpy(dtype=object)).to_numpy()
+
+
+def _unchanged(group: pd.DataFrame, settings: ScheduleSettings) -> tuple[Grid, pd.DataFrame]:
+    rows = int(group["term_months"].max())
+    supplied, misfit = supplied_amounts(group, rows, settings)
+    computed = plan(group, supplied, settings)
+    computed = replace(computed, original_on=computed.nominal_on)
+    kept = ~_named(group, misfit["loan_id"])
+    grid = grid_of(computed, amounts(computed))
+    return (grid if kept.all() else grid.take(kept)), misfit
+
+
+def _changed(
+    group: pd.DataFrame, changes: pd.DataFrame, settings: ScheduleSettings
+) -> tuple[Grid, pd.DataFrame, pd.DataFrame]:
+    own = changes[changes["loan_id"].isin(group["loan_id"])]
+    extended = own[own["type"] == ChangeType.EXTENSION].groupby("loan_id")["number"].sum()
+    rows = int((group["term_months"] + group["loan_id"].map(extended).fillna(0).astype("int64")).max())
+    supplied, misfit = supplied_amounts(group, rows, settings)
+    computed = plan(group, supplied, settings)
+    calendar = load_calendar(settings.calendar_of(computed.terms))
+    done = apply_changes(computed, group["due_day"].to_numpy(), own, calendar)
+    kept = done.sound & ~_named(group, misfit["loan_id"])
+    final = replace(done.plan, original_on=within_count(done.plan.original_on, done.plan.count))
+    found = Amounts(done.plan.fixed_principal, done.plan.fixed_interest, done.plan.level)
+    return grid_of(final, found).take(kept), stack([misfit, done.findings], FINDINGS), done.effects
+
+
+def schedule_frame(grids: list[Grid]) -> pd.DataFrame:
+    """All grids as one SCHEDULE frame."""
+    return stack([grid.to_frame() for grid in grids], SCHEDULE)
+
+
+def _slim(loans: pd.DataFrame) -> pd.DataFrame:
+    """Only what the arithmetic needs, in types that are quick to regroup."""
+    columns = [name for name in NEEDED if name in loans]
+    return loans[columns].astype({"loan_id": object, "product": "category", "repayment_method": "category"})
+
+
+def _groups(loans: pd.DataFrame, settings: ScheduleSettings) -> Iterator[pd.DataFrame]:
+    """Loans of one product and method, at most CHUNK at a time, terms of similar length together."""
+    products = {name: place for place, name in enumerate(settings.products, start=1)}
+    listed = np.array([products.get(name, 0) for name in loans["product"].cat.categories], dtype=np.int64)
+    product, method = listed[loans["product"].cat.codes], loans["repayment_method"].cat.codes
+    for _, group in loans.groupby([product, method.to_numpy()], sort=True):
+        by_term = group.sort_values("term_months", kind="stable")
+        for begin in range(0, len(by_term), CHUNK):
+            yield by_term.iloc[begin : begin + CHUNK]
+
+
+def grid_of(computed: Plan, found: Amounts) -> Grid:
+    """The grid of a plan with its amounts, without rows that no loan uses."""
+    return Grid(
+        loan_ids=computed.loan_ids,
+        count=computed.count,
+        due_on=computed.due_on,
+        original_due_on=computed.original_on,
+        interest_on=computed.dates.end_on,
+        principal_minor=found.principal,
+        interest_minor=found.interest,
+        fees_minor=computed.fees,
+        opening_minor=computed.principal,
+    ).trimmed()

@@ -1,0 +1,154 @@
+"""The lender's own installments as grids, taken as they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from carloan_notify.frames import FINDINGS, findings, stack
+from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+
+_MONEY = ("principal_minor", "interest_minor", "fees_minor", "total_minor", "paid_minor")
+
+
+@dataclass(frozen=True, eq=False)
+class SuppliedSchedule:
+    """A grid of supplied installments, with the lender's own numbers and what was paid of each, (k, n)."""
+
+    grid: Grid
+    numbers: Ints
+    paid_minor: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class SuppliedTable:
+    """All usable supplied installments: loan i's are `start[i] : start[i + 1]`, by installment number."""
+
+    loan_ids: pd.Series
+    start: Ints
+    number: Ints
+    due_on: Dates
+    money: dict[str, Ints]
+
+    @property
+    def count(self) -> Ints:
+        """Installments per loan, shape (n,); 0 where a loan has none that can be used."""
+        return np.diff(self.start)
+
+    def schedule(self, loans: npt.NDArray[np.intp]) -> SuppliedSchedule:
+        """The schedules of the loans at these positions."""
+        count = self.count[loans]
+        loan_at = np.repeat(np.arange(len(loans)), count)
+        row_at = np.arange(len(loan_at)) - np.repeat(np.cumsum(count) - count, count)
+        rows = self.start[:-1][loans][loan_at] + row_at
+        shape = (int(count.max(initial=0)), len(loans))
+
+        def cells(values: Ints) -> Ints:
+            grid = np.zeros(shape, dtype=np.int64)
+            grid[row_at, loan_at] = values[rows]
+            return grid
+
+        due_on = np.full(shape, NO_DATE)
+        due_on[row_at, loan_at] = self.due_on[rows]
+        principal = cells(self.money["principal_minor"])
+        grid = Grid(
+            loan_ids=self.loan_ids.to_numpy(dtype=object)[loans],
+            count=count,
+            due_on=due_on,
+            original_due_on=due_on,
+            interest_on=due_on,
+            principal_minor=principal,
+            interest_minor=cells(self.money["interest_minor"]),
+            fees_minor=cells(self.money["fees_minor"]),
+            opening_minor=principal.sum(axis=0),
+        )
+        return SuppliedSchedule(grid, cells(self.number), cells(self.money["paid_minor"]))
+
+
+def supplied_table(installments: pd.DataFrame, loan_ids: pd.Series) -> tuple[SuppliedTable, pd.DataFrame]:
+    """The INSTALLMENTS of these loans, and FINDINGS; a loan with one bad row is left out whole.
+
+    An amount in `total_minor` beyond its parts counts as fees (insurance and the like); where no part is
+    given, as principal; where only parts are given, they make the total. The due date is the installment's
+    identity too, because the table knows no earlier one.
+    """
+    codes = pd.Index(loan_ids).get_indexer(pd.Index(installments["loan_id"]))
+    unknown = codes < 0
+    notes = [
+        findings(
+            "installment_unknown_loan",
+            installments["loan_id"][unknown].drop_duplicates(),
+            "installments name a loan that is not in the loans table; add the loan or drop them",
+            place="installments.loan_id",
+        )
+    ]
+    number = installments["installment_no"].to_numpy()
+    kept = np.flatnonzero(~unknown)
+    order = kept[np.lexsort((number[kept], codes[kept]))]
+    rows = installments.iloc[order].reset_index(drop=True)
+    at = codes[order]
+    struck = np.zeros(len(loan_ids), dtype=bool)
+    for code, bad, column, message in _faults(rows, at):
+        loans = np.unique(at[bad])
+        fresh = loans[~struck[loans]]
+        notes.append(findings(code, list(loan_ids.iloc[fresh]), message, place=f"installments.{column}"))
+        struck[loans] = True
+    good = ~struck[at]
+    start = np.concatenate(
+        [np.zeros(1, dtype=np.int64), np.cumsum(np.bincount(at[good], minlength=len(loan_ids)))]
+    )
+    rows = rows[good]
+    due_on = rows["due_on"].to_numpy().astype("datetime64[D]")
+    table = SuppliedTable(loan_ids, start, rows["installment_no"].to_numpy(), due_on, _parts(rows))
+    return table, stack(notes, FINDINGS)
+
+
+def _faults(rows: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[tuple[str, Flags, str, str]]:
+    """Code, bad rows, column and sentence of every rule; `rows` are by loan and number."""
+    same_loan = np.concatenate([[False], at[1:] == at[:-1]]) if len(at) else np.zeros(0, dtype=bool)
+    number, due = rows["installment_no"].to_numpy(), rows["due_on"].to_numpy()
+    money = rows[list(_MONEY)].to_numpy()
+    parts = money[:, :3].sum(axis=1)
+    total = money[:, 3]
+    yield (
+        "installment_without_due_date",
+        np.isnat(due),
+        "due_on",
+        "an installment has no due date; fill it in",
+    )
+    yield (
+        "installment_duplicate",
+        same_loan & (number == np.roll(number, 1)),
+        "installment_no",
+        "an installment number is there twice; keep one row per installment",
+    )
+    yield (
+        "installment_dates_not_ascending",
+        same_loan & (due < np.roll(due, 1)),
+        "due_on",
+        "a later installment falls due before an earlier one; correct the dates or the numbers",
+    )
+    yield (
+        "installment_negative",
+        np.asarray((money < 0).any(axis=1)),
+        "total_due",
+        "an amount of an installment is below 0; correct it",
+    )
+    yield (
+        "installment_total_too_small",
+        (total > 0) & (total < parts),
+        "total_due",
+        "principal, interest and fees of an installment are more than its total; correct one of them",
+    )
+
+
+def _parts(rows: pd.DataFrame) -> dict[str, Ints]:
+    money = {name: rows[name].to_numpy() for name in _MONEY}
+    parts = money["principal_minor"] + money["interest_minor"] + money["fees_minor"]
+    beyond = np.maximum(money["total_minor"] - parts, 0)
+    bare = parts == 0
+    money["principal_minor"] = money["principal_minor"] + np.where(bare, beyond, 0)
+    money["fees_minor"] = money["fees_minor"] + np.where(bare, 0, beyond)
+    return money
