@@ -3,18 +3,10 @@
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from carloan_notify.delivery.gateway.check import problems
-from carloan_notify.delivery.gateway.settings import (
-    AnswerSettings,
-    AuthSettings,
-    BatchSettings,
-    LookUpSettings,
-    PullSettings,
-    RequestSettings,
-    SignatureSettings,
-)
+from carloan_notify.delivery.gateway.settings import GatewaySettings
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
@@ -71,32 +63,10 @@ class ConsoleProviderSettings(ProviderSettings):
     )
 
 
-class HttpProviderSettings(ProviderSettings):
+class HttpProviderSettings(ProviderSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
-    request: RequestSettings = Field(description="The request that sends a message or a batch.")
-    answer: AnswerSettings = Field(description="How the gateway's answer to it is read.")
-    auth: AuthSettings | None = Field(
-        default=None, description="How the gateway knows us; empty when a signature or a field does it."
-    )
-    values: dict[str, SecretStr] = Field(
-        default={},
-        description="Account names, passwords and other constants, for use as {name} in requests.",
-        examples=[{"account": "N1234567", "secret": "${GATEWAY_SECRET}"}],
-    )
-    signatures: dict[str, SignatureSettings] = Field(
-        default={}, description="Signatures by name, usable as {name} in headers, query and body."
-    )
-    batch: BatchSettings | None = Field(
-        default=None, description="Several messages in one request; empty for one message a request."
-    )
-    look_up: LookUpSettings | None = Field(
-        default=None, description="How the gateway is asked later what became of a message."
-    )
-    receipts: PullSettings | None = Field(
-        default=None, description="How delivery receipts are fetched, and what a pushed one looks like."
-    )
     connect_timeout_s: float = Field(
         default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
     )
@@ -112,15 +82,9 @@ class HttpProviderSettings(ProviderSettings):
         description="PEM file of a private certificate authority; empty for the public ones.",
         examples=["secrets/gateway-ca.pem"],
     )
-    allow_plain_http: bool = Field(
-        default=False,
-        description="Allow http:// to another host. Phone numbers would travel in the clear.",
-        examples=[False],
-    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-
         found = problems(self)
         if found:
             raise ValueError("; ".join(found))

@@ -3,23 +3,20 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from carloan_notify.delivery.gateway.settings import RequestSettings, ShapeSettings
+from carloan_notify.delivery.gateway.settings import GatewaySettings, RequestSettings, ShapeSettings
 from carloan_notify.delivery.gateway.signing import BODY_NAMES, SORTED_FIELDS, Stage, stages
 from carloan_notify.delivery.gateway.template import names_in
 from carloan_notify.delivery.gateway.values import INQUIRY_NAMES, MESSAGE_NAMES, PULL_NAMES, REQUEST_NAMES
 from carloan_notify.records import Outcome
 
-if TYPE_CHECKING:
-    from carloan_notify.delivery.settings import HttpProviderSettings
-
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
-def problems(settings: "HttpProviderSettings") -> list[str]:
+def problems(settings: GatewaySettings) -> list[str]:
     """Every problem as `dotted.path: what; how to fix it`."""
     return [
         *_send_problems(settings),
@@ -29,7 +26,7 @@ def problems(settings: "HttpProviderSettings") -> list[str]:
     ]
 
 
-def _send_problems(settings: "HttpProviderSettings") -> Iterator[str]:
+def _send_problems(settings: GatewaySettings) -> Iterator[str]:
     names = {*MESSAGE_NAMES}
     if settings.batch is not None:
         yield from _unknown("batch.item", settings.batch.item, {*names, *_shared(settings)})
@@ -41,7 +38,7 @@ def _send_problems(settings: "HttpProviderSettings") -> Iterator[str]:
     yield from _request_problems("request", settings.request, settings, names)
 
 
-def _look_up_problems(settings: "HttpProviderSettings") -> Iterator[str]:
+def _look_up_problems(settings: GatewaySettings) -> Iterator[str]:
     if settings.look_up is not None:
         yield from _request_problems("look_up.request", settings.look_up.request, settings, INQUIRY_NAMES)
         yield from _shape_problems("look_up", settings.look_up)
@@ -54,7 +51,7 @@ def _look_up_problems(settings: "HttpProviderSettings") -> Iterator[str]:
 
 
 def _request_problems(
-    path: str, request: RequestSettings, settings: "HttpProviderSettings", names: Iterable[str]
+    path: str, request: RequestSettings, settings: GatewaySettings, names: Iterable[str]
 ) -> Iterator[str]:
     known = {*names, *_shared(settings)}
     for part, node in (("url", request.url), ("headers", request.headers), ("query", request.query)):
@@ -84,7 +81,7 @@ def _place_problems(path: str, request: RequestSettings, *, allow_plain_http: bo
         yield f"{path}.time_zone: {request.time_zone!r} is no time zone; use a name such as Asia/Shanghai"
 
 
-def _signature_problems(settings: "HttpProviderSettings") -> Iterator[str]:
+def _signature_problems(settings: GatewaySettings) -> Iterator[str]:
     earlier: set[str] = set()
     for name, signature in settings.signatures.items():
         known = {*_constants(settings), *BODY_NAMES, SORTED_FIELDS, *earlier}
@@ -96,7 +93,7 @@ def _signature_problems(settings: "HttpProviderSettings") -> Iterator[str]:
         earlier.add(name)
 
 
-def _answer_problems(settings: "HttpProviderSettings") -> Iterator[str]:
+def _answer_problems(settings: GatewaySettings) -> Iterator[str]:
     answer = settings.answer
     yield from _shape_problems("answer", answer)
     if answer.items and settings.batch is None:
@@ -132,9 +129,9 @@ def _unknown(path: str, node: object, known: set[str]) -> Iterator[str]:
             yield f"{path}: {{{name}}} is nothing we know; use one of {', '.join(sorted(known))}"
 
 
-def _constants(settings: "HttpProviderSettings") -> set[str]:
+def _constants(settings: GatewaySettings) -> set[str]:
     return {*settings.values, *REQUEST_NAMES}
 
 
-def _shared(settings: "HttpProviderSettings") -> set[str]:
+def _shared(settings: GatewaySettings) -> set[str]:
     return {*_constants(settings), *settings.signatures}

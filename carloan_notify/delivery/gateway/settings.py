@@ -222,3 +222,35 @@ class PullSettings(ShapeSettings):
         description="Path of a flag that says more are waiting; empty: until a page is empty.",
         examples=["more"],
     )
+
+
+class GatewaySettings(Settings):
+    """The whole description of a gateway: what it is sent, how it answers, how it is asked later."""
+
+    request: RequestSettings = Field(description="The request that sends a message or a batch.")
+    answer: AnswerSettings = Field(description="How the gateway's answer to it is read.")
+    auth: AuthSettings | None = Field(
+        default=None, description="How the gateway knows us; empty when a signature or a field does it."
+    )
+    values: dict[str, SecretStr] = Field(
+        default={},
+        description="Account names, passwords and other constants, for use as {name} in requests.",
+        examples=[{"account": "N1234567", "secret": "${GATEWAY_SECRET}"}],
+    )
+    signatures: dict[str, SignatureSettings] = Field(
+        default={}, description="Signatures by name, usable as {name} in headers, query and body."
+    )
+    batch: BatchSettings | None = Field(
+        default=None, description="Several messages in one request; empty for one message a request."
+    )
+    look_up: LookUpSettings | None = Field(
+        default=None, description="How the gateway is asked later what became of a message."
+    )
+    receipts: PullSettings | None = Field(
+        default=None, description="How delivery receipts are fetched, and what a pushed one looks like."
+    )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Allow http:// to another host. Phone numbers would travel in the clear.",
+        examples=[False],
+    )
