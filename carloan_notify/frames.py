@@ -8,6 +8,7 @@ are the lender's own, text, and pass through to templates.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 import pandas as pd
@@ -186,7 +187,13 @@ FINDINGS: Final[Mapping[str, str]] = {
 
 def empty(columns: Mapping[str, str]) -> pd.DataFrame:
     """A frame of no rows with exactly these columns and types."""
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
+    return _empty(tuple(columns.items())).copy()
+
+
+@cache
+def _empty(columns: tuple[tuple[str, str], ...]) -> pd.DataFrame:
+    """Made once per kind: a night asks for thousands of them."""
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns})
 
 
 def blank_row(columns: Mapping[str, str]) -> dict[str, object]:

@@ -20,9 +20,8 @@ from carloan_notify.delivery.summary import DrainSummary, StoppedBy, Tally
 from carloan_notify.delivery.surroundings import Surroundings, engaged
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
-MANY: Final = 8
-GATHER_S: Final = 0.001
-"""With many requests on the wire, answers are gathered this long after the first: one commit for all."""
+GATHER_S: Final = 0.005
+"""After the first answer, others are waited for this long or until half of the wire is free: one commit."""
 TICK_S: Final = 0.2
 """Longest sleep between looks at the stop event and the kill switch."""
 
@@ -70,6 +69,7 @@ class Drain:
                 pass
         finally:
             self._finish()
+        self._tally.expired += self._outbox.expire(self._around.clock())
         if self._bug is not None:
             raise self._bug
         ended = (lane.ended_by for lane in self._lanes if lane.ended_by)
@@ -123,9 +123,10 @@ class Drain:
         if pause > 0:
             return pause
         room, until_room = line.room(min(lane.allowance(line), len(lane.waiting)))
-        if room:
-            self._launch(lane, line, room)
-        return until_room
+        if not room:
+            return until_room
+        self._launch(lane, line, room)
+        return 0.0 if lane.allowance(line) > 0 else TICK_S  # a full wire waits for answers
 
     def _refresh(self, lane: Lane) -> None:
         """Claim more when nothing waits; what has waited too long goes back first."""
@@ -186,8 +187,8 @@ class Drain:
     def _harvest(self, patience_s: float | None) -> None:
         """Record the answers that are there, waiting at most so long for the first (None: for every one)."""
         arrived = self._first_answer(patience_s)
-        if arrived and self._in_flight >= MANY and patience_s:
-            time.sleep(GATHER_S)
+        if arrived and patience_s:
+            self._gather(arrived)
         while patience_s is None and len(arrived) < self._in_flight:
             arrived.append(self._answers.get())
         while not self._answers.empty():
@@ -205,6 +206,15 @@ class Drain:
             return [self._answers.get(timeout=patience_s) if patience_s else self._answers.get_nowait()]
         except queue.Empty:
             return []
+
+    def _gather(self, arrived: list[tuple[Lane, Line, Answer]]) -> None:
+        """A commit costs the same for one answer as for ten, and the wire is busy meanwhile."""
+        until = time.monotonic() + GATHER_S
+        while len(arrived) < self._in_flight / 2 and (left := until - time.monotonic()) > 0:
+            try:
+                arrived.append(self._answers.get(timeout=left))
+            except queue.Empty:
+                return
 
     def _record(self, line: Line, answers: Sequence[tuple[Lane, Answer]]) -> None:
         """Commit one line's answers together. Planning retries comes first but cannot prevent it."""
@@ -240,6 +250,8 @@ class Drain:
     def _retry_waits(self, answer: Answer, lane: Lane, line: Line) -> dict[str, float]:
         """Seconds until each message that certainly was not sent may be tried again."""
         elsewhere = lane.learn(line, answer.results)
+        if all(result.outcome is Outcome.ACCEPTED for result in answer.results):
+            return {}
         attempts = {message.message_id: message.attempts + 1 for message in answer.batch}
         waits: dict[str, float] = {}
         for result in answer.results:

@@ -69,6 +69,8 @@ class Lane:
 
     def pick(self, line: Line, most: int) -> list[OutboundMessage]:
         """Take up to `most` waiting messages that should go to this line now, in order."""
+        if not self._tried:  # then all waiting messages have the same choice
+            return self._take(most) if self.waiting and self._choice(self.waiting[0]) is line else []
         picked: list[OutboundMessage] = []
         left: list[OutboundMessage] = []
         while self.waiting and len(picked) < most:
@@ -76,6 +78,9 @@ class Lane:
             (picked if self._choice(message) is line else left).append(message)
         self.waiting.extendleft(reversed(left))
         return picked
+
+    def _take(self, most: int) -> list[OutboundMessage]:
+        return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
 
     def allowance(self, line: Line) -> int:
         """How many messages the line may be given as far as threads and canary go."""

@@ -23,7 +23,8 @@ class Outbox(Protocol):
     ) -> list[str]:
         """Claimed → sending, on disk before the network is touched, and the lease renewed.
 
-        Returns the ids that may go: a message whose lease has passed to another sender stays away.
+        Returns the ids that may go: a message whose lease has passed to another sender stays away, and one
+        that has expired since it was claimed waits for `expire`.
         """
 
     def record(

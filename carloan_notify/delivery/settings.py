@@ -33,7 +33,7 @@ class ProviderSettings(Settings):
         examples=[20],
     )
     concurrency: int = Field(
-        default=8,
+        default=32,
         ge=1,
         le=256,
         description="Requests on the wire at once: about requests per second times the answer time.",

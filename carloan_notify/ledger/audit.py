@@ -12,11 +12,18 @@ import sqlalchemy as sa
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.canonical import GENESIS, AuditRow, canonical, row_hash
 from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.prepared import Prepared
 from carloan_notify.ledger.tables import AUDIT, AUDIT_HEAD
 from carloan_notify.records import AuditEvent
 
 _PAGE: Final = 5_000
 _SHOWN: Final = ("seq", "at", "kind", "subject", "data")
+_HEAD: Final = sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)
+_LOCK_HEAD: Final = Prepared(_HEAD.with_for_update())
+_INSERT: Final = Prepared(sa.insert(AUDIT))
+_MOVE_HEAD: Final = Prepared(
+    sa.update(AUDIT_HEAD).values(seq=sa.bindparam("last_seq"), hash=sa.bindparam("last_hash"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Head:
 
 def lock_head(connection: sa.Connection) -> Head:
     """The head, locked until the transaction ends: writers of the chain stand in line here."""
-    row = connection.execute(sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash).with_for_update()).one_or_none()
+    row = _LOCK_HEAD.run(connection).one_or_none()
     if row is None:
         raise LedgerError("the audit's head row is missing; run: audit verify, then restore a backup")
     return Head(row.seq, row.hash)
@@ -37,7 +44,7 @@ def lock_head(connection: sa.Connection) -> Head:
 
 def head(connection: sa.Connection) -> Head | None:
     """The head as the ledger notes it; None when that note is gone."""
-    row = connection.execute(sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)).one_or_none()
+    row = connection.execute(_HEAD).one_or_none()
     return Head(row.seq, row.hash) if row else None
 
 
@@ -47,9 +54,9 @@ def append(connection: sa.Connection, events: Sequence[AuditEvent], now: datetim
     if not events:
         return before
     rows = chained(before, events, to_text(now))
-    connection.execute(sa.insert(AUDIT), rows)
+    _INSERT.run_each(connection, rows)
     last = Head(before.seq + len(rows), str(rows[-1]["hash"]))
-    connection.execute(sa.update(AUDIT_HEAD).values(seq=last.seq, hash=last.hash))
+    _MOVE_HEAD.run(connection, last_seq=last.seq, last_hash=last.hash)
     return last
 
 

@@ -28,12 +28,12 @@ class Cipher:
         self._hash_key = keyring.hash_key
         self._openers = {bytes.fromhex(name): AESGCM(key) for name, key in keyring.data_keys.items()}
         self._active = bytes.fromhex(keyring.active)
+        self._seal = self._openers[self._active].encrypt
 
     def seal(self, message_id: str, field: str, text: str) -> bytes:
         """`text` encrypted for this message and field."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._openers[self._active].encrypt(nonce, text.encode(), _bound_to(message_id, field))
-        return self._active + nonce + sealed
+        return self._active + nonce + self._seal(nonce, text.encode(), _bound_to(message_id, field))
 
     def open(self, message_id: str, field: str, sealed: bytes) -> str:
         """The text again; `""` for erased data. A wrong key or a changed value raises `LedgerError`."""

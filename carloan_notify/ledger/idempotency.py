@@ -30,6 +30,11 @@ def known(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
     return found
 
 
+def is_released(key: str) -> bool:
+    """Whether a key of a message was freed: the message never left, and a later night may tell that notice."""
+    return _RELEASED in key
+
+
 def release(connection: sa.Connection, message_ids: Sequence[str], keys: Sequence[str] | None = None) -> None:
     """Free the keys of these messages, all or only `keys`, so that a later night may tell those notices."""
     column = MESSAGE_KEYS.c.idempotency_key

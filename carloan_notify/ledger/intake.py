@@ -1,7 +1,7 @@
 """Drafts into the outbox: each notice at most once for ever, a merged message whole or not at all."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -13,10 +13,19 @@ from carloan_notify.ledger import audit, idempotency
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.prepared import Prepared
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES
 from carloan_notify.records import AuditEvent, Draft, MessageState
 
 DRAFTS_PER_TRANSACTION: Final = 1_000
+_PARAMS: Final = json.JSONEncoder(ensure_ascii=False)
+_INSERT_MESSAGES: Final = Prepared(sa.insert(MESSAGES))
+_INSERT_KEYS: Final = Prepared(sa.insert(MESSAGE_KEYS))
+_UNSENT: Final[Mapping[str, Any]] = {
+    column.name: column.default.arg if isinstance(column.default, sa.ColumnDefault) else None
+    for column in MESSAGES.columns
+}
+"""Every column as it stands before anything happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +65,8 @@ def enqueue(
     fresh, result = _sift(drafts, taken)
     if fresh:
         rows = [_message_row(cipher, run_id, draft, now) for draft in fresh]
-        connection.execute(sa.insert(MESSAGES), rows)
-        connection.execute(sa.insert(MESSAGE_KEYS), [row for draft in fresh for row in _key_rows(draft)])
+        _INSERT_MESSAGES.run_each(connection, rows)
+        _INSERT_KEYS.run_each(connection, [row for draft in fresh for row in _key_rows(draft)])
         named = zip(fresh, rows, strict=True)
         events = [_event(cipher, run_id, draft, row["customer_ref"]) for draft, row in named]
         audit.append(connection, events, now)
@@ -83,6 +92,7 @@ def _sift(drafts: Sequence[Draft], taken: set[str]) -> tuple[list[Draft], Enqueu
 def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> dict[str, Any]:
     not_before, mid, rendered = to_text(draft.not_before), draft.message_id, draft.rendered
     return {
+        **_UNSENT,
         "message_id": mid,
         "run_id": run_id,
         "state": MessageState.QUEUED.value,
@@ -112,7 +122,7 @@ def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> di
         "phone_sealed": cipher.seal(mid, "phone", draft.phone),
         "name_sealed": cipher.seal(mid, "name", draft.recipient_name),
         "text_sealed": cipher.seal(mid, "text", rendered.text),
-        "params_sealed": cipher.seal(mid, "params", json.dumps(dict(draft.params), ensure_ascii=False)),
+        "params_sealed": cipher.seal(mid, "params", _PARAMS.encode(dict(draft.params))),
     }
 
 

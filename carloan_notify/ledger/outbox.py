@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -11,11 +12,37 @@ from carloan_notify.ledger import answers, idempotency, moves, paid, settling, u
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import from_text, to_text
 from carloan_notify.ledger.moves import UNLEASED
+from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.sealed import OUTBOUND, outbound
-from carloan_notify.ledger.states import PENDING, Step
+from carloan_notify.ledger.states import PENDING, WAITING, Step
 from carloan_notify.ledger.store import Store
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Receipt, SendResult
+
+_WAITING: Final = MESSAGES.c.state.in_([state.value for state in WAITING])
+"""Said beside `due_at`, because the index on the state spares reading what was settled long ago."""
+_DUE: Final = Prepared(
+    # due_at alone says "queued or retryable" (ck_messages_due), and its index gives the order.
+    sa.select(MESSAGES.c.due_at, *OUTBOUND)
+    .where(
+        MESSAGES.c.channel == sa.bindparam("wanted"),
+        MESSAGES.c.due_at <= sa.bindparam("at"),
+        MESSAGES.c.expires_at > sa.bindparam("at"),
+    )
+    .order_by(MESSAGES.c.due_at, MESSAGES.c.message_id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLAIMED: Final = Prepared(
+    sa.select(MESSAGES.c.message_id, MESSAGES.c.expires_at)
+    .where(
+        among(MESSAGES.c.message_id, "ids"),
+        unindexed(MESSAGES.c.state) == MessageState.CLAIMED.value,
+        MESSAGES.c.owner == sa.bindparam("owner"),
+    )
+    .order_by(MESSAGES.c.message_id)
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +71,9 @@ class Outbox:
         """
         with self._store.write() as connection:
             rows = [row for channel in sorted(channels) for row in _due(connection, channel, limit, now)]
-            rows.sort(key=lambda row: (row["due_at"], row["message_id"]))
-            messages = [outbound(self._cipher, row) for row in rows[:limit]]
+            if len(channels) > 1:
+                rows.sort(key=itemgetter(0, 1))
+            messages = [outbound(self._cipher, row[1:]) for row in rows[:limit]]
             ids = [message.message_id for message in messages]
             lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
             moves.move_all(connection, ids, Step.CLAIM, MessageState.CLAIMED, lease)
@@ -58,24 +86,21 @@ class Outbox:
         """Claimed → sending, on disk before the network is touched; returns the ids that may go, as ordered.
 
         Left out: a message whose lease passed to another sender, or that was cancelled or settled meanwhile.
+        One whose `expires_at` has passed since it was claimed waits again, for `expire` to end it.
         """
         with self._store.write() as connection:
-            rows = moves.lock(connection, message_ids)
-            ours = {
-                name
-                for name, row in rows.items()
-                if row["state"] == MessageState.CLAIMED and row["owner"] == owner
-            }
-            ids = [name for name in dict.fromkeys(message_ids) if name in ours]
+            ours = _CLAIMED.run(connection, ids=listed(message_ids), owner=owner).all()
             at = to_text(now)
+            moves.release(connection, sorted(row.message_id for row in ours if row.expires_at <= at), now)
+            going = {row.message_id for row in ours if row.expires_at > at}
+            ids = [name for name in dict.fromkeys(message_ids) if name in going]
             values = {
                 "provider": provider,
                 "sent_at": at,
                 "contact_at": at,
                 "lease_until": _after(now, lease_s),
             }
-            attempts = {"attempts": MESSAGES.c.attempts + 1}
-            moves.move_all(connection, ids, Step.BEGIN, MessageState.SENDING, {**values, **attempts})
+            moves.move_all(connection, ids, Step.BEGIN, MessageState.SENDING, values)
             moves.tell(connection, "sending", provider, ids, now)
         return ids
 
@@ -102,10 +127,7 @@ class Outbox:
         Messages no longer claimed stay as they are.
         """
         with self._store.write() as connection:
-            ids = moves.allowed(connection, message_ids, Step.RELEASE)
-            waiting = {**UNLEASED, "due_at": to_text(now)}
-            moves.move_all(connection, ids, Step.RELEASE, MessageState.QUEUED, waiting)
-            moves.tell(connection, "released", "", ids, now)
+            moves.release(connection, moves.allowed(connection, message_ids, Step.RELEASE), now)
 
     def expire(self, now: datetime) -> int:
         """Waiting messages that can no longer go in time → expired; how many.
@@ -114,7 +136,7 @@ class Outbox:
         """
         late = sa.or_(MESSAGES.c.expires_at <= to_text(now), MESSAGES.c.due_at >= MESSAGES.c.expires_at)
         with self._store.write() as connection:
-            ids = _locked(connection, MESSAGES.c.due_at.is_not(None), late)
+            ids = _locked(connection, _WAITING, late)
             values = {"due_at": None, "settled_at": to_text(now)}
             moves.move_all(connection, ids, Step.EXPIRE, MessageState.EXPIRED, values)
             idempotency.release(connection, ids)
@@ -188,7 +210,7 @@ class Outbox:
     def next_due(self, now: datetime) -> datetime | None:
         """When the next unexpired waiting message may go (it may be in the past); None when nothing waits."""
         query = sa.select(sa.func.min(MESSAGES.c.due_at)).where(
-            MESSAGES.c.due_at.is_not(None), MESSAGES.c.expires_at > to_text(now)
+            _WAITING, MESSAGES.c.expires_at > to_text(now)
         )
         with self._store.read() as connection:
             earliest = connection.execute(query).scalar_one_or_none()
@@ -201,17 +223,8 @@ class Outbox:
             return int(connection.execute(query).scalar_one())
 
 
-def _due(connection: sa.Connection, channel: Channel, limit: int, now: datetime) -> Sequence[sa.RowMapping]:
-    at = to_text(now)
-    # due_at alone says "queued or retryable" (ck_messages_due), and its index gives the order.
-    query = (
-        sa.select(MESSAGES.c.due_at, *OUTBOUND)
-        .where(MESSAGES.c.channel == channel.value, MESSAGES.c.due_at <= at, MESSAGES.c.expires_at > at)
-        .order_by(MESSAGES.c.due_at, MESSAGES.c.message_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return connection.execute(query).mappings().all()
+def _due(connection: sa.Connection, channel: Channel, limit: int, now: datetime) -> Sequence[sa.Row[Any]]:
+    return _DUE.run(connection, wanted=channel.value, at=to_text(now), most=limit).all()
 
 
 def _locked(connection: sa.Connection, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions

@@ -6,6 +6,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from carloan_notify.ledger import idempotency
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES
 from carloan_notify.records import Channel, CoveredNotice, MessageClass, Rendered
@@ -13,10 +14,7 @@ from carloan_notify.records import Channel, CoveredNotice, MessageClass, Rendere
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was sent, to whom and about what. The customer is known by keyed hash only.
-
-    `covers` is empty where the notice's keys were freed: a later night tells it anew.
-    """
+    """What was sent, to whom and about what. The customer is known by keyed hash only."""
 
     message_id: str
     covers: tuple[CoveredNotice, ...]
@@ -32,6 +30,11 @@ class Stored:
     due_on: date | None
     amount_minor: int
     until_paid: bool
+
+    @property
+    def is_free_again(self) -> bool:
+        """Whether it never left and a later night may tell some notice of it."""
+        return any(idempotency.is_released(cover.idempotency_key) for cover in self.covers)
 
     def __repr__(self) -> str:
         """Nothing personal."""

@@ -1,9 +1,8 @@
 """Message rows opened: the one place where sealed columns become text."""
 
 import json
-from typing import Final
-
-import sqlalchemy as sa
+from collections.abc import Sequence
+from typing import Any, Final
 
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.tables import MESSAGES
@@ -24,16 +23,19 @@ OUTBOUND: Final = tuple(
 )
 
 
-def outbound(cipher: Cipher, row: sa.RowMapping) -> OutboundMessage:
-    """What a provider gets, from a row with the columns `OUTBOUND`."""
-    mid = row["message_id"]
+_CHANNELS: Final = {channel.value: channel for channel in Channel}
+
+
+def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
+    """What a provider gets, from the values of `OUTBOUND` in order."""
+    mid, channel, notice, language, attempts, phone, text, params = columns
     return OutboundMessage(
         message_id=mid,
-        channel=Channel(row["channel"]),
-        notice=row["notice"],
-        language=row["language"],
-        phone=cipher.open(mid, "phone", row["phone_sealed"]),
-        text=cipher.open(mid, "text", row["text_sealed"]),
-        params=json.loads(cipher.open(mid, "params", row["params_sealed"]) or "{}"),
-        attempts=row["attempts"],
+        channel=_CHANNELS[channel],
+        notice=notice,
+        language=language,
+        phone=cipher.open(mid, "phone", phone),
+        text=cipher.open(mid, "text", text),
+        params=json.loads(cipher.open(mid, "params", params) or "{}"),
+        attempts=attempts,
     )

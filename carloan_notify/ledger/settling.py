@@ -1,11 +1,11 @@
 """Receipts: kept all, applied once each, in whatever order they come."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,10 +15,19 @@ from carloan_notify.ledger.canonical import canonical
 from carloan_notify.ledger.idempotency import in_parts
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.states import Step, after
 from carloan_notify.ledger.store import POSTGRESQL
 from carloan_notify.ledger.tables import MESSAGES, RECEIPTS
 from carloan_notify.records import AuditEvent, MessageState, Receipt, SendResult
+
+_OVERTAKING: Final = Prepared(
+    sa.select(RECEIPTS).where(
+        among(RECEIPTS.c.provider_ref, "references"),
+        RECEIPTS.c.provider == sa.bindparam("its_provider"),
+        unindexed(RECEIPTS.c.message_id) == "",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +72,14 @@ def settle_overtaken(
     connection: sa.Connection, provider: str, results: Sequence[SendResult], now: datetime
 ) -> None:
     """Apply receipts that came before the answers which tell their reference."""
-    named = {result.provider_ref: result.message_id for result in results if result.provider_ref}
-    shared = len(named) < sum(1 for result in results if result.provider_ref)
-    if shared:  # one reference for a whole batch tells nothing about a single message
+    shares = Counter(result.provider_ref for result in results if result.provider_ref)
+    # One reference for a whole batch tells nothing about a single message.
+    named = {r.provider_ref: r.message_id for r in results if shares[r.provider_ref] == 1}
+    if not named:
         return
-    waiting: list[dict[str, Any]] = []
-    for part in in_parts(list(named)):
-        query = sa.select(RECEIPTS).where(RECEIPTS.c.provider_ref.in_(part), RECEIPTS.c.provider == provider)
-        waiting += [
-            dict(row) for row in connection.execute(query.where(RECEIPTS.c.message_id == "")).mappings()
-        ]
+    found = _OVERTAKING.run(connection, references=listed(named), its_provider=provider).mappings()
+    waiting = [{**row, "message_id": named[row["provider_ref"]]} for row in found]
     for row in waiting:
-        row["message_id"] = named[row["provider_ref"]]
         same = RECEIPTS.c.receipt_id == row["receipt_id"]
         connection.execute(sa.update(RECEIPTS).where(same).values(message_id=row["message_id"]))
     _apply(connection, waiting, now)
@@ -159,6 +164,8 @@ def _by_reference(
 
 def _apply(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:
     """Fold the receipts of each message into its state; returns how many messages changed."""
+    if not rows:
+        return 0
     held = moves.lock(connection, [row["message_id"] for row in rows])
     states = {name: MessageState(row["state"]) for name, row in held.items()}
     last: dict[str, Mapping[str, Any]] = {}

@@ -51,10 +51,12 @@ def of_message(message: OutboundMessage, rest: ValueOf) -> ValueOf:
     """Values of one message, then of its request. A parameter that the message lacks is empty."""
 
     def value_of(name: str) -> Any:  # noqa: ANN401 - a value is any JSON value
+        read = MESSAGE_NAMES.get(name)
+        if read is not None:
+            return read(message)
         if name.startswith("params."):
             return message.params.get(name.removeprefix("params."), "")
-        read = MESSAGE_NAMES.get(name)
-        return rest(name) if read is None else read(message)
+        return rest(name)
 
     return value_of
 

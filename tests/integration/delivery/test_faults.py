@@ -25,7 +25,7 @@ from tests.unit.delivery.world import message
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 
 
-def at(url: str, **changes: Any) -> HttpProvider:  # noqa: ANN401 - raw settings
+def at(url: str, **changes: Any) -> HttpProvider:
     raw = {
         **simulator_settings(url, Channel.SMS),
         "connect_timeout_s": 0.4,
@@ -35,7 +35,7 @@ def at(url: str, **changes: Any) -> HttpProvider:  # noqa: ANN401 - raw settings
     return HttpProvider("main", HttpProviderSettings.model_validate(raw))
 
 
-def send_one(url: str, **changes: Any) -> SendResult:  # noqa: ANN401 - raw settings
+def send_one(url: str, **changes: Any) -> SendResult:
     (only,) = at(url, **changes).send([message(1)])
     return only
 
@@ -139,8 +139,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{free_port()}", "https://no-such-host.invalid"])
-def test_what_never_connected_was_certainly_not_sent(url: str) -> None:
+@pytest.mark.parametrize("place", ["http://127.0.0.1:{port}", "https://no-such-host.invalid"])
+def test_what_never_connected_was_certainly_not_sent(place: str) -> None:
+    url = place.format(port=free_port())
     only = send_one(url)
     assert only.outcome is Outcome.RETRYABLE
     assert only.code.startswith("not_connected:")

@@ -1,5 +1,6 @@
 """The outbox on both databases: what waits, what is leased, what was on the wire."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,46 @@ def test_only_the_owner_may_begin_and_only_what_is_still_claimed(ledger: Ledger)
     assert ledger.outbox.begin(ids, "gate", NOW, owner="two", lease_s=60) == []
     ledger.outbox.cancel(ids[:1], "paid", NOW)
     assert ledger.outbox.begin([*reversed(ids), ids[1]], "gate", NOW, owner="one", lease_s=60) == ids[1:]
+
+
+def test_what_expired_since_it_was_claimed_never_leaves(ledger: Ledger) -> None:
+    soon = NOW + timedelta(seconds=10)
+    ledger.enqueue("R1", [draft(1, expires_at=soon), draft(2), draft(3, expires_at=soon)], NOW)
+    ids = [message.message_id for message in claim(ledger)]
+    begun = ledger.outbox.begin(ids, "gate", soon, owner="one", lease_s=60)
+    assert begun == [name_of(2)]
+    assert claim(ledger, now=soon) == []
+    assert ledger.outbox.expire(soon) == 2
+    assert ledger.outbox.counts("R1") == {MessageState.SENDING: 1, MessageState.EXPIRED: 2}
+    assert ledger.known_keys(["key-L1", "key-L2", "key-L3"]) == {"key-L2"}
+    assert list(ledger.show_audit(mentions=name_of(1))["kind"])[-2:] == [
+        "message.released",
+        "message.expired",
+    ]
+
+
+def test_answers_of_many_kinds_are_written_together(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(n) for n in range(5)], NOW)
+    ids = put_on_wire(ledger)
+    results = [
+        SendResult(ids[0], Outcome.ACCEPTED, "r0", "0"),
+        SendResult(ids[1], Outcome.ACCEPTED, "r'1", "queued"),
+        SendResult(ids[2], Outcome.ACCEPTED, "", "0"),
+        SendResult(ids[3], Outcome.REJECTED, "", "dead"),
+        SendResult(ids[4], Outcome.ACCEPTED, "r4", "0", "a word"),
+    ]
+    ledger.outbox.record(results, "gate", NOW)
+    columns = ["state", "provider", "provider_ref", "code", "detail"]
+    shown = [ledger.message(message_id) or {} for message_id in ids]
+    assert [tuple(one[name] for name in columns) for one in shown] == [
+        ("accepted", "gate", "r0", "0", ""),
+        ("accepted", "gate", "r'1", "queued", ""),
+        ("accepted", "gate", "", "0", ""),
+        ("rejected", "gate", "", "dead", ""),
+        ("accepted", "gate", "r4", "0", "a word"),
+    ]
+    told = ledger.show_audit(kind="message.accepted")["data"].map(json.loads)
+    assert sorted(name for data in told for name, _ in data["messages"]) == [*ids[:3], ids[4]]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +280,18 @@ def test_a_receipt_before_the_answer_waits_for_it(ledger: Ledger) -> None:
     assert ledger.outbox.settle([receipt("ref-1")], NOW).unmatched == 1
     answer(ledger, message_id, Outcome.ACCEPTED, "ref-1")
     assert state(ledger, message_id) == MessageState.DELIVERED
+
+
+@on_sqlite
+def test_a_reference_shared_by_a_batch_keeps_no_other_receipt_waiting(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(n) for n in range(3)], NOW)
+    ids = put_on_wire(ledger)
+    ledger.outbox.settle([receipt("own"), receipt("shared")], NOW)
+    references = ("shared", "shared", "own")
+    ledger.outbox.record(
+        [SendResult(i, Outcome.ACCEPTED, ref) for i, ref in zip(ids, references, strict=True)], "gate", NOW
+    )
+    assert [state(ledger, i) for i in ids] == ["accepted", "accepted", "delivered"]
 
 
 @on_sqlite

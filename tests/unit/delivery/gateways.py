@@ -9,7 +9,7 @@ from carloan_notify.delivery.wire import WireAnswer
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 
 
-def described(**changes: Any) -> HttpProviderSettings:  # noqa: ANN401 - raw settings
+def described(**changes: Any) -> HttpProviderSettings:
     """A single-message JSON gateway with these keys replaced."""
     raw: dict[str, Any] = {
         "type": "http",
@@ -33,7 +33,7 @@ def described(**changes: Any) -> HttpProviderSettings:  # noqa: ANN401 - raw set
     return HttpProviderSettings.model_validate(raw | changes)
 
 
-def batched(**answer: Any) -> HttpProviderSettings:  # noqa: ANN401 - raw settings
+def batched(**answer: Any) -> HttpProviderSettings:
     """A batch gateway whose answer is described by these keys."""
     return described(
         request={"url": "https://g.example/b", "body_format": "json", "body": {"list": "{items}"}},

@@ -29,7 +29,7 @@ from tests.unit.delivery.world import (
 S = MessageState
 
 
-def delivery(*names: str, pace: dict[str, Any] | None = None, **options: Any) -> DeliverySettings:  # noqa: ANN401 - raw settings
+def delivery(*names: str, pace: dict[str, Any] | None = None, **options: Any) -> DeliverySettings:
     one = {"type": "console", "channels": ["sms", "voice"], "concurrency": 4, **(pace or {})}
     return DeliverySettings.model_validate(
         {
@@ -46,7 +46,7 @@ def drain(
     providers: Sequence[Provider],
     options: DeliverySettings | None = None,
     time: FakeTime | None = None,
-    **around: Any,  # noqa: ANN401 - whatever Surroundings takes
+    **around: Any,
 ) -> DrainSummary:
     time = time or FakeTime()
     options = options or delivery(*[p.name for p in providers])
@@ -280,8 +280,16 @@ def test_a_claim_that_waited_too_long_goes_back_before_it_leaves() -> None:
     options = delivery(pace={"rate_per_second": 0.05, "burst": 1, "concurrency": 1})
     outbox.rows[message(2).message_id].expires_at = START + timedelta(seconds=30)
     drain(outbox, [FakeProvider()], options, time)
-    assert outbox.states() == {S.ACCEPTED: 2, S.QUEUED: 1}
+    assert outbox.states() == {S.ACCEPTED: 2, S.EXPIRED: 1}
     assert S.ACCEPTED not in outbox.rows[message(2).message_id].history
+
+
+def test_a_message_that_expires_while_it_is_claimed_does_not_leave() -> None:
+    outbox, time = FakeOutbox([message(i) for i in range(4)]), FakeTime()
+    outbox.rows[message(2).message_id].expires_at = START + timedelta(seconds=1.5)
+    summary = drain(outbox, [FakeProvider()], delivery(pace={"rate_per_second": 1, "burst": 1}), time)
+    assert outbox.rows[message(2).message_id].history == [S.CLAIMED, S.QUEUED, S.EXPIRED]
+    assert (summary.accepted, summary.expired, outbox.calls["claim"]) == (3, 1, 2)
 
 
 def test_the_last_look_cancels_and_keeps_back() -> None:
@@ -446,7 +454,7 @@ def test_an_answer_that_could_not_be_written_is_written_at_the_end() -> None:
     class Flaky(FakeOutbox):
         failed = False
 
-        def record(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed through
+        def record(self, *args: Any, **kwargs: Any) -> None:
             if not self.failed:
                 self.failed = True
                 raise OSError("no space left on device")

@@ -20,7 +20,7 @@ from carloan_notify.delivery.simulator.gateway import (
 from tests.unit.delivery.world import FakeTime
 
 
-def gateway(seed: int = 1, time: FakeTime | None = None, **faults: Any) -> Gateway:  # noqa: ANN401 - raw settings
+def gateway(seed: int = 1, time: FakeTime | None = None, **faults: Any) -> Gateway:
     return Gateway(Faults.model_validate(faults), seed, (time or FakeTime()).monotonic)
 
 

@@ -115,9 +115,12 @@ class FakeOutbox:
     def begin(
         self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
     ) -> list[str]:
-        begun = [i for i in message_ids if i not in self.stolen]
+        late = [i for i in message_ids if self.rows[i].expires_at <= now]
+        begun = [i for i in message_ids if i not in self.stolen and i not in late]
 
         def act() -> None:
+            for message_id in late:
+                self._move(message_id, (S.CLAIMED,), S.QUEUED)
             for message_id in begun:
                 row = self._move(message_id, (S.CLAIMED,), S.SENDING)
                 assert row.owner == owner
