@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test soak lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -16,6 +16,9 @@ demo: $(STAMP)  ## a full night on a sample portfolio and the built-in simulator
 
 test: $(STAMP)  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
+
+soak: $(STAMP)  ## the long runs: hundreds of kills, four senders and 20,000 messages
+	$(BIN)/python -m pytest -m soak -s
 
 lint: $(STAMP)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

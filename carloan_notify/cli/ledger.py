@@ -24,6 +24,7 @@ SHOWN = (
     "attempts",
 )
 DAYS_A_YEAR = 365.25
+SHORTEST_YEARS = 1.0  # younger messages keep anybody from being told twice; caps count them too
 
 
 @click.group()
@@ -148,10 +149,10 @@ def restore(ctx: click.Context, source: Path) -> None:
 @click.option(
     "--older-than",
     "years",
-    type=click.FloatRange(min=0.0),
+    type=click.FloatRange(min=SHORTEST_YEARS),
     required=True,
     metavar="YEARS",
-    help="Age in years.",
+    help="Age in years, at least 1.",
 )
 @click.confirmation_option(prompt="Delete messages and decisions of that age for good?")
 @click.pass_context

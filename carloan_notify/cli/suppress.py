@@ -87,4 +87,4 @@ def list_suppressions(ctx: click.Context, everything: bool, form: str) -> None:
 
     with open_house(ctx).open_ledger() as ledger:
         rows = frame_rows(ledger.suppressions(standing_only=not everything))
-    print_rows(rows, sys.stdout, form, columns=SHOWN)
+    print_rows(rows, sys.stdout, form, columns=(*SHOWN, "removed_at") if everything else SHOWN)

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Hashable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,11 @@ def _suggestion(path: str, given: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "remove it, or see `carloan-notify config schema`"
 
 
-def option_names() -> list[str]:
+@cache
+def option_names() -> tuple[str, ...]:
     """Every option name of the schema, for suggestions."""
     names: set[str] = set()
     schema = AppSettings.model_json_schema()
     for node in [schema, *schema.get("$defs", {}).values()]:
         names.update(node.get("properties", {}))
-    return sorted(names)
+    return tuple(sorted(names))

@@ -101,7 +101,7 @@ SENTENCES = MappingProxyType(
             "没有该语言的模板；请添加模板或设置 policy.default_language。",
         ),
         Reason.INCOMPLETE_DATA: (
-            "A row of this loan or person was rejected (see the rejects file), so a payment or a refusal may be missing.",
+            "A row of this loan or person was rejected (see the rejects file): a payment or a refusal may be missing.",
             "该贷款或联系人有数据行被拒收（见拒收文件），可能缺少还款或拒绝联系的记录。",
         ),
         Reason.TIMEZONE_UNKNOWN: (

@@ -1,7 +1,8 @@
 """What comes back: receipts pulled or imported, and the fate of messages nobody knows about."""
 
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from carloan_notify.ledger.unknowns import Unknown, Verdict
 from carloan_notify.pipeline.build import House
 from carloan_notify.records import Outcome, Receipt, SendResult
 
-BY_LOOK_UP = "look-up"
+ABSENCE_COUNTS_AFTER = timedelta(minutes=10)
+"""A gateway may read a request late, after our time-out; sent again too soon, the message would go twice."""
+TOO_SOON = "not_arrived_yet"
 
 
 def used_providers(house: House) -> list[Provider]:
@@ -93,7 +96,9 @@ def reconcile(house: House) -> list[dict[str, Any]]:
                 if message.provider == name and _in_window(house, provider, message)
             ]
             if asked:
-                found = provider.look_up(asked)
+                sent_at = {inquiry.message_id: inquiry.sent_at for inquiry in asked}
+                answered = provider.look_up(asked)
+                found = [_believed(a, sent_at[a.message_id], house.clock()) for a in answered]
                 _apply(house, ledger, name, found)
                 answers |= {answer.message_id: answer for answer in found}
     return [_row(message, answers.get(message.message_id)) for message in waiting]
@@ -102,6 +107,13 @@ def reconcile(house: House) -> list[dict[str, Any]]:
 def _in_window(house: House, provider: Provider, message: Unknown) -> bool:
     window = provider.capabilities.look_up_window
     return window is not None and house.clock() - message.sent_at <= window
+
+
+def _believed(answer: LookUp, sent_at: datetime, now: datetime) -> LookUp:
+    """The answer; but "never arrived" says nothing while the request may still be on its way."""
+    if answer.standing is Standing.ABSENT and now - sent_at < ABSENCE_COUNTS_AFTER:
+        return replace(answer, standing=Standing.UNCLEAR, code=TOO_SOON)
+    return answer
 
 
 def _inquiry(message: Unknown) -> Inquiry:

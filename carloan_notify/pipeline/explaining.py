@@ -39,7 +39,8 @@ def explain_loan(house: House, loan_id: str, as_of: date, language: str) -> dict
         "rejected_rows": [
             f"{row['file']}:{row['line']}: {row['code']}: {row['cure']}" for row in frame_rows(mine)
         ],
-        "findings": [f"{row['code']}: {row['message']}" for row in frame_rows(findings)],
+        # Many rows may say the same: a payment of each month for a loan that is not there, say.
+        "findings": list(dict.fromkeys(f"{row['code']}: {row['message']}" for row in frame_rows(findings))),
         "rules": [
             {
                 "notice": rule.notice,

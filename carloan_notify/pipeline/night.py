@@ -1,5 +1,6 @@
 """The night: read, plan, guard, queue, send what may go now, report. One at a time."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +21,7 @@ from carloan_notify.pipeline.plan import Plan, make_plan
 from carloan_notify.pipeline.portfolio import read_portfolio
 from carloan_notify.pipeline.reporting import Ending, make_report
 from carloan_notify.pipeline.sending import FINISHED, NIGHT, drain
-from carloan_notify.pipeline.tables import TableStamps
+from carloan_notify.pipeline.tables import table_stamps
 from carloan_notify.records import AuditEvent, Decision, GuardResult
 from carloan_notify.reports.night import NightReport, reconciling_object
 
@@ -57,7 +58,7 @@ def run_night(house: House, order: NightOrder) -> NightReport:
         )
     with one_night(house, order.operator), house.open_ledger(create=True) as ledger:
         run_id = new_run_id(house, order.as_of)
-        stamps = TableStamps(house, order.as_of).now()
+        stamps = table_stamps(house, order.as_of, {})
         ledger.start_run(run_id, order.as_of, NIGHT, house.clock(), _noted(house, stamps))
         try:
             return _run(house, ledger, run_id, order, stamps)
@@ -67,8 +68,11 @@ def run_night(house: House, order: NightOrder) -> NightReport:
 
 
 def new_run_id(house: House, as_of: date) -> str:
-    """Unique among runs, sortable, readable: business date and the instant the run began."""
-    return f"{as_of:%Y%m%d}-{house.clock():%Y%m%dT%H%M%S%f}"
+    """Unique among runs, sortable, readable: business date, the instant the run began, and a lot.
+
+    Rehearsals begin at the same instant again and again; only the lot tells them apart.
+    """
+    return f"{as_of:%Y%m%d}-{house.clock():%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
 
 
 def _noted(house: House, stamps: Mapping[str, str]) -> dict[str, Any]:
@@ -90,7 +94,7 @@ def _run(
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(house, ledger, report, plan)
     _accept(house, ledger, order, guards)
-    cancel_paid(ledger, owed(portfolio), house)
+    cancel_paid(ledger, owed(house, portfolio), house)
     result = ledger.enqueue(run_id, plan.drafts, house.clock())
     plan = plan.adjusted(adjust(plan.decisions, result))
     ledger.record_notices(run_id, plan.decisions, house.clock())

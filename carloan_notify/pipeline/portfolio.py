@@ -45,9 +45,7 @@ class Portfolio:
     @property
     def incomplete_loans(self) -> frozenset[str]:
         """Loans of which some row was rejected: what is known of them may be wrong, so they are held."""
-        sources = self.sources
-        tables = (sources.installments, sources.payments, sources.changes)
-        return frozenset().union(*(table.rejected_owners for table in tables if table is not None))
+        return rejected_loans(self.sources)
 
     @property
     def incomplete_customers(self) -> frozenset[str]:
@@ -86,6 +84,12 @@ def _differences(tables: LoanTables, settings: ScheduleSettings) -> pd.DataFrame
         return frames.empty(frames.FINDINGS)
     _, found = compare(tables, settings)
     return found[found["code"] == DIFFERS].reset_index(drop=True)
+
+
+def rejected_loans(sources: Sources) -> frozenset[str]:
+    """Loans of which a row that decides what is owed was rejected."""
+    tables = (sources.installments, sources.payments, sources.changes)
+    return frozenset().union(*(table.rejected_owners for table in tables if table is not None))
 
 
 def loan_tables(sources: Sources) -> LoanTables:

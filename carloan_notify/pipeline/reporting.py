@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from carloan_notify.delivery.summary import DrainSummary
+from carloan_notify.messages.render import RenderCode
 from carloan_notify.pipeline.plan import Plan
 from carloan_notify.records import Decision, GuardResult
 from carloan_notify.reports.night import NightReport
@@ -49,6 +50,7 @@ def make_report(
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
         advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),
+        template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
 
 

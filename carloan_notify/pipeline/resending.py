@@ -76,7 +76,7 @@ def resend(house: House, order: ResendOrder) -> Resent:
     with house.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
         portfolio = read_portfolio(house, house.business_date())
-        if original.until_paid and _is_paid(original, portfolio):
+        if original.until_paid and owed(house, portfolio).verdict(original.covers):
             return Resent("", "it has been paid, or what is owed can no longer be told")
         row = _decision(house, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
@@ -94,19 +94,11 @@ def _original(ledger: Ledger, message_id: str) -> Stored:
     found = ledger.stored(message_id)
     if found is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
-    if not found.covers:
+    if found.is_free_again:
         raise LedgerError(
             f"message {message_id}: it never left and its notice is free again; the next `run` tells it"
         )
     return found
-
-
-def _is_paid(original: Stored, portfolio: Portfolio) -> bool:
-    still = owed(portfolio)
-    return any(
-        c.loan_id not in still.loans or (c.loan_id, c.original_due_on) not in still.unpaid
-        for c in original.covers
-    )
 
 
 def _decision(house: House, ledger: Ledger, original: Stored, portfolio: Portfolio) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -17,7 +17,7 @@ from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.paid import PaidWatch
+from carloan_notify.pipeline.paid import PaidWatch, WatchedOutbox
 from carloan_notify.records import AuditEvent, SendResult
 
 NIGHT = "night"
@@ -34,7 +34,7 @@ def drain(
     on_answers: Callable[[Sequence[SendResult]], None] | None = None,
 ) -> DrainSummary:
     """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
-    with _politely_stopped() as stop:
+    with _politely_stopped() as stop, closing(watch):
         surroundings = Surroundings(
             clock=house.clock,
             owner=f"{socket.gethostname()}:{os.getpid()}",
@@ -45,7 +45,8 @@ def drain(
             on_answers=on_answers,
         )
         channels = build_channels(house.settings.delivery)
-        summary = Dispatcher(ledger.outbox, channels, house.settings.delivery, surroundings).drain()
+        outbox = WatchedOutbox(ledger, watch)
+        summary = Dispatcher(outbox, channels, house.settings.delivery, surroundings).drain()
     _note(house, ledger, summary)
     return summary
 

@@ -41,7 +41,7 @@ class NightReport:
 
     `reasons` counts suppressed and held notices by (decision, reason), `by_notice` queued ones by
     (notice, channel), `findings` by code. `unlisted_codes` are provider answers no table knows,
-    `advice` says what a person must do.
+    `advice` says what a person must do, `template_failures` which templates failed, where, and how to mend them.
     """
 
     run_id: str
@@ -60,6 +60,7 @@ class NightReport:
     unlisted_codes: tuple[str, ...] = ()
     stopped_by: str = ""
     advice: tuple[str, ...] = ()
+    template_failures: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -81,7 +82,8 @@ class NightReport:
     @property
     def has_failed_items(self) -> bool:
         """Whether something needs a person's eye: the run then exits with 1."""
-        return bool(self.stopped_by) or any(self.outcomes[name] for name in TROUBLE)
+        trouble = any(self.outcomes[name] for name in TROUBLE)
+        return trouble or bool(self.stopped_by or self.template_failures)
 
 
 def outcomes(states: Mapping[str, int]) -> dict[str, int]:
@@ -119,5 +121,6 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "guards_tripped": [guard.guard for guard in report.guards if guard.tripped],
         "guards_accepted": list(report.accepted_guards),
         "unlisted_codes": list(report.unlisted_codes),
+        "template_failures": list(report.template_failures),
         "stopped_by": report.stopped_by,
     }

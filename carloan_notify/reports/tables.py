@@ -64,13 +64,16 @@ def _print_table(
 ) -> None:
     from rich.table import Table  # noqa: PLC0415 - rich is slow to import and only tables need it
 
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(header_style="bold")
     for name in names:
         numeric = bool(rows) and all(isinstance(row[name], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*[_plain("" if row[name] is None else row[name]) for name in names])
-    terminal(stream).print(table)
+    console = terminal(stream)
+    if title:
+        console.print(title, style="italic", markup=False)  # a table's own title would wrap at its width
+    console.print(table)
 
 
 def _plain(value: object) -> str:

@@ -79,4 +79,5 @@ def _closing(report: NightReport) -> Iterable[str]:
         yield f"Sending stopped early: {report.stopped_by}; the rest stays queued for the next `send`"
     if report.unlisted_codes:
         yield f"Answers that no code table knows (messages kept as unknown): {', '.join(report.unlisted_codes)}"
+    yield from report.template_failures
     yield from report.advice

@@ -79,7 +79,8 @@ CURES: Final[dict[Problem, str]] = {
 
 LONGEST_VALUE: Final = 40
 _WHOLE_TAIL_FROM: Final = 9
-_MOBILE: Final = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+# A Chinese mobile number (+86 100… are the samples' fictitious ones), a Chinese number plate.
+_PERSONAL: Final = re.compile(r"(?<!\d)1(?:[3-9]\d|00)\d{8}(?!\d)|[\u4e00-\u9fff][A-Z][A-Z0-9]{5,6}")
 
 
 def masked(text: str) -> str:
@@ -92,8 +93,8 @@ def masked(text: str) -> str:
 def shown(text: str, *, personal: bool) -> str:
     """A cell as the rejects file shows it: masked when personal, cut at 40 characters.
 
-    A Chinese mobile number is masked wherever it stands: cells slip into the wrong column.
+    A Chinese mobile number or plate is masked wherever it stands: cells slip into the wrong column.
     """
-    if personal or _MOBILE.search(text):
+    if personal or _PERSONAL.search(text):
         return masked(text)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"

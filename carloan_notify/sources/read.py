@@ -81,23 +81,31 @@ def read_table(name: TableName, settings: TableSettings, *, context: ReadContext
 
     SourceError, each line beginning with the table's name, when the table cannot be read at all.
     """
-    spec = TABLES[name]
-    try:
-        with _open(settings, context) as reader:
-            match = match_headers(reader.headers, spec, settings, context.basis)
-            rules = TableRules(spec, match, settings, _cell_rules(settings, context))
-            chunks = [parse_chunk(chunk, rules) for chunk in reader.chunks()]
-            origin = reader.origin(sum(chunk.rows for chunk in chunks))
-    except SourceError as error:
-        raise SourceError("\n".join(f"{name}: {line}" for line in str(error).splitlines())) from error
-    table = assemble(name, rules, chunks, origin)
+    with told_of(name), _open(settings, context) as reader:
+        table = parse_table(name, reader, settings, context)
     if name == "loans" and not table.rows_read:
-        raise SourceError(f"{name}: {origin.label}: has no row at all; look at the export job")
+        raise SourceError(f"{name}: {table.files[0].label}: has no row at all; look at the export job")
     return table
 
 
-def _cell_rules(settings: TableSettings, context: ReadContext) -> CellRules:
-    return CellRules(context, settings.date_format, settings.fictitious_phones)
+def parse_table(name: TableName, reader: Reader, settings: TableSettings, context: ReadContext) -> Table:
+    """The rows of an opened table. SourceError for headers that do not do."""
+    spec = TABLES[name]
+    match = match_headers(reader.headers, spec, settings, context.basis)
+    rules = TableRules(
+        spec, match, settings, CellRules(context, settings.date_format, settings.fictitious_phones)
+    )
+    chunks = [parse_chunk(chunk, rules) for chunk in reader.chunks()]
+    return assemble(name, rules, chunks, reader.origin(sum(chunk.rows for chunk in chunks)))
+
+
+@contextmanager
+def told_of(name: TableName) -> Iterator[None]:
+    """Begin every line of a SourceError with the table's name."""
+    try:
+        yield
+    except SourceError as error:
+        raise SourceError("\n".join(f"{name}: {line}" for line in str(error).splitlines())) from error
 
 
 @contextmanager

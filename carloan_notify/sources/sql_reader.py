@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,29 +31,39 @@ class SqlReader:
     @contextmanager
     def open(cls, url: str, query: str, *, as_of: date, chunk_rows: int, timezone: str) -> Iterator[Self]:
         """Run the query, read-only where the database knows such a thing. SourceError on any failure."""
-        label = database_label(url)
+        engine = make_engine(url)
+        statement = sa.text(query)
         try:
-            engine = sa.create_engine(url, hide_parameters=True)
-        except ModuleNotFoundError as error:
-            raise SourceError(
-                f"{label}: driver {error.name} is missing; install carloan-notify[postgres] or [mysql]"
-            ) from error
-        except sa.exc.ArgumentError as error:
-            raise SourceError(
-                f"{label}: no SQLAlchemy database URL; write dialect+driver://user@host/name"
-            ) from error
+            with cls.on(
+                engine, statement, bound(statement, as_of), chunk_rows=chunk_rows, timezone=timezone
+            ) as reader:
+                yield reader
+        finally:
+            engine.dispose()
+
+    @classmethod
+    @contextmanager
+    def on(
+        cls,
+        engine: sa.Engine,
+        statement: sa.TextClause,
+        values: Mapping[str, object],
+        *,
+        chunk_rows: int,
+        timezone: str,
+    ) -> Iterator[Self]:
+        """The same on an engine that its owner keeps open."""
+        label = database_label(engine.url)
         try:
             with engine.connect().execution_options(
                 stream_results=True, max_row_buffer=chunk_rows, postgresql_readonly=True
             ) as connection:
-                result = connection.execute(*_statement(query, as_of))
+                result = connection.execute(statement, values)
                 yield cls(label, tuple(result.keys()), chunk_rows, timezone, result)
         except sa.exc.SQLAlchemyError as error:
             raise SourceError(
                 f"{label}: {_first_line(error)}; check `url`, `query` and the rights"
             ) from error
-        finally:
-            engine.dispose()
 
     def chunks(self) -> Iterator[TextChunk]:
         """All rows, `chunk_rows` at a time."""
@@ -70,7 +80,22 @@ class SqlReader:
         return SourceFile(self.label, self.digest.hexdigest(), None, rows)
 
 
-def database_label(url: str) -> str:
+def make_engine(url: str) -> sa.Engine:
+    """An engine that connects on first use. SourceError for a URL that is none, or without its driver."""
+    try:
+        return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise SourceError(
+            f"{database_label(url)}: driver {error.name} is missing; "
+            "install carloan-notify[postgres] or [mysql]"
+        ) from error
+    except sa.exc.ArgumentError as error:
+        raise SourceError(
+            f"{database_label(url)}: no SQLAlchemy database URL; write dialect+driver://user@host/name"
+        ) from error
+
+
+def database_label(url: str | sa.URL) -> str:
     """Which database it is, without user, password and options."""
     try:
         parsed = sa.make_url(url)
@@ -79,9 +104,9 @@ def database_label(url: str) -> str:
     return f"{parsed.get_backend_name()}://{parsed.host or ''}/{parsed.database or ''}"
 
 
-def _statement(query: str, as_of: date) -> tuple[sa.TextClause, dict[str, date]]:
-    statement = sa.text(query)
-    return statement, {"as_of": as_of} if "as_of" in statement.compile().params else {}
+def bound(statement: sa.TextClause, as_of: date) -> dict[str, date]:
+    """The business date, for a statement that asks for it."""
+    return {"as_of": as_of} if "as_of" in statement.compile().params else {}
 
 
 def _first_line(error: sa.exc.SQLAlchemyError) -> str:

@@ -19,13 +19,13 @@ from tests.unit.messages.lenders import DAY, US, templates_of
 def rendered(
     root: Path,
     source: str,
-    **context: Any,  # noqa: ANN401 - any context
+    **context: Any,
 ) -> Rendered | RenderFailure:
     files = {"en/t.sms.j2": source, "en/_parts.j2": "{% macro hi(name) -%}\nhi {{ name }}\n{%- endmacro %}"}
     return templates_of(root, files).render("t", "en", "sms", context)
 
 
-def text_of(root: Path, source: str, **context: Any) -> str:  # noqa: ANN401 - any context
+def text_of(root: Path, source: str, **context: Any) -> str:
     result = rendered(root, source, **context)
     assert isinstance(result, Rendered), result
     return result.text.removeprefix("[安达车贷] ")

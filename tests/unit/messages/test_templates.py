@@ -31,7 +31,7 @@ LINKED = {
 HOME = {"zh-CN": (CHINESE, MessagesSettings()), "en": (US, MessagesSettings(billing="gsm"))}
 
 
-def said(notice: str, channel: str, language: str, **changes: Any) -> str:  # noqa: ANN401 - any context
+def said(notice: str, channel: str, language: str, **changes: Any) -> str:
     lender, settings = HOME[language]
     templates = open_templates(None, settings, lender)
     result = templates.render(notice, language, channel, sample_context(language) | changes)

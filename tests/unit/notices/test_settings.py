@@ -57,7 +57,7 @@ def fields() -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("name", "field"), list(fields()))
-def test_every_option_is_described_with_an_example(name: str, field: Any) -> None:  # noqa: ANN401 - pydantic's FieldInfo
+def test_every_option_is_described_with_an_example(name: str, field: Any) -> None:
     assert field.description.endswith("."), name
     assert field.examples, name
 

@@ -37,7 +37,7 @@ def read_text(tmp_path: Path, context: ReadContext) -> ReadText:
         content: str | bytes,
         *,
         file: str = "table.csv",
-        **options: Any,  # noqa: ANN401 - settings of many types
+        **options: Any,
     ) -> Table:
         data = content.encode() if isinstance(content, str) else content
         (tmp_path / file).write_bytes(data)
