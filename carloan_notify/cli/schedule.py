@@ -134,6 +134,7 @@ def term_options(command: Any) -> Any:  # noqa: ANN401 - a click callback
 @click.option(
     "--compare", is_flag=True, help="Where the lender's own installments of LOAN_ID differ from ours."
 )
+@click.option("--payoff", is_flag=True, help="What settles LOAN_ID in full on the business date.")
 @as_of_option
 @format_option
 @click.pass_context
@@ -142,6 +143,7 @@ def command(
     /,
     loan_id: str | None,
     compare: bool,
+    payoff: bool,
     as_of: date | None,
     form: str,
     **given: Any,  # noqa: ANN401 - the options above
@@ -153,6 +155,7 @@ def command(
     \b
     Example:
       carloan-notify schedule AD2026000001 --as-of 2026-11-23
+      carloan-notify schedule AD2026000001 --payoff --as-of 2026-12-01
       carloan-notify schedule --principal 5000 --annual-rate 0.12 --term 18 --first-due 2022-12-01 \\
           --installment-multiple 1 --change deferral@3 --payment 2022-12-01=305 --format json
     """
@@ -164,11 +167,19 @@ def command(
         if missing:
             raise click.UsageError(f"give LOAN_ID, or {', '.join(missing)} as well")
         today = as_of or business_date(system_clock(), "Asia/Shanghai")
-        _print(schedules.ad_hoc_schedule(_terms(given), today), form, compared=False)
+        _print(schedules.ad_hoc_schedule(_terms(given), today), form, installments=True)
         return
     house = open_house(ctx)
-    read = schedules.compared_schedule if compare else schedules.loan_schedule
-    _print(read(house, loan_id, as_of or house.business_date()), form, compared=compare)
+    if compare and payoff:
+        raise click.UsageError("--compare and --payoff are two questions; ask one at a time")
+    read = (
+        schedules.compared_schedule
+        if compare
+        else schedules.loan_payoff
+        if payoff
+        else schedules.loan_schedule
+    )
+    _print(read(house, loan_id, as_of or house.business_date()), form, installments=not (compare or payoff))
 
 
 def _terms(given: dict[str, Any]) -> Any:  # noqa: ANN401 - schedules.Terms, imported lazily
@@ -207,10 +218,10 @@ def _rate(rate: Decimal) -> int:
     return int(scaled)
 
 
-def _print(rows: list[dict[str, Any]], form: str, *, compared: bool) -> None:
+def _print(rows: list[dict[str, Any]], form: str, *, installments: bool) -> None:
     from carloan_notify.reports.tables import print_rows
 
-    if compared:
+    if not installments:
         print_rows(rows, sys.stdout, form)
     elif form == "table":
         for state in ("paid", "overdue", "upcoming"):

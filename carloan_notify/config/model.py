@@ -11,7 +11,12 @@ from carloan_notify.delivery.settings import DeliverySettings
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.loans.settings import ScheduleSettings
-from carloan_notify.loans.status_settings import AllocationSettings, DelinquencySettings, DueDaySettings
+from carloan_notify.loans.status_settings import (
+    AllocationSettings,
+    DelinquencySettings,
+    DueDaySettings,
+    PayoffSettings,
+)
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.rule_checks import rule_problems
@@ -104,6 +109,10 @@ class AppSettings(Settings):
     )
     delinquency: DelinquencySettings = Field(
         default=DelinquencySettings(), description="When a loan is overdue, by how much, and in which bucket."
+    )
+    payoff: PayoffSettings = Field(
+        default=PayoffSettings(),
+        description="What an early settlement costs on top (`schedule LOAN_ID --payoff`).",
     )
     due_days: DueDaySettings = Field(
         default=DueDaySettings(), description="How `due-days assign` proposes due days for new loans."

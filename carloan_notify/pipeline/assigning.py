@@ -24,7 +24,7 @@ def propose_due_days(house: House, as_of: date) -> tuple[list[dict[str, Any]], l
     lender's column `payday` (day of month) is used where there is one. Inflow is what active loans owe next.
     """
     portfolio = read_portfolio(house, as_of)
-    new = _new_loans(portfolio, as_of)
+    new, unreadable = _new_loans(portfolio, as_of)
     proposed, lost = assign_due_days(new, _inflow(portfolio), house.settings.due_days)
     digits = house.settings.schedule.currency_exponent
     rows = [
@@ -38,19 +38,25 @@ def propose_due_days(house: House, as_of: date) -> tuple[list[dict[str, Any]], l
         }
         for row in frame_rows(proposed)
     ]
-    return rows, [f"{row['loan_id']}: {row['message']}" for row in frame_rows(lost)]
+    return rows, [*unreadable, *(f"{row['loan_id']}: {row['message']}" for row in frame_rows(lost))]
 
 
-def _new_loans(portfolio: Portfolio, as_of: date) -> pd.DataFrame:
-    """Pending loans as NEW_LOANS; the installment is the principal over the term, near enough for levelling."""
+def _new_loans(portfolio: Portfolio, as_of: date) -> tuple[pd.DataFrame, list[str]]:
+    """Pending loans as NEW_LOANS, and a line per payday that is none.
+
+    The installment is taken as the principal over the term, near enough for levelling.
+    """
     pending = portfolio.loans[portfolio.loans["status"] == "pending"].reset_index(drop=True)
     if (pending["term_months"] < 1).any():
-        wrong = ", ".join(pending.loc[pending["term_months"] < 1, "loan_id"])
+        blank = ", ".join(pending.loc[pending["term_months"] < 1, "loan_id"])
         raise SourceError(
-            f"loans: {wrong}: term_months is missing; a due day needs the size of an installment"
+            f"loans: {blank}: term_months is missing; a due day needs the size of an installment"
         )
     cells = pending.get(PAYDAY, pd.Series("", index=pending.index))
-    payday = pd.to_numeric(cells, errors="coerce").fillna(0).astype("int64")
+    number = pd.to_numeric(cells, errors="coerce")
+    is_day = number.between(1, DAYS) & (number % 1 == 0)
+    payday = number.where(is_day, 0).astype("int64")
+    wrong = pending.loc[~is_day & (cells != ""), "loan_id"]
     rows = pd.DataFrame(
         {
             "loan_id": pending["loan_id"],
@@ -59,7 +65,8 @@ def _new_loans(portfolio: Portfolio, as_of: date) -> pd.DataFrame:
             "payday": payday,
         }
     )
-    return rows.astype(NEW_LOANS)
+    lines = [f"{loan_id}: payday is no day of a month; write 1 to 31, or leave it blank" for loan_id in wrong]
+    return rows.astype(NEW_LOANS), lines
 
 
 def _inflow(portfolio: Portfolio) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

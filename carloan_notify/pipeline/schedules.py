@@ -12,6 +12,7 @@ from carloan_notify import frames
 from carloan_notify.errors import ConfigError, SourceError
 from carloan_notify.loans.change_text import change_rows, parse_change
 from carloan_notify.loans.compare import DIFFERS, compare
+from carloan_notify.loans.payoff import COLUMNS, payoff
 from carloan_notify.loans.portfolio import LoanTables
 from carloan_notify.loans.schedule import LoanTerms, build_schedules, one_loan
 from carloan_notify.loans.settings import ScheduleSettings
@@ -60,6 +61,25 @@ def ad_hoc_schedule(terms: Terms, as_of: date) -> list[dict[str, Any]]:
     settings = StandingSettings(schedule=terms.settings)
     tables = LoanTables(loans=loans, changes=_changes(terms, loans), payments=_payments(terms))
     return _rows(tables, settings, as_of)
+
+
+def loan_payoff(house: House, loan_id: str, on: date) -> list[dict[str, Any]]:
+    """What settles a loan in full on the day `on`, part by part, as one row.
+
+    Raises:
+        SourceError: the tables do not know the loan, it is not active, or its payoff cannot be told.
+    """
+    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, on))), loan_id)
+    figures, found = payoff(tables, standing_settings(house), house.settings.payoff, on)
+    if figures.empty:
+        reasons = [f"{row['code']}: {row['message']}" for row in frame_rows(found)]
+        raise SourceError(
+            f"loan {loan_id}: nothing to settle on {on}; {'; '.join(reasons) or 'no active loan of that number'}"
+        )
+    digits = house.settings.schedule.currency_exponent
+    row = frame_rows(figures)[0]
+    amounts = {name.removesuffix("_minor"): decimal_text(row[name], digits) for name in COLUMNS[1:]}
+    return [{"loan_id": loan_id, "on": on.isoformat(), **amounts}]
 
 
 def compared_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str, Any]]:
