@@ -1,6 +1,6 @@
 """What payments have settled of each installment, and what each still owes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -60,7 +60,7 @@ class AllocationRule:
 
 def due_days(grid: Grid) -> Ints:
     """Due dates as day numbers, shape (k, n); NEVER where a loan has no such installment."""
-    return np.where(grid.present, grid.due_on.astype(np.int64), NEVER)
+    return np.where(grid.present, grid.due_on.view(np.int64), NEVER)
 
 
 def day_number(day: date) -> int:
@@ -105,31 +105,36 @@ def owed_after_payments(grid: Grid, payments: Payments, rule: AllocationRule, as
 def split(grid: Grid, unpaid_minor: Ints, waterfall: Waterfall) -> Ints:
     """Unpaid amounts (k, n) by component (4, k, n): what an installment settles last is unpaid first."""
     parts = {FEES: grid.fees_minor, INTEREST: grid.interest_minor, PRINCIPAL: grid.principal_minor}
-    unpaid = np.zeros((len(COMPONENTS), *unpaid_minor.shape), dtype=np.int64)
-    rest = unpaid_minor
-    for component in reversed(waterfall.order):
-        if component in parts:
-            np.minimum(rest, parts[component], out=unpaid[component])
-            rest = rest - unpaid[component]
+    unpaid = np.empty((len(COMPONENTS), *unpaid_minor.shape), dtype=np.int64)
+    unpaid[PENALTY] = 0
+    rest = unpaid_minor.copy()
+    for component in (c for c in reversed(waterfall.order) if c in parts):
+        np.minimum(rest, parts[component], out=unpaid[component])
+        rest -= unpaid[component]
     return unpaid
 
 
 def replay(grid: Grid, payments: Payments, rule: AllocationRule, as_of: date) -> Owed:
-    """The history of every loan, payment by payment: penalty up to the day, then the waterfall.
-
-    All loans take their first payment together, then their second, and so on; loans with many payments stand
-    first, so that each step works on a slice.
-    """
-    order = np.argsort(-payments.count, kind="stable")
-    grid, payments, rule = grid.take(order), payments.take(order), _rule_of(rule, order)
-    history = _History(grid, rule)
-    active = len(grid) - np.cumsum(np.bincount(payments.count, minlength=1))
-    for step in range(int(payments.count.max(initial=0))):
-        at = payments.start[: active[step]] + step
-        history.pay(payments.paid_on[at].astype(np.int64), payments.amount_minor[at])
+    """The history of every loan, payment by payment: penalty up to the day, then the waterfall."""
+    order = _busiest_first(payments)
+    history = _History(grid.take(order), _rule_of(rule, order))
+    history.pay_all(payments.take(order))
     history.accrue(np.full(len(grid), day_number(as_of)), grid.rows)
     back = np.argsort(order)
     return Owed(history.owed[:, :, back], history.credit[back])
+
+
+def surpluses(grid: Grid, payments: Payments, rule: AllocationRule) -> Ints:
+    """What each payment (p,) leaves after everything overdue and the current installment on its day."""
+    order = _busiest_first(payments)
+    ordered = payments.take(order)
+    left = _History(grid.take(order), _rule_of(rule, order)).pay_all(ordered)
+    return replace(ordered, amount_minor=left).take(np.argsort(order)).amount_minor
+
+
+def _busiest_first(payments: Payments) -> npt.NDArray[np.intp]:
+    """Loans with many payments first, so that each step of a replay works on a slice."""
+    return np.argsort(-payments.count, kind="stable")
 
 
 class _History:
@@ -144,8 +149,21 @@ class _History:
         self.opening: Ints = self.owed[PRINCIPAL].sum(axis=0)
         self.first = 0  # rows before it owe nothing, in any loan
 
-    def pay(self, day: Ints, amount: Ints) -> None:
-        """One payment of each of the first len(day) loans."""
+    def pay_all(self, payments: Payments) -> Ints:
+        """All payments; what each left (p,) after everything overdue and the current installment.
+
+        All loans take their first payment together, then their second, and so on. Loans with more payments
+        stand before loans with fewer.
+        """
+        left = np.zeros(len(payments.amount_minor), dtype=np.int64)
+        active = len(payments.count) - np.cumsum(np.bincount(payments.count, minlength=1))
+        for step in range(int(payments.count.max(initial=0))):
+            at = payments.start[: active[step]] + step
+            left[at] = self.pay(payments.paid_on[at].astype(np.int64), payments.amount_minor[at])
+        return left
+
+    def pay(self, day: Ints, amount: Ints) -> Ints:
+        """One payment of each of the first len(day) loans; what it leaves before it is carried."""
         loans = len(day)
         while self.first < len(self.due) and not self.owed[:, self.first].any():
             self.first += 1
@@ -159,6 +177,7 @@ class _History:
         taken, left = settle(owed, amount, overdue[rows], current[rows], self.rule.waterfall)
         owed -= taken
         self._carry(np.flatnonzero(left), left)
+        return left
 
     def accrue(self, day: Ints, last: int) -> None:
         """Penalty up to `day` for the first len(day) loans, in rows before `last`."""

@@ -25,11 +25,12 @@ class Amounts:
 
 def amounts(plan: Plan) -> Amounts:
     """Every installment's principal and interest. Principal sums to the loan; the last row clears it."""
-    level = np.where(plan.level >= 0, plan.level, _new_level(plan))
-    first = _walk(plan, level, np.zeros_like(level))
+    pays = paying(plan)
+    level = np.where(plan.level >= 0, plan.level, _new_level(plan, pays))
+    first = _walk(plan, level, pays)
     if plan.terms.residue != "first":
         return first
-    return _walk(plan, level, _first_row_residue(plan, first))
+    return _walk(plan, level, pays, _first_row_residue(plan, first))
 
 
 def opening(plan: Plan) -> Ints:
@@ -49,8 +50,8 @@ def paying(plan: Plan) -> Flags:
     return pays
 
 
-def _new_level(plan: Plan) -> Ints:
-    owed, pays = opening(plan), paying(plan)
+def _new_level(plan: Plan, pays: Flags) -> Ints:
+    owed = opening(plan)
     if plan.method in LEVEL_METHODS:
         return _level_payment(plan, pays, owed)
     if plan.method is Method.INTEREST_ONLY:
@@ -64,31 +65,38 @@ def _new_level(plan: Plan) -> Ints:
 
 
 def _level_payment(plan: Plan, pays: Flags, owed: Ints) -> Ints:
-    numerator, denominator = _level_rate(plan, pays.argmax(axis=0))
+    numerator, denominator = _level_rate(plan, pays)
     stub = np.where(pays[0], _stub_interest(plan, owed), 0)
     left = np.minimum(plan.balloon, owed) if plan.method is Method.BALLOON else np.zeros_like(owed)
     question = LevelQuestion(owed + stub, left, pays, numerator, denominator)
     return level_installment(question, plan.unit, plan.terms.rounding)
 
 
-def _level_rate(plan: Plan, first: Ints) -> tuple[Ints, Ints]:
+def _level_rate(plan: Plan, pays: Flags) -> tuple[Ints, Ints]:
     """The period fractions that the equal installment is computed from (`annuity_rate`)."""
     numerator, denominator = plan.periods.numerator, plan.periods.denominator
     if plan.terms.annuity_rate == "exact" or plan.terms.interest_basis is InterestBasis.RATE_12:
         return numerator, denominator
     if plan.terms.annuity_rate == "first_period":
-        return np.take_along_axis(numerator, first[None, :], axis=0), denominator
+        return np.take_along_axis(numerator, pays.argmax(axis=0)[None, :], axis=0), denominator
     part, year = whole_period(plan.terms.frequency)
     return (plan.rate_ppb * part)[None, :], np.array([[year * PPB]])
 
 
 def _charge(plan: Plan, balance: Ints, row: Ints | int) -> Ints:
     """One period's interest on a balance; `row` is one row for all loans or one per loan."""
-    loans = np.arange(len(balance))
-    shape = plan.nominal_on.shape
-    numerator = np.broadcast_to(plan.periods.numerator, shape)[row, loans]
-    denominator = np.broadcast_to(plan.periods.denominator, shape)[row, loans]
+    numerator, denominator = _of_row(plan.periods.numerator, row), _of_row(plan.periods.denominator, row)
     return mul_div(balance, numerator, denominator, plan.terms.rounding)
+
+
+def _of_row(values: Ints, row: Ints | int) -> Ints:
+    """One row, or one per loan, of values that broadcast to (k, n); shape (n,) or (1,)."""
+    at = row if len(values) > 1 else 0
+    if isinstance(at, int):
+        one: Ints = values[at]
+        return one
+    each: Ints = np.take_along_axis(np.broadcast_to(values, (len(values), len(at))), at[None, :], axis=0)[0]
+    return each
 
 
 def _stub_interest(plan: Plan, balance: Ints) -> Ints:
@@ -99,26 +107,30 @@ def _stub_interest(plan: Plan, balance: Ints) -> Ints:
 def _interest(plan: Plan, balance: Ints, row: int) -> Ints:
     """Interest due with one row: on the balance, or on the flat base; the first row carries the stub's."""
     base = plan.flat_base if plan.method is Method.FLAT else balance
-    stub = _stub_interest(plan, base) if row == 0 else np.zeros_like(base)
-    interest: Ints = np.maximum(_charge(plan, base + stub, row) + stub, 0)
-    return interest
+    if row == 0:
+        stub = _stub_interest(plan, base)
+        return np.asarray(np.maximum(_charge(plan, base + stub, row) + stub, 0))
+    return np.asarray(np.maximum(_charge(plan, base, row), 0))
 
 
-def _walk(plan: Plan, level: Ints, first_extra: Ints) -> Amounts:
+def _walk(plan: Plan, level: Ints, pays: Flags, first_extra: Ints | None = None) -> Amounts:
     """Row by row; `first_extra` is added to what the first paying row pays."""
     rows, loans = plan.nominal_on.shape
     principal, interest = np.zeros((rows, loans), np.int64), np.zeros((rows, loans), np.int64)
-    balance, pays = plan.principal.copy(), paying(plan)
+    balance, any_fixed = plan.principal.copy(), plan.fixed.any()
     begins, left = pays.argmax(axis=0), pays.sum(axis=0)
     for row in range(rows):
         charged = (row < plan.count) & ~plan.skipped[row]
         due = np.where(charged, _interest(plan, balance, row), 0)
-        target = _target(plan, level, Due(balance, due, left), row) + np.where(row == begins, first_extra, 0)
+        target = _target(plan, level, Due(balance, due, left), row)
+        if first_extra is not None:
+            target = target + np.where(row == begins, first_extra, 0)
         paid = np.where(pays[row], np.clip(target, 0, balance), 0)
-        paid = np.where(row >= plan.count - 1, balance, paid)
-        kept = row < plan.fixed
-        interest[row] = np.where(kept, plan.fixed_interest[row], due)
-        principal[row] = np.where(kept, plan.fixed_principal[row], paid)
+        interest[row], principal[row] = due, np.where(row >= plan.count - 1, balance, paid)
+        if any_fixed:
+            kept = row < plan.fixed
+            np.copyto(interest[row], plan.fixed_interest[row], where=kept)
+            np.copyto(principal[row], plan.fixed_principal[row], where=kept)
         balance -= principal[row]
         left = left - pays[row]
     if plan.method is Method.FLAT:

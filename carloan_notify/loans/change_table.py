@@ -30,18 +30,15 @@ def read_changes(
     found: list[pd.DataFrame] = []
     for check in _checks(loans):
         bad, code, message = check(rest)
-        found.append(_finding(code, rest[bad], message))
-        rest = rest[~bad]
+        if bad.any():
+            found.append(_finding(code, rest[bad], message))
+            rest = rest[~bad]
     rest, unread = _with_values(rest, settings)
     found.append(unread)
     doubled = _contradicts(rest)
-    found.append(
-        _finding(
-            "change_contradictory",
-            rest[doubled],
-            "two changes of one type on one day, or one after a settlement; keep the one that holds",
-        )
-    )
+    if doubled.any():
+        message = "two changes of one type on one day, or one after a settlement; keep the one that holds"
+        found.append(_finding("change_contradictory", rest[doubled], message))
     rest = rest[~doubled & (rest["type"] != ChangeType.PAUSE)]
     return _in_rounds(rest), stack(found, FINDINGS)
 

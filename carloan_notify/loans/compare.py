@@ -27,6 +27,7 @@ def compare(tables: LoanTables, settings: ScheduleSettings) -> tuple[pd.DataFram
     """
     given = empty(INSTALLMENTS) if tables.installments is None else tables.installments
     with_table = tables.loans[tables.loans["loan_id"].isin(given["loan_id"])]
+    with_table = with_table.assign(status="active")  # a settled loan's changes are part of its schedule too
     changes = tables.changes
     mine = None if changes is None else changes[changes["loan_id"].isin(with_table["loan_id"])]
     grids, problems = build_schedules(with_table, mine, settings)

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from carloan_notify.frames import FINDINGS, findings, stack
+from carloan_notify.frames import FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import Dates, Ints, Texts
 from carloan_notify.loans.status_settings import DayCount, DelinquencySettings
 
@@ -29,11 +29,8 @@ def days_past_due(due_on: Dates, as_of: date, convention: DayCount = DayCount.CA
 
     30/360 counts every month as 30 days and the last day of a month as its 30th (30E/360 ISDA).
     """
-    today = np.datetime64(as_of, "D")
-    if convention is DayCount.CALENDAR:
-        days = (today - due_on.astype("datetime64[D]")).astype(np.int64)
-    else:
-        days = _serial_360(np.asarray(today)) - _serial_360(due_on)
+    today = np.asarray(np.datetime64(as_of, "D"))
+    days = _serial(today, convention) - _serial(due_on, convention)
     return np.where(np.isnat(due_on), 0, np.maximum(days, 0))
 
 
@@ -52,16 +49,24 @@ def due_date_of(days: Ints, as_of: date, convention: DayCount = DayCount.CALENDA
     return np.where(days > 0, found, np.datetime64("NaT", "D"))
 
 
-def paused_days(due_on: Dates, grace_days: int, pauses: Pauses, as_of: date) -> Ints:
+def paused_days(
+    due_on: Dates,
+    grace_days: int,
+    pauses: Pauses,
+    as_of: date,
+    convention: DayCount = DayCount.CALENDAR,
+) -> Ints:
     """Days, per loan, for which its pauses have held the count; `due_on` (n,) is the oldest unpaid due date.
 
     The count stands still from a pause's first day to its last, both included: it takes out the days after
-    the first one. Days before the grace period's end would not have counted and are not taken out.
+    the first one, counted by the same convention as the days past due. Days before the grace period's end
+    would not have counted and are not taken out.
     """
     due = due_on.astype("datetime64[D]")[pauses.loan_at]
     begins = np.maximum(pauses.starts_on, due + np.timedelta64(grace_days, "D"))
-    held = (np.minimum(pauses.ends_on, np.datetime64(as_of, "D")) - begins).astype(np.int64)
-    held = np.where(np.isnat(due), 0, np.maximum(held, 0))
+    ends = np.maximum(np.minimum(pauses.ends_on, np.datetime64(as_of, "D")), begins)
+    held = _serial(ends, convention) - _serial(begins, convention)
+    held = np.where(np.isnat(due), 0, held)
     return np.bincount(pauses.loan_at, weights=held, minlength=len(due_on)).astype(np.int64)
 
 
@@ -89,6 +94,9 @@ def read_pauses(changes: pd.DataFrame, loan_ids: pd.Series) -> tuple[Pauses, pd.
     and does not count.
     """
     found = changes[changes["type"] == "pause"]
+    if found.empty:
+        none = np.zeros(0, dtype="datetime64[D]")
+        return Pauses(np.zeros(0, dtype=np.int64), none, none), empty(FINDINGS)
     codes = pd.Index(loan_ids).get_indexer(pd.Index(found["loan_id"]))
     text = found["value"].str.extract(_PAUSE)
     days = [pd.to_datetime(text[side], errors="coerce").to_numpy().astype("datetime64[D]") for side in (0, 1)]
@@ -140,6 +148,13 @@ def customer_level(standing: pd.DataFrame, loans: pd.DataFrame, edges: Mapping[s
         **sums,
     )
     return found.assign(bucket=pd.Series(np.array(names, dtype=object)[found["bucket"]], dtype="str"))
+
+
+def _serial(days: Dates, convention: DayCount) -> Ints:
+    """Day numbers whose differences are days of the convention; without meaning for NaT."""
+    if convention is DayCount.THIRTY_360:
+        return _serial_360(days)
+    return days.astype("datetime64[D]").astype(np.int64)
 
 
 def _serial_360(days: Dates) -> Ints:

@@ -1,5 +1,6 @@
 """A due day for new loans that suits the borrower and levels what comes in per day (系统自动分配)."""
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -90,14 +91,13 @@ def _choices(disbursed: date, payday: int, settings: DueDaySettings) -> _Choice:
 
 def _first_due(earliest: date, day: int) -> date:
     """The first date on this day of a month, or a shorter month's last, from `earliest` on."""
-    month = np.datetime64(earliest, "M")
-    for step in range(2):
-        begins = (month + step).astype("datetime64[D]")
-        ends = (month + step + 1).astype("datetime64[D]") - 1
-        found: date = min(begins + (day - 1), ends).astype(date)
-        if found >= earliest:
-            break
-    return found
+    found = _in_month(earliest, day)
+    next_month = earliest.replace(day=1) + timedelta(days=_MONTH)
+    return found if found >= earliest else _in_month(next_month, day)
+
+
+def _in_month(month: date, day: int) -> date:
+    return month.replace(day=min(day, monthrange(month.year, month.month)[1]))
 
 
 def _lightest(load: Ints, allowed: np.typing.NDArray[np.bool_]) -> int:

@@ -68,16 +68,16 @@ class Grid:
 
     def take(self, indices: npt.NDArray[np.intp] | Flags | Sequence[int]) -> "Grid":
         """Only these loans, in this order; `indices` are positions or one flag per loan."""
-        chosen = np.asarray(indices)
+        chosen = np.arange(len(self))[np.asarray(indices)]
         return Grid(
             loan_ids=self.loan_ids[chosen],
             count=self.count[chosen],
-            due_on=self.due_on[:, chosen],
-            original_due_on=self.original_due_on[:, chosen],
-            interest_on=self.interest_on[:, chosen],
-            principal_minor=self.principal_minor[:, chosen],
-            interest_minor=self.interest_minor[:, chosen],
-            fees_minor=self.fees_minor[:, chosen],
+            due_on=self.due_on.take(chosen, axis=1),
+            original_due_on=self.original_due_on.take(chosen, axis=1),
+            interest_on=self.interest_on.take(chosen, axis=1),
+            principal_minor=self.principal_minor.take(chosen, axis=1),
+            interest_minor=self.interest_minor.take(chosen, axis=1),
+            fees_minor=self.fees_minor.take(chosen, axis=1),
             opening_minor=self.opening_minor[chosen],
         )
 

@@ -48,9 +48,10 @@ class Payments:
 
     def take(self, loans: npt.NDArray[np.intp]) -> "Payments":
         """Only these loans' payments; `loans` are positions."""
-        count = self.count[loans]
+        begin = self.start[:-1][loans]
+        count = self.start[1:][loans] - begin
         start = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(count)])
-        rows = np.arange(start[-1]) + np.repeat(self.start[:-1][loans] - start[:-1], count)
+        rows = np.arange(start[-1]) + np.repeat(begin - start[:-1], count)
         return Payments(start, self.paid_on[rows], self.amount_minor[rows])
 
     def settled_on(self, overpaid_minor: Ints) -> tuple[Dates, Ints]:

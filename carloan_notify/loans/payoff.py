@@ -37,10 +37,11 @@ def payoff(
     """What each active loan must pay on the day `on` to be settled (COLUMNS), and FINDINGS.
 
     All open principal, the interest of every installment due by then and of the running period as far as
-    the product's `settlement_interest` says, unpaid fees of installments due by then, penalty, and the fee.
-    Computed basis: exactly what a `settlement` change on that day makes due. Supplied basis: the running
-    installment's interest by actual days over its period's days. A snapshot has no schedule: finding
-    `payoff_needs_schedule`.
+    the product's `settlement_interest` says, unpaid fees up to the running installment's, penalty, and the
+    settlement fee. Computed basis: exactly what a `settlement` change on that day makes due; a loan on which
+    no such change can be (say, in a period with a prepayment) has the change's finding instead. Supplied
+    basis: the running installment's interest by actual days over its period's days. A snapshot has no
+    schedule: finding `payoff_needs_schedule`.
     """
     loans, notes = usable(tables.loans)
     active = np.flatnonzero((loans["status"] == "active").to_numpy(dtype=bool))
@@ -57,17 +58,26 @@ def payoff(
     portfolio = Portfolio.of(loans, replace(tables, changes=past), settings, on)
     figures, open_at, problems = _figures(portfolio, active, terms)
     if settings.schedule.basis == "computed":
-        ended = pd.concat(
-            [portfolio.changes, _settlements(loans["loan_id"].iloc[open_at], on)], ignore_index=True
-        )
-        exact, _, _ = _figures(replace(portfolio, changes=ended), open_at, terms)
+        exact, refused = _when_settled(portfolio, open_at, terms)
         exact["settlement_fee_minor"] = figures.loc[exact.index, "settlement_fee_minor"]
-        figures = pd.concat([figures.drop(exact.index), exact])
+        figures = pd.concat([figures.drop(open_at), exact])
+        problems = stack([problems, refused], FINDINGS)
     figures = figures.sort_index()
     owed = figures[list(COLUMNS[1:6])].sum(axis=1)
     figures["payoff_minor"] = np.maximum(owed - figures["credit_minor"], 0)
     figures.insert(0, "loan_id", loans["loan_id"].iloc[figures.index].to_numpy())
     return figures[list(COLUMNS)].reset_index(drop=True), stack([notes, portfolio.notes, problems], FINDINGS)
+
+
+def _when_settled(
+    portfolio: Portfolio, open_at: Ints, terms: PayoffSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The figures with a `settlement` change on the day, and FINDINGS of loans that cannot have one."""
+    ids = portfolio.loans["loan_id"]
+    ends = _settlements(ids.iloc[open_at], portfolio.as_of)
+    ended = pd.concat([portfolio.changes, ends], ignore_index=True)
+    exact, _, problems = _figures(replace(portfolio, changes=ended), open_at, terms)
+    return exact, problems[~problems["loan_id"].isin(ids.iloc[exact.index])]
 
 
 def _settlements(loan_ids: pd.Series, on: date) -> pd.DataFrame:
@@ -98,7 +108,7 @@ def _rows(portfolio: Portfolio, position: Position, coming: Flags, terms: Payoff
     charged = np.where(coming, 0, grid.interest_minor)
     running = coming & (np.cumsum(coming, axis=0) == 1)
     charged += np.where(running, _running_interest(portfolio, position), 0)
-    fees = np.where(coming, 0, grid.fees_minor)
+    fees = np.where(coming & ~running, 0, grid.fees_minor)
     paid_interest, paid_fees = grid.interest_minor - unpaid[INTEREST], grid.fees_minor - unpaid[FEES]
     ahead = np.maximum(paid_interest - charged, 0) + np.maximum(paid_fees - fees, 0)
     return pd.DataFrame(

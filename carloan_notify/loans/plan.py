@@ -21,7 +21,7 @@ class Plan:
     Rows below `fixed` were decided before the last change and keep `fixed_principal` and `fixed_interest`.
     `level` is the equal installment (or the equal principal share) that still holds, −1 to compute it anew.
     `supplied` holds installments that the lender sets itself, −1 elsewhere. `skipped` rows pay nothing.
-    `rate_ppb` is the rate in force after the last change.
+    `rate_ppb` is the rate in force after the last change. `fee` is one installment's own, `fees` what falls due.
     """
 
     terms: ProductTerms
@@ -37,6 +37,7 @@ class Plan:
     original_on: Dates
     due_on: Dates
     periods: Periods
+    fee: int
     fees: Ints
     supplied: Ints
     level: Ints
@@ -66,6 +67,7 @@ def plan(loans: pd.DataFrame, supplied: Ints, settings: ScheduleSettings) -> Pla
     )
     principal = loans["principal_minor"].to_numpy()
     rate = loans["annual_rate_ppb"].to_numpy()
+    fee = settings.minor(terms.fee_per_installment)
     nothing = np.broadcast_to(np.int64(0), nominal.shape)
     return Plan(
         terms=terms,
@@ -81,7 +83,8 @@ def plan(loans: pd.DataFrame, supplied: Ints, settings: ScheduleSettings) -> Pla
         original_on=original,
         due_on=due_on,
         periods=periods(dates, rate, terms),
-        fees=_fees(settings.minor(terms.fee_per_installment), count, len(nominal)),
+        fee=fee,
+        fees=_fees(fee, count, len(nominal)),
         supplied=supplied,
         level=np.full_like(count, -1),
         flat_base=principal,
@@ -104,9 +107,10 @@ def _dates(
     path = due_dates(first_due_on[one], due_day[one], rows, terms.frequency)
     nominal = within_count(path, count[one])
     due_on = load_calendar(settings.calendar_of(terms)).adjust(nominal, terms.convention)
-    spread = nominal[:, shared_by]
-    shifted = spread if due_on is nominal else due_on[:, shared_by]
-    return path[:, shared_by], spread, shifted
+    spread = nominal.take(shared_by, axis=1)
+    shifted = spread if due_on is nominal else due_on.take(shared_by, axis=1)
+    goes_on = spread if (count == rows).all() else path.take(shared_by, axis=1)
+    return goes_on, spread, shifted
 
 
 def _fees(fee_minor: int, count: Ints, rows: int) -> Ints:

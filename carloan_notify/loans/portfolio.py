@@ -16,16 +16,20 @@ from carloan_notify.loans.allocation import (
 )
 from carloan_notify.loans.change_table import read_changes
 from carloan_notify.loans.delinquency import Pauses, read_pauses
-from carloan_notify.loans.grid import NO_DATE, Dates, Grid, Ints
+from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+from carloan_notify.loans.overpayment import Overpaid
 from carloan_notify.loans.payments import Payments, received
 from carloan_notify.loans.penalty import PenaltyRule
 from carloan_notify.loans.position import Columns, Position
-from carloan_notify.loans.schedule import build_schedules
+from carloan_notify.loans.schedule import NEEDED, schedules
 from carloan_notify.loans.status_settings import StandingSettings
 from carloan_notify.loans.supplied import SuppliedTable, supplied_table
 
-CHUNK = 32_768
-"""Loans computed at once: keeps memory flat."""
+CHUNK = 8_192
+"""Supplied schedules laid out at once: keeps memory flat."""
+BATCH = 131_072
+"""Loans looked up at once; their schedules are computed in smaller parts, one after the other."""
+_NOTHING = empty(FINDINGS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ class Portfolio:
         ids = loans["loan_id"]
         changes = empty(CHANGES) if tables.changes is None else tables.changes
         active = loans["loan_id"][loans["status"] == "active"]
-        ours = pd.Index(active).get_indexer(pd.Index(changes["loan_id"])) >= 0
+        ours = named_in(changes["loan_id"], active)
         _, notes = read_changes(changes[~ours], loans[loans["status"] != "active"], settings.schedule)
         payments, supplied, found = None, None, [notes]
         pauses, notes = read_pauses(changes, ids)
@@ -77,19 +81,26 @@ class Portfolio:
 
     def batches(self, loan_at: Ints) -> Iterator[tuple[list[Position], pd.DataFrame]]:
         """What the active loans at these places owe, and FINDINGS, some thousand loans at a time."""
-        size = self.supplied.count if self.supplied is not None else self.loans["term_months"].to_numpy()
-        by_size = loan_at[np.argsort(size[loan_at], kind="stable")]
-        for begin in range(0, len(by_size), CHUNK):
-            batch = by_size[begin : begin + CHUNK]
-            yield self._computed(batch) if self.supplied is None else self._supplied(batch, self.supplied)
+        if self.supplied is None:
+            most = 4 * CHUNK if self._applies_overpayments else BATCH  # all their schedules are kept at once
+            for batch in _batches(loan_at, self.loans["term_months"].to_numpy(), most):
+                yield from self._computed(batch)
+        else:
+            for batch in _batches(loan_at, self.supplied.count, CHUNK):
+                yield self._supplied(batch, self.supplied)
+
+    @property
+    def _applies_overpayments(self) -> bool:
+        return self.settings.allocation.overpayment == "applied"
 
     def pauses_of(self, loan_at: Ints) -> Pauses:
         """The pauses of these loans."""
-        place = np.full(len(self.loans), -1)
-        place[loan_at] = np.arange(len(loan_at))
-        at = place[self.pauses.loan_at]
-        mine = at >= 0
-        return Pauses(at[mine], self.pauses.starts_on[mine], self.pauses.ends_on[mine])
+        known = self.pauses.loan_at  # ascending
+        begin = np.searchsorted(known, loan_at)
+        count = np.searchsorted(known, loan_at, side="right") - begin
+        rows = np.arange(count.sum()) + np.repeat(begin - (np.cumsum(count) - count), count)
+        at = np.repeat(np.arange(len(loan_at)), count)
+        return Pauses(at, self.pauses.starts_on[rows], self.pauses.ends_on[rows])
 
     def inert_columns(self, loan_at: Ints) -> Columns:
         """STANDING columns of loans from which nothing is due."""
@@ -102,34 +113,39 @@ class Portfolio:
             "settled_on": np.where(settled, payments.last_on, NO_DATE),
         }
 
-    def _computed(self, loan_at: Ints) -> tuple[list[Position], pd.DataFrame]:
-        rows = self.loans.iloc[loan_at]
-        ids, positions = pd.Index(rows["loan_id"]), []
-        mine = self.changes[ids.get_indexer(pd.Index(self.changes["loan_id"])) >= 0]
-        grids, problems = build_schedules(rows, mine if len(mine) else None, self.settings.schedule)
-        found = [problems]
-        for grid in grids:
-            at = loan_at[ids.get_indexer(pd.Index(grid.loan_ids))]
-            rule = self._rule(at)
-            if self.payments is None:
-                paid = self.loans["paid_to_date_minor"].to_numpy()[at]
-                owed = owed_after_total(grid, paid, rule, self.as_of)
-                positions.append(Position(at, grid, grid_numbers(grid), owed, no_dates(at), paid))
-            else:
-                position, notes = self._paid(at, grid, grid_numbers(grid), self.payments.take(at))
-                positions.append(position)
-                found.append(notes)
-        return positions, stack(found, FINDINGS)
+    def _computed(self, loan_at: Ints) -> Iterator[tuple[list[Position], pd.DataFrame]]:
+        rows = self.loans[[name for name in (*NEEDED, "status") if name in self.loans]].iloc[loan_at]
+        mine = self.changes[named_in(self.changes["loan_id"], rows["loan_id"])]
+        if self.payments is not None and self._applies_overpayments:
+            overpaid = Overpaid(rows, self.payments.take(loan_at), self._rule(loan_at), self.settings)
+            grids, problems = overpaid.schedules(mine)
+            places = pd.Index(rows["loan_id"])
+            yield [], problems
+            for grid in grids:
+                yield self._settled_by(loan_at[places.get_indexer(pd.Index(grid.loan_ids))], grid)
+            return
+        for part in schedules(rows, mine if len(mine) else None, self.settings.schedule):
+            positions, notes = self._settled_by(part.at, part.grid)
+            yield positions, stack([part.findings, notes], FINDINGS)
+
+    def _settled_by(self, at: Ints, grid: Grid) -> tuple[list[Position], pd.DataFrame]:
+        """The position of loans with computed schedules, and FINDINGS."""
+        if self.payments is not None:
+            position, notes = self._paid(at, grid, grid_numbers(grid), self.payments.take(at))
+            return [position], notes
+        paid = self.loans["paid_to_date_minor"].to_numpy()[at]
+        owed = owed_after_total(grid, paid, self._rule(at), self.as_of)
+        return [Position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
 
     def _supplied(self, loan_at: Ints, table: SuppliedTable) -> tuple[list[Position], pd.DataFrame]:
-        empty = table.count[loan_at] == 0
+        missing = table.start[loan_at + 1] == table.start[loan_at]
         found = findings(
             "installments_missing",
-            list(self.loans["loan_id"].iloc[loan_at[empty]]),
+            list(self.loans["loan_id"].iloc[loan_at[missing]]),
             "an active loan has no usable installments; export them or correct them",
             place="installments.loan_id",
         )
-        at = loan_at[~empty]
+        at = loan_at[~missing]
         schedule = table.schedule(at)
         if self.payments is None:
             owed = owed_after_installment_paid(schedule.grid, schedule.paid_minor, self._rule(at), self.as_of)
@@ -155,6 +171,18 @@ class Portfolio:
         return AllocationRule(
             self.settings.allocation.steps, PenaltyRule.of(rates, self.settings.delinquency)
         )
+
+
+def named_in(ids: pd.Series, loan_ids: pd.Series) -> Flags:
+    """Which ids are among the loans'; looks nothing up where there are none, because texts cost most."""
+    return ids.isin(loan_ids).to_numpy(dtype=bool) if len(ids) else np.zeros(0, dtype=bool)
+
+
+def _batches(loan_at: Ints, size: Ints, most: int) -> Iterator[Ints]:
+    """At most so many loans at a time, those with as many installments together."""
+    by_size = loan_at[np.argsort(size[loan_at], kind="stable")]
+    for begin in range(0, len(by_size), most):
+        yield by_size[begin : begin + most]
 
 
 def grid_numbers(grid: Grid) -> Ints:

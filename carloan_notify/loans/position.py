@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,14 +35,25 @@ class Position:
     settled_on: Dates
     paid_minor: Ints
 
+    @cached_property
+    def due(self) -> Ints:
+        """Due dates as day numbers, shape (k, n), as `allocation.due_days`."""
+        return due_days(self.grid)
+
+    @cached_property
+    def unpaid_minor(self) -> Ints:
+        """Unpaid principal, interest and fees of each installment, shape (k, n)."""
+        return self.owed.installment_minor
+
 
 def standing_columns(
     position: Position, settings: DelinquencySettings, pauses: Pauses, as_of: date
 ) -> Columns:
     """STANDING columns of a position's loans, except loan_id; `settled` (flags) in place of status."""
-    grid, unpaid = position.grid, position.owed.installment_minor
-    past = due_days(grid) < day_number(as_of)
-    coming, late = (unpaid > 0) & ~past, (unpaid > 0) & past
+    grid, unpaid = position.grid, position.unpaid_minor
+    past, is_open = position.due < day_number(as_of), unpaid > 0
+    late = is_open & past
+    coming = is_open & ~past
     columns: Columns = {}
     for name, chosen in (("next", coming), ("oldest", late)):
         row, found = _first(chosen)
@@ -51,15 +63,16 @@ def standing_columns(
         columns[f"{name}_due_minor"] = _pick(unpaid, row, found, np.int64(0))
     del columns["oldest_due_minor"]
     oldest = columns["oldest_due_on"]
-    paused = paused_days(oldest, settings.grace_days, pauses, as_of)
-    past_due = np.maximum(days_past_due(oldest, as_of, settings.dpd_convention) - paused, 0)
+    convention = settings.dpd_convention
+    paused = paused_days(oldest, settings.grace_days, pauses, as_of, convention)
+    past_due = np.maximum(days_past_due(oldest, as_of, convention) - paused, 0)
     penalty = position.owed.penalty_minor
-    settled = (grid.count > 0) & (penalty == 0) & ~(unpaid > 0).any(axis=0)
+    settled = (grid.count > 0) & (penalty == 0) & ~is_open.any(axis=0)
     return columns | {
         "settled": settled,
         "settled_on": np.where(settled, position.settled_on, NO_DATE),
         "installments": grid.count,
-        "overdue_minor": np.where(past, unpaid, 0).sum(axis=0),
+        "overdue_minor": (unpaid * past).sum(axis=0),
         "days_past_due": past_due,
         "bucket": buckets(delinquent_days(past_due, settings), settings.bucket_edges),
         "penalty_minor": penalty,
@@ -70,16 +83,17 @@ def standing_columns(
 
 def dues_of(position: Position, until: int) -> Columns:
     """Unpaid installments due up to day number `until`: DUES columns, with `loan_at` in place of loan_id."""
-    grid, unpaid = position.grid, position.owed.installment_minor
-    row, loan = np.nonzero((unpaid > 0) & (due_days(grid) <= until))
-    at = (row, loan)
+    grid, unpaid = position.grid, position.unpaid_minor
+    at = np.flatnonzero((position.due <= until) & (unpaid > 0))
+    row, loan = np.divmod(at, max(len(grid), 1))
+    total = sum(part.take(at) for part in (grid.principal_minor, grid.interest_minor, grid.fees_minor))
     return {
         "loan_at": position.loan_at[loan],
-        "installment_no": position.numbers[at],
-        "due_on": grid.due_on[at],
-        "original_due_on": grid.original_due_on[at],
-        "total_minor": grid.principal_minor[at] + grid.interest_minor[at] + grid.fees_minor[at],
-        "unpaid_minor": unpaid[at],
+        "installment_no": position.numbers[row, loan],
+        "due_on": grid.due_on.take(at),
+        "original_due_on": grid.original_due_on.take(at),
+        "total_minor": np.asarray(total),
+        "unpaid_minor": unpaid.take(at),
     }
 
 
@@ -89,50 +103,45 @@ class Sheet:
     def __init__(self, loans: pd.DataFrame) -> None:
         """Every loan starts with its own status and nothing due."""
         self._loans = loans
-        self._cells = {name: _blank(kind, len(loans)) for name, kind in STANDING.items()}
-        self._cells["status"] = loans["status"].to_numpy(dtype=object).copy()
-        self._cells["bucket"][:] = "M0"
+        rows = len(loans)
+        own = ("loan_id", "status", "bucket")
+        self._cells = {name: _blank(kind, rows) for name, kind in STANDING.items() if name not in own}
+        self._cells["bucket"] = np.full(rows, "M0", dtype=object)
         none = {name: np.zeros(0, dtype=kind) for name, kind in DUES.items() if kind != TEXT}
         self._dues: list[Columns] = [none | {"loan_at": np.zeros(0, dtype=np.int64)}]
-        self._known = np.zeros(len(loans), dtype=bool)
+        self._settled, self._known = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
 
     def write(self, loan_at: Ints, columns: Columns) -> None:
         """Fill columns of the loans at these places; they are known from now on."""
         self._known[loan_at] = True
-        settled = columns.pop("settled", None)
-        if settled is not None:
-            self._cells["status"][loan_at[settled]] = "settled"
         for name, values in columns.items():
-            self._cells[name][loan_at] = values
+            cells = self._settled if name == "settled" else self._cells[name]
+            cells[loan_at] = values
 
     def add_dues(self, dues: Columns) -> None:
-        """Take over unpaid installments."""
+        """Take over unpaid installments; each loan's in order of due date."""
         self._dues.append(dues)
 
     def standing(self) -> pd.DataFrame:
         """STANDING of the known loans, in the order of the loans table."""
-        known: Flags | slice = slice(None) if self._known.all() else self._known
-        columns = {name: cells[known] for name, cells in self._cells.items() if name != "loan_id"}
-        ids = self._loans["loan_id"][known].reset_index(drop=True)
-        return pd.DataFrame({"loan_id": ids, **columns}).astype(dict(STANDING))
+        status = self._loans["status"]
+        own = {"loan_id": self._loans["loan_id"], "status": status.mask(self._settled, "settled")}
+        frame = pd.DataFrame({**own, **self._cells}, copy=False)
+        kept = frame if self._known.all() else frame[self._known].reset_index(drop=True)
+        return kept[list(STANDING)].astype(dict(STANDING))
 
     def dues(self) -> pd.DataFrame:
         """DUES by loan, in the order of the loans table, and due date."""
-        names = ["loan_at", *list(DUES)[1:]]
-        joined = {name: np.concatenate([part[name] for part in self._dues]) for name in names}
-        loan_at = joined.pop("loan_at")
-        order = np.lexsort((joined["installment_no"], joined["due_on"], loan_at))
-        ids = self._loans["loan_id"].take(loan_at[order]).reset_index(drop=True)
-        columns = {name: values[order] for name, values in joined.items()}
-        return pd.DataFrame({"loan_id": ids, **columns}).astype(dict(DUES))
+        loan_at = np.concatenate([part["loan_at"] for part in self._dues])
+        order = np.argsort(loan_at, kind="stable")
+        columns: dict[str, Any] = {"loan_id": self._loans["loan_id"].take(loan_at[order]).array}
+        for name in list(DUES)[1:]:
+            columns[name] = np.concatenate([part[name] for part in self._dues])[order].astype(DUES[name])
+        return pd.DataFrame(columns, copy=False)
 
 
 def _blank(kind: str, rows: int) -> npt.NDArray[Any]:
-    if kind == DATE:
-        return np.full(rows, NO_DATE)
-    if kind == TEXT:
-        return np.full(rows, "", dtype=object)
-    return np.zeros(rows, dtype=kind)
+    return np.full(rows, NO_DATE.astype(kind)) if kind == DATE else np.zeros(rows, dtype=kind)
 
 
 def _first(chosen: Flags) -> tuple[Ints, Flags]:

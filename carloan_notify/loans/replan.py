@@ -51,7 +51,7 @@ def objections(state: Running, asked: Asked, row: Ints) -> Texts:
         deferral & (row >= plan.count),
         row >= plan.count,
         asked.effective_on < plan.dates.start_on,
-        row < state.locked,
+        row < state.locked - prepayment,  # a further prepayment joins that of its period
         misfit,
         prepayment & (asked.number >= after),
     ]
@@ -126,7 +126,6 @@ def _with_dates(state: Running, asked: Asked, row: Ints, calendar: Calendar) -> 
     due_on = np.where(fresh, shifted, plan.due_on)
     end_on = np.where(fresh, due_on if plan.terms.shift_moves_interest else nominal, plan.dates.end_on)
     at_row = moves_dates(asked) & (rows == row)
-    fee = plan.fees[0]
     return replace(
         state,
         regular_end_on=np.where(at_row | ~fresh, state.regular_end_on, end_on),
@@ -136,7 +135,7 @@ def _with_dates(state: Running, asked: Asked, row: Ints, calendar: Calendar) -> 
             nominal_on=nominal,
             due_on=due_on,
             dates=replace(plan.dates, end_on=end_on),
-            fees=np.where((rows >= plan.count) & (rows < count), fee, plan.fees),
+            fees=np.where((rows >= plan.count) & (rows < count), plan.fee, plan.fees),
         ),
     )
 

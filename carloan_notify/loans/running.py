@@ -24,7 +24,8 @@ class Running:
 
     The path gives the due date of any row: `path_on` is row 0's month (or date), `path_day` the anchor day.
     `regular_end_on` is where a period would have ended had no change moved it. `rate_steps` are the days on
-    which the rate moves (NaT: never) and by how much. Rows below `locked` may not change again.
+    which the rate moves (NaT: never) and by how much. Rows below `locked` may not change again,
+    except that the last of them takes further prepayments.
     """
 
     plan: Plan

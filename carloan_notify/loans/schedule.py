@@ -14,7 +14,7 @@ from carloan_notify.loans.change_table import read_changes
 from carloan_notify.loans.change_values import ChangeType
 from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
 from carloan_notify.loans.due_dates import within_count
-from carloan_notify.loans.grid import Flags, Grid
+from carloan_notify.loans.grid import Flags, Grid, Ints
 from carloan_notify.loans.plan import Plan, plan
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.supplied_amounts import COLUMN as STEPS_COLUMN
@@ -36,8 +36,9 @@ NEEDED = (
 )
 HARMLESS = ("change_unknown_loan", "change_to_settled_loan")
 """Findings that strike a change but not the loan."""
-CHUNK = 50_000
-"""Loans computed at once: keeps memory flat and the arrays of one row in the processor's cache."""
+CHUNK = 8_192
+"""Loans computed at once: keeps memory flat and what is worked on in the processor's cache."""
+_NONE = Grid.from_frame(empty(SCHEDULE))
 
 
 @dataclass(frozen=True)
@@ -81,49 +82,56 @@ def build_schedules(
 ) -> tuple[list[Grid], pd.DataFrame]:
     """Schedules of LOANS after their CHANGES, and FINDINGS.
 
-    The grids hold at most 50,000 loans of one product and method each, in no particular order. Every loan is
+    The grids hold at most CHUNK loans of one product and method each, in no particular order. Every loan is
     either in exactly one grid or named by a finding that excludes it. A loan's schedule depends on its own
     rows only.
     Raises CalendarError where a convention needs a year that its calendar does not know.
     """
-    computed = _computed(loans, changes, settings)
-    return computed.grids, computed.findings
+    pieces = list(schedules(loans, changes, settings))
+    grids = [piece.grid for piece in pieces if len(piece.grid)]
+    return grids, stack([piece.findings for piece in pieces], FINDINGS)
 
 
 def describe_changes(
     loans: pd.DataFrame, changes: pd.DataFrame, settings: ScheduleSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What each change altered, before and after (CHANGE_EFFECTS), and the FINDINGS of `build_schedules`."""
-    computed = _computed(loans, changes, settings)
-    return computed.effects, computed.findings
+    pieces = list(schedules(loans, changes, settings))
+    told = stack([piece.effects for piece in pieces], CHANGE_EFFECTS)
+    return told, stack([piece.findings for piece in pieces], FINDINGS)
 
 
 @dataclass(frozen=True, eq=False)
-class _Computed:
-    grids: list[Grid]
+class Schedules:
+    """Schedules of some loans: `at` (n,) are their labels in the loans frame's index.
+
+    `findings` also concern loans of no grid; `effects` (CHANGE_EFFECTS) say what changes altered.
+    """
+
+    grid: Grid
+    at: Ints
     findings: pd.DataFrame
     effects: pd.DataFrame
 
 
-def _computed(loans: pd.DataFrame, changes: pd.DataFrame | None, settings: ScheduleSettings) -> _Computed:
+def schedules(
+    loans: pd.DataFrame, changes: pd.DataFrame | None, settings: ScheduleSettings
+) -> Iterator[Schedules]:
+    """The same as `build_schedules`, some thousand loans at a time; a grid may be empty."""
     usable, problems = usable_loans(_slim(loans), settings)
     rows = empty(CHANGES) if changes is None else changes
     sound_rows, bad_rows = read_changes(rows, loans, settings)
     excluded = bad_rows.loc[~bad_rows["code"].isin(HARMLESS), "loan_id"]
     usable = usable[~_named(usable, excluded)]
-    grids, found, effects = [], [problems, bad_rows], []
+    nothing, nobody = empty(CHANGE_EFFECTS), np.zeros(0, dtype=np.int64)
+    yield Schedules(_NONE, nobody, stack([problems, bad_rows], FINDINGS), nothing)
     changed = _named(usable, sound_rows["loan_id"])
     for group in _groups(usable[~changed], settings):
-        grid, misfit = _unchanged(group, settings)
-        grids.append(grid)
-        found.append(misfit)
+        grid, kept, misfit = _unchanged(group, settings)
+        yield Schedules(grid, group.index.to_numpy()[kept], misfit, nothing)
     for group in _groups(usable[changed], settings):
-        grid, misfit, told = _changed(group, sound_rows, settings)
-        grids.append(grid)
-        found.append(misfit)
-        effects.append(told)
-    filled = [grid for grid in grids if len(grid)]
-    return _Computed(filled, stack(found, FINDINGS), stack(effects, CHANGE_EFFECTS))
+        grid, kept, misfit, told = _changed(group, sound_rows, settings)
+        yield Schedules(grid, group.index.to_numpy()[kept], misfit, told)
 
 
 def _named(loans: pd.DataFrame, ids: "pd.Series[str]") -> Flags:
@@ -133,19 +141,19 @@ def _named(loans: pd.DataFrame, ids: "pd.Series[str]") -> Flags:
     return loans["loan_id"].isin(ids.to_numpy(dtype=object)).to_numpy()
 
 
-def _unchanged(group: pd.DataFrame, settings: ScheduleSettings) -> tuple[Grid, pd.DataFrame]:
+def _unchanged(group: pd.DataFrame, settings: ScheduleSettings) -> tuple[Grid, Flags, pd.DataFrame]:
     rows = int(group["term_months"].max())
     supplied, misfit = supplied_amounts(group, rows, settings)
     computed = plan(group, supplied, settings)
     computed = replace(computed, original_on=computed.nominal_on)
     kept = ~_named(group, misfit["loan_id"])
     grid = grid_of(computed, amounts(computed))
-    return (grid if kept.all() else grid.take(kept)), misfit
+    return (grid if kept.all() else grid.take(kept)), kept, misfit
 
 
 def _changed(
     group: pd.DataFrame, changes: pd.DataFrame, settings: ScheduleSettings
-) -> tuple[Grid, pd.DataFrame, pd.DataFrame]:
+) -> tuple[Grid, Flags, pd.DataFrame, pd.DataFrame]:
     own = changes[changes["loan_id"].isin(group["loan_id"])]
     extended = own[own["type"] == ChangeType.EXTENSION].groupby("loan_id")["number"].sum()
     rows = int((group["term_months"] + group["loan_id"].map(extended).fillna(0).astype("int64")).max())
@@ -156,7 +164,8 @@ def _changed(
     kept = done.sound & ~_named(group, misfit["loan_id"])
     final = replace(done.plan, original_on=within_count(done.plan.original_on, done.plan.count))
     found = Amounts(done.plan.fixed_principal, done.plan.fixed_interest, done.plan.level)
-    return grid_of(final, found).take(kept), stack([misfit, done.findings], FINDINGS), done.effects
+    notes = stack([misfit, done.findings], FINDINGS)
+    return grid_of(final, found).take(kept), kept, notes, done.effects
 
 
 def schedule_frame(grids: list[Grid]) -> pd.DataFrame:

@@ -24,18 +24,21 @@ class InstallmentState(StrEnum):
     UPCOMING = "upcoming"
 
 
-def statement(tables: LoanTables, settings: StandingSettings, as_of: date) -> tuple[pd.DataFrame, pd.DataFrame]:
+def statement(
+    tables: LoanTables, settings: StandingSettings, as_of: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every installment of these loans as it stands on `as_of` (STATEMENT), and FINDINGS.
 
-    An installment due on `as_of` itself is upcoming. Computed and supplied basis; a snapshot has no schedule:
-    finding `statement_needs_schedule`.
+    An installment due on `as_of` itself is upcoming. Loans of every status have one, after their changes.
+    Computed and supplied basis; a snapshot has no schedule: finding `statement_needs_schedule`.
     """
     loans, notes = usable(tables.loans)
     if settings.schedule.basis == "snapshot":
         text = "a snapshot has no schedule; use the computed or the supplied basis"
         lost = findings("statement_needs_schedule", list(loans["loan_id"]), text, place="schedule.basis")
         return stack([], STATEMENT), stack([notes, lost], FINDINGS)
-    portfolio = Portfolio.of(loans, tables, settings, as_of)
+    # A settled loan's changes are its history; only to a running loan does a portfolio apply them.
+    portfolio = Portfolio.of(loans.assign(status="active"), tables, settings, as_of)
     rows, found = [], [notes, portfolio.notes]
     for positions, problems in portfolio.batches(np.arange(len(loans))):
         rows += [_rows(position, as_of) for position in positions]

@@ -39,7 +39,7 @@ class SuppliedTable:
 
     def schedule(self, loans: npt.NDArray[np.intp]) -> SuppliedSchedule:
         """The schedules of the loans at these positions."""
-        count = self.count[loans]
+        count = self.start[1:][loans] - self.start[:-1][loans]
         loan_at = np.repeat(np.arange(len(loans)), count)
         row_at = np.arange(len(loan_at)) - np.repeat(np.cumsum(count) - count, count)
         rows = self.start[:-1][loans][loan_at] + row_at
@@ -54,7 +54,7 @@ class SuppliedTable:
         due_on[row_at, loan_at] = self.due_on[rows]
         principal = cells(self.money["principal_minor"])
         grid = Grid(
-            loan_ids=self.loan_ids.to_numpy(dtype=object)[loans],
+            loan_ids=self.loan_ids.iloc[loans].to_numpy(dtype=object),
             count=count,
             due_on=due_on,
             original_due_on=due_on,

@@ -84,7 +84,7 @@ def settle(
     for step in waterfall.steps:
         mask = (overdue & step.overdue) | (current & step.current)
         for_step = take(np.where(mask, owed[list(step.components)], 0), left)
-        taken[list(step.components)] = for_step
+        taken[list(step.components)] += for_step
         left = left - for_step.sum(axis=(0, 1))
     return taken, left
 

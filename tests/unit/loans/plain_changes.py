@@ -142,7 +142,7 @@ class PlainRunning:
     def usable(self, row: int, change: PlainChange) -> int:
         if change.on < self.begin:
             raise RefusedError("change_before_disbursement")
-        if row < self.locked:
+        if row < self.locked - (change.kind == "prepayment"):
             raise RefusedError("changes_overlap")
         return row
 

@@ -180,6 +180,28 @@ def test_a_prepayment_shortens_the_term_or_the_installment() -> None:
     assert shorter["principal_minor"].sum() == smaller["principal_minor"].sum() == 1_200_000
 
 
+def test_an_extension_after_a_spread_first_installment_keeps_the_fee() -> None:
+    terms = ProductTerms(fee_per_installment=Decimal(3))
+    extended = after(("deferral", "2026-01-05", "1 spread"), ("extension", "2026-02-05", "2"), terms=terms)
+    assert extended["fees_minor"].tolist() == [0, 600, *[300] * 12]
+
+
+def test_a_second_prepayment_joins_the_first_of_its_period() -> None:
+    early, late = (
+        ("prepayment", "2026-03-10", "5000.00 shorter_term"),
+        ("prepayment", "2026-03-20", "700.00 shorter_term"),
+    )
+    none, one, other, both = after(), after(early), after(late), after(early, late)
+    saved = none["interest_minor"][2] - one["interest_minor"][2]
+    saved_too = none["interest_minor"][2] - other["interest_minor"][2]
+    assert (
+        both["interest_minor"][2] == none["interest_minor"][2] - saved - saved_too < none["interest_minor"][2]
+    )
+    assert both["principal_minor"][2] == none["principal_minor"][2] + 570_000
+    assert both["principal_minor"].sum() == 1_200_000
+    assert len(both) <= len(one) < len(none)
+
+
 def test_flat_interest_follows_the_principal_that_is_left() -> None:
     flat = replace(LOAN, repayment_method="flat")
     changed = after(("prepayment", "2026-03-15", "4500.00 smaller_installment"), loan=flat)
