@@ -1,17 +1,22 @@
-"""The command line as its users have it: a subprocess, a folder made by `init`."""
+"""The command line as its users have it: a folder made by `init`, a subprocess or, for breadth, this process."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
+
+from carloan_notify.cli.main import main
 
 NIGHT = "2026-11-23T02:00:00+08:00"
 MORNING = "2026-11-23T10:00:00+08:00"
@@ -90,6 +95,33 @@ class Lender:
         return path
 
 
+class Desk(Lender):
+    """The same command line without the second that an interpreter takes: `main`, as the console script calls it."""
+
+    def run(self, *args: str, code: int = 0, stdin: str = "") -> Done:
+        """Run one command in the folder; its exit code must be `code`."""
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(self.folder), redirect_stdout(out), redirect_stderr(err), _given(self.env, stdin):
+            ended = _ending(args)
+        done = Done(ended, out.getvalue(), err.getvalue())
+        assert ended == code, f"exit {ended}, wanted {code}: {done.err[-2000:]}{done.out[-2000:]}"
+        assert "Traceback" not in done.err
+        return done
+
+
+@contextmanager
+def _given(env: Mapping[str, str], stdin: str) -> Iterator[None]:
+    with mock.patch.dict(os.environ, env), mock.patch.object(sys, "stdin", io.StringIO(stdin)):
+        yield
+
+
+def _ending(args: Sequence[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
 def assert_reconciles(counts: Mapping[str, Any]) -> None:
     """The two sums that must hold for every night, and that no row is lost."""
     assert (
@@ -114,3 +146,28 @@ def lender(fresh_folder: Path, tmp_path: Path) -> Lender:
     folder = tmp_path / "lender"
     shutil.copytree(fresh_folder, folder)
     return Lender(folder)
+
+
+@pytest.fixture
+def desk(lender: Lender) -> Desk:
+    """The folder of `lender`, served by this process."""
+    return Desk(lender.folder)
+
+
+@pytest.fixture(scope="session")
+def night_before(fresh_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose night was planned at 02:00 and sent at 10:00; copied, never used itself."""
+    folder = tmp_path_factory.mktemp("night") / "lender"
+    shutil.copytree(fresh_folder, folder)
+    desk = Desk(folder)
+    desk.night("2026-11-23")
+    desk.send(MORNING)
+    return folder
+
+
+@pytest.fixture
+def after(night_before: Path, tmp_path: Path) -> Desk:
+    """The morning after, in a folder of its own."""
+    folder = tmp_path / "lender"
+    shutil.copytree(night_before, folder)
+    return Desk(folder)

@@ -1,0 +1,197 @@
+"""Guards through `run`: an implausible night queues nothing, says why, and passes only by name."""
+
+import csv
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
+
+FIRST, SECOND = "2026-11-23", "2026-11-24"
+EXPORT = Path("export")
+Table = list[dict[str, str]]
+
+
+@pytest.fixture
+def desk(lender: Lender) -> Desk:
+    """A lender with two tables and two rules: quick nights."""
+    values = yaml.safe_load((lender.folder / "config.yaml").read_text(encoding="utf-8"))
+    sources = {name: values["sources"][name] for name in ("loans", "payments")}
+    rules = [rule for rule in values["rules"] if "due" in rule["notice"] and "event" not in rule["when"]][:2]
+    lender.configure(sources=sources, rules=rules)
+    return Desk(lender.folder)
+
+
+def read(desk: Lender, name: str) -> Table:
+    with (desk.folder / EXPORT / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(desk: Lender, name: str, rows: Table, header: list[str] | None = None) -> None:
+    with (desk.folder / EXPORT / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, header or list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def export_of(desk: Lender, day: str, edit: Callable[[Table], Table] = lambda rows: rows) -> None:
+    """Today's loans, as a lender's export would have them on `day`."""
+    write(desk, "loans", edit([row | {"data_date": day} for row in read(desk, "loans")]))
+
+
+def guards(desk: Lender, **options: Any) -> None:
+    """Change some guards and leave the others."""
+    values = yaml.safe_load((desk.folder / "config.yaml").read_text(encoding="utf-8"))
+    desk.configure(guards=values["guards"] | options)
+
+
+def stopped(desk: Lender, as_of: str, guard: str) -> str:
+    """The night stops at this guard, alone, and nothing is queued; what stderr says."""
+    before = desk.messages() if (desk.folder / "ledger.db").exists() else []
+    now = f"{as_of}T10:00:00+08:00"
+    done = desk.run("run", "--as-of", as_of, "--now", now, "--format", "json", code=5)
+    assert done.json["status"] == "stopped"
+    assert done.json["guards_tripped"] == [guard]
+    assert desk.messages() == before
+    assert f"--accept {guard}" in done.err
+    return done.err
+
+
+def accepted(desk: Lender, as_of: str, guard: str) -> None:
+    """The night passes when the guard is accepted by name, and the audit knows who did it and why."""
+    report = desk.night(as_of, "--accept", guard, "--reason", "checked, ticket 4711")
+    assert report["status"] == "finished"
+    assert report["guards_accepted"] == [guard]
+    (row,) = desk.run("audit", "show", "--kind", "guard.accepted", "--format", "json").json
+    assert guard in str(row)
+    assert "ticket 4711" in str(row)
+
+
+def test_yesterdays_export(desk: Desk) -> None:
+    guards(desk, max_export_age_days=0)
+    said = stopped(desk, SECOND, "export_stale")
+    assert "The loan export is of 2026-11-23, 1 days before the business date; 0 are allowed." in said
+    accepted(desk, SECOND, "export_stale")
+
+
+def test_export_is_dated_by_its_file_without_a_column(desk: Desk) -> None:
+    guards(desk, export_date_column="")
+    far = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011 - the file was written today
+    done = desk.run("run", "--as-of", far, "--now", f"{far}T02:00:00+08:00", "--format", "json", code=5)
+    assert "export_stale" in done.json["guards_tripped"]
+
+
+def test_same_export_again(desk: Desk) -> None:
+    desk.night(FIRST)
+    said = stopped(desk, SECOND, "same_export")
+    assert "The content of the input is the same as that of 2026-11-23." in said
+    accepted(desk, SECOND, "same_export")
+
+
+def test_half_the_rows(desk: Desk) -> None:
+    desk.night(FIRST)
+    export_of(desk, SECOND, lambda rows: rows[: len(rows) // 2])
+    said = stopped(desk, SECOND, "row_drop")
+    assert "30 loans were read after 61 on 2026-11-23; a fall of 10.0% is allowed." in said
+    accepted(desk, SECOND, "row_drop")
+
+
+def test_payments_file_empty(desk: Desk) -> None:
+    desk.night(FIRST)
+    header = list(read(desk, "payments")[0])
+    export_of(desk, SECOND)
+    write(desk, "payments", [], header)
+    guards(desk, overdue_jump_loans=1000, max_reject_rate=0.5)
+    said = stopped(desk, SECOND, "no_new_payments")
+    assert "No payments were read after 799 on 2026-11-23." in said
+    accepted(desk, SECOND, "no_new_payments")
+
+
+def test_payments_file_missing_sends_nothing_and_cannot_be_accepted(desk: Desk) -> None:
+    desk.night(FIRST)
+    waiting = desk.messages("--state", "queued")
+    (desk.folder / EXPORT / "payments.csv").unlink()
+    export_of(desk, SECOND)
+    args = ("run", "--as-of", SECOND, "--now", f"{SECOND}T10:00:00+08:00", "--accept", "no_new_payments")
+    assert "payments.csv: no such file" in desk.run(*args, code=2).err
+    (desk.folder / EXPORT / "payments.csv").touch()
+    assert "payments.csv: is empty, without even a header row" in desk.run(*args, code=2).err
+    (desk.folder / EXPORT / "payments.csv").unlink()
+    assert "payments.csv: no such file" in desk.run("send", "--now", MORNING, code=2).err
+    assert desk.messages("--state", "queued") == waiting
+
+
+def test_payments_of_last_month(desk: Desk) -> None:
+    guards(desk, payment_age_from_loans=10)
+    write(desk, "payments", [row for row in read(desk, "payments") if row["paid_on"] < "2026-11-01"])
+    said = stopped(desk, FIRST, "no_new_payments")
+    assert "7 days are allowed" in said
+
+
+def test_overdue_share_tripled(desk: Desk) -> None:
+    desk.night(FIRST)
+    export_of(desk, SECOND)
+    recent = [row for row in read(desk, "payments") if row["paid_on"] < "2026-06-01"]
+    write(desk, "payments", [*recent, read(desk, "payments")[-1]])
+    said = stopped(desk, SECOND, "overdue_jump")
+    assert "of active loans are overdue after" in said
+    accepted(desk, SECOND, "overdue_jump")
+
+
+def test_too_many_rejects(desk: Desk) -> None:
+    guards(desk, max_reject_rate=0.001)
+    said = stopped(desk, FIRST, "reject_rate")
+    assert "4 of 860 input rows were rejected; 0.1% are allowed." in said
+    assert list((desk.folder / "reports").glob("rejects-*.csv"))
+    accepted(desk, FIRST, "reject_rate")
+
+
+@pytest.mark.parametrize("period", ["daily", "monthly"])
+def test_cost_caps(desk: Desk, period: str) -> None:
+    guards(desk, **{f"{period}_cost_cap_minor": 100})
+    said = stopped(desk, FIRST, f"{period}_cost_cap")
+    assert "minor units with tonight's messages; the cap is 100" in said
+    accepted(desk, FIRST, f"{period}_cost_cap")
+
+
+def test_far_more_messages_than_on_other_mondays(desk: Desk) -> None:
+    desk.configure(rules=[{"notice": "due_today", "when": {"days_before_due": 0}}])
+    guards(desk, message_slack=0, cost_slack_minor=0, overdue_jump_factor=100)
+    for monday in ("2026-11-02", "2026-11-09", "2026-11-16"):
+        export_of(desk, monday)
+        desk.night(monday, "--accept", "same_export")
+    export_of(desk, FIRST)
+    done = desk.run("run", "--as-of", FIRST, "--now", NIGHT, "--format", "json", code=5)
+    assert done.json["guards_tripped"] == ["message_count", "cost"]
+    assert "--accept message_count" in done.err
+    assert "--accept cost" in done.err
+
+
+def test_one_accepted_guard_of_two_is_not_enough(lender: Lender) -> None:
+    guards(lender, max_reject_rate=0.001, daily_cost_cap_minor=1)
+    done = lender.run("run", "--as-of", FIRST, "--now", NIGHT, "--accept", "reject_rate", code=5)
+    assert "STOPPED" in done.out
+    assert "accepted" in done.out
+    assert "--accept daily_cost_cap" in done.err
+    assert "--accept reject_rate" not in done.err
+    assert lender.messages() == []
+
+
+def test_dry_run_and_preview_show_the_guard(desk: Desk) -> None:
+    guards(desk, daily_cost_cap_minor=1)
+    args = ("--as-of", FIRST, "--now", NIGHT)
+    assert desk.run("run", "--dry-run", *args, "--format", "json", code=5).json["status"] == "dry run"
+    assert "daily_cost_cap" in desk.run("preview", *args, "--html", "tonight.html").out
+    page = (desk.folder / "tonight.html").read_text(encoding="utf-8")
+    assert '<p class="stopped"><b>daily_cost_cap</b>' in page
+
+
+def test_unknown_guard_is_refused_before_anything_is_read(desk: Desk) -> None:
+    done = desk.run("run", "--as-of", FIRST, "--now", NIGHT, "--accept", "all", "--accept", "rowdrop", code=2)
+    assert "--accept all: no such guard; the guards are export_stale, same_export" in done.err
+    assert "--accept rowdrop: no such guard" in done.err
+    assert not (desk.folder / "ledger.db").exists()

@@ -1,0 +1,127 @@
+"""The morning after: send one message again, and stop messages to a person."""
+
+import csv
+import io
+
+import pytest
+
+from tests.e2e.after import AS_OF, AT, YES, audited, one, pay
+from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
+
+
+def test_resend_by_message_and_again_by_loan(after: Desk) -> None:
+    first = one(after, "due_today")
+    done = after.run("resend", "--message", first["message_id"], *YES, "--format", "json")
+    (row,) = done.json
+    assert row["resend_of"] == first["message_id"]
+    assert "Earlier attempts" in done.err
+    assert after.send(MORNING)["accepted"] == 1
+
+    again = after.run("resend", "--loan", first["loans"], "--notice", "due_today", *YES, "--format", "csv")
+    assert next(csv.DictReader(io.StringIO(again.out)))["resend_of"] == row["message_id"]
+    sent = after.messages("--loan", first["loans"], "--notice", "due_today")
+    assert len({message["message_id"] for message in sent}) == 3
+    assert {message["reason"] for message in sent} == {"", "handset lost, ticket 4711"}
+    assert after.night(AS_OF)["queued"] == 0  # a resend is not a licence to tell it again
+
+
+def test_resend_asks_first(after: Desk) -> None:
+    message_id = one(after, "due_today")["message_id"]
+    args = ("resend", "--message", message_id, "--reason", "x", *AT)
+    assert "interrupted" in after.run(*args, stdin="n\n", code=130).err
+    assert len(after.messages("--notice", "due_today", "--state", "queued")) == 0
+    after.run(*args, stdin="y\n")
+    assert len(after.messages("--notice", "due_today", "--state", "queued")) == 1
+
+
+def test_resend_is_refused_when_paid(after: Desk) -> None:
+    first = one(after, "overdue_3")
+    pay(after, first["loans"])
+    (row,) = after.run("resend", "--message", first["message_id"], *YES, "--format", "json", code=1).json
+    assert row["message_id"] == ""
+    assert "has been paid" in row["refusal"]
+
+
+def test_resend_is_refused_when_opted_out(after: Desk) -> None:
+    first = one(after, "due_today")
+    customer = f"C2{first['loans'][-4:]}"
+    after.run("suppress", "add", "--customer", customer, "--class", "service", "--reason", "asked by phone")
+    (row,) = after.run("resend", "--message", first["message_id"], *YES, "--format", "json", code=1).json
+    assert row["message_id"] == ""
+    assert row["refusal"]
+
+
+def test_resend_to_a_number_that_changed_is_refused(after: Desk) -> None:
+    first = one(after, "due_today")
+    loans = after.folder / "export" / "loans.csv"
+    number = int(first["loans"][-4:])
+    text = loans.read_text(encoding="utf-8").replace(f"{10_000_000_000 + number}", "10000009999")
+    loans.write_text(text, encoding="utf-8")
+    done = after.run("resend", "--message", first["message_id"], *YES, code=2)
+    assert "no longer has that number; the next `run` uses the new one" in done.err
+
+
+def test_resend_of_what_never_left_is_refused(lender: Lender) -> None:
+    desk = Desk(lender.folder)
+    desk.night(AS_OF)
+    first = one(desk, "overdue_3", "queued")
+    with (lender.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
+        file.write(f"P-BAD,{first['loans']},2026-11-22,one thousand\n")
+    assert desk.send(MORNING)["cancelled"] == 1  # whether it is paid can no longer be told
+    done = desk.run("resend", "--message", first["message_id"], *YES, code=2)
+    assert "it never left and its notice is free again; the next `run` tells it" in done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--message", "NOBODY"), "message NOBODY: not in the ledger"),
+        (("--loan", "L0", "--notice", "due_today"), "loan L0: due_today was never queued"),
+        (("--loan", "L0"), "give either --message, or --loan and --notice"),
+        (
+            ("--message", "M", "--loan", "L0", "--notice", "n"),
+            "give either --message, or --loan and --notice",
+        ),
+    ],
+)
+def test_resend_of_nothing(after: Desk, args: tuple[str, ...], said: str) -> None:
+    assert said in after.run("resend", *args, *YES, code=2).err
+
+
+def test_suppress_add_list_remove(after: Desk) -> None:
+    loan = one(after, "due_in_7_days")["loans"]
+    args = ("--customer", f"C2{loan[-4:]}", "--reason", "asked by phone")
+    assert after.run("suppress", "add", *args).out == "added\n"
+    assert after.run("suppress", "add", *args).out == "stands already\n"
+    (row,) = after.run("suppress", "list", "--format", "json").json
+    assert row["reason"] == "asked by phone"
+    assert "C2" not in row["customer_ref"]  # kept by keyed hash only
+    assert after.run("suppress", "remove", *args).out == "removed\n"
+    assert after.run("suppress", "remove", *args, code=1).out == "there was none\n"
+    assert after.run("suppress", "list", "--format", "json").json == []
+    (row,) = after.run("suppress", "list", "--all", "--format", "json").json
+    assert row["removed_at"]
+    assert len(audited(after, "suppression.added")) == len(audited(after, "suppression.removed")) == 1
+
+
+def test_suppressed_number_is_told_nothing(lender: Lender) -> None:
+    desk = Desk(lender.folder)  # before the first night: the ledger is made for it
+    desk.run("suppress", "add", "--phone", "+86 100 0000 0001", "--reason", "wrong number")
+    desk.run("suppress", "add", "--phone", "10000000002", "--class", "marketing", "--reason", "asked")
+    rows = desk.run("preview", "--as-of", AS_OF, "--now", NIGHT, "--format", "json").json
+    decisions = {row["loan_id"]: row["decision"] for row in rows}
+    assert decisions["AD2026000001"] == "suppressed"
+    assert decisions["AD2026000002"] == "queued"  # the bill is no advertisement
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "give a phone or a customer, exactly one of them"),
+        (("--phone", "+8613800138000", "--customer", "C1"), "exactly one of them"),
+        (("--phone", "call me"), "--phone: unknown_character; write it as"),
+        (("--customer", "C1", "--class", "all"), "'all' is not one of"),
+    ],
+)
+def test_suppress_needs_one_subject(after: Desk, args: tuple[str, ...], said: str) -> None:
+    assert said in after.run("suppress", "add", *args, "--reason", "x", code=2).err

@@ -1,0 +1,88 @@
+"""The boundary: whatever happens becomes an exit code and a sentence."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+
+from carloan_notify import errors
+from carloan_notify.cli.main import COMMANDS, cli, main, report_bug
+
+OUTCOMES: dict[str, tuple[BaseException | None, int, str]] = {
+    "nothing": (None, 0, ""),
+    "config": (errors.ConfigError(["a.b: wrong; mend it", "c: too"]), 2, "a.b: wrong; mend it\nc: too"),
+    "account": (errors.AccountError("no balance"), 1, "carloan-notify: no balance"),
+    "locked": (errors.LockedError("miriam runs"), 4, "carloan-notify: miriam runs"),
+    "guard": (errors.GuardError("implausible"), 5, "carloan-notify: implausible"),
+    "usage": (click.UsageError("give --this"), 2, "Error: give --this"),
+    "interrupt": (KeyboardInterrupt(), 130, "carloan-notify: interrupted"),
+    "abort": (click.Abort(), 130, "carloan-notify: interrupted"),
+    "exit": (SystemExit(7), 7, ""),
+    "bug": (RuntimeError("+8613800138000 is secret"), 3, "carloan-notify: a bug (RuntimeError); please report it with"),
+}  # fmt: skip
+
+
+def command_that(act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command `boom`, found as the real ones are: by its module's name."""
+
+    @click.command()
+    @click.pass_context
+    def command(ctx: click.Context) -> None:
+        found = act()
+        if isinstance(found, int):
+            ctx.exit(found)
+
+    monkeypatch.setitem(sys.modules, "carloan_notify.cli.boom", SimpleNamespace(command=command))
+    monkeypatch.setitem(COMMANDS, "boom", ("boom", "Goes wrong."))
+
+
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_outcome_becomes_exit_code(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    error, code, said = OUTCOMES[case]
+
+    def act() -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    command_that(act, monkeypatch)
+    with pytest.raises(SystemExit) as ended:
+        main(["boom"])
+    assert ended.value.code == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
+    assert "Traceback" not in told.err
+    assert "13800138000" not in told.err
+
+
+def test_code_of_a_command_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    command_that(lambda: 5, monkeypatch)
+    with pytest.raises(SystemExit) as ended:
+        main(["boom"])
+    assert ended.value.code == 5
+
+
+def test_bug_report_is_private_and_holds_no_values(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ValueError, match="138") as caught:
+        int("+8613800138000 is no number")
+    path = report_bug(caught.value)
+    text = path.read_text(encoding="utf-8")
+    assert path.parent == tmp_path
+    assert path.stat().st_mode & 0o077 == 0
+    assert text.splitlines()[0].startswith("carloan-notify ")
+    assert text.endswith("ValueError\n")
+    assert "test_bug_report" in text
+    assert "13800138000" not in text.replace('int("+8613800138000', "")  # source lines are, values are not
+
+
+def test_commands_are_listed_without_importing_them() -> None:
+    context = click.Context(cli)
+    assert cli.list_commands(context) == sorted(COMMANDS)
+    assert cli.get_command(context, "nothing") is None
