@@ -14,6 +14,8 @@ import yaml
 from carloan_notify.config.model import AppSettings
 from carloan_notify.errors import ConfigError
 
+_SECRET = re.compile("password|secret|token|key|values|url", re.IGNORECASE)
+"""Options whose value is not repeated in an error: it may be a credential."""
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -106,12 +108,15 @@ def _sentence(item: Any, data: Any) -> str:  # noqa: ANN401 - pydantic's error d
 
 
 def _given(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionary
-    value = item.get("input")
-    return (
-        f" (given: {value!r})"
-        if isinstance(value, str | int | float) and item["type"] != "value_error"
-        else ""
-    )
+    """The value that was given, where showing it helps and gives nothing away."""
+    value, told = item.get("input"), item["type"] != "value_error"
+    if not told or not isinstance(value, str | int | float) or any(map(_is_secret, item["loc"])):
+        return ""
+    return f" (given: {value!r})"
+
+
+def _is_secret(part: int | str) -> bool:
+    return isinstance(part, str) and _SECRET.search(part) is not None
 
 
 def _dotted(location: tuple[int | str, ...], data: Any) -> tuple[str, list[str]]:  # noqa: ANN401 - YAML data

@@ -1,16 +1,19 @@
 """From a plan and what became of it to the night's report."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from carloan_notify.delivery.summary import DrainSummary
+from carloan_notify.loans.compare import DIFFERS
 from carloan_notify.messages.render import RenderCode
 from carloan_notify.pipeline.plan import Plan
 from carloan_notify.records import Decision, GuardResult
 from carloan_notify.reports.night import NightReport
+
+TOLD_DIFFERENCES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,15 @@ def make_report(
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
         advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),
+        schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
+
+
+def _differences(findings: pd.DataFrame) -> Iterator[str]:
+    """Loan, first differing installment and by how much, for the first loans that differ."""
+    rows = findings[findings["code"] == DIFFERS].head(TOLD_DIFFERENCES)
+    yield from rows["loan_id"] + ": " + rows["value"]
 
 
 def _pairs(rows: pd.DataFrame, first: str, second: str) -> dict[tuple[str, str], int]:

@@ -96,7 +96,10 @@ def compared_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str,
     if len(unable):
         raise SourceError("\n".join(f"loan {row['loan_id']}: {row['message']}" for row in frame_rows(unable)))
     digits = house.settings.schedule.currency_exponent
-    return [{name: _edge(name, value, digits) for name, value in row.items()} for row in frame_rows(rows)]
+    return [
+        {name.replace("_minor", ""): _edge(name, value, digits) for name, value in row.items()}
+        for row in frame_rows(rows)
+    ]
 
 
 def _rows(tables: LoanTables, settings: StandingSettings, as_of: date) -> list[dict[str, Any]]:

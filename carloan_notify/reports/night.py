@@ -41,7 +41,9 @@ class NightReport:
 
     `reasons` counts suppressed and held notices by (decision, reason), `by_notice` queued ones by
     (notice, channel), `findings` by code. `unlisted_codes` are provider answers no table knows,
-    `advice` says what a person must do, `template_failures` which templates failed, where, and how to mend them.
+    `advice` says what a person must do, `template_failures` which templates failed, where, and how to mend them,
+    `schedule_differences` where the lender's own installments differ from the recomputed ones (the first so many;
+    `findings` counts them all).
     """
 
     run_id: str
@@ -61,6 +63,7 @@ class NightReport:
     stopped_by: str = ""
     advice: tuple[str, ...] = ()
     template_failures: tuple[str, ...] = ()
+    schedule_differences: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -122,5 +125,6 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "guards_accepted": list(report.accepted_guards),
         "unlisted_codes": list(report.unlisted_codes),
         "template_failures": list(report.template_failures),
+        "schedule_differences": list(report.schedule_differences),
         "stopped_by": report.stopped_by,
     }

@@ -80,4 +80,5 @@ def _closing(report: NightReport) -> Iterable[str]:
     if report.unlisted_codes:
         yield f"Answers that no code table knows (messages kept as unknown): {', '.join(report.unlisted_codes)}"
     yield from report.template_failures
+    yield from (f"Supplied schedule differs: {line}" for line in report.schedule_differences)
     yield from report.advice

@@ -142,6 +142,18 @@ def test_secret_in_a_problem_is_not_repeated() -> None:
     assert not any("hunter2" in problem for problem in problems(values))
 
 
+def test_number_given_for_a_secret_is_not_repeated() -> None:
+    provider = {
+        "type": "http",
+        "request": {"url": "https://gateway.example/send"},
+        "answer": {"code": "code", "codes": {"accepted": ["0"]}},
+        "values": {"password": 48151623},
+    }
+    found = problems(changed(delivery={"providers": {"main": provider}, "channels": {"sms": ["main"]}}))
+    assert any("values.password" in line for line in found)
+    assert "48151623" not in " ".join(found)
+
+
 @pytest.mark.parametrize(
     ("event", "table"), [("payment_received", "payments"), ("due_day_changed", "changes")]
 )
