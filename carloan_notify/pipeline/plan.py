@@ -90,7 +90,7 @@ def contact_history(
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str]) -> pd.DataFrame:
-    named = rows["customer_ref"].map(customers).fillna("").astype(frames.TEXT)
+    named = rows["customer_ref"].map(lambda ref: customers.get(ref, "")).astype(frames.TEXT)
     return rows.assign(customer_id=named).drop(columns="customer_ref")
 
 

@@ -10,7 +10,7 @@ from carloan_notify.config.sample import sample_values
 from carloan_notify.delivery.simulator.presets import simulator_settings
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.records import Channel
-from tests.e2e.conftest import Lender
+from tests.e2e.conftest import Desk, Lender
 
 LOANS = (
     "loan_id,customer_id,borrower_name,phone,principal,annual_rate,term_months,disbursed_on,first_due_on,due_day,"
@@ -29,7 +29,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def two_loans(lender: Lender, simulator: Simulator) -> Lender:
+def two_loans(desk: Desk, simulator: Simulator) -> Lender:
     values = sample_values()
     values["sources"] = {
         "loans": {"path": "export/loans.csv", "fictitious_phones": True},
@@ -39,8 +39,8 @@ def two_loans(lender: Lender, simulator: Simulator) -> Lender:
         "channels": {"sms": ["sim_sms"], "voice": ["sim_voice"]},
         "providers": {f"sim_{channel}": simulator_settings(simulator.url, channel) for channel in Channel},
     }
-    (lender.folder / "config.yaml").write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
-    return lender
+    (desk.folder / "config.yaml").write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    return desk
 
 
 def export(lender: Lender, day: str, paid_late: int, paid_last: int, extra: tuple[str, ...] = ()) -> None:

@@ -64,7 +64,7 @@ def test_the_day_is_that_of_utc() -> None:
 
 @given(st.text(min_size=1), st.integers(0, 8191), st.integers(30, 60_000))
 def test_every_link_comes_back(loan_id: str, installment_no: int, days: int) -> None:
-    now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=days)
+    now = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=days)
     link = pay_link(SETTINGS, KEY, loan_id=loan_id, installment_no=installment_no, now=now)
     until = now.date() + timedelta(days=30)
     assert verify_link(link, KEY, now) == LinkClaim(
