@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
@@ -18,7 +18,7 @@ from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.paid import PaidWatch, WatchedOutbox
-from carloan_notify.records import AuditEvent, SendResult
+from carloan_notify.records import AuditEvent
 
 NIGHT = "night"
 """The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
@@ -27,12 +27,7 @@ FINISHED = "finished"
 _log = structlog.get_logger()
 
 
-def drain(
-    house: House,
-    ledger: Ledger,
-    watch: PaidWatch,
-    on_answers: Callable[[Sequence[SendResult]], None] | None = None,
-) -> DrainSummary:
+def drain(house: House, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
     """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
     with _politely_stopped() as stop, closing(watch):
         surroundings = Surroundings(
@@ -42,7 +37,6 @@ def drain(
             stop=stop,
             kill_switch=house.path(house.settings.delivery.kill_switch_file),
             before_send=watch.screen,
-            on_answers=on_answers,
         )
         channels = build_channels(house.settings.delivery)
         outbox = WatchedOutbox(ledger, watch)

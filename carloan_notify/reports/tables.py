@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+from carloan_notify.spreadsheets import looks_like_formula
 
 
 def print_rows(
@@ -40,7 +40,7 @@ def print_json(value: Any, stream: IO[str]) -> None:  # noqa: ANN401 - any JSON 
 def csv_cell(value: object) -> str:
     """A cell that no spreadsheet takes for a formula; a plain negative number stays a number."""
     text = "" if value is None else str(value)
-    if text.startswith(FORMULA_STARTS) and not _is_number(text):
+    if looks_like_formula(text) and not _is_number(text):
         return "'" + text
     return text
 

@@ -6,7 +6,8 @@ from typing import Final
 
 import pandas as pd
 
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+from carloan_notify.spreadsheets import looks_like_formula
+
 _COLUMNS: Final = ("table", "file", "line", "column", "value", "code", "cure")
 
 
@@ -23,4 +24,4 @@ def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
 
 
 def _inert(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return f"'{cell}" if looks_like_formula(cell) else cell
