@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test soak lint bench clean
+.PHONY: demo test coverage soak lint bench clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -15,6 +15,9 @@ demo: $(STAMP)  ## a full night on a sample portfolio and the built-in simulator
 	$(BIN)/python -m carloan_notify.cli.main demo
 
 test: $(STAMP)  ## the whole suite
+	$(BIN)/python -m pytest -n 2
+
+coverage: $(STAMP)  ## the same, traced: twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 
 soak: $(STAMP)  ## the long runs: hundreds of kills, four senders and 20,000 messages
