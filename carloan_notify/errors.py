@@ -39,7 +39,13 @@ class TemplateError(CarloanNotifyError):
 
 
 class LedgerError(CarloanNotifyError):
-    """The ledger cannot be opened, written or trusted."""
+    """The ledger cannot be opened or trusted, or does not hold what was asked for."""
+
+
+class LedgerUnavailableError(LedgerError):
+    """The ledger's database fails while it is in use: disk full, locked, gone. What was committed is kept."""
+
+    exit_code = EXIT_FAILED_ITEMS
 
 
 class AccountError(CarloanNotifyError):

@@ -50,14 +50,22 @@ class MessageState(StrEnum):
 class Outcome(StrEnum):
     """A provider's answer for one message, as the dispatcher needs to know it.
 
-    RETRYABLE and THROTTLED mean *definitely not sent*. UNKNOWN means the request left and nobody can say;
-    it is never sent again by itself.
+    Of what was *definitely not sent*, RETRYABLE may be tried again soon, THROTTLED once the whole queue has
+    slowed down, APART at once in another request (this one was refused for one of its messages, or was full),
+    NOT_TONIGHT once the network's cap on that number has run out, TEMPLATE and ACCOUNT once a person has mended
+    the template or the account. REJECTED is for good; BLOCKED is too, because the number
+    refuses messages, and it is suppressed. UNKNOWN means the request left and nobody can say; it is never
+    sent again by itself.
     """
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    BLOCKED = "blocked"
     RETRYABLE = "retryable"
     THROTTLED = "throttled"
+    APART = "apart"
+    NOT_TONIGHT = "not_tonight"
+    TEMPLATE = "template"
     ACCOUNT = "account"
     UNKNOWN = "unknown"
 
@@ -155,7 +163,11 @@ class SendResult:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the network says later. `message_id` is ours when the provider echoes it, else empty."""
+    """What the network says later. `message_id` is ours when the provider echoes it, else empty.
+
+    `phone` (E.164) tells the messages of a batch apart that share one `provider_ref`. `blocked` means that
+    the number refuses messages for good. `detail` is a readable reason.
+    """
 
     provider: str
     provider_ref: str
@@ -164,6 +176,47 @@ class Receipt:
     code: str
     detail: str
     occurred_at: datetime
+    phone: str = field(default="", repr=False)
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a borrower sends back. `reply_id` is the provider's own, "" when it gives none.
+
+    `phone` is the sender in E.164. `message_id` is ours when the provider says which message is answered,
+    else empty. `opted_out` means that the provider itself took it for an opt-out. `received_at` is aware UTC.
+    """
+
+    provider: str
+    reply_id: str
+    phone: str = field(repr=False)
+    text: str = field(repr=False)
+    received_at: datetime
+    message_id: str = ""
+    opted_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """A request that a provider makes to us. `url` is the public one, as the provider wrote it.
+
+    Header names are in small letters.
+    """
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PushAnswer:
+    """What the provider wants to hear once everything is on disk."""
+
+    status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+    body: bytes = b"OK"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ FIGURES = ("queued", "accepted", "rejected", "unknown", "failed", "cancelled", "
 
 def print_demo(demo: "Demo", stream: IO[str]) -> None:
     """Every step of the night, as its people would see it."""
+    from carloan_notify.pipeline.keeping import RECEIPT_FIGURES
     from carloan_notify.pipeline.sending import summary_row
 
     _heading(stream, "02:00  The night is planned: nothing leaves yet, everybody sleeps")
@@ -39,7 +40,7 @@ def print_demo(demo: "Demo", stream: IO[str]) -> None:
     )
     print_rows(demo.reconciled, stream, "table", columns=("message_id", "notice", "provider", "found"))
     _heading(stream, "Receipts")
-    print_rows(demo.receipts, stream, "table")
+    print_rows(demo.receipts, stream, "table", columns=("provider", *RECEIPT_FIGURES))
     _heading(stream, "What the night came to")
     print_rows([{name: demo.figures[name] for name in FIGURES}], stream, "table")
     _closing(demo, stream)

@@ -97,14 +97,21 @@ def messages(
 @command.command()
 @click.pass_context
 def migrate(ctx: click.Context) -> None:
-    """Make the ledger, or bring it to this version's schema.
+    """Make the ledger, or bring it to this version's schema; a backup is taken first.
 
     \b
     Example:
       carloan-notify ledger migrate
     """
-    with open_house(ctx).open_ledger(create=True):
-        click.echo("the ledger is at this version's schema")
+    from carloan_notify.ledger.upkeep import migrate as bring_up
+    from carloan_notify.pipeline.lock import one_night
+
+    house = open_house(ctx)
+    with one_night(house, getpass.getuser(), "migrates the ledger"):
+        if house.has_ledger() and (made := bring_up(house.settings.ledger, house.folder, house.clock())):
+            click.echo(f"{made.path}: backup of the ledger as it was")
+        with house.open_ledger(create=True):
+            click.echo("the ledger is at this version's schema")
 
 
 @command.command()
@@ -118,13 +125,16 @@ def migrate(ctx: click.Context) -> None:
 def backup(ctx: click.Context, folder: Path | None) -> None:
     """Write an encrypted, checksummed copy of one moment while others go on working.
 
+    Take one after `run` and one after the day's last `send`: what leaves later is unknown when it is restored.
+
     \b
     Example:
       carloan-notify ledger backup --to /mnt/backup
     """
+    from carloan_notify.ledger.upkeep import back_up
+
     house = open_house(ctx)
-    with house.open_ledger() as ledger:
-        made = ledger.upkeep.backup(house.clock(), folder)
+    made = back_up(house.settings.ledger, house.folder, house.clock(), folder)
     click.echo(f"{made.path}: {made.rows} rows, sha256 {made.sha256}")
 
 
@@ -134,15 +144,23 @@ def backup(ctx: click.Context, folder: Path | None) -> None:
 def restore(ctx: click.Context, source: Path) -> None:
     """Put the backup SOURCE where ledger.url points; that place must be empty. It is verified first.
 
+    Messages that waited in it may have left since: they become unknown, for `reconcile`. The next `run` stops
+    until somebody accepts that the time since is missing (guard ledger_restored).
+
     \b
     Example:
-      carloan-notify ledger restore backups/ledger-20261123T020000Z.backup
+      carloan-notify ledger restore backups/ledger-3f9c21d0-20261123T020000.000000Z.backup
     """
     from carloan_notify.ledger.upkeep import restore as put_back
+    from carloan_notify.pipeline.lock import one_night
 
     house = open_house(ctx)
-    done = put_back(house.settings.ledger, house.folder, source, house.clock())
-    click.echo(f"{done.rows} rows as of {done.written_at}; now run: carloan-notify audit verify")
+    with one_night(house, getpass.getuser(), "restores the ledger"):
+        done = put_back(house.settings.ledger, house.folder, source, house.clock())
+    click.echo(
+        f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
+        "see reconcile; now run: carloan-notify audit verify"
+    )
 
 
 @command.command()
@@ -157,17 +175,22 @@ def restore(ctx: click.Context, source: Path) -> None:
 @click.confirmation_option(prompt="Delete messages and decisions of that age for good?")
 @click.pass_context
 def purge(ctx: click.Context, years: float) -> None:
-    """Delete messages and decisions older than so many years; the audit stays.
+    """Delete messages, decisions and replies older than so many years; the audit stays.
 
     \b
     Example:
       carloan-notify ledger purge --older-than 5 --yes
     """
+    from carloan_notify.pipeline.lock import one_night
+
     house = open_house(ctx)
     now = house.clock()
-    with house.open_ledger() as ledger:
+    with one_night(house, getpass.getuser(), "purges the ledger"), house.open_ledger() as ledger:
         gone = ledger.upkeep.purge(now - timedelta(days=years * DAYS_A_YEAR), now)
-    click.echo(f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts")
+    click.echo(
+        f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts, "
+        f"{gone.replies} replies, {gone.unread} unread records"
+    )
 
 
 @command.command()
@@ -175,16 +198,21 @@ def purge(ctx: click.Context, years: float) -> None:
 @click.confirmation_option(prompt="Erase everything personal of this customer for good?")
 @click.pass_context
 def erase(ctx: click.Context, customer_id: str) -> None:
-    """Erase a customer's phone, name and message texts; the chain stays valid and a record of the erasure stays.
+    """Erase a customer's phone, name, message texts and replies; the chain stays valid, as does a record of it.
 
     \b
     Example:
       carloan-notify ledger erase --customer C20001 --yes
     """
+    from carloan_notify.pipeline.lock import one_night
+
     house = open_house(ctx)
-    with house.open_ledger() as ledger:
+    with one_night(house, getpass.getuser(), "erases a customer"), house.open_ledger() as ledger:
         done = ledger.upkeep.erase(customer_id, getpass.getuser(), house.clock())
-    click.echo(f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled")
+    click.echo(
+        f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
+        f"erased {done.replies} replies, deleted {done.unread} unread records"
+    )
 
 
 @command.command()
@@ -214,11 +242,15 @@ def doctor(ctx: click.Context, form: str) -> None:
 def rotate_keys(ctx: click.Context) -> None:
     """Encrypt every message with a new key. Interrupted, it may simply run again; old keys serve old backups.
 
+    Refused while a sender holds messages: it knows the old keys only.
+
     \b
     Example:
       carloan-notify ledger rotate-keys --yes
     """
+    from carloan_notify.pipeline.lock import one_night
+
     house = open_house(ctx)
-    with house.open_ledger() as ledger:
+    with one_night(house, getpass.getuser(), "rotates the keys"), house.open_ledger() as ledger:
         ledger.upkeep.rotate_keys(getpass.getuser(), house.clock())
     click.echo(f"{house.path(house.settings.ledger.key_file)}: holds a new key; put a copy into your safe")

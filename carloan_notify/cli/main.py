@@ -1,5 +1,6 @@
 """The command itself: global options, lazy subcommands and the one boundary that turns errors into exit codes."""
 
+import errno
 import importlib
 import os
 import platform
@@ -24,9 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
     "preview": ("preview", "What would go out, and what is suppressed and why; writes nothing."),
-    "providers": ("providers", "List the configured providers or send one test message."),
-    "receipts": ("receipts", "Fetch or import delivery receipts."),
+    "providers": ("providers", "List, check or try the configured providers."),
+    "receipts": ("receipts", "Fetch, import or take delivery receipts and replies."),
     "reconcile": ("reconcile", "Settle messages whose fate is unknown."),
+    "replies": ("replies", "Take replies, and keep the work list they make."),
     "report": ("report", "What a night did."),
     "resend": ("resend", "Send one message or notice again, with a reason."),
     "run": ("run", "The night: plan, guard, queue, send, report."),
@@ -36,6 +38,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
     "templates": ("templates", "List, lint and show templates; count segments."),
 }
+
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""A file could not grow: the disk or its share of it is full."""
 
 
 class LazyGroup(click.Group):
@@ -131,6 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.EXIT_FAILED_ITEMS)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever gets here is a bug and says so
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            place = error.filename or "a file"
+            click.echo(f"carloan-notify: no room to write {place}; make room, then run it again", err=True)
+            sys.exit(errors.EXIT_FAILED_ITEMS)
         path = report_bug(error)
         click.echo(f"carloan-notify: a bug ({type(error).__name__}); please report it with {path}", err=True)
         sys.exit(errors.EXIT_BUG)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from carloan_notify.cli.main import Globals
     from carloan_notify.pipeline.build import House
 
@@ -65,6 +67,14 @@ def format_option(command: Command) -> Command:
     return click.option(
         "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
     )(command)
+
+
+def start_talking(ctx: click.Context) -> "Path":
+    """The configuration's path, with logging set up for a service: a line per request without being asked."""
+    options = cast("Globals", ctx.find_root().obj)
+    options.verbose = max(options.verbose, 1)
+    options.start_logging()
+    return options.config_path
 
 
 def open_house(ctx: click.Context, now: datetime | None = None) -> "House":

@@ -11,7 +11,7 @@ from carloan_notify.cli.options import format_option, now_option, open_house
 
 @click.group()
 def command() -> None:
-    """Fetch or import delivery receipts; they also settle messages whose fate was unknown.
+    """Fetch, import or take delivery receipts; they also settle messages whose fate was unknown.
 
     \b
     Example:
@@ -24,16 +24,24 @@ def command() -> None:
 @format_option
 @click.pass_context
 def pull(ctx: click.Context, now: datetime | None, form: str) -> None:
-    """Fetch receipts from every provider that hands them out. Any order, any number of times.
+    """Fetch receipts and replies from every provider that hands them out. Any order, any number of times.
+
+    A provider that hands nothing out is asked about accepted messages, where it can be asked. Problems are
+    told on standard error, and exit with 1.
 
     \b
     Example:
       carloan-notify receipts pull --format json
     """
-    from carloan_notify.pipeline.coming_back import RECEIPT_FIGURES, pull_receipts
+    from carloan_notify.cli.problems import Problems
+    from carloan_notify.pipeline.coming_back import pull_returns
+    from carloan_notify.pipeline.keeping import RECEIPT_FIGURES
     from carloan_notify.reports.tables import print_rows
 
-    print_rows(pull_receipts(open_house(ctx, now)), sys.stdout, form, columns=("provider", *RECEIPT_FIGURES))
+    problems = Problems()
+    rows = pull_returns(open_house(ctx, now), problems)
+    print_rows(rows, sys.stdout, form, columns=("provider", *RECEIPT_FIGURES))
+    ctx.exit(problems.exit_code)
 
 
 @command.command(name="import")
@@ -41,17 +49,39 @@ def pull(ctx: click.Context, now: datetime | None, form: str) -> None:
 @click.option(
     "--kind", required=True, help="A name under inbound.receipt_files: how the file's columns are called."
 )
+@now_option
 @format_option
 @click.pass_context
-def import_file(ctx: click.Context, path: Path, kind: str, form: str) -> None:
-    """Settle the receipts of a CSV, TSV or JSON file downloaded from a provider's portal.
+def import_file(ctx: click.Context, path: Path, kind: str, now: datetime | None, form: str) -> None:
+    """Settle the receipts of a CSV, TSV or JSON file from a provider's portal. Exits with 1 if a row is wrong.
 
     \b
     Example:
       carloan-notify receipts import portal-20261123.csv --kind main_portal
     """
-    from carloan_notify.pipeline.coming_back import RECEIPT_FIGURES, import_receipts
+    from carloan_notify.cli.problems import Problems
+    from carloan_notify.pipeline.coming_back import import_receipts
     from carloan_notify.reports.tables import print_rows
 
-    row = import_receipts(open_house(ctx), path, kind)
-    print_rows([row], sys.stdout, form, columns=("provider", *RECEIPT_FIGURES))
+    problems = Problems()
+    print_rows([import_receipts(open_house(ctx, now), path, kind, problems)], sys.stdout, form)
+    ctx.exit(problems.exit_code)
+
+
+@command.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of this machine to listen at.")
+@click.option("--port", default=8080, show_default=True, help="Port; 0 takes a free one.")
+@click.pass_context
+def listen(ctx: click.Context, host: str, port: int) -> None:
+    """Take what providers push (receipts and replies) at /NAME/PUSH_SECRET, until stopped. Speaks plain HTTP.
+
+    \b
+    Example:
+      carloan-notify receipts listen --port 8080
+    """
+    from carloan_notify.cli.listen import serve
+    from carloan_notify.cli.options import start_talking
+    from carloan_notify.pipeline.listening import application
+
+    app = application(start_talking(ctx))
+    serve(app, app.settings, host, port)

@@ -40,7 +40,7 @@ def command() -> None:
 @subject_options[3]
 @click.pass_context
 def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str) -> None:
-    """Stop messages to a number or a customer, of one class or of all.
+    """Stop messages to a number or a customer, of one class or of all; those that wait are cancelled.
 
     \b
     Example:
@@ -48,8 +48,9 @@ def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | N
     """
     from carloan_notify.pipeline.suppressing import suppress
 
-    fresh = suppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
-    click.echo("added" if fresh else "stands already")
+    done = suppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
+    waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
+    click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 
 
 @command.command()
@@ -57,9 +58,12 @@ def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | N
 @subject_options[1]
 @subject_options[2]
 @subject_options[3]
+@click.option("--was", default="", help="Which one, by the reason it was added for, where several stand.")
 @click.pass_context
-def remove(ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str) -> None:
-    """End a suppression.
+def remove(
+    ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str, was: str
+) -> None:
+    """End a suppression. Where a number is suppressed for several reasons, each is ended by itself.
 
     \b
     Example:
@@ -67,9 +71,10 @@ def remove(ctx: click.Context, phone: str, customer_id: str, message_class: str 
     """
     from carloan_notify.pipeline.suppressing import unsuppress
 
-    ended = unsuppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
-    click.echo("removed" if ended else "there was none")
-    ctx.exit(errors.EXIT_OK if ended else errors.EXIT_FAILED_ITEMS)
+    given = (phone, customer_id, message_class)
+    ended = unsuppress(open_house(ctx), given, getpass.getuser(), reason, was)
+    click.echo("there was none" if ended is None else f"removed: {ended}")
+    ctx.exit(errors.EXIT_FAILED_ITEMS if ended is None else errors.EXIT_OK)
 
 
 @command.command(name="list")

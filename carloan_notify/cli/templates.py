@@ -1,6 +1,8 @@
 """`templates`: for those who write them."""
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,39 +21,86 @@ def command() -> None:
 
 
 @command.command(name="list")
+@click.option("--variables", is_flag=True, help="List what a template may say instead.")
 @format_option
 @click.pass_context
-def list_templates(ctx: click.Context, form: str) -> None:
-    """Every template: notice, channel, language, version.
+def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
+    """Every template: notice, channel, language, version; or every variable, for our own or approved templates.
 
     \b
     Example:
       carloan-notify templates list --format csv
+      carloan-notify templates list --variables
     """
-    from carloan_notify.pipeline.authoring import template_rows
+    from carloan_notify.pipeline.authoring import template_rows, variable_rows
     from carloan_notify.reports.tables import print_rows
 
+    if variables:
+        print_rows(variable_rows(), sys.stdout, form)
+        return
     print_rows(
         template_rows(open_house(ctx)), sys.stdout, form, columns=("notice", "channel", "language", "version")
     )
 
 
 @command.command()
+@click.option("--provider", metavar="NAME", help="Check this provider's approved templates instead.")
+@click.option(
+    "--approved",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Approved texts as its console exports them, CSV or JSON with code and text; they replace `text`.",
+)
+@click.option(
+    "--variable-limit",
+    type=click.IntRange(min=1),
+    help="Most characters of a variable in your account, where it is not the published number.",
+)
 @format_option
 @click.pass_context
-def lint(ctx: click.Context, form: str) -> None:
+def lint(
+    ctx: click.Context, provider: str | None, approved: Path | None, variable_limit: int | None, form: str
+) -> None:
     """Check every template; exits with 1 if there is a finding.
+
+    With --provider: fill its approved texts with sample values, compare them with our own, and check them
+    against the provider's rules.
 
     \b
     Example:
       carloan-notify templates lint
+      carloan-notify templates lint --provider main --approved export.csv
     """
-    from carloan_notify.pipeline.authoring import lint_templates
+    if provider is None and (approved or variable_limit):
+        raise click.UsageError("--approved and --variable-limit go with --provider NAME")
+    if provider is None:
+        findings, columns = _own_findings(ctx)
+    else:
+        findings, columns = _approved_findings(ctx, provider, approved, variable_limit, form)
     from carloan_notify.reports.tables import print_rows
 
-    findings = lint_templates(open_house(ctx))
-    print_rows(findings, sys.stdout, form, columns=("code", "place", "message"))
+    print_rows(findings, sys.stdout, form, columns=columns)
     ctx.exit(errors.EXIT_FAILED_ITEMS if findings else errors.EXIT_OK)
+
+
+def _own_findings(ctx: click.Context) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    from carloan_notify.pipeline.authoring import lint_templates
+
+    return lint_templates(open_house(ctx)), ("code", "place", "message")
+
+
+def _approved_findings(
+    ctx: click.Context, provider: str, approved: Path | None, variable_limit: int | None, form: str
+) -> tuple[list[dict[str, str]], tuple[str, ...]]:
+    """The findings; in a table both texts stand below the message, where a column each would be too narrow."""
+    from carloan_notify.pipeline.approving import FINDING_COLUMNS, lint_approved
+
+    findings = lint_approved(open_house(ctx), provider, approved, variable_limit)
+    if form != "table":
+        return findings, FINDING_COLUMNS
+    for row in findings:
+        if row["ours"]:
+            row["message"] += f"\nours:     {row['ours']}\napproved: {row['approved']}"
+    return findings, ("code", "place", "message")
 
 
 @command.command()

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel.numbers import get_currency_precision
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from carloan_notify.config.approved import approved_problems
 from carloan_notify.delivery.settings import DeliverySettings
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.settings import LedgerSettings
@@ -149,7 +150,8 @@ class AppSettings(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        problems = [*self._rule_problems(), *self._source_problems()]
+        approved = approved_problems(self.delivery, self.rules, self.lender.country)
+        problems = [*self._rule_problems(), *self._source_problems(), *approved]
         if problems:
             raise ValueError("; ".join(problems))
         return self

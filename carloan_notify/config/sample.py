@@ -11,7 +11,8 @@ from carloan_notify.notices.ladder import DEFAULT_LADDER
 
 HEADER = """carloan-notify: every option, with its default where it is commented out.
 
-Relative paths start at the folder of this file. ${NAME} takes a value from the environment: write secrets so.
+Relative paths start at the folder of this file. ${NAME} takes a value from the environment, ${file:secrets/NAME}
+from a file that only its owner can read (chmod 600): write secrets so.
 Check the file with `carloan-notify config check`; `carloan-notify config schema` serves editors.
 Printed by `carloan-notify config example`."""
 

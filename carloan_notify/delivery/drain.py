@@ -14,16 +14,18 @@ from carloan_notify.delivery.lane import FRESH_S, Lane
 from carloan_notify.delivery.line import Answer, Line
 from carloan_notify.delivery.outbox import Outbox
 from carloan_notify.delivery.provider import Provider
-from carloan_notify.delivery.resilience import retry_wait
 from carloan_notify.delivery.settings import DeliverySettings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy, Tally
 from carloan_notify.delivery.surroundings import Surroundings, engaged
+from carloan_notify.delivery.waits import retry_waits
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
 GATHER_S: Final = 0.005
 """After the first answer, others are waited for this long or until half of the wire is free: one commit."""
 TICK_S: Final = 0.2
 """Longest sleep between looks at the stop event and the kill switch."""
+_Unrecorded = tuple[list[SendResult], str, datetime, dict[str, datetime], dict[str, int]]
+"""What `Outbox.record` is given."""
 
 
 class Drain:
@@ -44,13 +46,19 @@ class Drain:
         self._tally = Tally()
         self._stopped_by: StoppedBy | None = None
         self._bug: BaseException | None = None
-        self._unrecorded: list[tuple[list[SendResult], str, datetime, dict[str, datetime]]] = []
+        self._unrecorded: list[_Unrecorded] = []
         self._answers: queue.SimpleQueue[tuple[Lane, Line, Answer]] = queue.SimpleQueue()
         self._in_flight = 0
         self._claimed: dict[str, OutboundMessage] = {}
         providers = {provider.name: provider for listed in channels.values() for provider in listed}
         self._lines = {
-            name: Line(provider, settings.providers[name], settings.breaker, surroundings.monotonic)
+            name: Line(
+                provider,
+                settings.providers[name],
+                settings.breaker,
+                surroundings.monotonic,
+                settings.longest_throttle_s,
+            )
             for name, provider in providers.items()
         }
         self._lanes = [
@@ -87,7 +95,7 @@ class Drain:
             return True
         if waits:
             (self._around.sleep or self._around.stop.wait)(min([TICK_S, *waits]))
-        return bool(waits)
+        return bool(waits) or self._reason_to_stop() is not None  # a stop in between is seen by the next step
 
     def _reason_to_stop(self) -> StoppedBy | None:
         if self._around.stop.is_set():
@@ -158,7 +166,8 @@ class Drain:
 
     def _launch(self, lane: Lane, line: Line, room: int) -> None:
         """Last look, commit *sending*, hand over. What is committed and not handed over would be unknown."""
-        picked = lane.pick(line, room)
+        batches = lane.pick(line, room)
+        picked = [message for batch in batches for message in batch]
         screened = self._around.before_send(picked)
         self._forget(screened.cancelled)
         self._tally.cancelled += len(screened.cancelled)
@@ -166,12 +175,12 @@ class Drain:
         dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled}
         self._release([message_id for message_id in dropped if message_id in self._claimed])
         begun = self._begin(wanted, line)
-        going = [message for message in screened.to_send if message.message_id in begun]
-        lane.handed_over(len(going))
-        for start in range(0, len(going), line.provider.batch_limit):
-            batch = going[start : start + line.provider.batch_limit]
-            self._in_flight += 1
-            line.send(batch, lambda answer: self._answers.put((lane, line, answer)))
+        lane.handed_over(len(begun))
+        for batch in batches:
+            going = [message for message in batch if message.message_id in begun]
+            if going:
+                self._in_flight += 1
+                line.send(going, lambda answer: self._answers.put((lane, line, answer)))
 
     def _begin(self, message_ids: Sequence[str], line: Line) -> set[str]:
         if not message_ids:
@@ -194,10 +203,7 @@ class Drain:
         while not self._answers.empty():
             arrived.append(self._answers.get())
         self._in_flight -= len(arrived)
-        for line in self._lines.values():
-            answers = [(lane, answer) for lane, of, answer in arrived if of is line]
-            if answers:
-                self._record(line, answers)
+        self._record(arrived)
 
     def _first_answer(self, patience_s: float | None) -> list[tuple[Lane, Line, Answer]]:
         if not self._in_flight or patience_s is None:
@@ -216,21 +222,35 @@ class Drain:
             except queue.Empty:
                 return
 
-    def _record(self, line: Line, answers: Sequence[tuple[Lane, Answer]]) -> None:
-        """Commit one line's answers together. Planning retries comes first but cannot prevent it."""
-        results = [result for _, answer in answers for result in answer.results]
-        now = self._around.clock()
-        due: dict[str, datetime] = {}
+    def _record(self, arrived: Sequence[tuple[Lane, Line, Answer]]) -> None:
+        """Commit all that arrived, each line's together. Planning retries comes first but cannot prevent it."""
+        of_line = [
+            (line, [(la, an) for la, of, an in arrived if of is line]) for line in self._lines.values()
+        ]
+        told = [(line, answers, _results(answers)) for line, answers in of_line if answers]
+        now, due = self._around.clock(), [dict[str, datetime]() for _ in told]
+        self._unrecorded += [
+            (results, line.name, now, times, _tries(answers))
+            for (line, answers, results), times in zip(told, due, strict=True)
+        ]
         try:
-            for lane, answer in answers:
-                line.learn(answer.results)
-                waits = self._retry_waits(answer, lane, line)
-                due |= {message_id: now + timedelta(seconds=wait) for message_id, wait in waits.items()}
-                self._plan_retry(lane, waits)
+            for (line, answers, _), times in zip(told, due, strict=True):
+                self._plan(line, answers, now, times)
         finally:
-            self._unrecorded.append((results, line.name, now, due))
             self._write_down()
-        self._conclude(line, results, next((answer.bug for _, answer in answers if answer.bug), None))
+        for line, answers, results in told:
+            self._conclude(line, results, next((answer.bug for _, answer in answers if answer.bug), None))
+
+    def _plan(
+        self, line: Line, answers: Sequence[tuple[Lane, Answer]], now: datetime, due: dict[str, datetime]
+    ) -> None:
+        """Learn from a line's answers, and fill in when messages that were not sent may be tried again."""
+        for lane, answer in answers:
+            line.learn(answer)
+            elsewhere = lane.learn(line, answer.results)
+            waits = retry_waits(answer, elsewhere, self._settings.retry, line.pause, self._around.rng)
+            due |= {message_id: now + timedelta(seconds=wait) for message_id, wait in waits.items()}
+            self._plan_retry(lane, waits)
 
     def _write_down(self) -> None:
         """Commit answers in the order they came; what could not be written stays for the next attempt."""
@@ -244,25 +264,6 @@ class Drain:
         self._bug = self._bug or bug
         if self._bug is not None or any(result.outcome is Outcome.ACCOUNT for result in results):
             self._stopped_by = self._stopped_by or StoppedBy.ACCOUNT
-        if self._around.on_answers is not None:
-            self._around.on_answers(results)
-
-    def _retry_waits(self, answer: Answer, lane: Lane, line: Line) -> dict[str, float]:
-        """Seconds until each message that certainly was not sent may be tried again."""
-        elsewhere = lane.learn(line, answer.results)
-        if all(result.outcome is Outcome.ACCEPTED for result in answer.results):
-            return {}
-        attempts = {message.message_id: message.attempts + 1 for message in answer.batch}
-        waits: dict[str, float] = {}
-        for result in answer.results:
-            if result.message_id in elsewhere:
-                waits[result.message_id] = 0.0
-            elif result.outcome is Outcome.THROTTLED:
-                waits[result.message_id] = line.pause()
-            elif result.outcome in (Outcome.RETRYABLE, Outcome.ACCOUNT):
-                wait = retry_wait(attempts[result.message_id], self._settings.retry, self._around.rng)
-                waits[result.message_id] = max(wait, result.retry_after_s)
-        return waits
 
     def _plan_retry(self, lane: Lane, waits: Mapping[str, float]) -> None:
         """Come back for the retries that this drain can wait for."""
@@ -291,3 +292,17 @@ class Drain:
     def _forget(self, message_ids: Collection[str]) -> None:
         for message_id in message_ids:
             self._claimed.pop(message_id, None)
+
+
+def _tries(answers: Sequence[tuple[Lane, Answer]]) -> dict[str, int]:
+    """Which attempt each answer is about, where that matters: those that were not simply accepted."""
+    return {
+        message.message_id: message.attempts + 1
+        for _, answer in answers
+        if any(result.outcome is not Outcome.ACCEPTED for result in answer.results)
+        for message in answer.batch
+    }
+
+
+def _results(answers: Sequence[tuple[Lane, Answer]]) -> list[SendResult]:
+    return [result for _, answer in answers for result in answer.results]

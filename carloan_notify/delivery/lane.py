@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
+from carloan_notify.delivery.batches import Packing
 from carloan_notify.delivery.line import Line
 from carloan_notify.delivery.settings import CanarySettings
 from carloan_notify.delivery.summary import StoppedBy
@@ -13,8 +14,19 @@ from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 AHEAD: Final = 16
 """Claimed messages per message that can be on the wire."""
 LARGEST_CLAIM: Final = 2000
+LOOK_AHEAD: Final = 500
+"""Messages that do not fit into a request are passed over; after so many, the requests leave as they are."""
 FRESH_S: Final = 15.0
 """A claim older than this goes back: a message must not leave long after its expiry was looked at."""
+
+ELSEWHERE: Final = frozenset({Outcome.RETRYABLE, Outcome.TEMPLATE})
+"""Definitely not sent, for a reason that another provider need not share. A number's cap is no such reason:
+the person has heard enough."""
+
+SAME_AGAIN: Final = frozenset({Outcome.THROTTLED, Outcome.APART})
+"""Says nothing about the message; the same provider is asked again."""
+NO_CANARY: Final = SAME_AGAIN | {Outcome.TEMPLATE}
+"""Says nothing about the rest of the night: a refused template stops only its own messages."""
 
 
 class Lane:
@@ -67,20 +79,18 @@ class Lane:
         while self._retries and self._retries[0] <= now:
             heappop(self._retries)
 
-    def pick(self, line: Line, most: int) -> list[OutboundMessage]:
-        """Take up to `most` waiting messages that should go to this line now, in order."""
-        if not self._tried:  # then all waiting messages have the same choice
-            return self._take(most) if self.waiting and self._choice(self.waiting[0]) is line else []
-        picked: list[OutboundMessage] = []
-        left: list[OutboundMessage] = []
-        while self.waiting and len(picked) < most:
+    def pick(self, line: Line, most: int) -> list[list[OutboundMessage]]:
+        """Take up to `most` waiting messages that should go to this line now, packed into requests."""
+        packing = Packing(line.free, line.provider.batch_limit, line.key_of)
+        picked, left = 0, list[OutboundMessage]()
+        while self.waiting and picked < most and len(left) < LOOK_AHEAD:
             message = self.waiting.popleft()
-            (picked if self._choice(message) is line else left).append(message)
+            if self._choice(message) is line and packing.add(message):
+                picked += 1
+            else:
+                left.append(message)
         self.waiting.extendleft(reversed(left))
-        return picked
-
-    def _take(self, most: int) -> list[OutboundMessage]:
-        return [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        return packing.batches
 
     def allowance(self, line: Line) -> int:
         """How many messages the line may be given as far as threads and canary go."""
@@ -102,9 +112,9 @@ class Lane:
             self._learn_canary(results)
         elsewhere = set()
         for result in results:
-            if result.outcome is Outcome.RETRYABLE and self._other_line(line, result.message_id):
+            if result.outcome in ELSEWHERE and self._other_line(line, result.message_id):
                 elsewhere.add(result.message_id)
-            elif result.outcome is not Outcome.THROTTLED:
+            elif result.outcome not in SAME_AGAIN:
                 self._tried.pop(result.message_id, None)
         return elsewhere
 
@@ -113,9 +123,7 @@ class Lane:
         return len(self._canary_answers) < self._canary.size
 
     def _learn_canary(self, results: Sequence[SendResult]) -> None:
-        told = [
-            r.outcome for r in results if r.outcome is not Outcome.THROTTLED
-        ]  # that says nothing about them
+        told = [r.outcome for r in results if r.outcome not in NO_CANARY]  # that says nothing about them
         self._canary_left += len(results) - len(told)
         self._canary_answers += told
         if not self._canary_open:
@@ -125,6 +133,8 @@ class Lane:
 
     def _choice(self, message: OutboundMessage) -> Line:
         """The first healthy line that has not refused the message, else the first healthy, else the first."""
+        if len(self.lines) == 1:
+            return self.lines[0]
         tried = self._tried.get(message.message_id, set())
         healthy = [line for line in self.lines if line.healthy]
         untried = [line for line in healthy if line.name not in tried]

@@ -33,8 +33,12 @@ class Outbox(Protocol):
         provider: str,
         now: datetime,
         retry_at: Mapping[str, datetime] | None = None,
+        tries: Mapping[str, int] | None = None,
     ) -> None:
-        """Sending → the outcome's state; RETRYABLE, THROTTLED and ACCOUNT → retryable, due at `retry_at`."""
+        """Sending → the outcome's state; what was not sent → retryable, due at `retry_at`.
+
+        `tries` is which attempt an answer is about: "not sent" of an earlier one changes nothing.
+        """
 
     def release(self, message_ids: Sequence[str], now: datetime) -> None:
         """Claimed → queued: nothing was sent, no attempt is counted."""

@@ -1,22 +1,36 @@
 """The whole contract between the dispatcher and a provider; `contract.check_provider` drives any of them.
 
 A provider answers every expected fault with a value. What it cannot know it calls UNKNOWN, never a guess:
-RETRYABLE and THROTTLED promise that the message did not leave.
+RETRYABLE, THROTTLED, APART, NOT_TONIGHT, TEMPLATE and ACCOUNT promise that the message did not leave.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from carloan_notify.records import Channel, OutboundMessage, Outcome, Receipt, SendResult
+from carloan_notify.records import (
+    Channel,
+    OutboundMessage,
+    Outcome,
+    PushAnswer,
+    PushRequest,
+    Receipt,
+    Reply,
+    SendResult,
+)
 
 UNLISTED_CODE: Final = "code not in the provider's table"
 """The `detail` of an UNKNOWN result whose code nobody has classified yet; the drain counts those by name."""
 
 NO_ANSWER: Final = "no_answer_for_message"
 """The `code` of a message that the provider's answer to its batch does not mention."""
+OF_ONE: Final = frozenset({Outcome.REJECTED, Outcome.BLOCKED, Outcome.NOT_TONIGHT})
+"""What a code can only say of one message."""
+ONE_OF_THEM: Final = (
+    "a message of this request was refused, and the vendor does not say which; each goes on its own"
+)
 
 
 class ReceiptMode(StrEnum):
@@ -60,23 +74,66 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The provider's answer to one inquiry. `code` is the provider's own; no personal data."""
+    """The provider's answer to one inquiry. `code` is the provider's own; no personal data.
+
+    `blocked` means that the number refuses messages for good.
+    """
 
     message_id: str
     standing: Standing
     provider_ref: str = ""
     code: str = ""
     detail: str = ""
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptPage:
-    """One page of receipts. `cursor` asks for the next; `problems` tell of records that cannot be read."""
+class ReturnPage:
+    """One page of what came back: receipts and replies.
 
-    receipts: tuple[Receipt, ...]
+    `cursor` asks for the next page, and asking confirms this one. `problems` tell of records that cannot be
+    read; `unread` then holds them as they came, so that nothing is lost.
+    """
+
+    receipts: tuple[Receipt, ...] = ()
+    replies: tuple[Reply, ...] = ()
     problems: tuple[str, ...] = ()
     cursor: str = ""
     more: bool = False
+    unread: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A pushed request that may be believed: what it says, and the answer once that is on disk."""
+
+    page: ReturnPage
+    answer: PushAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A pushed request that may not be believed or is none. `code` is for the log; no personal data."""
+
+    status: int
+    code: str
+
+
+class Verdict(StrEnum):
+    """How a look at one part of a provider's set-up ended."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    UNTOLD = "untold"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One thing that was looked at without sending: credentials, clock, a sign, a template code."""
+
+    what: str
+    verdict: Verdict
+    detail: str = ""
 
 
 class Provider(Protocol):
@@ -104,11 +161,17 @@ class Provider(Protocol):
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
-    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:
-        """Read a pushed receipt request."""
+    def batch_key(self, message: OutboundMessage) -> str:
+        """Messages with different keys never share a request: a template code, say. Mostly ""."""
 
-    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:
-        """Fetch the next page. Persist it before asking for more: some queues hand a receipt out once."""
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """Check and read a pushed request; the secret in its address has been checked already."""
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:
+        """Fetch the next page. Persist it before asking for more: some queues hand a record out once."""
+
+    def check(self) -> list[CheckResult]:
+        """Look at credentials, clock, signs and codes without sending, as far as the provider allows."""
 
 
 def same_for_all(
@@ -136,4 +199,21 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
         answers[result.message_id] = result
     return [
         answers.get(m.message_id) or SendResult(m.message_id, Outcome.UNKNOWN, code=NO_ANSWER) for m in batch
+    ]
+
+
+def of_whole_request(results: Sequence[SendResult], also: Collection[Outcome] = ()) -> list[SendResult]:
+    """What a code said of a whole request means for its messages; `results` is what it says of each alone.
+
+    What is true of one message tells nothing of which one, so that of several none is refused: they go again,
+    apart. `also` are outcomes beyond `OF_ONE` that the vendor's codes say of one message.
+    """
+    of_one = OF_ONE.union(also)
+    if len(results) < 2:  # noqa: PLR2004 - a message of its own
+        return list(results)
+    return [
+        replace(result, outcome=Outcome.APART, detail=ONE_OF_THEM, retry_after_s=0.0)
+        if result.outcome in of_one
+        else result
+        for result in results
     ]

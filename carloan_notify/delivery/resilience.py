@@ -5,6 +5,7 @@ outbox holds `retry_at`), pybreaker knows no error share and reads the wall cloc
 entry per message in whole milliseconds and cannot carry a batch larger than its burst as debt.
 """
 
+import math
 import random
 from collections import deque
 from typing import Final
@@ -77,13 +78,19 @@ def retry_wait(attempts: int, settings: RetrySettings, rng: random.Random) -> fl
 
 
 class CircuitBreaker:
-    """Opens on failures in a row or on their share of a window; after a while lets one request try."""
+    """Opens on failures in a row or on their share of a full window, whichever comes first; later lets one try.
+
+    A share of 1 opens when every request of the window failed, also where more failures in a row are allowed.
+    To go by failures in a row alone, make the window longer than these.
+    """
 
     def __init__(self, settings: BreakerSettings) -> None:
         """Closed at first."""
         self._settings = settings
         self._in_a_row = 0
         self._recent: deque[bool] = deque(maxlen=settings.window)
+        share = settings.error_share * settings.window
+        self._too_many = math.ceil(share - 1e-9)  # 0.07 * 100 is a hair more than 7
         self._opened_at: float | None = None
         self._trying = False
 
@@ -118,7 +125,7 @@ class CircuitBreaker:
         self._in_a_row += 1
         self._recent.append(True)
         full = len(self._recent) == self._settings.window
-        too_many = full and sum(self._recent) >= self._settings.error_share * self._settings.window
+        too_many = full and sum(self._recent) >= self._too_many
         if self._trying or too_many or self._in_a_row >= self._settings.consecutive_errors:
             self._opened_at = now
         self._trying = False

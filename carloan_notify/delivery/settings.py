@@ -1,50 +1,20 @@
 """Options of delivery: which providers, how fast, when to stop."""
 
-from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
+from carloan_notify.delivery.provider_settings import ProviderSettings, WireSettings
+from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
+from carloan_notify.delivery.providers.huawei.settings import HuaweiSettings
+from carloan_notify.delivery.providers.kannel.settings import KannelSettings
+from carloan_notify.delivery.providers.smpp.settings import SmppSettings
+from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
+from carloan_notify.delivery.providers.twilio.settings import TwilioSettings, TwilioVoiceSettings
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
-
-
-class ProviderSettings(Settings):
-    """What every provider has in common."""
-
-    channels: list[Channel] = Field(
-        default=[Channel.SMS],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["sms"], ["sms", "voice"]],
-    )
-    rate_per_second: float | None = Field(
-        default=None,
-        gt=0,
-        description="Most messages a second, from the provider's contract; empty for no limit.",
-        examples=[200],
-    )
-    burst: float | None = Field(
-        default=None,
-        ge=1,
-        description="Messages that may leave at once after a pause; empty for a tenth of a second's worth.",
-        examples=[20],
-    )
-    concurrency: int = Field(
-        default=32,
-        ge=1,
-        le=256,
-        description="Requests on the wire at once: about requests per second times the answer time.",
-        examples=[8, 32],
-    )
-    unit_price_minor: Decimal = Field(
-        default=Decimal(0),
-        ge=0,
-        description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
-        examples=[4.5],
-    )
 
 
 class ConsoleProviderSettings(ProviderSettings):
@@ -63,25 +33,10 @@ class ConsoleProviderSettings(ProviderSettings):
     )
 
 
-class HttpProviderSettings(ProviderSettings, GatewaySettings):
+class HttpProviderSettings(ProviderSettings, WireSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
-    connect_timeout_s: float = Field(
-        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
-    )
-    read_timeout_s: float = Field(
-        default=20,
-        gt=0,
-        le=300,
-        description="Seconds to wait for an answer; later, it is unknown.",
-        examples=[20],
-    )
-    ca_file: str = Field(
-        default="",
-        description="PEM file of a private certificate authority; empty for the public ones.",
-        examples=["secrets/gateway-ca.pem"],
-    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -91,7 +46,35 @@ class HttpProviderSettings(ProviderSettings, GatewaySettings):
         return self
 
 
-AnyProviderSettings = Annotated[ConsoleProviderSettings | HttpProviderSettings, Field(discriminator="type")]
+class EntryPointSettings(ProviderSettings):
+    """A provider of your own, from an installed package (docs/writing-a-provider.md)."""
+
+    type: Literal["entry_point"] = Field(
+        description="A provider of your own, from an installed package.", examples=["entry_point"]
+    )
+    entry_point: str = Field(
+        description="Its name in the entry-point group carloan_notify.providers.", examples=["my_gateway"]
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="Its own options; it checks them itself.", examples=[{"account": "N1"}]
+    )
+
+
+AnyProviderSettings = Annotated[
+    ConsoleProviderSettings
+    | HttpProviderSettings
+    | AliyunSettings
+    | AliyunVoiceSettings
+    | TencentSettings
+    | TencentVoiceSettings
+    | HuaweiSettings
+    | TwilioSettings
+    | TwilioVoiceSettings
+    | KannelSettings
+    | SmppSettings
+    | EntryPointSettings,
+    Field(discriminator="type"),
+]
 
 
 class CanarySettings(Settings):
@@ -115,7 +98,8 @@ class BreakerSettings(Settings):
         default=0.5,
         gt=0,
         le=1,
-        description="Share of failed requests in the window that opens it.",
+        description="Share of failed requests in a full window that opens it; 1: every one of them. Whichever "
+        "comes first, this or `consecutive_errors`.",
         examples=[0.5],
     )
     window: int = Field(

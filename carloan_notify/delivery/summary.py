@@ -2,11 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from carloan_notify.delivery.provider import UNLISTED_CODE
 from carloan_notify.records import Outcome, SendResult
+
+NOT_SENT: Final = (
+    Outcome.RETRYABLE,
+    Outcome.THROTTLED,
+    Outcome.APART,
+    Outcome.NOT_TONIGHT,
+    Outcome.TEMPLATE,
+    Outcome.ACCOUNT,
+)
 
 
 class StoppedBy(StrEnum):
@@ -36,7 +46,8 @@ class DrainSummary:
     """Counts are answers: a message that was retried and then accepted counts once in each.
 
     `unlisted_codes` counts codes nobody has classified, as `provider:code`. `released` messages were claimed
-    and put back unsent.
+    and put back unsent. `refused_templates` counts messages whose template a provider refuses or lacks, as
+    `provider:code`; a person has to mend it.
     """
 
     accepted: int
@@ -50,6 +61,7 @@ class DrainSummary:
     unlisted_codes: Mapping[str, int]
     account_stops: tuple[AccountStop, ...]
     stopped_by: StoppedBy
+    refused_templates: Mapping[str, int] = field(default_factory=dict)
 
 
 class Tally:
@@ -63,6 +75,7 @@ class Tally:
         self.account_stops: dict[str, AccountStop] = {}
         self._answers: Counter[tuple[str, Outcome]] = Counter()
         self._unlisted: Counter[str] = Counter()
+        self._templates: Counter[str] = Counter()
 
     def add(self, provider: str, results: Sequence[SendResult]) -> None:
         """Count answers."""
@@ -70,6 +83,8 @@ class Tally:
             self._answers[provider, result.outcome] += 1
             if result.detail == UNLISTED_CODE:
                 self._unlisted[f"{provider}:{result.code}"] += 1
+            if result.outcome is Outcome.TEMPLATE:
+                self._templates[f"{provider}:{result.code}"] += 1
             if result.outcome is Outcome.ACCOUNT:
                 self.account_stops.setdefault(provider, account_stop(provider, result))
 
@@ -82,9 +97,9 @@ class Tally:
             by_provider.setdefault(provider, {})[outcome] = count
         return DrainSummary(
             accepted=total[Outcome.ACCEPTED],
-            rejected=total[Outcome.REJECTED],
+            rejected=total[Outcome.REJECTED] + total[Outcome.BLOCKED],
             unknown=total[Outcome.UNKNOWN],
-            retryable=total[Outcome.RETRYABLE] + total[Outcome.THROTTLED] + total[Outcome.ACCOUNT],
+            retryable=sum(total[outcome] for outcome in NOT_SENT),
             cancelled=self.cancelled,
             expired=self.expired,
             released=self.released,
@@ -92,6 +107,7 @@ class Tally:
             unlisted_codes=dict(self._unlisted),
             account_stops=tuple(self.account_stops.values()),
             stopped_by=stopped_by,
+            refused_templates=dict(self._templates),
         )
 
 

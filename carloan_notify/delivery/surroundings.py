@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from carloan_notify.records import OutboundMessage, SendResult
+from carloan_notify.records import OutboundMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Surroundings:
     """The world around a drain. `clock` gives aware UTC, `monotonic` seconds; `stop` ends the drain politely.
 
     `owner` names this sender among others; a lease has to outlast the slowest provider's time-outs.
-    `before_send` may raise: nothing leaves then. `on_answers` is told of answers once they are on disk.
+    `before_send` may raise: nothing leaves then.
     """
 
     clock: Callable[[], datetime]
@@ -38,7 +38,6 @@ class Surroundings:
     stop: threading.Event = field(default_factory=threading.Event)
     kill_switch: Path | None = None
     before_send: Callable[[Sequence[OutboundMessage]], Screened] = send_all
-    on_answers: Callable[[Sequence[SendResult]], None] | None = None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] | None = None
     rng: random.Random = field(default_factory=random.Random)

@@ -1,1 +1,1 @@
-"""Receipts: what the network says after a message has left."""
+"""What comes back after a message has left: receipts and replies."""

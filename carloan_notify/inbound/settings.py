@@ -2,23 +2,14 @@
 
 from pydantic import Field
 
+from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
 
 
-class ReceiptFileSettings(Settings):
-    """The columns of a receipt export downloaded from a provider's portal (CSV, TSV or JSON)."""
+class ExportFileSettings(Settings):
+    """How a file that was downloaded from a provider's portal is written (CSV, TSV or JSON)."""
 
     provider: str = Field(description="Name of the provider the file comes from.", examples=["main"])
-    reference: str = Field(default="", description="Column with our message id.", examples=["extend"])
-    provider_ref: str = Field(default="", description="Column with the provider's id.", examples=["msgid"])
-    state: str = Field(description="Column with the state.", examples=["status"])
-    delivered: list[str] = Field(description="States that mean delivered.", examples=[["DELIVRD", "成功"]])
-    pending: list[str] = Field(
-        default=[],
-        description="States that say nothing yet; skipped. Others mean undelivered.",
-        examples=[["等待回执"]],
-    )
-    time: str = Field(description="Column with the time of the receipt.", examples=["report_time"])
     time_format: str = Field(
         default="ISO8601", description="Format of the time.", examples=["ISO8601", "%Y/%m/%d %H:%M:%S"]
     )
@@ -36,6 +27,64 @@ class ReceiptFileSettings(Settings):
     )
 
 
+class ReceiptFileSettings(ExportFileSettings):
+    """The columns of a receipt export downloaded from a provider's portal (CSV, TSV or JSON)."""
+
+    reference: str = Field(default="", description="Column with our message id.", examples=["extend"])
+    provider_ref: str = Field(default="", description="Column with the provider's id.", examples=["msgid"])
+    state: str = Field(description="Column with the state.", examples=["status"])
+    delivered: list[str] = Field(description="States that mean delivered.", examples=[["DELIVRD", "成功"]])
+    pending: list[str] = Field(
+        default=[],
+        description="States that say nothing yet; skipped. Others mean undelivered.",
+        examples=[["等待回执"]],
+    )
+    time: str = Field(description="Column with the time of the receipt.", examples=["report_time"])
+
+
+class ReplyFileSettings(ExportFileSettings):
+    """The columns of an export of replies downloaded from a provider's portal (CSV, TSV or JSON)."""
+
+    phone: str = Field(description="Column with the sender's number.", examples=["mobile"])
+    text: str = Field(description="Column with what was written.", examples=["content"])
+    time: str = Field(description="Column with the time of the reply.", examples=["send_time"])
+    id: str = Field(
+        default="",
+        description="Column with the provider's id of the reply. It lets a reply that comes twice be known again.",
+        examples=["sms_id"],
+    )
+    reference: str = Field(
+        default="", description="Column with our id of the message that is answered.", examples=["extend"]
+    )
+
+
+class ListenSettings(Settings):
+    """The address that providers push receipts and replies to (`receipts listen`)."""
+
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address as providers know it, up to the provider's name. A signature over the address "
+        "(Twilio) is checked against it; empty: against the host that the request names.",
+        examples=["https://notify.lender.example"],
+    )
+    body_limit_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Longest push that is taken; a longer one is answered with 413.",
+        examples=[1048576],
+    )
+    threads: int = Field(default=4, ge=1, le=64, description="Pushes that are taken at once.", examples=[4])
+    idle_timeout_s: int = Field(
+        default=30,
+        ge=1,
+        le=600,
+        description="Seconds after which a connection that says nothing is closed.",
+        examples=[30],
+    )
+
+
 class InboundSettings(Settings):
     """What comes back from providers."""
 
@@ -45,4 +94,37 @@ class InboundSettings(Settings):
     receipt_files: dict[str, ReceiptFileSettings] = Field(
         default={},
         description="Kinds of receipt exports, by a name of your choice for `receipts import --kind`.",
+    )
+    reply_files: dict[str, ReplyFileSettings] = Field(
+        default={},
+        description="Kinds of reply exports, by a name of your choice for `replies import --kind`.",
+    )
+    lexicon_file: str = Field(
+        default="",
+        description="Your own lexicon, the rules that say what a reply wants; empty for the one that comes with "
+        "the package. Begin with `carloan-notify replies lexicon > lexicon.yaml`.",
+        examples=["lexicon.yaml"],
+    )
+    opt_out_stops: list[MessageClass] = Field(
+        default=list(MessageClass),
+        min_length=1,
+        description="Message classes that an opt-out reply stops for that number. Every class unless you know "
+        "that your law and contracts let service messages or demands go on.",
+        examples=[["marketing", "collection"]],
+    )
+    look_up_after_s: int = Field(
+        default=120,
+        ge=0,
+        description="`receipts pull` asks a provider that hands nothing out about accepted messages without a "
+        "receipt, once they are so many seconds old.",
+        examples=[120],
+    )
+    look_up_most: int = Field(
+        default=2000,
+        ge=0,
+        description="About so many messages per provider each `receipts pull` asks at most; 0 asks about none.",
+        examples=[2000],
+    )
+    listen: ListenSettings = Field(
+        default=ListenSettings(), description="Where pushes arrive (`receipts listen`)."
     )

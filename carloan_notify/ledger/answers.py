@@ -3,16 +3,17 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, moves, settling
+from carloan_notify.ledger import audit, moves, settling, stopping
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.masking import mask_digits
 from carloan_notify.ledger.prepared import Prepared, among, listed, pairs, unindexed
-from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS
+from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS, Step
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState, Outcome, SendResult
 
@@ -42,31 +43,63 @@ _ACCEPT: Final = Prepared(
 )
 
 
-def record(
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When messages that were not sent may be tried again, and which attempt each answer is about."""
+
+    retry_at: Mapping[str, datetime]
+    tries: Mapping[str, int]
+
+
+def alike(results: Sequence[SendResult]) -> bool:
+    """Whether all were accepted with one code and nothing more to say, as most of a night's are."""
+    return len({result.code for result in results}) == 1 and all(map(_says_no_more, results))
+
+
+def record_alike(
+    connection: sa.Connection, results: Sequence[SendResult], provider: str, now: datetime
+) -> bool:
+    """Write answers that are `alike` down in one statement.
+
+    False where one of their messages is not on the wire: nothing is written then, and the transaction is over.
+    """
+    code = results[0].code
+    references = {result.message_id: result.provider_ref for result in results}
+    moves.hold(connection, references)
+    values = {"its_provider": provider, "its_code": code, "at": to_text(now)}
+    if not _ACCEPT.run_whole(connection, len(references), answered=json.dumps(references), **values):
+        return False
+    told = {(MessageState.ACCEPTED.value, code): [list(pair) for pair in references.items()]}
+    audit.append(connection, _events(told, [], provider), now)
+    settling.settle_overtaken(connection, provider, results, now)
+    return True
+
+
+def record_each(
     connection: sa.Connection,
     results: Sequence[SendResult],
     provider: str,
     now: datetime,
-    retry_at: Mapping[str, datetime],
+    plan: Plan,
 ) -> None:
     """Move every message by its answer; what the table of states forbids is audited and left as it is."""
     ids = listed(result.message_id for result in results)
-    states = {row.message_id: MessageState(row.state) for row in _STATES.run(connection, ids=ids)}
+    states: dict[str, str] = {row.message_id: row.state for row in _STATES.run(connection, ids=ids).all()}
     plain: list[SendResult] = []
     others: list[SendResult] = []
     for result in results:
-        (plain if _is_plain(result, states) else others).append(result)
+        on_wire = states.get(result.message_id) == MessageState.SENDING.value
+        (plain if on_wire and _says_no_more(result) else others).append(result)
     told: defaultdict[tuple[str, str], list[list[str]]] = defaultdict(list)
     _accept(connection, plain, provider, now, told)
-    conflicts = _move_others(connection, others, (provider, now, retry_at), told)
+    conflicts = _move_others(connection, others, (provider, now, plan), told)
     audit.append(connection, _events(told, conflicts, provider), now)
     settling.settle_overtaken(connection, provider, [r for r in results if r.message_id in states], now)
 
 
-def _is_plain(result: SendResult, states: Mapping[str, MessageState]) -> bool:
-    """Accepted while on the wire, and nothing more to say: nearly every answer of a night."""
-    on_wire = states.get(result.message_id) is MessageState.SENDING
-    return on_wire and result.outcome is Outcome.ACCEPTED and not result.detail
+def _says_no_more(result: SendResult) -> bool:
+    """Accepted, and nothing more to say: nearly every answer of a night."""
+    return result.outcome is Outcome.ACCEPTED and not result.detail
 
 
 def _accept(
@@ -90,25 +123,38 @@ def _accept(
 def _move_others(
     connection: sa.Connection,
     results: Sequence[SendResult],
-    given: tuple[str, datetime, Mapping[str, datetime]],
+    given: tuple[str, datetime, Plan],
     told: defaultdict[tuple[str, str], list[list[str]]],
 ) -> list[list[str]]:
     """A change of its own for each; returns the answers that the table of states forbids."""
-    provider, now, retry_at = given
-    held = moves.lock(connection, [result.message_id for result in results])
+    provider, now, plan = given
+    refusing = [result.message_id for result in results if result.outcome is Outcome.BLOCKED]
+    held = stopping.lock_with_waiting(connection, [result.message_id for result in results], refusing)
     rows: list[dict[str, Any]] = []
     conflicts: list[list[str]] = []
     for result in results:
         state = MessageState(held[result.message_id]["state"]) if result.message_id in held else None
         following = TRANSITIONS[STEP_OF_OUTCOME[result.outcome]].get(state) if state else None
-        if following is None:
+        if following is None or _of_another_attempt(result, held[result.message_id], plan):
             conflicts.append([result.message_id, state.value if state else "absent", result.outcome.value])
             continue
-        due = retry_at.get(result.message_id, now)
+        due = plan.retry_at.get(result.message_id, now)
         rows.append(_change(result, held[result.message_id], following, (provider, now, due)))
         told[following.value, result.code].append([result.message_id, result.provider_ref])
     moves.move_each(connection, rows)
+    blocked = {held[r.message_id]["phone_hash"]: r.code for r in results if _is_blocked(r, held)}
+    stopping.stop_numbers(connection, blocked, f"provider:{provider}", now)
     return conflicts
+
+
+def _of_another_attempt(result: SendResult, was: sa.RowMapping, plan: Plan) -> bool:
+    """A late "not sent" must not put back what has gone out again since."""
+    said_no = STEP_OF_OUTCOME[result.outcome] in (Step.RETRY, Step.REJECT)
+    return said_no and plan.tries.get(result.message_id, was["attempts"]) != was["attempts"]
+
+
+def _is_blocked(result: SendResult, held: Mapping[str, sa.RowMapping]) -> bool:
+    return result.outcome is Outcome.BLOCKED and result.message_id in held
 
 
 def _change(

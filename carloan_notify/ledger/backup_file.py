@@ -22,6 +22,7 @@ from carloan_notify.ledger.canonical import canonical
 from carloan_notify.ledger.keys import Keyring, sync_folder
 
 FORMAT: Final = "carloan-notify-backup/1"
+PATTERN: Final = "ledger-*.backup"
 _CHUNK: Final = 1 << 20
 _PREFIX: Final = 7
 _TAG: Final = 16
@@ -164,13 +165,28 @@ def check_sum(path: Path) -> None:
         raise LedgerError(f"{path}: its checksum differs from {side.name}; use another backup")
 
 
-def delete_old(folder: Path, pattern: str, keep: int) -> list[str]:
-    """Delete all but the newest `keep` backups (names sort by time); returns the names deleted."""
-    old = sorted(folder.glob(pattern))[:-keep]
-    for path in old:
+def delete_old(folder: Path, ledger_id: str, keep: int) -> list[str]:
+    """Delete all but the newest `keep` backups of one ledger; returns the names deleted.
+
+    Whose a file is, and when it was written, is what its header says: a folder may hold several ledgers'.
+    """
+    ours = sorted(
+        (about["written_at"], path)
+        for path in folder.glob(PATTERN)
+        if (about := _about(path)).get("ledger_id") == ledger_id
+    )
+    for _, path in ours[:-keep]:
         path.unlink()
         _side_file(path).unlink(missing_ok=True)
-    return [path.name for path in old]
+    return [path.name for _, path in ours[:-keep]]
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The header of a file that may be no backup: then nothing."""
+    try:
+        return read_header(path)
+    except LedgerError:
+        return {}
 
 
 def _side_file(path: Path) -> Path:

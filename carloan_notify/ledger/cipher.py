@@ -33,7 +33,7 @@ class Cipher:
     def seal(self, message_id: str, field: str, text: str) -> bytes:
         """`text` encrypted for this message and field."""
         nonce = os.urandom(_NONCE_BYTES)
-        return self._active + nonce + self._seal(nonce, text.encode(), _bound_to(message_id, field))
+        return self._active + nonce + self._seal(nonce, text.encode(), f"{message_id}|{field}".encode())
 
     def open(self, message_id: str, field: str, sealed: bytes) -> str:
         """The text again; `""` for erased data. A wrong key or a changed value raises `LedgerError`."""
@@ -46,9 +46,8 @@ class Cipher:
                 "which the key file does not hold; restore the key file that belongs to this ledger"
             )
         try:
-            return opener.decrypt(
-                sealed[KEY_ID_BYTES:_HEAD], sealed[_HEAD:], _bound_to(message_id, field)
-            ).decode()
+            nonce, bound = sealed[KEY_ID_BYTES:_HEAD], f"{message_id}|{field}".encode()
+            return opener.decrypt(nonce, sealed[_HEAD:], bound).decode()
         except InvalidTag as problem:
             raise LedgerError(
                 f"message {message_id}, {field}: the encrypted value was changed or moved; run: ledger doctor"
@@ -76,7 +75,3 @@ class Cipher:
 
     def _keyed(self, purpose: str, value: str) -> str:
         return hmac.digest(self._hash_key, f"{purpose}\x00{value}".encode(), "sha256").hex()[:_HASH_DIGITS]
-
-
-def _bound_to(message_id: str, field: str) -> bytes:
-    return f"{message_id}|{field}".encode()

@@ -6,13 +6,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import runs
+from carloan_notify.ledger import restored, runs, unread
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import to_text
-from carloan_notify.ledger.keys import KEY_ID_BYTES
+from carloan_notify.ledger.resealing import used_keys
 from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE
-from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, SEALED
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES
 from carloan_notify.records import MessageState
 
 
@@ -34,6 +34,8 @@ def examine(connection: sa.Connection, cipher: Cipher, now: datetime) -> list[Ai
         *_foreign_keys(connection, cipher),
         *_lapsed(connection, now),
         *_conflicts(connection),
+        *_gap(connection),
+        *_unread(connection),
         *(
             Ailment("run_unfinished", run_id, "began and never ended: killed, or still running")
             for run_id in runs.unfinished(connection)
@@ -73,14 +75,22 @@ def _without_loan(connection: sa.Connection) -> Iterator[Ailment]:
 
 def _foreign_keys(connection: sa.Connection, cipher: Cipher) -> Iterator[Ailment]:
     """Values that no key at hand opens."""
-    for name in SEALED:
-        column = MESSAGES.c[f"{name}_sealed"]
-        head = sa.func.substr(column, 1, KEY_ID_BYTES, type_=sa.LargeBinary)
-        for found in connection.execute(sa.select(head).distinct()).scalars():
-            used = bytes(found or b"")  # SQLite's substr makes NULL of erased data
-            if not cipher.holds_key_of(used):
-                text = "needed to read messages but not in the key file; put it back from your safe copy"
-                yield Ailment("key_missing", f"key {used.hex()}", text)
+    for used in used_keys(connection):
+        if not cipher.holds_key_of(used):
+            text = "needed to read the ledger but not in the key file; put it back from your safe copy"
+            yield Ailment("key_missing", f"key {used.hex()}", text)
+
+
+def _gap(connection: sa.Connection) -> Iterator[Ailment]:
+    if gap := restored.gap(connection):
+        text = "restored from a backup: what happened between is missing; the next run asks to accept that"
+        yield Ailment("ledger_restored", f"{to_text(gap.since)} to {to_text(gap.until)}", text)
+
+
+def _unread(connection: sa.Connection) -> Iterator[Ailment]:
+    if kept := unread.count(connection):
+        text = "came back and could not be read; look with: carloan-notify replies unread FOLDER --reason …"
+        yield Ailment("unread_returns", f"{kept} records", text)
 
 
 def _lapsed(connection: sa.Connection, now: datetime) -> Iterator[Ailment]:

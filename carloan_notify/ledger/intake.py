@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, idempotency
+from carloan_notify.ledger import audit, idempotency, stopping
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.masking import mask_digits
@@ -58,7 +58,10 @@ def in_chunks(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
 def enqueue(
     connection: sa.Connection, cipher: Cipher, run_id: str, drafts: Sequence[Draft], now: datetime
 ) -> EnqueueResult:
-    """Queue at most `DRAFTS_PER_TRANSACTION` drafts in the caller's transaction; a known key is a value."""
+    """Queue at most `DRAFTS_PER_TRANSACTION` drafts in the caller's transaction; a known key is a value.
+
+    What somebody refused while the night was planned is queued and cancelled at once.
+    """
     audit.lock_head(connection)  # puts intakes of several hosts in line before they look for known keys
     keys = [cover.idempotency_key for draft in drafts for cover in draft.covers]
     taken = idempotency.known(connection, keys)
@@ -70,6 +73,7 @@ def enqueue(
         named = zip(fresh, rows, strict=True)
         events = [_event(cipher, run_id, draft, row["customer_ref"]) for draft, row in named]
         audit.append(connection, events, now)
+        stopping.cancel_suppressed(connection, [draft.message_id for draft in fresh], now)
     return result
 
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import pandas as pd
 
-from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import (
     audit,
     audit_export,
@@ -22,10 +21,13 @@ from carloan_notify.ledger import (
     runs,
     schema,
     signing,
+    stopping,
     suppressions,
     views,
 )
 from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.inbox import Inbox
+from carloan_notify.ledger.masking import mask_digits
 from carloan_notify.ledger.outbox import Outbox
 from carloan_notify.ledger.places import Places, create_keys
 from carloan_notify.ledger.settings import LedgerSettings
@@ -46,6 +48,7 @@ class Ledger:
         self.settings = settings
         self.places = places
         self.outbox = Outbox(store, cipher)
+        self.inbox = Inbox(store, cipher)
         self.upkeep = Upkeep(store, cipher, settings, places)
 
     @classmethod
@@ -54,9 +57,9 @@ class Ledger:
     ) -> "Ledger":
         """Open the ledger.
 
-        With `create`, missing keys, tables and migrations are made first; otherwise a ledger that is absent
-        or at another schema raises `LedgerError` with the cure. A keyring that is not this ledger's raises
-        too. `now` stamps what is made; `create` without it raises `ValueError`.
+        With `create`, missing keys and a missing ledger are made first; without, a ledger that is absent
+        raises `LedgerError`. One at another schema raises it in any case, with the cure, and so does a keyring
+        that is not this ledger's. `now` stamps what is made; `create` without it raises `ValueError`.
         """
         if create and now is None:
             raise ValueError("a ledger that may be made needs to know now")
@@ -76,13 +79,9 @@ class Ledger:
         places = Places.of(settings, base_dir)
         cipher = Cipher(keys.load_keyring(places.key_file, settings.key_env))
         if create_at:
-            schema.migrate(store, cipher.key_check(), create_at)
+            schema.make(store, cipher.key_check(), create_at)
         schema.require_current(store)
-        with store.read() as connection:
-            if schema.meta(connection, "key_check") != cipher.key_check():
-                raise LedgerError(
-                    f"{places.key_file}: not the key of this ledger; restore the one made with it"
-                )
+        schema.require_key(store, cipher.key_check(), str(places.key_file))
         return cls(store, cipher, settings, places)
 
     def close(self) -> None:
@@ -196,7 +195,8 @@ class Ledger:
         """Messages with phone, name and text in clear; who looked at what, and why, is audited first."""
         with self.store.write() as connection:
             shown = views.messages(connection, self.cipher, wanted, reveal=True)
-            data = {"operator": operator, "reason": reason, "messages": list(shown["message_id"])}
+            why = mask_digits(reason)
+            data = {"operator": operator, "reason": why, "messages": list(shown["message_id"])}
             audit.append(connection, [AuditEvent("message.revealed", operator, data)], now)
         return shown
 
@@ -227,15 +227,19 @@ class Ledger:
         """A suppression's subject from a phone in E.164 or a customer id."""
         return suppressions.Subject(self.phone_hash(phone), self.customer_ref(customer_id), message_class)
 
-    def suppress(self, subject: suppressions.Subject, source: str, reason: str, now: datetime) -> bool:
-        """Stop messages to a subject; False when that stands already."""
+    def suppress(
+        self, subject: suppressions.Subject, source: str, reason: str, now: datetime
+    ) -> stopping.Stopped:
+        """Stop messages to a subject, those that wait included."""
         with self.store.write() as connection:
-            return suppressions.add(connection, subject, source, reason, now)
+            return stopping.stop(connection, subject, source, reason, now)
 
-    def unsuppress(self, subject: suppressions.Subject, operator: str, reason: str, now: datetime) -> bool:
-        """End a suppression; False when there is none."""
+    def unsuppress(
+        self, subject: suppressions.Subject, operator: str, reason: str, now: datetime, *, was: str = ""
+    ) -> str | None:
+        """See `suppressions.remove`."""
         with self.store.write() as connection:
-            return suppressions.remove(connection, subject, operator, reason, now)
+            return suppressions.remove(connection, subject, operator, reason, now, was=was)
 
     def suppressions(self, *, standing_only: bool = True) -> pd.DataFrame:
         """See `suppressions.table`."""

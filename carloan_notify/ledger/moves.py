@@ -14,19 +14,47 @@ from carloan_notify.ledger import audit
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.states import Step, sources
+from carloan_notify.ledger.store import POSTGRESQL
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState
 
 UNLEASED: Final[Mapping[str, Any]] = {"owner": "", "lease_until": None}
-_IN_HAND: Final = ("message_id", "state", "attempts", "provider", "provider_ref", "owner", "code", "detail")
+_IN_HAND: Final = (
+    "message_id",
+    "state",
+    "attempts",
+    "provider",
+    "provider_ref",
+    "owner",
+    "code",
+    "detail",
+    "phone_hash",
+)
 _WHERE: Final = ("id", "was")
 _THESE: Final = among(MESSAGES.c.message_id, "ids")
+_HOLD: Final = Prepared(
+    sa.select(MESSAGES.c.message_id).where(_THESE).order_by(MESSAGES.c.message_id).with_for_update()
+)
 _LOCK: Final = Prepared(
     sa.select(*(MESSAGES.c[name] for name in _IN_HAND))
     .where(_THESE)
     .order_by(MESSAGES.c.message_id)
     .with_for_update()
 )
+
+
+def hold(connection: sa.Connection, message_ids: Collection[str]) -> None:
+    """Lock these rows in order of id before one statement changes them all, in whatever order it finds them.
+
+    SQLite has one writer, who needs no locks.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        _HOLD.run(connection, ids=listed(message_ids)).all()
+
+
+def fits(step: Step) -> sa.ColumnElement[bool]:
+    """The table of states in SQL: the message may take `step`."""
+    return sa.or_(*(unindexed(MESSAGES.c.state) == state for state in sources(step)))
 
 
 def lock(connection: sa.Connection, message_ids: Collection[str]) -> dict[str, sa.RowMapping]:
@@ -50,10 +78,7 @@ def move_all(
     to: MessageState,
     values: Mapping[str, Any],
 ) -> None:
-    """The same change for all these (locked) messages; SQL holds the table of states once more.
-
-    An attempt is counted where a message goes on the wire.
-    """
+    """The same change for all these (locked) messages; SQL holds the table of states once more."""
     if message_ids:
         new = {f"new_{name}": value for name, value in values.items()}
         statement = _moving_all(step, tuple(values))
@@ -63,10 +88,7 @@ def move_all(
 @cache
 def _moving_all(step: Step, names: tuple[str, ...]) -> Prepared:
     values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("state", *names)}
-    if step is Step.BEGIN:
-        values["attempts"] = MESSAGES.c.attempts + 1
-    fits = sa.or_(*(unindexed(MESSAGES.c.state) == state for state in sources(step)))
-    return Prepared(sa.update(MESSAGES).where(_THESE, fits).values(values))
+    return Prepared(sa.update(MESSAGES).where(_THESE, fits(step)).values(values))
 
 
 def move_each(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,9 +12,10 @@ from carloan_notify.ledger import answers, idempotency, moves, paid, settling, u
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import from_text, to_text
 from carloan_notify.ledger.moves import UNLEASED
-from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
+from carloan_notify.ledger.prepared import Prepared, among, listed
 from carloan_notify.ledger.sealed import OUTBOUND, outbound
 from carloan_notify.ledger.states import PENDING, WAITING, Step
+from carloan_notify.ledger.storable import RECEIPT_TEXTS, RESULT_TEXTS, cleaned
 from carloan_notify.ledger.store import Store
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Receipt, SendResult
@@ -37,11 +38,27 @@ _CLAIMED: Final = Prepared(
     sa.select(MESSAGES.c.message_id, MESSAGES.c.expires_at)
     .where(
         among(MESSAGES.c.message_id, "ids"),
-        unindexed(MESSAGES.c.state) == MessageState.CLAIMED.value,
+        moves.fits(Step.BEGIN),
         MESSAGES.c.owner == sa.bindparam("owner"),
     )
     .order_by(MESSAGES.c.message_id)
-    .with_for_update()
+)
+_BEGIN: Final = Prepared(
+    sa.update(MESSAGES)
+    .where(
+        among(MESSAGES.c.message_id, "ids"),
+        moves.fits(Step.BEGIN),
+        MESSAGES.c.owner == sa.bindparam("its_owner"),
+        MESSAGES.c.expires_at > sa.bindparam("at"),
+    )
+    .values(
+        state=MessageState.SENDING.value,
+        provider=sa.bindparam("its_provider"),
+        sent_at=sa.bindparam("at"),
+        contact_at=sa.bindparam("at"),
+        lease_until=sa.bindparam("lease"),
+        attempts=MESSAGES.c.attempts + 1,
+    )
 )
 
 
@@ -88,21 +105,23 @@ class Outbox:
         Left out: a message whose lease passed to another sender, or that was cancelled or settled meanwhile.
         One whose `expires_at` has passed since it was claimed waits again, for `expire` to end it.
         """
+        ids = list(dict.fromkeys(message_ids))
+        values = {
+            "its_owner": owner,
+            "its_provider": provider,
+            "at": to_text(now),
+            "lease": _after(now, lease_s),
+        }
         with self._store.write() as connection:
-            ours = _CLAIMED.run(connection, ids=listed(message_ids), owner=owner).all()
-            at = to_text(now)
-            moves.release(connection, sorted(row.message_id for row in ours if row.expires_at <= at), now)
-            going = {row.message_id for row in ours if row.expires_at > at}
-            ids = [name for name in dict.fromkeys(message_ids) if name in going]
-            values = {
-                "provider": provider,
-                "sent_at": at,
-                "contact_at": at,
-                "lease_until": _after(now, lease_s),
-            }
-            moves.move_all(connection, ids, Step.BEGIN, MessageState.SENDING, values)
-            moves.tell(connection, "sending", provider, ids, now)
-        return ids
+            moves.hold(connection, ids)
+            if _BEGIN.run_whole(connection, len(ids), ids=listed(ids), **values):
+                moves.tell(connection, "sending", provider, ids, now)
+                return ids
+        with self._store.write() as connection:
+            going = _still_going(connection, ids, owner, now)
+            _BEGIN.run(connection, ids=listed(going), **values)
+            moves.tell(connection, "sending", provider, going, now)
+        return going
 
     def record(
         self,
@@ -110,16 +129,23 @@ class Outbox:
         provider: str,
         now: datetime,
         retry_at: Mapping[str, datetime] | None = None,
+        tries: Mapping[str, int] | None = None,
     ) -> None:
         """Write a provider's answers down.
 
-        RETRYABLE, THROTTLED and ACCOUNT mean not sent: due again at `retry_at`, else now.
+        All outcomes that mean not sent: due again at `retry_at`, else now. `tries` tells which attempt, from 1,
+        an answer is about: "not sent" of an earlier one than the last says nothing of that.
 
-        An answer that the table of states does not allow changes nothing and is audited as
-        `message.conflict`.
+        An answer that the table of states does not allow, or that is about another attempt, changes nothing and
+        is audited as `message.conflict`.
         """
+        written = cleaned(results, RESULT_TEXTS)
+        if answers.alike(written):
+            with self._store.write() as connection:
+                if answers.record_alike(connection, written, provider, now):
+                    return
         with self._store.write() as connection:
-            answers.record(connection, results, provider, now, retry_at or {})
+            answers.record_each(connection, written, provider, now, answers.Plan(retry_at or {}, tries or {}))
 
     def release(self, message_ids: Sequence[str], now: datetime) -> None:
         """Claimed → queued: nothing was sent, no attempt is counted.
@@ -176,8 +202,9 @@ class Outbox:
 
     def settle(self, receipts: Sequence[Receipt], now: datetime) -> settling.Settled:
         """Apply receipts: any order, any number of times, also before the answer they belong to."""
+        told = cleaned(receipts, RECEIPT_TEXTS)
         with self._store.write() as connection:
-            return settling.settle(connection, receipts, now)
+            return settling.settle(connection, told, self._cipher.phone_hash, now)
 
     def mark(
         self, message_id: str, verdict: unknowns.Verdict, operator: str, reason: str, now: datetime
@@ -225,6 +252,18 @@ class Outbox:
 
 def _due(connection: sa.Connection, channel: Channel, limit: int, now: datetime) -> Sequence[sa.Row[Any]]:
     return _DUE.run(connection, wanted=channel.value, at=to_text(now), most=limit).all()
+
+
+def _still_going(
+    connection: sa.Connection, message_ids: Sequence[str], owner: str, now: datetime
+) -> list[str]:
+    """Those of these messages, locked, that are still the owner's and in time; the late ones wait again."""
+    moves.hold(connection, message_ids)
+    ours = _CLAIMED.run(connection, ids=listed(message_ids), owner=owner).all()
+    late = {row.message_id for row in ours if row.expires_at <= to_text(now)}
+    moves.release(connection, sorted(late), now)
+    going = {row.message_id for row in ours} - late
+    return [name for name in message_ids if name in going]
 
 
 def _locked(connection: sa.Connection, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions

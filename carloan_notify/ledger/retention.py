@@ -1,24 +1,34 @@
-"""Forgetting: content past its time, one customer's content on request, and re-encryption under a new key.
+"""Forgetting: content past its time, and one customer's content on request.
 
 The audit names loans and keyed hashes only, so all of this leaves its chain whole. Backups made before still
 hold what is forgotten here until they age out.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, moves
+from carloan_notify.ledger import audit, moves, unread
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.idempotency import in_parts
 from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.replies import CLOSED, OPEN
 from carloan_notify.ledger.states import PENDING, Step
-from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, NOTICES, RECEIPTS, RUNS, SEALED
+from carloan_notify.ledger.tables import (
+    MESSAGE_KEYS,
+    MESSAGES,
+    NOTICES,
+    RECEIPTS,
+    REPLIES,
+    RUNS,
+    SEALED,
+    UNREAD,
+)
 from carloan_notify.records import AuditEvent, MessageState
 
-_ROWS_PER_STEP: Final = 1_000
 _ALIVE: Final = tuple(state.value for state in (*PENDING, MessageState.SENDING))
 _SEALED_COLUMNS: Final = tuple(f"{name}_sealed" for name in SEALED)
 
@@ -30,20 +40,27 @@ class Purged:
     messages: int
     notices: int
     receipts: int
+    replies: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How many messages lost their content, and how many of them were waiting and are cancelled."""
+    """How many messages lost their content, and how many of them were waiting and are cancelled.
+
+    So many `replies` lost theirs; `unread` records that named a number of the customer are deleted.
+    """
 
     messages: int
     cancelled: int
+    replies: int = 0
+    unread: int = 0
 
 
 def purge(connection: sa.Connection, older_than: datetime, now: datetime) -> Purged:
-    """Delete messages queued, and decisions of runs started, before `older_than`.
+    """Delete messages queued, decisions of runs started, replies and unread records taken before `older_than`.
 
-    Nothing that may still go.
+    Nothing that may still go, and no reply that is still on the work list.
     """
     cutoff = to_text(older_than)
     old = sa.select(MESSAGES.c.message_id).where(
@@ -56,15 +73,29 @@ def purge(connection: sa.Connection, older_than: datetime, now: datetime) -> Pur
     connection.execute(sa.delete(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id.in_(old)))
     messages = connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.message_id.in_(old))).rowcount
     notices = connection.execute(sa.delete(NOTICES).where(NOTICES.c.run_id.in_(old_runs))).rowcount
-    data = {"older_than": cutoff, "messages": messages, "notices": notices, "receipts": receipts}
+    done_with = sa.and_(REPLIES.c.taken_at < cutoff, REPLIES.c.state != OPEN)
+    answered = connection.execute(sa.delete(REPLIES).where(done_with)).rowcount
+    unreadable = connection.execute(sa.delete(UNREAD).where(UNREAD.c.taken_at < cutoff)).rowcount
+    purged = Purged(messages, notices, receipts, answered, unreadable)
+    data = {"older_than": cutoff, **asdict(purged)}
     audit.append(connection, [AuditEvent("ledger.purged", "", data)], now)
-    return Purged(messages, notices, receipts)
+    return purged
 
 
-def erase(connection: sa.Connection, customer_ref: str, operator: str, now: datetime) -> Erased:
-    """Overwrite phone, name, text and parameters of every message of a customer; what waits is cancelled."""
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.customer_ref == customer_ref)
-    ids = list(connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+def erase(
+    connection: sa.Connection, cipher: Cipher, customer_ref: str, operator: str, now: datetime
+) -> Erased:
+    """Overwrite phone, name, text and parameters of every message of a customer; what waits is cancelled.
+
+    Replies of the customer, and those from the numbers that these messages went to, lose phone, text and note
+    and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
+    deleted. A suppression keeps its hash: a number that opted out stays so.
+    """
+    query = sa.select(MESSAGES.c.message_id, MESSAGES.c.phone_hash, MESSAGES.c.phone_sealed)
+    query = query.where(MESSAGES.c.customer_ref == customer_ref).order_by(MESSAGES.c.message_id)
+    rows = connection.execute(query).all()
+    ids = [row.message_id for row in rows]
+    numbers = {row.phone_hash: cipher.open(row.message_id, "phone", row.phone_sealed) for row in rows}
     waiting = moves.allowed(connection, ids, Step.CANCEL)
     ended = {**moves.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": "erased"}
     moves.move_all(connection, waiting, Step.CANCEL, MessageState.CANCELLED, ended)
@@ -72,33 +103,36 @@ def erase(connection: sa.Connection, customer_ref: str, operator: str, now: date
     empty = {**dict.fromkeys(_SEALED_COLUMNS, b""), "phone_hash": ""}
     for part in in_parts(ids):
         connection.execute(sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part)).values(**empty))
-    data = {"operator": operator, "messages": len(ids), "cancelled": len(waiting)}
+    hashes = sorted(numbers.keys() - {""})
+    _erase_receipts(connection, ids, hashes)
+    replies = _erase_replies(connection, customer_ref, hashes, (operator, now))
+    unreadable = unread.drop_mentions(connection, cipher, numbers.values())
+    erased = Erased(len(ids), len(waiting), replies, unreadable)
+    data = {"operator": operator, **asdict(erased)}
     audit.append(connection, [AuditEvent("customer.erased", customer_ref, data)], now)
-    return Erased(len(ids), len(waiting))
+    return erased
 
 
-def reseal(connection: sa.Connection, cipher: Cipher, after: str) -> str:
-    """Encrypt the next messages behind id `after` with the active key.
-
-    Returns the last id done, `""` at the end.
-    """
-    columns = [MESSAGES.c[name] for name in ("message_id", *_SEALED_COLUMNS)]
-    query = sa.select(*columns).where(MESSAGES.c.message_id > after).order_by(MESSAGES.c.message_id)
-    rows = connection.execute(query.limit(_ROWS_PER_STEP).with_for_update()).mappings().all()
-    if not rows:
-        return ""
-    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _SEALED_COLUMNS}
-    statement = sa.update(MESSAGES).where(MESSAGES.c.message_id == sa.bindparam("id")).values(values)
-    connection.execute(statement, [_resealed(cipher, row) for row in rows])
-    return str(rows[-1]["message_id"])
+def _erase_receipts(
+    connection: sa.Connection, message_ids: Sequence[str], phone_hashes: Sequence[str]
+) -> None:
+    theirs = [RECEIPTS.c.message_id.in_(part) for part in in_parts(message_ids)]
+    theirs += [RECEIPTS.c.phone_hash.in_(part) for part in in_parts(phone_hashes)]
+    for some in theirs:
+        connection.execute(sa.update(RECEIPTS).where(some).values(phone_hash=""))
 
 
-def _resealed(cipher: Cipher, row: sa.RowMapping) -> dict[str, Any]:
-    mid = row["message_id"]
-    fresh: dict[str, Any] = {"id": mid}
-    for name in SEALED:
-        sealed = row[f"{name}_sealed"]
-        fresh[f"new_{name}_sealed"] = (
-            cipher.seal(mid, name, cipher.open(mid, name, sealed)) if sealed else b""
-        )
-    return fresh
+def _erase_replies(
+    connection: sa.Connection,
+    customer_ref: str,
+    phone_hashes: Sequence[str],
+    by_and_at: tuple[str, datetime],
+) -> int:
+    operator, now = by_and_at
+    theirs = [REPLIES.c.customer_ref == customer_ref]
+    theirs += [REPLIES.c.phone_hash.in_(part) for part in in_parts(phone_hashes)]
+    ended = {"state": CLOSED, "closed_at": to_text(now), "operator": operator}
+    on_list = sa.update(REPLIES).where(sa.or_(*theirs), REPLIES.c.state == OPEN)
+    connection.execute(on_list.values(**ended))
+    empty = {"phone_sealed": b"", "text_sealed": b"", "phone_hash": "", "note": ""}
+    return connection.execute(sa.update(REPLIES).where(sa.or_(*theirs)).values(**empty)).rowcount

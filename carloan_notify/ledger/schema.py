@@ -12,7 +12,9 @@ from carloan_notify.ledger.store import Store
 from carloan_notify.ledger.tables import META
 from carloan_notify.records import AuditEvent
 
-HEAD: Final = "0001"
+REVISIONS: Final = ("0001", "0002")
+"""Every schema there was, oldest first; the migrations' own numbers."""
+HEAD: Final = REVISIONS[-1]
 _VERSION: Final = sa.table("alembic_version", sa.column("version_num"))
 
 
@@ -24,36 +26,63 @@ def current(store: Store) -> str:
         return str(connection.execute(sa.select(_VERSION.c.version_num)).scalar_one())
 
 
-def require_current(store: Store) -> None:
-    """Raise `LedgerError` with the cure unless the database is at `HEAD`."""
+def require_known(store: Store) -> str:
+    """The revision of the database, this version's or an older one. None, or a newer one: `LedgerError`."""
     found = current(store)
     if not found:
         raise LedgerError(f"{store.engine.url!r}: no ledger here yet; run: carloan-notify ledger migrate")
+    if found not in REVISIONS:
+        raise LedgerError(
+            f"the ledger is at schema {found}, which this version does not know (it knows {HEAD} and older); "
+            "install the version that wrote it"
+        )
+    return found
+
+
+def require_current(store: Store) -> None:
+    """Raise `LedgerError` with the cure unless the database is at `HEAD`."""
+    found = require_known(store)
     if found != HEAD:
         raise LedgerError(
-            f"the ledger is at schema {found}, this version needs {HEAD}; run: carloan-notify ledger backup, "
-            "then carloan-notify ledger migrate (or install the version that wrote it)"
+            f"the ledger is at schema {found}, this version needs {HEAD}; run: carloan-notify ledger migrate, "
+            "which takes a backup first (or install the version that wrote it)"
         )
 
 
-def migrate(store: Store, key_check: str, now: datetime) -> str:
-    """Bring the database to `HEAD`, all steps or none; returns the revision it was at.
+def require_key(store: Store, key_check: str, place: str) -> None:
+    """Raise `LedgerError` unless the keys whose check value this is are the ledger's own."""
+    with store.read() as connection:
+        if meta(connection, "key_check") != key_check:
+            raise LedgerError(f"{place}: not the key of this ledger; restore the one made with it")
+
+
+def make(store: Store, key_check: str, now: datetime) -> None:
+    """Make the ledger where there is none; one that is there, of whatever schema, stays as it is.
 
     A new ledger gets its identity, the check value of its keys and the first row of its audit.
     """
-    before = current(store)
-    if before == HEAD:
-        return before
+    if store.exists():
+        return
     store.make_file()
     with store.write() as connection:
         upgrade(connection)
-        if not before:
-            _found(connection, key_check, now)
-        audit.append(connection, [AuditEvent("ledger.migrated", HEAD, {"from": before, "to": HEAD})], now)
-    return before
+        _found(connection, key_check, now)
+        audit.append(connection, [_migrated("")], now)
 
 
-def upgrade(connection: sa.Connection) -> None:
+def migrate(store: Store, now: datetime, **told: str) -> None:
+    """Bring an older ledger to `HEAD`, all steps or none; the audit keeps what is `told` beside the revisions."""
+    before = require_known(store)
+    with store.write() as connection:
+        upgrade(connection)
+        audit.append(connection, [_migrated(before, **told)], now)
+
+
+def _migrated(before: str, **told: str) -> AuditEvent:
+    return AuditEvent("ledger.migrated", HEAD, {"from": before, "to": HEAD, **told})
+
+
+def upgrade(connection: sa.Connection, to: str = HEAD) -> None:
     """Run the migrations that are missing, in the caller's transaction."""
     from alembic import command  # noqa: PLC0415 - 0.2 s that only a migration should cost
     from alembic.config import Config  # noqa: PLC0415 - same
@@ -61,7 +90,7 @@ def upgrade(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", "carloan_notify.ledger:migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _found(connection: sa.Connection, key_check: str, now: datetime) -> None:

@@ -24,18 +24,19 @@ OUTBOUND: Final = tuple(
 
 
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
+_DECODER: Final = json.JSONDecoder()
 
 
 def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
     """What a provider gets, from the values of `OUTBOUND` in order."""
     mid, channel, notice, language, attempts, phone, text, params = columns
     return OutboundMessage(
-        message_id=mid,
-        channel=_CHANNELS[channel],
-        notice=notice,
-        language=language,
-        phone=cipher.open(mid, "phone", phone),
-        text=cipher.open(mid, "text", text),
-        params=json.loads(cipher.open(mid, "params", params) or "{}"),
-        attempts=attempts,
+        mid,
+        _CHANNELS[channel],
+        notice,
+        language,
+        cipher.open(mid, "phone", phone),
+        cipher.open(mid, "text", text),
+        _DECODER.raw_decode(cipher.open(mid, "params", params) or "{}")[0],
+        attempts,
     )

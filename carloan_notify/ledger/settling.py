@@ -1,16 +1,17 @@
 """Receipts: kept all, applied once each, in whatever order they come."""
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.ledger import audit, moves
+from carloan_notify.ledger import audit, moves, stopping
 from carloan_notify.ledger.canonical import canonical
 from carloan_notify.ledger.idempotency import in_parts
 from carloan_notify.ledger.instants import to_text
@@ -35,7 +36,7 @@ class Settled:
     """What became of receipts.
 
     `settled` messages changed state. `repeated` receipts were known. `unmatched` wait for the answer that
-    names them. `refused` name a message that was never sent, or a reference that several messages share.
+    names them. `refused` name a message that was never sent, or a reference that cannot be theirs alone.
     """
 
     settled: int
@@ -44,14 +45,19 @@ class Settled:
     refused: tuple[str, ...] = ()
 
 
-def settle(connection: sa.Connection, receipts: Sequence[Receipt], now: datetime) -> Settled:
-    """Store and apply receipts in the caller's transaction."""
-    rows = {row["receipt_id"]: row for row in (_row(receipt, now) for receipt in receipts)}
-    fresh = [rows[name] for name in rows if name not in _known(connection, list(rows))]
+def settle(
+    connection: sa.Connection, receipts: Sequence[Receipt], hashed: Callable[[str], str], now: datetime
+) -> Settled:
+    """Store and apply receipts in the caller's transaction; `hashed` is the keyed hash of a number."""
+    rows = {row["receipt_id"]: row for row in (_row(receipt, hashed, now) for receipt in receipts)}
+    known = _known(connection, list(rows))
+    fresh = [row for name, row in rows.items() if name not in known]
     owners, refused = _owners(connection, fresh)
     kept = [
         {**row, "message_id": owners.get(row["receipt_id"], "")}
-        for row in fresh
+        for row in sorted(
+            fresh, key=itemgetter("receipt_id")
+        )  # two writers of the same must not lock each other out
         if row["receipt_id"] not in refused
     ]
     if kept:
@@ -72,29 +78,31 @@ def settle_overtaken(
     connection: sa.Connection, provider: str, results: Sequence[SendResult], now: datetime
 ) -> None:
     """Apply receipts that came before the answers which tell their reference."""
-    shares = Counter(result.provider_ref for result in results if result.provider_ref)
-    # One reference for a whole batch tells nothing about a single message.
-    named = {r.provider_ref: r.message_id for r in results if shares[r.provider_ref] == 1}
-    if not named:
+    references = listed({result.provider_ref for result in results} - {""})
+    found = _OVERTAKING.run(connection, references=references, its_provider=provider).mappings().all()
+    if not found:
         return
-    found = _OVERTAKING.run(connection, references=listed(named), its_provider=provider).mappings()
-    waiting = [{**row, "message_id": named[row["provider_ref"]]} for row in found]
+    owners, _ = _owners(connection, found)  # one that fits nobody, or several, stays unmatched
+    waiting = [
+        {**row, "message_id": owners[row["receipt_id"]]} for row in found if row["receipt_id"] in owners
+    ]
     for row in waiting:
         same = RECEIPTS.c.receipt_id == row["receipt_id"]
         connection.execute(sa.update(RECEIPTS).where(same).values(message_id=row["message_id"]))
     _apply(connection, waiting, now)
 
 
-def _row(receipt: Receipt, now: datetime) -> dict[str, Any]:
+def _row(receipt: Receipt, hashed: Callable[[str], str], now: datetime) -> dict[str, Any]:
     at = to_text(receipt.occurred_at)
+    phone_hash = hashed(receipt.phone) if receipt.phone else ""
     content = [
         receipt.provider,
         receipt.provider_ref,
         receipt.message_id,
         receipt.delivered,
         receipt.code,
-        at,
-    ]
+        *([phone_hash] if phone_hash else []),
+    ]  # not the time: where a provider tells none, it is that of arrival
     return {
         "receipt_id": hashlib.sha256(canonical(content).encode()).hexdigest(),
         "provider": receipt.provider,
@@ -105,6 +113,8 @@ def _row(receipt: Receipt, now: datetime) -> dict[str, Any]:
         "detail": mask_digits(receipt.detail),
         "occurred_at": at,
         "received_at": to_text(now),
+        "phone_hash": phone_hash,
+        "blocked": receipt.blocked,
     }
 
 
@@ -118,7 +128,7 @@ def _known(connection: sa.Connection, receipt_ids: Sequence[str]) -> set[str]:
 
 
 def _owners(
-    connection: sa.Connection, rows: Sequence[Mapping[str, Any]]
+    connection: sa.Connection, rows: Sequence[Mapping[Any, Any]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Whose each receipt is, by receipt id; and the refused ones with their reason."""
     named = _attempts(connection, sorted({row["message_id"] for row in rows} - {""}))
@@ -129,7 +139,7 @@ def _owners(
         found = (
             [row["message_id"]]
             if row["message_id"] in named
-            else by_reference[row["provider"], row["provider_ref"]]
+            else _of_number(by_reference[row["provider"], row["provider_ref"]], row["phone_hash"])
         )
         if len(found) > 1:
             refused[row["receipt_id"]] = (
@@ -153,20 +163,27 @@ def _attempts(connection: sa.Connection, message_ids: Sequence[str]) -> dict[str
 
 def _by_reference(
     connection: sa.Connection, references: Iterable[str]
-) -> defaultdict[tuple[str, str], list[str]]:
-    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    columns = (MESSAGES.c.provider, MESSAGES.c.provider_ref, MESSAGES.c.message_id)
+) -> defaultdict[tuple[str, str], list[tuple[str, str]]]:
+    """Messages of each reference, with the keyed hash of their number."""
+    found: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    columns = [MESSAGES.c[name] for name in ("provider", "provider_ref", "message_id", "phone_hash")]
     for part in in_parts(sorted(references)):
         for row in connection.execute(sa.select(*columns).where(MESSAGES.c.provider_ref.in_(part))):
-            found[row.provider, row.provider_ref].append(row.message_id)
+            found[row.provider, row.provider_ref].append((row.message_id, row.phone_hash))
     return found
+
+
+def _of_number(messages: Sequence[tuple[str, str]], phone_hash: str) -> list[str]:
+    """Those sent to the number a receipt tells; an erased message has none any more and fits every number."""
+    return [name for name, its in messages if not phone_hash or its in (phone_hash, "")]
 
 
 def _apply(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:
     """Fold the receipts of each message into its state; returns how many messages changed."""
     if not rows:
         return 0
-    held = moves.lock(connection, [row["message_id"] for row in rows])
+    refusing = [row["message_id"] for row in rows if row["blocked"]]
+    held = stopping.lock_with_waiting(connection, [row["message_id"] for row in rows], refusing)
     states = {name: MessageState(row["state"]) for name, row in held.items()}
     last: dict[str, Mapping[str, Any]] = {}
     for row in rows:
@@ -176,6 +193,12 @@ def _apply(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: da
             states[name], last[name] = following, row
     moves.move_each(connection, [_change(held[name], states[name], row) for name, row in last.items()])
     audit.append(connection, _events(last, states), now)
+    blocked = {
+        held[row["message_id"]]["phone_hash"]: row["code"]
+        for row in rows
+        if row["blocked"] and row["message_id"] in held
+    }
+    stopping.stop_numbers(connection, blocked, f"provider:{rows[0]['provider']}", now)
     return len(last)
 
 

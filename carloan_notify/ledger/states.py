@@ -25,6 +25,7 @@ class Step(StrEnum):
     RETRY = "retry"
     DOUBT = "doubt"
     LAPSE = "lapse"
+    RESTORE = "restore"
     EXPIRE = "expire"
     CANCEL = "cancel"
     DELIVER = "deliver"
@@ -73,6 +74,8 @@ TRANSITIONS: Final[Mapping[Step, Mapping[State, State]]] = MappingProxyType(
             State.UNDELIVERED: State.UNDELIVERED,
         },
         Step.LAPSE: {State.CLAIMED: State.QUEUED, State.SENDING: State.UNKNOWN},
+        # A backup does not know what left after it was taken.
+        Step.RESTORE: dict.fromkeys((*PENDING, State.SENDING), State.UNKNOWN),
         Step.EXPIRE: dict.fromkeys(WAITING, State.EXPIRED),
         Step.CANCEL: dict.fromkeys(PENDING, State.CANCELLED),
         # Receipts come in any order and more than once: "delivered" wins over everything, and a message that
@@ -91,8 +94,12 @@ STEP_OF_OUTCOME: Final[Mapping[Outcome, Step]] = MappingProxyType(
     {
         Outcome.ACCEPTED: Step.ACCEPT,
         Outcome.REJECTED: Step.REJECT,
+        Outcome.BLOCKED: Step.REJECT,
         Outcome.RETRYABLE: Step.RETRY,
         Outcome.THROTTLED: Step.RETRY,
+        Outcome.APART: Step.RETRY,
+        Outcome.NOT_TONIGHT: Step.RETRY,
+        Outcome.TEMPLATE: Step.RETRY,
         Outcome.ACCOUNT: Step.RETRY,
         Outcome.UNKNOWN: Step.DOUBT,
     }

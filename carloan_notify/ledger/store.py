@@ -6,6 +6,7 @@ snapshot for readers.
 """
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from carloan_notify.errors import LedgerError
+from carloan_notify.errors import LedgerError, LedgerUnavailableError
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 _WRITES: Final = "ledger_writes"
 _SQLITE_ONLY_OWNER: Final = 0o600
+_SQLITE_IN_TROUBLE: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+)
+_PRIMARY_CODE: Final = 0xFF
+"""The part of an SQLite error code that names its kind (https://www.sqlite.org/rescode.html)."""
 
 
 def locate(url: str, base_dir: Path) -> sa.URL:
@@ -46,12 +52,17 @@ def locate(url: str, base_dir: Path) -> sa.URL:
 
 
 class Store:
-    """One database. `write` and `read` give a connection inside a transaction that ends with the block."""
+    """One database. `write` and `read` give a connection inside a transaction that ends with the block.
+
+    A database that refuses raises `LedgerUnavailableError` when it has answered before or is locked or full,
+    else `LedgerError`: then its URL, password or file may be wrong.
+    """
 
     def __init__(self, url: sa.URL, *, busy_timeout_s: int) -> None:
         """Prepare the engine; nothing is opened yet."""
         self.backend = url.get_backend_name()
         self.file = Path(url.database or "") if self.backend == SQLITE else None
+        self._answered = False
         self.engine = sa.create_engine(url, hide_parameters=True, **_options(self.backend, busy_timeout_s))
         if self.backend == SQLITE:
             event.listen(self.engine, "connect", _prepare_sqlite(busy_timeout_s))
@@ -76,7 +87,7 @@ class Store:
 
         With `wipes`, SQLite overwrites with zeros whatever the block deletes or shortens.
         """
-        with _explained(), self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 if wipes and self.backend == SQLITE:
@@ -86,7 +97,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one moment of the ledger and changes nothing."""
-        with _explained(), self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             if self.backend == POSTGRESQL:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
@@ -94,18 +105,31 @@ class Store:
 
     def forget(self) -> None:
         """After content was overwritten: drop what the database keeps of it (write-ahead log, dead rows)."""
-        with _explained():
+        with self._explained():
             if self.backend == SQLITE:
                 connection = self.engine.raw_connection()
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 connection.close()
                 return
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
-                autocommit.exec_driver_sql("VACUUM messages")
+                autocommit.exec_driver_sql("VACUUM messages, replies, unread")
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as problem:
+            in_use = self._answered or _in_trouble(problem.orig)
+            raise (LedgerUnavailableError if in_use else LedgerError)(
+                f"the ledger's database refused: {type(problem.orig).__name__}: {_first_line(problem)}; "
+                "see that it is reachable, has disk space and is not held by another program, then run the "
+                "command again: what was committed is kept"
+            ) from problem
+        self._answered = True
 
 
 def _options(backend: str, busy_timeout_s: int) -> dict[str, Any]:
@@ -124,6 +148,7 @@ def _prepare_sqlite(busy_timeout_s: int) -> Any:  # noqa: ANN401 - SQLAlchemy's 
             "synchronous = FULL",
             "foreign_keys = ON",
             "secure_delete = FAST",
+            "temp_store = MEMORY",  # else the journal of every statement on many rows goes through a file
             "cache_size = -65536",  # KiB
             "wal_autocheckpoint = 8000",  # pages; a checkpoint costs as much as many commits
         ):
@@ -137,16 +162,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as problem:
-        raise LedgerError(
-            f"the ledger's database refused: {type(problem.orig).__name__}: {_first_line(problem)}; "
-            "see that it is reachable, has disk space and is not held by another program, then run the "
-            "command again: what was committed is kept"
-        ) from problem
+def _in_trouble(problem: BaseException | None) -> bool:
+    """Whether SQLite says that the file is right and only cannot be used at this moment."""
+    code = getattr(problem, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY_CODE in _SQLITE_IN_TROUBLE
 
 
 def _first_line(problem: DBAPIError) -> str:

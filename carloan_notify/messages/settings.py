@@ -120,6 +120,11 @@ class MessagesSettings(Settings):
         examples=[30],
     )
 
+    @property
+    def link_bases(self) -> dict[str, str]:
+        """Base address by the variable that holds the link; "" where there is none."""
+        return {"pay_link": self.pay_link_base, "certificate_link": self.certificate_link_base}
+
     @field_validator("sign_brackets")
     @classmethod
     def _two_characters(cls, brackets: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 from carloan_notify.errors import ConfigError
+from carloan_notify.messages.context import VARIABLES
 from carloan_notify.messages.lint import LintRule, lint
+from carloan_notify.messages.parameters import DERIVED, OURS_ONLY
 from carloan_notify.messages.render import RenderFailure
 from carloan_notify.messages.samples import sample_context
 from carloan_notify.pipeline.build import House
@@ -22,6 +24,15 @@ def template_rows(house: House) -> list[dict[str, Any]]:
         for name in sorted(folder.sources)
         if not name.startswith("_")
     ]
+
+
+def variable_rows() -> list[dict[str, str]]:
+    """One row per value that a template may use: variable, for (ours, approved, both), meaning."""
+    rows = []
+    for name, meaning in {**VARIABLES, **DERIVED}.items():
+        use = "ours" if name in OURS_ONLY else "approved" if name in DERIVED else "both"
+        rows.append({"variable": name, "for": use, "meaning": meaning})
+    return rows
 
 
 def lint_templates(house: House) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class House:
         return read_private(self.path(messages.link_key_file))
 
     def open_ledger(self, *, create: bool = False) -> Ledger:
-        """The ledger, ready to use; `create` makes or migrates it first."""
+        """The ledger, ready to use; `create` makes one where there is none."""
         return Ledger.open(self.settings.ledger, self.folder, create=create, now=self.clock())
 
     def has_ledger(self) -> bool:

@@ -9,7 +9,7 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """Now, as aware UTC."""
+    """Now, as aware UTC. Providers always get this one: a rehearsal does not change what time it is for them."""
     return datetime.now(UTC)
 
 

@@ -16,7 +16,7 @@ from carloan_notify.delivery.simulator.settings import Faults
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.ledger.audit_verify import Verification
 from carloan_notify.pipeline.build import House, build_house
-from carloan_notify.pipeline.coming_back import pull_receipts, reconcile
+from carloan_notify.pipeline.coming_back import pull_returns, reconcile
 from carloan_notify.pipeline.looking_back import run_figures
 from carloan_notify.pipeline.night import NightOrder, run_night
 from carloan_notify.pipeline.preview import preview_night
@@ -69,7 +69,7 @@ def run_demo(folder: Path) -> Demo:
         evening_house = _at(folder, EVENING)
         evening = send_due(evening_house)
         reconciled = reconcile(evening_house)
-        receipts = pull_receipts(evening_house)
+        receipts = pull_returns(evening_house)
         with evening_house.open_ledger() as ledger:
             verified = ledger.verify_audit()
         return Demo(

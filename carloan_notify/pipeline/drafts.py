@@ -11,7 +11,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.pipeline.portfolio import Portfolio
-from carloan_notify.pipeline.wording import Wording, day_or_none, parameters
+from carloan_notify.pipeline.wording import Wording, day_or_none
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, Rendered
 
 REFERENCE_LENGTH = 26
@@ -47,13 +47,17 @@ def draft_messages(
     contexts = wording.contexts(queued, portfolio.loans, portfolio.standing.loans)
     for row, context in zip(queued.to_dict("records"), contexts, strict=True):
         key = str(row["idempotency_key"])
-        rendered = templates.render(row["template"], row["language"], Channel(row["channel"]), context)
+        found = templates.find(row["template"], row["language"], Channel(row["channel"]))
+        if isinstance(found, RenderFailure):
+            failures[key] = found
+            continue
+        rendered = found.render(context)
         if isinstance(rendered, RenderFailure):
             failures[key] = rendered
-        else:
-            drafts.append(
-                _draft(message_reference(run_id, key), row, rendered, covers[key], parameters(context))
-            )
+            continue
+        filters = templates.environment(found.language, found.channel).filters
+        params = wording.parameters(context, filters, found.channel)
+        drafts.append(_draft(message_reference(run_id, key), row, rendered, covers[key], params))
     return Drafted(tuple(drafts), failures)
 
 

@@ -1,4 +1,4 @@
-"""One night at a time: locks that the operating system and the database let go when their holder dies."""
+"""One night, or one upkeep, at a time: locks that the operating system and the database let go with their holder."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from carloan_notify.ledger.store import POSTGRESQL, locate
 from carloan_notify.pipeline.build import House
 
 ADVISORY_KEY: Final = 0x6361_726C_6F61_6E21  # "carloan!"; advisory locks are per database, as ledgers are
-SOMEBODY: Final = "another process"
+SOMEBODY: Final = "another process is at work"
 _NAME_LENGTH: Final = 63  # PostgreSQL cuts application_name there
 _PROBES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """A host that fell silent is noticed within a minute from our side as well."""
@@ -30,16 +30,17 @@ _HOLDER: Final = sa.text(
 
 
 @contextmanager
-def one_night(house: House, operator: str) -> Iterator[None]:
+def one_night(house: House, operator: str, doing: str = "runs a night") -> Iterator[None]:
     """Hold the night's lock: on this machine, and among all machines that share a PostgreSQL ledger.
 
-    A crash leaves no stale lock behind: the kernel lets go of the file, the database of the session.
+    Upkeep that no night may meet takes it as well, and says what it is `doing`. A crash leaves no stale lock
+    behind: the kernel lets go of the file, the database of the session.
 
     Raises:
-        LockedError: another run holds it; the text names the holder.
+        LockedError: another process holds it; the text names the holder and what it does.
         LedgerError: the database does not answer.
     """
-    holder = f"{operator} on {socket.gethostname()}, process {os.getpid()}"
+    holder = f"{operator} on {socket.gethostname()}, process {os.getpid()} {doing}"
     with _file_lock(house.path(house.settings.reports.lock_file), holder), _database_lock(house, holder):
         yield
 
@@ -101,4 +102,4 @@ def _session_name(connection: sa.Connection) -> str:
 
 
 def _locked(place: str, holder: str) -> LockedError:
-    return LockedError(f"{place}: {holder} runs a night already; wait for it to end")
+    return LockedError(f"{place}: {holder} already; wait for it to end")

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.restored import Gap
 from carloan_notify.pipeline.build import House
 from carloan_notify.records import NightFacts
 
@@ -21,7 +22,7 @@ class Memory:
     """What was told, and to whom.
 
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
-    hold keyed hashes only; `history` is oldest first.
+    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -30,6 +31,7 @@ class Memory:
     suppressions: pd.DataFrame
     recent: pd.DataFrame
     history: tuple[NightFacts, ...]
+    gap: Gap | None = None
 
 
 def remember(house: House, ledger: Ledger) -> Memory:
@@ -44,6 +46,7 @@ def remember(house: House, ledger: Ledger) -> Memory:
         suppressions=ledger.suppressions()[list(SUPPRESSION_COLUMNS)],
         recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
         history=tuple(reversed(ledger.night_history(HISTORY_NIGHTS))),
+        gap=ledger.upkeep.gap(),
     )
 
 

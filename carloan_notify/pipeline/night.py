@@ -11,14 +11,16 @@ import pandas as pd
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.ledger.masking import mask_digits
 from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.guarding import LEDGER_RESTORED, NAMES, check_night
 from carloan_notify.pipeline.lock import one_night
 from carloan_notify.pipeline.memory import remember
 from carloan_notify.pipeline.paid import PaidWatch, cancel_paid, owed
 from carloan_notify.pipeline.papers import leave_figures, leave_rejects
 from carloan_notify.pipeline.plan import Plan, make_plan
 from carloan_notify.pipeline.portfolio import read_portfolio
+from carloan_notify.pipeline.rehearsing import require_rehearsable
 from carloan_notify.pipeline.reporting import Ending, make_report
 from carloan_notify.pipeline.sending import FINISHED, NIGHT, drain
 from carloan_notify.pipeline.tables import table_stamps
@@ -47,14 +49,15 @@ def run_night(house: House, order: NightOrder) -> NightReport:
     A tripped guard that is not accepted leaves `report.stopping_guards`, and nothing is queued or sent.
 
     Raises:
-        ConfigError: an accepted guard does not exist.
+        ConfigError: an accepted guard does not exist, or a rehearsal would reach people.
         SourceError: a table cannot be read.
         LockedError: another run holds the lock.
     """
-    unknown = sorted(order.accept - set(GUARDS))
+    require_rehearsable(house)
+    unknown = sorted(order.accept - set(NAMES))
     if unknown:
         raise ConfigError(
-            [f"--accept {name}: no such guard; the guards are {', '.join(GUARDS)}" for name in unknown]
+            [f"--accept {name}: no such guard; the guards are {', '.join(NAMES)}" for name in unknown]
         )
     with one_night(house, order.operator), house.open_ledger(create=True) as ledger:
         run_id = new_run_id(house, order.as_of)
@@ -87,7 +90,7 @@ def _run(
     portfolio = read_portfolio(house, order.as_of)
     memory = remember(house, ledger)
     plan = make_plan(house, portfolio, memory, run_id)
-    guards = check_guards(plan.facts, memory.history, house.settings.guards)
+    guards = check_night(house, plan.facts, memory)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(house, plan)
     if stopping:
@@ -105,18 +108,14 @@ def _run(
 
 
 def _accept(house: House, ledger: Ledger, order: NightOrder, guards: list[GuardResult]) -> None:
-    """Record which tripped guards the operator lets pass, and why."""
-    events = [
-        AuditEvent(
-            "guard.accepted",
-            guard.guard,
-            {"operator": order.operator, "reason": order.reason, "said": guard.message},
-        )
-        for guard in guards
-        if guard.tripped and guard.guard in order.accept
-    ]
+    """Record which tripped guards the operator lets pass, and why. A restored ledger is accepted once for all."""
+    accepted = [guard for guard in guards if guard.tripped and guard.guard in order.accept]
+    by = {"operator": order.operator, "reason": mask_digits(order.reason)}
+    events = [AuditEvent("guard.accepted", guard.guard, {**by, "said": guard.message}) for guard in accepted]
     if events:
         ledger.append_audit(events, house.clock())
+    if LEDGER_RESTORED in {guard.guard for guard in accepted}:
+        ledger.upkeep.accept_gap()
 
 
 def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:

@@ -6,9 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from carloan_notify.ledger.masking import mask_phone
-from carloan_notify.notices.guards import check_guards
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.guarding import check_night
 from carloan_notify.pipeline.memory import recall
 from carloan_notify.pipeline.night import NightOrder, new_run_id
 from carloan_notify.pipeline.plan import Plan, make_plan
@@ -32,7 +32,7 @@ def preview_night(house: House, order: NightOrder, loan_id: str = "") -> Preview
     """Plan and guard a night without writing anything; rows of one loan only if `loan_id` is given."""
     memory = recall(house)
     plan = make_plan(house, read_portfolio(house, order.as_of), memory, new_run_id(house, order.as_of))
-    guards = check_guards(plan.facts, memory.history, house.settings.guards)
+    guards = check_night(house, plan.facts, memory)
     report = make_report(plan, guards, order.accept, Ending(DRY))
     return Preview(report, tuple(row for row in _rows(house, plan) if loan_id in ("", row["loan_id"])))
 

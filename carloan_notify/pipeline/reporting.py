@@ -51,6 +51,7 @@ def make_report(
         accepted_guards=tuple(sorted(tripped & set(accepted))),
         rejects_file=ending.rejects_file,
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
+        refused_templates=tuple(sorted(summary.refused_templates)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
         advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),
         schedule_differences=tuple(_differences(plan.findings)),

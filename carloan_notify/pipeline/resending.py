@@ -22,6 +22,7 @@ from carloan_notify.pipeline.paid import owed
 from carloan_notify.pipeline.plan import contact_history
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
+from carloan_notify.pipeline.rehearsing import require_rehearsable
 from carloan_notify.records import CoveredNotice, Decision, Draft
 from carloan_notify.reports.tables import frame_rows
 
@@ -73,6 +74,7 @@ def resend(house: House, order: ResendOrder) -> Resent:
         LedgerError: no such message, or its notice is free to be told by the next night.
         SourceError: the tables that say what is still owed cannot be read.
     """
+    require_rehearsable(house)
     with house.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
         portfolio = read_portfolio(house, house.business_date())

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
@@ -17,7 +17,9 @@ from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.pipeline.paid import PaidWatch, WatchedOutbox
+from carloan_notify.pipeline.rehearsing import require_rehearsable
 from carloan_notify.records import AuditEvent
 
 NIGHT = "night"
@@ -38,7 +40,7 @@ def drain(house: House, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
             kill_switch=house.path(house.settings.delivery.kill_switch_file),
             before_send=watch.screen,
         )
-        channels = build_channels(house.settings.delivery)
+        channels = build_channels(house.settings.delivery, system_clock)
         outbox = WatchedOutbox(ledger, watch)
         summary = Dispatcher(outbox, channels, house.settings.delivery, surroundings).drain()
     _note(house, ledger, summary)
@@ -49,9 +51,11 @@ def send_due(house: House) -> DrainSummary:
     """Send what may go now, over every run.
 
     Raises:
+        ConfigError: a rehearsal would reach people.
         LedgerError: there is no ledger yet.
         SourceError: the tables that say who has paid cannot be read; nothing is sent then.
     """
+    require_rehearsable(house)
     with house.open_ledger() as ledger:
         night = ledger.last_run(NIGHT)
         as_of = night.as_of if night else house.business_date()
@@ -64,18 +68,26 @@ def summary_row(summary: DrainSummary) -> dict[str, Any]:
     """A drain's figures as one flat row."""
     counted = ("accepted", "rejected", "unknown", "retryable", "cancelled", "expired", "released")
     figures = {name: getattr(summary, name) for name in counted}
-    codes = " ".join(f"{code}={number}" for code, number in sorted(summary.unlisted_codes.items()))
-    return {**figures, "stopped_by": summary.stopped_by.value, "unlisted_codes": codes}
+    return {
+        **figures,
+        "stopped_by": summary.stopped_by.value,
+        "unlisted_codes": _counted(summary.unlisted_codes),
+        "refused_templates": _counted(summary.refused_templates),
+    }
+
+
+def _counted(codes: Mapping[str, int]) -> str:
+    return " ".join(f"{code}={number}" for code, number in sorted(codes.items()))
 
 
 def _note(house: House, ledger: Ledger, summary: DrainSummary) -> None:
     """Keep in the audit what a person must look at: an early stop, and codes that no table knows."""
-    if not (summary.stopped_by or summary.unlisted_codes):
+    told = {"unlisted_codes": summary.unlisted_codes, "refused_templates": summary.refused_templates}
+    subject = next(filter(None, [summary.stopped_by.value, *(name for name in told if told[name])]), "")
+    if not subject:
         return
-    data = {"stopped_by": summary.stopped_by.value, "unlisted_codes": dict(summary.unlisted_codes)}
-    ledger.append_audit(
-        [AuditEvent("send.stopped", summary.stopped_by.value or "unlisted_codes", data)], house.clock()
-    )
+    data = {"stopped_by": summary.stopped_by.value, **{name: dict(codes) for name, codes in told.items()}}
+    ledger.append_audit([AuditEvent("send.stopped", subject, data)], house.clock())
     for stop in summary.account_stops:
         _log.error("account refused", provider=stop.provider, code=stop.code, cure=stop.cure)
 

@@ -2,6 +2,7 @@
 
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.stopping import Stopped
 from carloan_notify.ledger.suppressions import Subject
 from carloan_notify.pipeline.build import House
 from carloan_notify.records import MessageClass
@@ -11,16 +12,20 @@ Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
 
 
-def suppress(house: House, given: Given, operator: str, reason: str) -> bool:
-    """Stop messages to a phone or a customer; False when that stands already."""
+def suppress(house: House, given: Given, operator: str, reason: str) -> Stopped:
+    """Stop messages to a phone or a customer, those that wait included."""
     with house.open_ledger(create=True) as ledger:
         return ledger.suppress(_subject(house, ledger, given), operator, reason, house.clock())
 
 
-def unsuppress(house: House, given: Given, operator: str, reason: str) -> bool:
-    """End a suppression; False when there is none."""
+def unsuppress(house: House, given: Given, operator: str, reason: str, was: str) -> str | None:
+    """End the suppression whose reason `was` ("" for the only one); its reason, None when there is none.
+
+    Raises:
+        LedgerError: several stand, and `was` names none.
+    """
     with house.open_ledger() as ledger:
-        return ledger.unsuppress(_subject(house, ledger, given), operator, reason, house.clock())
+        return ledger.unsuppress(_subject(house, ledger, given), operator, reason, house.clock(), was=was)
 
 
 def _subject(house: House, ledger: Ledger, given: Given) -> Subject:

@@ -1,6 +1,6 @@
 """What each template may say: from a decision row, its loan and its standing to the values of a message."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.messages.links import certificate_link, pay_link
 from carloan_notify.messages.money import Money
+from carloan_notify.messages.parameters import parameters
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.event_facts import DETAIL_ARROW
 from carloan_notify.pipeline.build import House
@@ -77,6 +78,12 @@ class Wording:
             "role": row["role"],
         }
 
+    def parameters(
+        self, context: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], channel: str
+    ) -> dict[str, str]:
+        """What a gateway that fills approved templates needs; `filters` are the message's own."""
+        return parameters(context, filters, self.messages.link_bases, channel)
+
     def _money(self, minor: int) -> Money:
         return Money(minor, self.currency)
 
@@ -88,17 +95,6 @@ _NOTHING = {"installments": 0, "overdue_minor": 0, "penalty_minor": 0}
 def make_wording(house: House, as_of: date) -> Wording:
     """The wording of a night."""
     return Wording(house.lender.currency, house.settings.messages, house.link_key(), as_of, house.clock())
-
-
-def parameters(context: Mapping[str, Any]) -> dict[str, str]:
-    """The same values as plain texts, for gateways that fill approved templates: money as decimals, dates as ISO."""
-    return {name: _text(value) for name, value in context.items() if not isinstance(value, Mapping)}
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Money):
-        return str(value.decimal())
-    return "" if value is None else str(value)
 
 
 def _local_day(instant: pd.Timestamp, timezone: str) -> date:

@@ -41,9 +41,10 @@ class NightReport:
 
     `reasons` counts suppressed and held notices by (decision, reason), `by_notice` queued ones by
     (notice, channel), `findings` by code. `unlisted_codes` are provider answers no table knows,
-    `advice` says what a person must do, `template_failures` which templates failed, where, and how to mend them,
-    `schedule_differences` where the lender's own installments differ from the recomputed ones (the first so many;
-    `findings` counts them all).
+    `refused_templates` templates that a provider refuses or that nobody mapped (`provider:code`), `advice` says
+    what a person must do, `template_failures` which templates failed, where, and how to mend them,
+    `schedule_differences` where the lender's own installments differ from the recomputed ones (the first so
+    many; `findings` counts them all).
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class NightReport:
     accepted_guards: tuple[str, ...] = ()
     rejects_file: str = ""
     unlisted_codes: tuple[str, ...] = ()
+    refused_templates: tuple[str, ...] = ()
     stopped_by: str = ""
     advice: tuple[str, ...] = ()
     template_failures: tuple[str, ...] = ()
@@ -124,6 +126,7 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "guards_tripped": [guard.guard for guard in report.guards if guard.tripped],
         "guards_accepted": list(report.accepted_guards),
         "unlisted_codes": list(report.unlisted_codes),
+        "refused_templates": list(report.refused_templates),
         "template_failures": list(report.template_failures),
         "schedule_differences": list(report.schedule_differences),
         "stopped_by": report.stopped_by,

@@ -79,6 +79,11 @@ def _closing(report: NightReport) -> Iterable[str]:
         yield f"Sending stopped early: {report.stopped_by}; the rest stays queued for the next `send`"
     if report.unlisted_codes:
         yield f"Answers that no code table knows (messages kept as unknown): {', '.join(report.unlisted_codes)}"
+    if report.refused_templates:
+        yield (
+            f"Templates refused or missing (their messages wait): {', '.join(report.refused_templates)}; "
+            "see `providers check` and `templates lint --provider`"
+        )
     yield from report.template_failures
     yield from (f"Supplied schedule differs: {line}" for line in report.schedule_differences)
     yield from report.advice

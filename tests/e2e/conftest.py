@@ -132,6 +132,11 @@ def assert_reconciles(counts: Mapping[str, Any]) -> None:
     assert counts["rows_read"] == counts["rows_used"] + counts["rows_rejected"]
 
 
+def copied(folder: Path, place: Path) -> Path:
+    """A copy of a lender's folder."""
+    return Path(shutil.copytree(folder, place / "lender"))
+
+
 @pytest.fixture(scope="session")
 def fresh_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `init` writes; copied, never used itself."""
@@ -143,9 +148,7 @@ def fresh_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def lender(fresh_folder: Path, tmp_path: Path) -> Lender:
     """A folder of its own, as `init` makes it."""
-    folder = tmp_path / "lender"
-    shutil.copytree(fresh_folder, folder)
-    return Lender(folder)
+    return Lender(copied(fresh_folder, tmp_path))
 
 
 @pytest.fixture
@@ -155,19 +158,28 @@ def desk(lender: Lender) -> Desk:
 
 
 @pytest.fixture(scope="session")
-def night_before(fresh_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose night was planned at 02:00 and sent at 10:00; copied, never used itself."""
-    folder = tmp_path_factory.mktemp("night") / "lender"
-    shutil.copytree(fresh_folder, folder)
-    desk = Desk(folder)
+def planned_folder(fresh_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose night was planned at 02:00; copied, never used itself."""
+    desk = Desk(copied(fresh_folder, tmp_path_factory.mktemp("planned")))
     desk.night("2026-11-23")
+    return desk.folder
+
+
+@pytest.fixture(scope="session")
+def night_before(planned_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose night was planned at 02:00 and sent at 10:00; copied, never used itself."""
+    desk = Desk(copied(planned_folder, tmp_path_factory.mktemp("night")))
     desk.send(MORNING)
-    return folder
+    return desk.folder
+
+
+@pytest.fixture
+def planned(planned_folder: Path, tmp_path: Path) -> Desk:
+    """The night of 2026-11-23, planned and not sent, in a folder of its own."""
+    return Desk(copied(planned_folder, tmp_path))
 
 
 @pytest.fixture
 def after(night_before: Path, tmp_path: Path) -> Desk:
     """The morning after, in a folder of its own."""
-    folder = tmp_path / "lender"
-    shutil.copytree(night_before, folder)
-    return Desk(folder)
+    return Desk(copied(night_before, tmp_path))

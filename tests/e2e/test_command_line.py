@@ -80,7 +80,7 @@ def test_second_run_names_the_holder_of_the_lock(lender: Lender) -> None:
         done = lender.run("run", "--as-of", AS_OF, "--now", NIGHT, code=4)
     assert "miriam on " in done.err
     assert f"process {os.getpid()} runs a night already; wait for it to end" in done.err
-    lender.night(AS_OF)
+    Desk(lender.folder).night(AS_OF)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from tests.e2e.conftest import MORNING, NIGHT, Lender
+from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
 
 LADDER = {
     "due_in_7_days.sms",
@@ -28,36 +28,35 @@ LADDER = {
 
 
 def test_sample_has_a_loan_for_every_notice_of_the_ladder(lender: Lender) -> None:
-    first = lender.night("2026-11-23")
+    first = Desk(lender.folder).night("2026-11-23")
     assert set(first["by_notice"]) == LADDER
     assert first["rows_rejected"] == 4
     assert first["pending"] == first["queued"]  # it is 02:00: nothing may leave
 
-    second = lender.night("2026-11-23")
+    second = lender.night("2026-11-23")  # in another process, as the next night is
     assert second["queued"] == 0
     assert second["already_sent"] == first["queued"] + first["reasons"]["suppressed:merged"]
 
 
-def test_nothing_leaves_at_night_and_all_of_it_in_the_day(lender: Lender) -> None:
-    queued = lender.night("2026-11-23")["queued"]
-    assert lender.send(NIGHT)["accepted"] == 0
-    assert lender.send(MORNING)["accepted"] == queued - 1  # one borrower asked for the evening
-    assert lender.send("2026-11-23T18:30:00+08:00")["accepted"] == 1
-    figures = lender.run("report", "--format", "json").json
+def test_nothing_leaves_at_night_and_all_of_it_in_the_day(planned: Desk) -> None:
+    queued = planned.run("report", "--format", "json").json["queued"]
+    assert planned.send(NIGHT)["accepted"] == 0
+    assert planned.send(MORNING)["accepted"] == queued - 1  # one borrower asked for the evening
+    assert planned.send("2026-11-23T18:30:00+08:00")["accepted"] == 1
+    figures = planned.run("report", "--format", "json").json
     assert (figures["accepted"], figures["pending"]) == (queued, 0)
-    assert all(row["attempts"] == 1 for row in lender.messages())
+    assert all(row["attempts"] == 1 for row in planned.messages())
 
 
-def test_run_in_the_day_sends_at_once(lender: Lender) -> None:
-    report = lender.night("2026-11-23", at="10:00")
+def test_run_in_the_day_sends_at_once(desk: Desk) -> None:
+    report = desk.night("2026-11-23", at="10:00")
     assert report["accepted"] == report["queued"] - 1
     assert report["pending"] == 1
 
 
-def test_verify_names_the_row_that_was_changed(lender: Lender) -> None:
-    lender.night("2026-11-23")
-    assert "ok" in lender.run("audit", "verify").out
-    with sqlite3.connect(lender.folder / "ledger.db") as connection:
+def test_verify_names_the_row_that_was_changed(planned: Desk) -> None:
+    assert "ok" in planned.run("audit", "verify").out
+    with sqlite3.connect(planned.folder / "ledger.db") as connection:
         connection.execute(
             'UPDATE audit SET data = replace(data, \'"notice":"due_today"\', \'"notice":"due_todaz"\') WHERE seq = 7'
         )
@@ -66,10 +65,10 @@ def test_verify_names_the_row_that_was_changed(lender: Lender) -> None:
             connection.execute(
                 "UPDATE audit SET data = substr(data, 1, length(data) - 2) || 'X' || substr(data, -1) WHERE seq = 7"
             )
-    found = lender.run("audit", "verify", "--format", "json", code=1).json
+    found = planned.run("audit", "verify", "--format", "json", code=1).json
     assert not found["ok"]
     assert any(breach["kind"] == "modified" and "7" in breach["place"] for breach in found["breaches"])
-    assert "row 7" in lender.run("audit", "verify", code=1).out
+    assert "row 7" in planned.run("audit", "verify", code=1).out
 
 
 def test_secrets_are_private(lender: Lender) -> None:
@@ -78,37 +77,37 @@ def test_secrets_are_private(lender: Lender) -> None:
 
 
 def test_init_overwrites_nothing(lender: Lender) -> None:
-    done = Lender(lender.folder.parent).run("init", str(lender.folder), code=2)
+    done = Desk(lender.folder.parent).run("init", str(lender.folder), code=2)
     assert "is there already" in done.err
 
 
-def test_preview_writes_nothing(lender: Lender) -> None:
+def test_preview_writes_nothing(desk: Desk) -> None:
     def everything() -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in lender.folder.rglob("*") if path.is_file()}
+        return {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()}
 
     before = everything()
-    rows = lender.run("preview", "--as-of", "2026-11-23", "--now", NIGHT, "--format", "json").json
+    rows = desk.run("preview", "--as-of", "2026-11-23", "--now", NIGHT, "--format", "json").json
     assert everything() == before
     assert {row["decision"] for row in rows} == {"queued", "suppressed", "held"}
-    shown = lender.run("preview", "--as-of", "2026-11-23", "--now", NIGHT).out
+    shown = desk.run("preview", "--as-of", "2026-11-23", "--now", NIGHT).out
     assert "【安达车贷】" in shown
     assert "+86100****" in shown
 
 
-def test_dry_run_queues_nothing(lender: Lender) -> None:
-    report = lender.run("run", "--dry-run", "--as-of", "2026-11-23", "--now", NIGHT, "--format", "json").json
+def test_dry_run_queues_nothing(desk: Desk) -> None:
+    report = desk.run("run", "--dry-run", "--as-of", "2026-11-23", "--now", NIGHT, "--format", "json").json
     assert report["status"] == "dry run"
     assert report["queued"] == 48
-    assert not (lender.folder / "ledger.db").exists()
+    assert not (desk.folder / "ledger.db").exists()
 
 
-def test_preview_page_is_complete_and_inert(lender: Lender) -> None:
-    loans = lender.folder / "export" / "loans.csv"
+def test_preview_page_is_complete_and_inert(desk: Desk) -> None:
+    loans = desk.folder / "export" / "loans.csv"
     loans.write_text(
         loans.read_text(encoding="utf-8").replace("钱丽华", "<script>alert(1)</script>"), encoding="utf-8"
     )
-    lender.run("preview", "--as-of", "2026-11-23", "--now", NIGHT, "--html", "tonight.html")
-    page = (lender.folder / "tonight.html").read_text(encoding="utf-8")
+    desk.run("preview", "--as-of", "2026-11-23", "--now", NIGHT, "--html", "tonight.html")
+    page = (desk.folder / "tonight.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert page.count("<tr class=") == 62
     assert "<script>" not in page

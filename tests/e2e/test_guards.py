@@ -9,47 +9,68 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
+from tests.e2e.conftest import MORNING, NIGHT, Desk, copied
 
 FIRST, SECOND = "2026-11-23", "2026-11-24"
 EXPORT = Path("export")
 Table = list[dict[str, str]]
 
 
-@pytest.fixture
-def desk(lender: Lender) -> Desk:
-    """A lender with two tables and two rules: quick nights."""
-    values = yaml.safe_load((lender.folder / "config.yaml").read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def small_folder(fresh_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lender with two tables and two rules: quick nights; copied, never used itself."""
+    desk = Desk(copied(fresh_folder, tmp_path_factory.mktemp("small")))
+    values = yaml.safe_load((desk.folder / "config.yaml").read_text(encoding="utf-8"))
     sources = {name: values["sources"][name] for name in ("loans", "payments")}
     rules = [rule for rule in values["rules"] if "due" in rule["notice"] and "event" not in rule["when"]][:2]
-    lender.configure(sources=sources, rules=rules)
-    return Desk(lender.folder)
+    desk.configure(sources=sources, rules=rules)
+    return desk.folder
 
 
-def read(desk: Lender, name: str) -> Table:
+@pytest.fixture(scope="module")
+def first_folder(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That lender when the first night is over; copied, never used itself."""
+    desk = Desk(copied(small_folder, tmp_path_factory.mktemp("first")))
+    desk.night(FIRST)
+    return desk.folder
+
+
+@pytest.fixture
+def desk(small_folder: Path, tmp_path: Path) -> Desk:
+    """Before any night."""
+    return Desk(copied(small_folder, tmp_path))
+
+
+@pytest.fixture
+def second(first_folder: Path, tmp_path: Path) -> Desk:
+    """After the first night."""
+    return Desk(copied(first_folder, tmp_path))
+
+
+def read(desk: Desk, name: str) -> Table:
     with (desk.folder / EXPORT / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def write(desk: Lender, name: str, rows: Table, header: list[str] | None = None) -> None:
+def write(desk: Desk, name: str, rows: Table, header: list[str] | None = None) -> None:
     with (desk.folder / EXPORT / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, header or list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def export_of(desk: Lender, day: str, edit: Callable[[Table], Table] = lambda rows: rows) -> None:
+def export_of(desk: Desk, day: str, edit: Callable[[Table], Table] = lambda rows: rows) -> None:
     """Today's loans, as a lender's export would have them on `day`."""
     write(desk, "loans", edit([row | {"data_date": day} for row in read(desk, "loans")]))
 
 
-def guards(desk: Lender, **options: Any) -> None:
+def guards(desk: Desk, **options: Any) -> None:
     """Change some guards and leave the others."""
     values = yaml.safe_load((desk.folder / "config.yaml").read_text(encoding="utf-8"))
     desk.configure(guards=values["guards"] | options)
 
 
-def stopped(desk: Lender, as_of: str, guard: str) -> str:
+def stopped(desk: Desk, as_of: str, guard: str) -> str:
     """The night stops at this guard, alone, and nothing is queued; what stderr says."""
     before = desk.messages() if (desk.folder / "ledger.db").exists() else []
     now = f"{as_of}T10:00:00+08:00"
@@ -61,7 +82,7 @@ def stopped(desk: Lender, as_of: str, guard: str) -> str:
     return done.err
 
 
-def accepted(desk: Lender, as_of: str, guard: str) -> None:
+def accepted(desk: Desk, as_of: str, guard: str) -> None:
     """The night passes when the guard is accepted by name, and the audit knows who did it and why."""
     report = desk.night(as_of, "--accept", guard, "--reason", "checked, ticket 4711")
     assert report["status"] == "finished"
@@ -85,44 +106,40 @@ def test_export_is_dated_by_its_file_without_a_column(desk: Desk) -> None:
     assert "export_stale" in done.json["guards_tripped"]
 
 
-def test_same_export_again(desk: Desk) -> None:
-    desk.night(FIRST)
-    said = stopped(desk, SECOND, "same_export")
+def test_same_export_again(second: Desk) -> None:
+    said = stopped(second, SECOND, "same_export")
     assert "The content of the input is the same as that of 2026-11-23." in said
-    accepted(desk, SECOND, "same_export")
+    accepted(second, SECOND, "same_export")
 
 
-def test_half_the_rows(desk: Desk) -> None:
-    desk.night(FIRST)
-    export_of(desk, SECOND, lambda rows: rows[: len(rows) // 2])
-    said = stopped(desk, SECOND, "row_drop")
+def test_half_the_rows(second: Desk) -> None:
+    export_of(second, SECOND, lambda rows: rows[: len(rows) // 2])
+    said = stopped(second, SECOND, "row_drop")
     assert "30 loans were read after 61 on 2026-11-23; a fall of 10.0% is allowed." in said
-    accepted(desk, SECOND, "row_drop")
+    accepted(second, SECOND, "row_drop")
 
 
-def test_payments_file_empty(desk: Desk) -> None:
-    desk.night(FIRST)
-    header = list(read(desk, "payments")[0])
-    export_of(desk, SECOND)
-    write(desk, "payments", [], header)
-    guards(desk, overdue_jump_loans=1000, max_reject_rate=0.5)
-    said = stopped(desk, SECOND, "no_new_payments")
+def test_payments_file_empty(second: Desk) -> None:
+    header = list(read(second, "payments")[0])
+    export_of(second, SECOND)
+    write(second, "payments", [], header)
+    guards(second, overdue_jump_loans=1000, max_reject_rate=0.5)
+    said = stopped(second, SECOND, "no_new_payments")
     assert "No payments were read after 799 on 2026-11-23." in said
-    accepted(desk, SECOND, "no_new_payments")
+    accepted(second, SECOND, "no_new_payments")
 
 
-def test_payments_file_missing_sends_nothing_and_cannot_be_accepted(desk: Desk) -> None:
-    desk.night(FIRST)
-    waiting = desk.messages("--state", "queued")
-    (desk.folder / EXPORT / "payments.csv").unlink()
-    export_of(desk, SECOND)
+def test_payments_file_missing_sends_nothing_and_cannot_be_accepted(second: Desk) -> None:
+    waiting = second.messages("--state", "queued")
+    (second.folder / EXPORT / "payments.csv").unlink()
+    export_of(second, SECOND)
     args = ("run", "--as-of", SECOND, "--now", f"{SECOND}T10:00:00+08:00", "--accept", "no_new_payments")
-    assert "payments.csv: no such file" in desk.run(*args, code=2).err
-    (desk.folder / EXPORT / "payments.csv").touch()
-    assert "payments.csv: is empty, without even a header row" in desk.run(*args, code=2).err
-    (desk.folder / EXPORT / "payments.csv").unlink()
-    assert "payments.csv: no such file" in desk.run("send", "--now", MORNING, code=2).err
-    assert desk.messages("--state", "queued") == waiting
+    assert "payments.csv: no such file" in second.run(*args, code=2).err
+    (second.folder / EXPORT / "payments.csv").touch()
+    assert "payments.csv: is empty, without even a header row" in second.run(*args, code=2).err
+    (second.folder / EXPORT / "payments.csv").unlink()
+    assert "payments.csv: no such file" in second.run("send", "--now", MORNING, code=2).err
+    assert second.messages("--state", "queued") == waiting
 
 
 def test_payments_of_last_month(desk: Desk) -> None:
@@ -132,14 +149,13 @@ def test_payments_of_last_month(desk: Desk) -> None:
     assert "7 days are allowed" in said
 
 
-def test_overdue_share_tripled(desk: Desk) -> None:
-    desk.night(FIRST)
-    export_of(desk, SECOND)
-    recent = [row for row in read(desk, "payments") if row["paid_on"] < "2026-06-01"]
-    write(desk, "payments", [*recent, read(desk, "payments")[-1]])
-    said = stopped(desk, SECOND, "overdue_jump")
+def test_overdue_share_tripled(second: Desk) -> None:
+    export_of(second, SECOND)
+    recent = [row for row in read(second, "payments") if row["paid_on"] < "2026-06-01"]
+    write(second, "payments", [*recent, read(second, "payments")[-1]])
+    said = stopped(second, SECOND, "overdue_jump")
     assert "of active loans are overdue after" in said
-    accepted(desk, SECOND, "overdue_jump")
+    accepted(second, SECOND, "overdue_jump")
 
 
 def test_too_many_rejects(desk: Desk) -> None:
@@ -171,14 +187,14 @@ def test_far_more_messages_than_on_other_mondays(desk: Desk) -> None:
     assert "--accept cost" in done.err
 
 
-def test_one_accepted_guard_of_two_is_not_enough(lender: Lender) -> None:
-    guards(lender, max_reject_rate=0.001, daily_cost_cap_minor=1)
-    done = lender.run("run", "--as-of", FIRST, "--now", NIGHT, "--accept", "reject_rate", code=5)
+def test_one_accepted_guard_of_two_is_not_enough(desk: Desk) -> None:
+    guards(desk, max_reject_rate=0.001, daily_cost_cap_minor=1)
+    done = desk.run("run", "--as-of", FIRST, "--now", NIGHT, "--accept", "reject_rate", code=5)
     assert "STOPPED" in done.out
     assert "accepted" in done.out
     assert "--accept daily_cost_cap" in done.err
     assert "--accept reject_rate" not in done.err
-    assert lender.messages() == []
+    assert desk.messages() == []
 
 
 def test_dry_run_and_preview_show_the_guard(desk: Desk) -> None:

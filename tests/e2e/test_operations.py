@@ -15,7 +15,8 @@ def test_resend_by_message_and_again_by_loan(after: Desk) -> None:
     (row,) = done.json
     assert row["resend_of"] == first["message_id"]
     assert "Earlier attempts" in done.err
-    assert after.send(MORNING)["accepted"] == 1
+    # `--now` starts a clock that runs: later than `resend` can have taken.
+    assert after.send("2026-11-23T10:05:00+08:00")["accepted"] == 1
 
     again = after.run("resend", "--loan", first["loans"], "--notice", "due_today", *YES, "--format", "csv")
     assert next(csv.DictReader(io.StringIO(again.out)))["resend_of"] == row["message_id"]
@@ -61,14 +62,12 @@ def test_resend_to_a_number_that_changed_is_refused(after: Desk) -> None:
     assert "no longer has that number; the next `run` uses the new one" in done.err
 
 
-def test_resend_of_what_never_left_is_refused(lender: Lender) -> None:
-    desk = Desk(lender.folder)
-    desk.night(AS_OF)
-    first = one(desk, "overdue_3", "queued")
-    with (lender.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
+def test_resend_of_what_never_left_is_refused(planned: Desk) -> None:
+    first = one(planned, "overdue_3", "queued")
+    with (planned.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
         file.write(f"P-BAD,{first['loans']},2026-11-22,one thousand\n")
-    assert desk.send(MORNING)["cancelled"] == 1  # whether it is paid can no longer be told
-    done = desk.run("resend", "--message", first["message_id"], *YES, code=2)
+    assert planned.send(MORNING)["cancelled"] == 1  # whether it is paid can no longer be told
+    done = planned.run("resend", "--message", first["message_id"], *YES, code=2)
     assert "it never left and its notice is free again; the next `run` tells it" in done.err
 
 
@@ -96,7 +95,7 @@ def test_suppress_add_list_remove(after: Desk) -> None:
     (row,) = after.run("suppress", "list", "--format", "json").json
     assert row["reason"] == "asked by phone"
     assert "C2" not in row["customer_ref"]  # kept by keyed hash only
-    assert after.run("suppress", "remove", *args).out == "removed\n"
+    assert after.run("suppress", "remove", *args).out == "removed: asked by phone\n"
     assert after.run("suppress", "remove", *args, code=1).out == "there was none\n"
     assert after.run("suppress", "list", "--format", "json").json == []
     (row,) = after.run("suppress", "list", "--all", "--format", "json").json

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from carloan_notify.config.sample import ladder_values
-from tests.e2e.conftest import Lender
+from tests.e2e.conftest import Desk
 
 FILE = Path(__file__).parents[1] / "data" / "absee_ally_carmax_loans.csv.gz"
 TODAY, TOMORROW = "2019-10-10", "2019-10-11"
@@ -62,7 +62,7 @@ def _stub_days(loans: pd.DataFrame, count: np.ndarray[Any, Any]) -> np.ndarray[A
     return np.where(gaps[1] < gaps[0], 15, 0)
 
 
-def us_lender(folder: Path, basis: str) -> Lender:
+def us_lender(folder: Path, basis: str) -> Desk:
     shutil.copytree(Path(__file__).parents[2] / "templates", folder / "templates")
     (folder / "secrets").mkdir(mode=0o700)
     key = folder / "secrets" / "links.key"
@@ -85,10 +85,10 @@ def us_lender(folder: Path, basis: str) -> Lender:
         "delivery": {"canary": {"size": 5}},
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    return Lender(folder)
+    return Desk(folder)
 
 
-def night(lender: Lender, as_of: str, *args: str) -> Any:
+def night(lender: Desk, as_of: str, *args: str) -> Any:
     done = lender.run("run", "--as-of", as_of, "--now", as_of + "T02:00:00-05:00", "--format", "json", *args)
     return done.json
 
@@ -175,7 +175,7 @@ def _snapshot(filed: pd.DataFrame, day: str) -> pd.DataFrame:
     )
 
 
-def _share_within_a_dollar(filed: pd.DataFrame, lender: Lender) -> float:
+def _share_within_a_dollar(filed: pd.DataFrame, lender: Desk) -> float:
     """Against the schedules that the same configuration computes."""
     from carloan_notify.loans.schedule import build_schedules, schedule_frame  # noqa: PLC0415 - only here
     from carloan_notify.pipeline.build import build_house  # noqa: PLC0415 - only here

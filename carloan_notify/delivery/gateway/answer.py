@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
+from carloan_notify.delivery.codes import Table
 from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
-from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
+from carloan_notify.delivery.provider import UNLISTED_CODE, of_whole_request, one_per_message, same_for_all
 from carloan_notify.delivery.wire import WireAnswer
 from carloan_notify.records import OutboundMessage, Outcome, SendResult
 
@@ -22,11 +24,13 @@ REFUSED_BY_HTTP: Final[Mapping[int, Outcome]] = {
 }
 """RFC 9110 §15.5 and RFC 6585 §4: the server says it did not act. 5xx says nothing of the kind."""
 
-Meaning = TypeVar("Meaning", bound=StrEnum)
-
 LONGEST_CODE: Final = 64
+MOST_FIELDS: Final = 1000
+"""Fields of a form; more are no form of a gateway."""
 _SAFE_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 _LONG_DIGITS: Final = re.compile(r"\d{7,}")
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""JSON may carry a NUL and half of a surrogate pair; no database and no log can."""
 
 
 class UnreadableError(ValueError):
@@ -40,11 +44,14 @@ def fields_of(body: bytes, shape: ShapeSettings) -> Any:  # noqa: ANN401 - an an
         UnreadableError: HTML, truncated or otherwise not of the described form.
     """
     try:
+        text = body.decode("utf-8-sig" if shape.charset == "utf-8" else shape.charset)
         if shape.format == "json":
-            return json.loads(body)
+            return json.loads(text)
         if shape.format == "xml":
-            return _xml_fields(body)
-        match = re.search(shape.pattern, body.decode())
+            return _xml_fields(text)
+        if shape.format == "form":
+            return form_fields(text, shape.charset)
+        match = re.search(shape.pattern, text)
     except (ValueError, ET.ParseError, RecursionError) as error:
         raise UnreadableError from error
     if match is None:
@@ -52,10 +59,27 @@ def fields_of(body: bytes, shape: ShapeSettings) -> Any:  # noqa: ANN401 - an an
     return match.groupdict()
 
 
-def _xml_fields(body: bytes) -> dict[str, Any]:
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+def form_fields(text: str, charset: str) -> dict[str, str]:
+    """The fields of a form or a query; the last of a name counts.
+
+    Raises:
+        ValueError: it is none, or has too many.
+    """
+    pairs = parse_qsl(
+        text,
+        keep_blank_values=True,
+        strict_parsing=True,
+        encoding=charset,
+        errors="strict",
+        max_num_fields=MOST_FIELDS,
+    )
+    return dict(pairs)
+
+
+def _xml_fields(text: str) -> dict[str, Any]:
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise UnreadableError  # entity bombs, and HTML
-    root = ET.fromstring(body)  # noqa: S314 - no document type gets here, so there are no entities
+    root = ET.fromstring(text)  # noqa: S314 - no document type gets here, so there are no entities
     return {root.tag: _element_fields(root)}
 
 
@@ -74,8 +98,10 @@ def _element_fields(element: ET.Element) -> Any:  # noqa: ANN401 - text, mapping
 
 def at(fields: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
     """What stands at a dotted path (`data.results.0.code`), None when nothing does; "" is the whole."""
+    if isinstance(fields, dict) and path and "." not in path:  # most of every batch's items
+        return fields.get(path)
     for step in path.split(".") if path else ():
-        if isinstance(fields, Mapping):
+        if isinstance(fields, dict):
             fields = fields.get(step)
         elif isinstance(fields, list) and step.isdecimal() and int(step) < len(fields):
             fields = fields[int(step)]
@@ -85,11 +111,16 @@ def at(fields: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def text_at(fields: Any, path: str) -> str:  # noqa: ANN401 - any JSON value
-    """The text or number at a path, "" when there is none; true and false as JSON writes them."""
+    """The text or number at a path, "" when there is none; true and false as JSON writes them.
+
+    NUL and lone surrogates are left out.
+    """
     value = at(fields, path) if path else None
+    if isinstance(value, str):
+        return (value if value.isprintable() else _UNSTORABLE.sub("", value)).strip()
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value).strip() if isinstance(value, str | int | float) else ""
+    return str(value) if isinstance(value, (int, float)) else ""
 
 
 def list_at(fields: Any, path: str) -> list[Any]:  # noqa: ANN401 - any JSON value
@@ -98,23 +129,7 @@ def list_at(fields: Any, path: str) -> list[Any]:  # noqa: ANN401 - any JSON val
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
-class Table(Generic[Meaning]):
-    """A code table: exact codes first, then the longest matching beginning (`Throttling.*`)."""
-
-    def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
-        """Turn the lists by meaning into a look-up by code."""
-        pairs = [(code, meaning) for meaning, listed in codes.items() for code in listed]
-        self._exact = {code: meaning for code, meaning in pairs if not code.endswith("*")}
-        beginnings = [(code[:-1], meaning) for code, meaning in pairs if code.endswith("*")]
-        self._beginnings = sorted(beginnings, key=lambda pair: -len(pair[0]))
-
-    def get(self, code: str) -> Meaning | None:
-        """What a code means, None when it is not listed."""
-        if code in self._exact:
-            return self._exact[code]
-        return next((meaning for beginning, meaning in self._beginnings if code.startswith(beginning)), None)
-
-
+@lru_cache(maxsize=256)
 def public_code(code: str) -> str:
     """A code fit for logs; what looks like no code, or holds a number like a phone's, is withheld."""
     fits = _SAFE_CODE.fullmatch(code) and not _LONG_DIGITS.search(code)
@@ -135,7 +150,7 @@ class AnswerReader:
         wait = retry_after(answer.headers, now)
         listed = self._settings.http_status.get(answer.status)
         if listed is not None and (listed is not Outcome.ACCEPTED or not self._settings.code):
-            return same_for_all(batch, listed, status_code, retry_after_s=wait)
+            return of_whole_request(same_for_all(batch, listed, status_code, retry_after_s=wait))
         try:
             fields = fields_of(answer.body, self._settings)
         except UnreadableError:
@@ -157,7 +172,7 @@ class AnswerReader:
     ) -> list[SendResult]:
         outcome, code, wait = request_level
         if outcome not in (None, Outcome.ACCEPTED):
-            return same_for_all(batch, outcome, public_code(code), retry_after_s=wait)
+            return of_whole_request(same_for_all(batch, outcome, public_code(code), retry_after_s=wait))
         if answer.status >= 300:  # noqa: PLR2004 - a body that says yes under a status that says no
             return self._by_status(answer.status, batch, wait, "contradicting_answer")
         if self._settings.items:

@@ -3,12 +3,22 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from carloan_notify.delivery.gateway.settings import GatewaySettings, RequestSettings, ShapeSettings
-from carloan_notify.delivery.gateway.signing import BODY_NAMES, SORTED_FIELDS, Stage, stages
+from carloan_notify.delivery.gateway.parts_settings import RequestSettings, ShapeSettings
+from carloan_notify.delivery.gateway.settings import GatewaySettings
+from carloan_notify.delivery.gateway.signing import (
+    BODY_NAMES,
+    FIELD,
+    HEADER,
+    SORTED_FIELDS,
+    TIMESTAMP,
+    Stage,
+    stages,
+)
 from carloan_notify.delivery.gateway.template import names_in
 from carloan_notify.delivery.gateway.values import INQUIRY_NAMES, MESSAGE_NAMES, PULL_NAMES, REQUEST_NAMES
 from carloan_notify.records import Outcome
@@ -21,6 +31,8 @@ def problems(settings: GatewaySettings) -> list[str]:
     return [
         *_send_problems(settings),
         *_look_up_problems(settings),
+        *_return_problems(settings),
+        *_push_problems(settings),
         *_signature_problems(settings),
         *_answer_problems(settings),
     ]
@@ -42,12 +54,39 @@ def _look_up_problems(settings: GatewaySettings) -> Iterator[str]:
     if settings.look_up is not None:
         yield from _request_problems("look_up.request", settings.look_up.request, settings, INQUIRY_NAMES)
         yield from _shape_problems("look_up", settings.look_up)
-    if settings.receipts is not None:
-        yield from _shape_problems("receipts", settings.receipts)
-        if not (settings.receipts.reference or settings.receipts.provider_ref):
-            yield "receipts.reference: nothing tells which message it is for; give reference or provider_ref"
-        if settings.receipts.request is not None:
-            yield from _request_problems("receipts.request", settings.receipts.request, settings, PULL_NAMES)
+
+
+def _return_problems(settings: GatewaySettings) -> Iterator[str]:
+    for path, returns in (("receipts", settings.receipts), ("replies", settings.replies)):
+        if returns is None:
+            continue
+        yield from _shape_problems(path, returns)
+        if returns.request is not None:
+            yield from _request_problems(f"{path}.request", returns.request, settings, PULL_NAMES)
+        if returns.time_zone not in _time_zones():
+            yield f"{path}.time_zone: {returns.time_zone!r} is no time zone; use a name such as Asia/Shanghai"
+    receipts = settings.receipts
+    if receipts is not None and not (receipts.reference or receipts.provider_ref):
+        yield "receipts.reference: nothing tells which message it is for; give reference or provider_ref"
+
+
+def _push_problems(settings: GatewaySettings) -> Iterator[str]:
+    push = settings.push
+    if push is None:
+        return
+    if settings.receipts is None and settings.replies is None:
+        yield "push: neither receipts nor replies are described, so there is nothing to push"
+    if (push.signature is not None) != bool(push.signature_header or push.signature_field):
+        yield "push.signature: tell both how it is made and where it stands (signature_header or signature_field)"
+    for one, other in (("signature_header", "signature_field"), ("timestamp_header", "timestamp_field")):
+        if getattr(push, one) and getattr(push, other):
+            yield f"push.{one}: give it or {other}, not both"
+    if push.signature is not None:
+        known = {*settings.values, *BODY_NAMES, SORTED_FIELDS, TIMESTAMP}
+        yield from _unknown("push.signature.text", push.signature.text, known, (FIELD, HEADER))
+        yield from _unknown("push.signature.key", push.signature.key, known, (FIELD, HEADER))
+        if push.signature.algorithm.startswith("hmac_") and not push.signature.key:
+            yield f"push.signature.key: {push.signature.algorithm} needs a key"
 
 
 def _request_problems(
@@ -73,12 +112,16 @@ def _place_problems(path: str, request: RequestSettings, *, allow_plain_http: bo
         yield f"{path}.url: phone numbers would travel in the clear; use https:// or set allow_plain_http"
     if "@" in address.netloc:
         yield f"{path}.url: credentials do not belong in an address; use `auth`"
-    try:
-        codecs.lookup(request.charset)
-    except LookupError:
-        yield f"{path}.charset: {request.charset!r} is no encoding; use utf-8 or gb18030"
-    if request.time_zone not in available_timezones():
+    yield from _charset_problems(path, request.charset)
+    if request.time_zone not in _time_zones():
         yield f"{path}.time_zone: {request.time_zone!r} is no time zone; use a name such as Asia/Shanghai"
+
+
+def _charset_problems(path: str, charset: str) -> Iterator[str]:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
+        yield f"{path}.charset: {charset!r} is no encoding; use utf-8 or gb18030"
 
 
 def _signature_problems(settings: GatewaySettings) -> Iterator[str]:
@@ -121,11 +164,13 @@ def _shape_problems(path: str, shape: ShapeSettings) -> Iterator[str]:
         re.compile(shape.pattern)
     except re.error as error:
         yield f"{path}.pattern: no regular expression ({error})"
+    yield from _charset_problems(path, shape.charset)
 
 
-def _unknown(path: str, node: object, known: set[str]) -> Iterator[str]:
+def _unknown(path: str, node: object, known: set[str], groups: tuple[str, ...] = ()) -> Iterator[str]:
+    groups += ("params.",) if "params" in known else ()
     for name in names_in(node):
-        if name not in known and not (name.startswith("params.") and "params" in known):
+        if name not in known and not name.startswith(groups):
             yield f"{path}: {{{name}}} is nothing we know; use one of {', '.join(sorted(known))}"
 
 
@@ -135,3 +180,9 @@ def _constants(settings: GatewaySettings) -> set[str]:
 
 def _shared(settings: GatewaySettings) -> set[str]:
     return {*_constants(settings), *settings.signatures}
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    """Every IANA name; finding them walks the disk."""
+    return frozenset(available_timezones())

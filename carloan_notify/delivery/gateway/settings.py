@@ -4,52 +4,31 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from carloan_notify.delivery.provider import Standing
+from carloan_notify.delivery.gateway.later_settings import (
+    LookUpSettings,
+    PullSettings,
+    PushSettings,
+    ReplySettings,
+)
+from carloan_notify.delivery.gateway.parts_settings import RequestSettings, ShapeSettings, SignatureSettings
 from carloan_notify.records import Outcome
 from carloan_notify.settings import Settings
 
-
-class RequestSettings(Settings):
-    """One HTTP request. Values are data: a quote in a text can never end a JSON string."""
-
-    method: Literal["GET", "POST", "PUT"] = Field(
-        default="POST", description="HTTP method.", examples=["POST"]
-    )
-    url: str = Field(
-        pattern=r"^https?://",
-        description="Address; {reference} and its like may stand in it and are escaped.",
-        examples=["https://gateway.example/sms/send"],
-    )
-    headers: dict[str, str] = Field(
-        default={}, description="Headers.", examples=[{"Idempotency-Key": "{reference}"}]
-    )
-    query: dict[str, str] = Field(
-        default={}, description="Query parameters.", examples=[{"account": "{account}"}]
-    )
-    body_format: Literal["none", "json", "form", "xml"] = Field(
-        default="none",
-        description="How the body is written; xml needs one key, the root element.",
-        examples=["json"],
-    )
-    body: dict[str, Any] = Field(
-        default={},
-        description=(
-            "The body's fields. {reference} is our message id, {phone} +8613…, {phone_digits} the same "
-            "without +, {phone_national} without country code; {text}, {language}, {notice}, {channel}, "
-            "{params}, {params.NAME}; {timestamp}, {timestamp_ms}, {time}, {nonce}; {items} is the list of a "
-            "batch and {batch_reference} its id."
-        ),
-        examples=[{"mobile": "{phone_national}", "content": "{text}", "extend": "{reference}"}],
-    )
-    charset: str = Field(default="utf-8", description="Encoding of the body.", examples=["utf-8", "gb18030"])
-    time_format: str = Field(
-        default="%Y%m%d%H%M%S",
-        description="How {time}, {since} and {sent_time} are written.",
-        examples=["%Y%m%d%H%M%S"],
-    )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Time zone of those.", examples=["Asia/Shanghai"]
-    )
+__all__ = [
+    "AnswerSettings",
+    "AuthSettings",
+    "BasicAuthSettings",
+    "BatchSettings",
+    "BearerAuthSettings",
+    "GatewaySettings",
+    "LookUpSettings",
+    "PullSettings",
+    "PushSettings",
+    "ReplySettings",
+    "RequestSettings",
+    "ShapeSettings",
+    "SignatureSettings",
+]
 
 
 class BasicAuthSettings(Settings):
@@ -74,47 +53,12 @@ class BearerAuthSettings(Settings):
 AuthSettings = Annotated[BasicAuthSettings | BearerAuthSettings, Field(discriminator="type")]
 
 
-class SignatureSettings(Settings):
-    """A digest over named values, the gateway's recipe as data."""
-
-    algorithm: Literal["none", "md5", "sha1", "sha256", "hmac_md5", "hmac_sha1", "hmac_sha256"] = Field(
-        description="Digest or keyed digest; none only encodes the text.", examples=["md5"]
-    )
-    text: str = Field(
-        description=(
-            "What is signed. {sorted_fields} is the body's (without a body, the query's) top fields as k=v "
-            "joined by & in name order, without the signature itself; {body}, {body_md5} and {body_sha256} "
-            "serve headers and query."
-        ),
-        examples=["{account}{secret}{time}", "{sorted_fields}&key={secret}"],
-    )
-    key: str = Field(default="", description="Key of a keyed digest.", examples=["{secret}"])
-    encoding: Literal["hex", "hex_upper", "base64"] = Field(
-        default="hex", description="How the digest is written.", examples=["hex"]
-    )
-
-
 class BatchSettings(Settings):
     """Several messages in one request: put "{items}" where the list goes."""
 
     limit: int = Field(ge=2, le=10_000, description="Most messages in one request.", examples=[100])
     item: dict[str, Any] = Field(
         description="One element of the list.", examples=[{"mobile": "{phone_national}", "content": "{text}"}]
-    )
-
-
-class ShapeSettings(Settings):
-    """How text becomes fields. A path is dotted names and numbers: data.results.0.code."""
-
-    format: Literal["json", "xml", "text"] = Field(
-        default="json",
-        description="Form of the answer. In XML, elements and @attributes are names; text needs `pattern`.",
-        examples=["json"],
-    )
-    pattern: str = Field(
-        default="",
-        description="For text: a regular expression whose named groups are the fields.",
-        examples=[r"^(?P<code>-?\d+)(,(?P<id>\d+))?"],
     )
 
 
@@ -158,72 +102,6 @@ class AnswerSettings(ShapeSettings):
     )
 
 
-class LookUpSettings(ShapeSettings):
-    """Asking what became of one message."""
-
-    request: RequestSettings = Field(
-        description="The request; {reference}, {provider_ref} and {sent_time} may be used."
-    )
-    window_hours: float = Field(
-        default=72, gt=0, description="How long the gateway remembers.", examples=[72]
-    )
-    state: str = Field(description="Path of the state.", examples=["data.state"])
-    provider_ref: str = Field(default="", description="Path of the gateway's id.", examples=["data.msgid"])
-    states: dict[Standing, list[str]] = Field(
-        description="What states mean: absent (never arrived), accepted, delivered, undelivered, rejected.",
-        examples=[{"accepted": ["SENT"], "delivered": ["DELIVRD"], "undelivered": ["UNDELIV"]}],
-    )
-    http_status: dict[int, Standing] = Field(
-        default={},
-        description="What an HTTP status means whatever the body says.",
-        examples=[{404: "absent"}],
-    )
-
-
-class PullSettings(ShapeSettings):
-    """Fetching receipts; the same description reads a pushed one."""
-
-    request: RequestSettings | None = Field(
-        default=None,
-        description="The request; {cursor} and {since} may be used. Empty when receipts are only pushed.",
-    )
-    items: str = Field(
-        default="", description="Path of the list; empty when the whole is the list.", examples=["reports"]
-    )
-    reference: str = Field(default="", description="Path of our reference in an entry.", examples=["extend"])
-    provider_ref: str = Field(
-        default="", description="Path of the gateway's id in an entry.", examples=["msgid"]
-    )
-    state: str = Field(description="Path of the state in an entry.", examples=["status"])
-    delivered: list[str] = Field(description="States that mean delivered.", examples=[["DELIVRD", "0"]])
-    pending: list[str] = Field(
-        default=[],
-        description="States that say nothing yet; skipped. Any other state means undelivered.",
-        examples=[["BUFFERED"]],
-    )
-    time: str = Field(
-        default="",
-        description="Path of the time in an entry; empty for the time of arrival.",
-        examples=["time"],
-    )
-    time_format: str = Field(
-        default="iso",
-        description="iso, unix, unix_ms, or a format such as %Y%m%d%H%M%S.",
-        examples=["iso", "unix_ms", "%y%m%d%H%M"],
-    )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Zone of times that carry none.", examples=["Asia/Shanghai"]
-    )
-    cursor: str = Field(
-        default="", description="Path of the next cursor; empty when there is one page.", examples=["cursor"]
-    )
-    more: str = Field(
-        default="",
-        description="Path of a flag that says more are waiting; empty: until a page is empty.",
-        examples=["more"],
-    )
-
-
 class GatewaySettings(Settings):
     """The whole description of a gateway: what it is sent, how it answers, how it is asked later."""
 
@@ -248,6 +126,14 @@ class GatewaySettings(Settings):
     )
     receipts: PullSettings | None = Field(
         default=None, description="How delivery receipts are fetched, and what a pushed one looks like."
+    )
+    replies: ReplySettings | None = Field(
+        default=None, description="How replies are fetched, and what a pushed one looks like."
+    )
+    push: PushSettings | None = Field(
+        default=None,
+        description="How pushed receipts and replies are checked and answered; empty: the secret in the address "
+        "is enough, and the answer is OK.",
     )
     allow_plain_http: bool = Field(
         default=False,

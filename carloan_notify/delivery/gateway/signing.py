@@ -14,6 +14,10 @@ from carloan_notify.delivery.gateway.values import ValueOf
 
 BODY_NAMES: Final = ("body", "body_md5", "body_sha256")
 SORTED_FIELDS: Final = "sorted_fields"
+FIELD: Final = "field."
+HEADER: Final = "header."
+TIMESTAMP: Final = "timestamp"
+"""What the signature of a push may use besides: its fields, its headers (`-` written `_`), its time."""
 
 
 class Stage(IntEnum):

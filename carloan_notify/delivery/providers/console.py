@@ -2,13 +2,24 @@
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TextIO
 
-from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, ReceiptPage, Standing
+from carloan_notify.delivery.provider import (
+    Capabilities,
+    CheckResult,
+    Inquiry,
+    LookUp,
+    ReceiptMode,
+    Received,
+    Refused,
+    ReturnPage,
+    Standing,
+    Verdict,
+)
 from carloan_notify.delivery.settings import ConsoleProviderSettings
-from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
+from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
 
 class ConsoleProvider:
@@ -16,7 +27,14 @@ class ConsoleProvider:
 
     batch_limit = 100
 
-    def __init__(self, name: str, settings: ConsoleProviderSettings, *, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ConsoleProviderSettings,
+        *,
+        clock: Callable[[], datetime],  # noqa: ARG002 - every provider is built alike; a print-out has no time
+        stream: TextIO | None = None,
+    ) -> None:
         """`stream` replaces the one that the settings name."""
         self._name = name
         self._settings = settings
@@ -53,13 +71,21 @@ class ConsoleProvider:
         """Nothing is remembered."""
         return [LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up") for inquiry in inquiries]
 
-    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:  # noqa: ARG002 - the contract's
-        """There are none."""
-        return ReceiptPage(())
+    def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
+        """Everything may be printed together."""
+        return ""
 
-    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:  # noqa: ARG002 - the contract's
-        """There are none."""
-        return ReceiptPage(())
+    def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
+        """Nobody answers a print-out."""
+        return Refused(404, "no_push")
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's
+        """Nothing comes back."""
+        return ReturnPage()
+
+    def check(self) -> list[CheckResult]:
+        """There is nothing that could be wrong."""
+        return [CheckResult("console", Verdict.OK, "prints, sends nothing")]
 
     def _line(self, message: OutboundMessage) -> str:
         if self._settings.reveal:

@@ -1,13 +1,15 @@
 """Any gateway with an HTTP interface, as its settings describe it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from carloan_notify.delivery.gateway.answer import AnswerReader
-from carloan_notify.delivery.gateway.later import LookUpReader, ReceiptReader
+from carloan_notify.delivery.gateway.later import LookUpReader
+from carloan_notify.delivery.gateway.pull import Queues
+from carloan_notify.delivery.gateway.push import Pushes
 from carloan_notify.delivery.gateway.request import RequestWriter
 from carloan_notify.delivery.gateway.settings import BasicAuthSettings, BearerAuthSettings, RequestSettings
 from carloan_notify.delivery.gateway.signing import chain
@@ -21,20 +23,20 @@ from carloan_notify.delivery.gateway.values import (
 )
 from carloan_notify.delivery.provider import (
     Capabilities,
+    CheckResult,
     Inquiry,
     LookUp,
     ReceiptMode,
-    ReceiptPage,
+    Received,
+    Refused,
+    ReturnPage,
     Standing,
+    Verdict,
     same_for_all,
 )
 from carloan_notify.delivery.settings import HttpProviderSettings
 from carloan_notify.delivery.wire import Wire, WireFault, WireRequest, new_session
-from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
 
 class HttpProvider:
@@ -46,7 +48,7 @@ class HttpProvider:
         settings: HttpProviderSettings,
         *,
         session: requests.Session | None = None,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime],
     ) -> None:
         """Compile the description; nothing is sent yet."""
         self._name = name
@@ -59,7 +61,9 @@ class HttpProvider:
         self._writer = RequestWriter(settings.request, settings.signatures)
         self._item = compiled(settings.batch.item) if settings.batch else None
         self._answers = AnswerReader(settings.answer)
-        self._receipts = ReceiptReader(name, settings.receipts) if settings.receipts else None
+        self._pushes = Pushes(name, settings, self._constants)
+        self._queues = Queues(name, settings)
+        self._alone: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -80,13 +84,8 @@ class HttpProvider:
     def capabilities(self) -> Capabilities:
         """What the description covers."""
         receipts, look_up = self._settings.receipts, self._settings.look_up
-        mode = (
-            ReceiptMode.NONE
-            if receipts is None
-            else ReceiptMode.PULL
-            if receipts.request
-            else ReceiptMode.PUSH
-        )
+        described = receipts or self._settings.replies
+        mode = ReceiptMode.PULL if self._queues else ReceiptMode.PUSH if described else ReceiptMode.NONE
         return Capabilities(
             client_reference=look_up is not None or bool(receipts and receipts.reference),
             look_up_window=timedelta(hours=look_up.window_hours) if look_up else None,
@@ -103,31 +102,49 @@ class HttpProvider:
         end = self._wire.exchange(self._written(writable), self._auth)
         if isinstance(end, WireFault):
             return results + same_for_all(writable, end.outcome, end.code)
-        return results + self._answers.read(end, writable, self._clock())
+        told = self._answers.read(end, writable, self._clock())
+        self._alone.update(result.message_id for result in told if result.outcome is Outcome.APART)
+        return results + told
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """One request per inquiry; what is older than the gateway's memory is UNCLEAR without asking."""
         return [self._looked_up(inquiry) for inquiry in inquiries]
 
-    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:  # noqa: ARG002 - the contract's
-        """Read a pushed receipt request."""
-        if self._receipts is None:
-            return ReceiptPage((), (f"{self._name}: no receipts are described; add `receipts`",))
-        return self._receipts.read(body, self._clock())
+    def batch_key(self, message: OutboundMessage) -> str:
+        """Any messages may share a request; one of a refused request keeps to itself."""
+        return message.message_id if message.message_id in self._alone else ""
 
-    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:
-        """Fetch one page; a fault is a problem of the page, and the cursor stays where it was."""
-        receipts = self._settings.receipts
-        if receipts is None or receipts.request is None or self._receipts is None:
-            return ReceiptPage((), (f"{self._name}: cannot be asked for receipts; add `receipts.request`",))
-        values = {"cursor": cursor, "since": written(since, receipts.request)}
-        end = self._wire.exchange(self._request(receipts.request, values), self._auth)
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """Check and read pushed receipts and replies as described."""
+        return self._pushes.receive(request, self._clock())
+
+    def check(self) -> list[CheckResult]:
+        """A described gateway has no way to be asked without sending."""
+        return [
+            CheckResult(
+                "credentials", Verdict.UNTOLD, "a described gateway can only be tried: providers test"
+            )
+        ]
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:
+        """Fetch one page of receipts, after the last of them one of replies.
+
+        A fault is a problem of the page: the next pull begins again, and the other kind is asked meanwhile.
+        """
+        if not self._queues:
+            what = f"{self._name}: cannot be asked for receipts or replies; add `receipts.request`"
+            return ReturnPage(problems=(what,))
+        return self._queues.page(
+            cursor, lambda request, place: self._fetched(request, since, place), self._clock()
+        )
+
+    def _fetched(self, request: RequestSettings, since: datetime, cursor: str) -> bytes | str:
+        """The answer's body, or the code of what came instead."""
+        values = {"cursor": cursor, "since": written(since, request)}
+        end = self._wire.exchange(self._request(request, values), self._auth)
         if isinstance(end, WireFault):
-            return ReceiptPage((), (f"{self._name}: receipts: {end.code}",), cursor)
-        if end.status >= 300:  # noqa: PLR2004 - no success
-            return ReceiptPage((), (f"{self._name}: receipts: http_{end.status}",), cursor)
-        page = self._receipts.read(end.body, self._clock())
-        return ReceiptPage(page.receipts, page.problems, page.cursor or cursor, page.more)
+            return end.code
+        return end.body if end.status < 300 else f"http_{end.status}"  # noqa: PLR2004 - success
 
     def _written(self, batch: Sequence[OutboundMessage]) -> WireRequest:
         shared = of_request(self._settings.request, self._constants, self._clock())

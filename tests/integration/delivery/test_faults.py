@@ -19,6 +19,7 @@ from carloan_notify.delivery.provider import Inquiry, Standing
 from carloan_notify.delivery.providers.http import HttpProvider
 from carloan_notify.delivery.settings import HttpProviderSettings
 from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
+from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.world import message
 
@@ -32,7 +33,7 @@ def at(url: str, **changes: Any) -> HttpProvider:
         "read_timeout_s": 0.4,
         **changes,
     }
-    return HttpProvider("main", HttpProviderSettings.model_validate(raw))
+    return HttpProvider("main", HttpProviderSettings.model_validate(raw), clock=system_clock)
 
 
 def send_one(url: str, **changes: Any) -> SendResult:
@@ -119,7 +120,7 @@ def drip(connection: socket.socket) -> None:
             answer(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
             "broken_answer:",
         ),
-        (drip, "answer_too_long"),
+        (drip, "timed_out"),
     ],
 )
 def test_broken_answers_are_unknown(serve: Callable[[socket.socket], None], code: str) -> None:
@@ -223,7 +224,7 @@ def test_a_message_the_charset_cannot_write_is_refused_alone() -> None:
         raw = simulator_settings(simulator.url, Channel.SMS, batch_limit=10)
         raw["request"]["charset"] = "ascii"
         odd = replace(message(1), text="您好")
-        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw))
+        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw), clock=system_clock)
         results = {r.message_id: r for r in provider.send([odd, message(2)])}
         assert results[odd.message_id].outcome is Outcome.REJECTED
         assert results[message(2).message_id].outcome is Outcome.ACCEPTED
@@ -234,7 +235,7 @@ def test_a_message_the_charset_cannot_write_is_refused_alone() -> None:
 def test_half_of_a_batch_fails() -> None:
     with Simulator(Faults(rejected=0.5), seed=3) as simulator:
         raw = simulator_settings(simulator.url, Channel.SMS, batch_limit=100)
-        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw))
+        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw), clock=system_clock)
         results = provider.send([message(i) for i in range(100)])
         accepted = {r.message_id for r in results if r.outcome is Outcome.ACCEPTED}
         assert len(results) == 100
@@ -261,18 +262,18 @@ def test_receipts_are_pulled_page_by_page_with_repeats_and_out_of_order() -> Non
     faults = Faults(undelivered=0.3, duplicate_receipts=0.5, receipts_out_of_order=True)
     with Simulator(faults, seed=5) as simulator:
         raw = simulator_settings(simulator.url, Channel.SMS, batch_limit=300)
-        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw))
+        provider = HttpProvider("main", HttpProviderSettings.model_validate(raw), clock=system_clock)
         for start in (0, 300):
             provider.send([message(i) for i in range(start, start + 300)])
-        pages = [provider.pull_receipts(NOW, "")]
+        pages = [provider.pull(NOW, "")]
         while pages[-1].more:
-            pages.append(provider.pull_receipts(NOW, pages[-1].cursor))
+            pages.append(provider.pull(NOW, pages[-1].cursor))
         receipts = [r for page in pages for r in page.receipts]
         assert len(pages) == 2
         assert 600 < len(receipts) < 1200
         assert {r.message_id for r in receipts} == {message(i).message_id for i in range(600)}
         assert 0.2 < sum(not r.delivered for r in receipts) / len(receipts) < 0.4
-    page = provider.pull_receipts(NOW, "7")
+    page = provider.pull(NOW, "7")
     assert (page.receipts, page.cursor, page.more) == ((), "7", False)
     assert page.problems[0].startswith("main: receipts: not_connected:")
 
@@ -282,7 +283,7 @@ def test_a_refused_pull_keeps_its_cursor(httpserver: HTTPServer) -> None:
         return Response("", 500)
 
     httpserver.expect_request("/receipts").respond_with_handler(refuse)
-    page = at(httpserver.url_for("").rstrip("/")).pull_receipts(NOW, "9")
+    page = at(httpserver.url_for("").rstrip("/")).pull(NOW, "9")
     assert (page.problems, page.cursor) == (("main: receipts: http_500",), "9")
 
 
@@ -295,6 +296,8 @@ def test_a_value_no_header_can_carry_is_refused_before_it_leaves(text: str, code
         raw = simulator_settings(simulator.url, Channel.SMS)
         raw["request"]["headers"] = {"X-Text": "{text}"}
         odd = replace(message(1), text=text)
-        (only,) = HttpProvider("main", HttpProviderSettings.model_validate(raw)).send([odd])
+        (only,) = HttpProvider("main", HttpProviderSettings.model_validate(raw), clock=system_clock).send(
+            [odd]
+        )
         assert (only.outcome, only.code) == (Outcome.REJECTED, code)
         assert simulator.gateway.stats()["requests"] == 0

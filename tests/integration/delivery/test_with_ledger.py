@@ -15,6 +15,7 @@ from carloan_notify.delivery.summary import DrainSummary, StoppedBy
 from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
 
 MESSAGES = 300
@@ -63,7 +64,7 @@ def drain(ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | No
         }
     )
     around = Surroundings(clock=lambda: datetime.now(UTC), owner="me", stop=stop or threading.Event())
-    return Dispatcher(ledger.outbox, build_channels(settings), settings, around).drain()
+    return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, around).drain()
 
 
 @pytest.mark.parametrize("batch_limit", [1, 7])

@@ -1,12 +1,14 @@
 """The outbox on both databases: what waits, what is leased, what was on the wire."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.outbox import Recovered
 from carloan_notify.ledger.unknowns import Verdict
 from carloan_notify.records import Channel, MessageState, Outcome, SendResult
 from tests.integration.ledger.drafts import (
@@ -328,3 +330,35 @@ def test_receipts_that_fit_nothing_are_values(ledger: Ledger) -> None:
     assert "several messages share it" in settled.refused[0]
     assert "never sent" in settled.refused[1]
     assert ledger.outbox.settle([], NOW).settled == 0
+
+
+def test_answers_alike_are_written_down_though_one_of_their_messages_lapsed(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(n) for n in range(3)], NOW)
+    ids = [message.message_id for message in claim(ledger)]
+    ledger.outbox.begin(ids[:1], "gate", NOW - timedelta(hours=1), owner="one", lease_s=60)
+    ledger.outbox.begin(ids[1:], "gate", NOW, owner="one", lease_s=60)
+    assert ledger.outbox.recover(NOW) == Recovered(requeued=0, unknown=1)
+    results = [SendResult(name, Outcome.ACCEPTED, f"ref-{name}", "0") for name in [*ids, "STRANGER"]]
+    ledger.outbox.record(results, "gate", NOW)
+    assert ledger.outbox.counts("R1") == {MessageState.ACCEPTED: 3}
+    told = ledger.show_audit(kind="message.accepted")["data"].map(json.loads)
+    assert sorted(name for data in told for name, _ in data["messages"]) == ids
+    assert len(ledger.show_audit(kind="message.conflict")) == 1
+    assert ledger.verify_audit().ok
+
+
+def test_two_senders_that_begin_and_settle_the_same_rows_do_not_lock_each_other_out(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(n) for n in range(200)], NOW)
+    ids = [message.message_id for message in claim(ledger, limit=200)]
+    begun = ledger.outbox.begin(ids[::-1], "gate", NOW, owner="one", lease_s=60)
+    results = [SendResult(name, Outcome.ACCEPTED, f"ref-{name}", "0") for name in ids]
+    receipts = [receipt("", message_id=name) for name in ids]
+    with ThreadPoolExecutor(2) as pool:
+        parts = [results[start::4][::-1] for start in range(4)]
+        answers = [pool.submit(ledger.outbox.record, part, "gate", NOW) for part in parts]
+        settled = [pool.submit(ledger.outbox.settle, receipts[start::3], NOW) for start in range(3)]
+        for future in answers:
+            future.result(timeout=30)
+        assert sum(future.result(timeout=30).settled for future in settled) == 200
+    assert begun == ids[::-1]
+    assert ledger.outbox.counts("R1") == {MessageState.DELIVERED: 200}

@@ -140,11 +140,11 @@ def test_recent_contacts_are_those_reached_or_about_to_be(ledger: Ledger) -> Non
 def test_suppressions_stand_until_removed(ledger: Ledger) -> None:
     phone = ledger.subject(phone=PHONE, message_class=MessageClass.MARKETING)
     customer = ledger.subject(customer_id="C1")
-    assert ledger.suppress(phone, "reply", "TD from 13800138000", NOW)
-    assert not ledger.suppress(phone, "reply", "again", NOW)
-    assert ledger.suppress(customer, "operator", "dispute", NOW)
-    assert ledger.unsuppress(customer, "kim", "settled", NOW)
-    assert not ledger.unsuppress(customer, "kim", "settled", NOW)
+    assert ledger.suppress(phone, "reply", "TD from 13800138000", NOW).fresh
+    assert not ledger.suppress(phone, "reply", "TD from 13800138000", NOW).fresh
+    assert ledger.suppress(customer, "operator", "dispute", NOW).fresh
+    assert ledger.unsuppress(customer, "kim", "settled", NOW) == "dispute"
+    assert ledger.unsuppress(customer, "kim", "settled", NOW) is None
     (row,) = ledger.suppressions().to_dict("records")
     assert (row["phone_hash"], row["customer_ref"], row["message_class"]) == (
         ledger.phone_hash(PHONE),

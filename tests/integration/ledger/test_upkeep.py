@@ -10,6 +10,7 @@ import pytest
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import backup_file, upkeep
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.schema import HEAD
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.views import MessageFilter
 from carloan_notify.records import AuditEvent, MessageState, Outcome, SendResult
@@ -31,6 +32,8 @@ from tests.integration.ledger.test_records import DAY, decided
 
 LATER = NOW + timedelta(days=400)
 ALL = MessageFilter()
+MAY_HAVE_LEFT = ["state", "code", "sent_at", "attempts"]
+"""What a restore changes of a message that waited."""
 
 
 def told(ledger: Ledger) -> None:
@@ -41,7 +44,7 @@ def told(ledger: Ledger) -> None:
     put_on_wire(ledger)
     answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
     ledger.outbox.settle([receipt("r1"), receipt("nobody's")], NOW)
-    ledger.suppress(ledger.subject(phone=PHONE), "reply", "TD", NOW)
+    ledger.suppress(ledger.subject(phone="+12025550199"), "reply", "TD", NOW)
     ledger.finish_run("R1", "ok", {}, None, NOW)
     ledger.write_digest("R1", NOW)
 
@@ -109,14 +112,14 @@ def test_a_new_key_takes_over_and_the_old_one_opens_old_backups(ledger: Ledger, 
 
 def test_a_backup_of_either_database_restores_into_either(ledger: Ledger, tmp_path: Path) -> None:
     told(ledger)
-    before = ledger.reveal(ALL, "kim", "compare", NOW)
+    before = ledger.reveal(ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT)
     made = ledger.upkeep.backup(NOW)
     assert made.path.stat().st_mode & 0o777 == 0o600
     elsewhere = ledger.settings.model_copy(update={"url": "sqlite:///restored.db"})
     restored = upkeep.restore(elsewhere, tmp_path, made.path, LATER)
     assert (restored.rows, restored.written_at) == (made.rows, "2026-11-23T02:00:00.000000Z")
     with Ledger.open(elsewhere, tmp_path) as copy:
-        assert copy.reveal(ALL, "kim", "compare", NOW).equals(before)
+        assert copy.reveal(ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT).equals(before)
         assert copy.verify_audit().ok
         assert list(copy.show_audit(kind="ledger.restored")["subject"]) == [made.path.name]
         assert copy.notices_of("R1").equals(ledger.notices_of("R1"))
@@ -129,7 +132,7 @@ def test_a_restored_postgresql_numbers_on(fresh_postgres: str, sqlite_ledger: Le
     upkeep.restore(elsewhere, tmp_path, made.path, NOW)
     with Ledger.open(elsewhere, tmp_path) as copy:
         copy.record_notices("R2", decided(), NOW)
-        assert copy.suppress(copy.subject(customer_id="C9"), "operator", "", NOW)
+        assert copy.suppress(copy.subject(customer_id="C9"), "operator", "", NOW).fresh
         assert len(copy.notices_for("A")) == 2
 
 
@@ -182,10 +185,10 @@ def test_a_backup_that_is_not_sound_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("about", "lines", "says"),
     [
-        ({"schema": "0001"}, [], "incomplete"),
-        ({"schema": "0001"}, ['{"end":3}'], "incomplete"),
+        ({"schema": HEAD}, [], "incomplete"),
+        ({"schema": HEAD}, ['{"end":3}'], "incomplete"),
         ({"schema": "0000"}, ['{"end":0}'], "made at schema 0000"),
-        ({"schema": "0001", "key_id": "00"}, ['{"end":0}'], "encrypted with key 00"),
+        ({"schema": HEAD, "key_id": "00"}, ['{"end":0}'], "encrypted with key 00"),
     ],
 )
 def test_a_backup_that_does_not_fit_is_refused(

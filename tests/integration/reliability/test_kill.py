@@ -6,9 +6,10 @@ import pytest
 
 from tests.integration.reliability.killing import FORKING, assert_survived, hunt
 
-KILLS = 5
+KILLS = 10
 
 
+@pytest.mark.no_cover  # what is killed saves no figures, and the gateway it talks to must be quick
 @pytest.mark.parametrize(("database", "batch"), [("sqlite", 1), ("postgresql", 10)])
 def test_a_sender_killed_any_time_tells_nobody_twice(
     request: pytest.FixtureRequest, tmp_path: Path, database: str, batch: int

@@ -27,6 +27,13 @@ def simulator() -> Iterator[Simulator]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """For what changes nothing that matters to another test."""
+    with Simulator() as started:
+        yield make_world(tmp_path_factory.mktemp("one") / "lender", started, 1)
+
+
 def house_of(world: World) -> House:
     return build_house(world.folder / "config.yaml", NOW)
 
@@ -46,6 +53,34 @@ def test_a_second_run_names_the_holder_of_the_file(tmp_path: Path, simulator: Si
     assert "wang on " in done.err
     assert f"process {os.getpid()}" in done.err
     assert world.carloan(*RUN).code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "deed"),
+    [
+        (("purge", "--older-than", "5", "--yes"), "purges the ledger"),
+        (("erase", "--customer", "C1", "--yes"), "erases a customer"),
+        (("rotate-keys", "--yes"), "rotates the keys"),
+        (("migrate",), "migrates the ledger"),
+        (("restore", "config.yaml"), "restores the ledger"),
+    ],
+)
+def test_upkeep_waits_for_the_night(world: World, args: tuple[str, ...], deed: str) -> None:
+    with one_night(house_of(world), "wang"):
+        done = world.carloan("ledger", *args)
+    assert done.code == 4
+    assert f"process {os.getpid()} runs a night already; wait for it to end" in done.err
+    with one_night(house_of(world), "wang", deed):
+        done = world.carloan("ledger", *args)
+    assert done.code == 4
+    assert f"process {os.getpid()} {deed} already; wait for it to end" in done.err
+
+
+def test_upkeep_that_meets_nobody(world: World) -> None:
+    for args in (("migrate",), ("backup",), ("rotate-keys", "--yes"), ("erase", "--customer", "C1", "--yes")):
+        assert world.carloan("ledger", *args).code == 0
+    assert world.carloan("ledger", "restore", "config.yaml").code == 2
+    assert not (world.folder / "run.lock.holder").exists()
 
 
 def test_a_second_host_names_the_holder_of_the_database(

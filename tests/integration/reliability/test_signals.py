@@ -13,7 +13,7 @@ from carloan_notify.delivery.simulator import Faults, Simulator
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.world import CONCURRENCY, World, make_world, sending
 
-MESSAGES = 300
+MESSAGES = 150
 LATER = NOW + timedelta(minutes=1)
 
 
@@ -56,7 +56,7 @@ def test_a_signal_finishes_what_is_on_the_wire(world: World, asked: signal.Signa
 
 
 def test_the_kill_switch_stops_the_next_batch(world: World) -> None:
-    process = world.start(*sending(NOW))
+    process = world.fork(*sending(NOW))
     wait_for_messages(world, 2 * CONCURRENCY)
     (world.folder / "STOP").touch()
     at_switch = world.simulator.gateway.stats()["requests"]

@@ -1,5 +1,6 @@
 """The boundary: whatever happens becomes an exit code and a sentence."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,11 @@ OUTCOMES: dict[str, tuple[BaseException | None, int, str]] = {
     "nothing": (None, 0, ""),
     "config": (errors.ConfigError(["a.b: wrong; mend it", "c: too"]), 2, "a.b: wrong; mend it\nc: too"),
     "account": (errors.AccountError("no balance"), 1, "carloan-notify: no balance"),
+    "ledger wrong": (errors.LedgerError("no ledger here yet"), 2, "carloan-notify: no ledger here yet"),
+    "ledger gone": (errors.LedgerUnavailableError("disk full"), 1, "carloan-notify: disk full"),
+    "no room": (OSError(errno.ENOSPC, "full", "r.html"), 1, "no room to write r.html; make room"),
+    "no room for output": (OSError(errno.EFBIG, "full"), 1, "no room to write a file; make room"),
+    "another fault of a file": (PermissionError(errno.EACCES, "no", "r.html"), 3, "a bug (PermissionError)"),
     "locked": (errors.LockedError("miriam runs"), 4, "carloan-notify: miriam runs"),
     "guard": (errors.GuardError("implausible"), 5, "carloan-notify: implausible"),
     "usage": (click.UsageError("give --this"), 2, "Error: give --this"),

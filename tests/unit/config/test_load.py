@@ -90,9 +90,9 @@ def test_every_missing_variable_is_named_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(write(tmp_path, yaml.safe_dump(values, allow_unicode=True)), {"HOME": "/"})
     assert sorted(caught.value.problems) == [
-        "lender.hotline: the environment has no LINE; set it, or write the value here",
-        "lender.name: the environment has no NAME; set it, or write the value here",
-        "rules[0].notice: the environment has no RULE; set it, or write the value here",
+        "lender.hotline: the environment has no LINE; set it, or use ${file:PATH}",
+        "lender.name: the environment has no NAME; set it, or use ${file:PATH}",
+        "rules[0].notice: the environment has no RULE; set it, or use ${file:PATH}",
     ]
 
 

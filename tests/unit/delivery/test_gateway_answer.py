@@ -1,14 +1,15 @@
 import json
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carloan_notify.delivery.codes import Table
 from carloan_notify.delivery.gateway.answer import (
     AnswerReader,
-    Table,
     UnreadableError,
     at,
     fields_of,
@@ -17,7 +18,7 @@ from carloan_notify.delivery.gateway.answer import (
     retry_after,
     text_at,
 )
-from carloan_notify.delivery.gateway.later import LookUpReader, ReceiptReader, moment
+from carloan_notify.delivery.gateway.later import NEVER, LookUpReader, ReceiptReader, moment
 from carloan_notify.delivery.gateway.settings import LookUpSettings, PullSettings, ShapeSettings
 from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, Inquiry, Standing
 from carloan_notify.delivery.settings import HttpProviderSettings
@@ -290,13 +291,38 @@ def test_times_of_any_form(value: object, form: str) -> None:
     assert moment(value, form, "Asia/Shanghai") == NOW
 
 
-@pytest.mark.parametrize(
-    ("value", "form"), [("x", "iso"), ("1e99", "unix"), (None, "%Y"), ("nan", "unix_ms")]
-)
+@pytest.mark.parametrize(("value", "form"), [("x", "iso"), ("inf", "unix"), (None, "%Y"), ("nan", "unix_ms")])
 def test_a_time_that_is_none_names_only_the_form(value: object, form: str) -> None:
     with pytest.raises(ValueError, match="time is not in the format") as caught:
         moment(value, form, "UTC")
     assert str(value) not in str(caught.value).removesuffix(form) or value is None
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "zone"),
+    [
+        ("1e99", "unix", "UTC"),
+        (1795395600000, "unix", "UTC"),
+        (-1e14, "unix", "UTC"),
+        ("1e25", "unix_ms", "UTC"),
+        ("0001-01-01T00:00:00", "iso", "Asia/Shanghai"),
+        ("9999-12-31T23:59:59-08:00", "iso", "UTC"),
+        ("9999-12-31 23", "%Y-%m-%d %H", "America/Chicago"),
+    ],
+)
+def test_a_time_that_no_calendar_holds_is_a_time_all_the_same(value: object, form: str, zone: str) -> None:
+    at = moment(value, form, zone)
+    assert at.utcoffset() == timedelta(0)
+    assert at == NEVER or at.year == 9999
+
+
+@given(
+    st.text() | st.integers() | st.floats() | st.datetimes(timezones=st.timezones()).map(datetime.isoformat)
+)
+def test_no_time_breaks_the_reader(value: object) -> None:
+    for form in ("iso", "unix", "unix_ms", "%Y-%m-%d %H:%M:%S"):
+        with suppress(ValueError):
+            assert moment(value, form, "Asia/Shanghai").utcoffset() == timedelta(0)
 
 
 LOOK_UP = LookUpSettings.model_validate(
@@ -326,3 +352,32 @@ def test_look_up_answers(body: str, status: int, standing: Standing, code: str) 
     inquiry = Inquiry("A", Channel.SMS, "", NOW - timedelta(hours=1), "+12025550100")
     found = LookUpReader(LOOK_UP).read(wire_answer(body, status), inquiry)
     assert (found.message_id, found.standing, found.code) == ("A", standing, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "options", "outcome"),
+    [
+        ('{"code":"1"}', 200, {}, Outcome.APART),
+        ('{"code":"2"}', 400, {}, Outcome.APART),
+        ('{"code":"3"}', 200, {}, Outcome.APART),
+        ("<html>", 422, {"http_status": {422: "rejected"}}, Outcome.APART),
+        ('{"code":"9"}', 200, {}, Outcome.ACCOUNT),
+        ('{"code":"5"}', 200, {}, Outcome.RETRYABLE),
+    ],
+)
+def test_what_is_true_of_one_message_is_not_said_of_a_whole_batch(
+    body: str, status: int, options: dict[str, object], outcome: Outcome
+) -> None:
+    codes = {
+        "accepted": ["0"],
+        "rejected": ["1"],
+        "blocked": ["2"],
+        "not_tonight": ["3"],
+        "retryable": ["5"],
+        "account": ["9"],
+    }
+    settings = batched(code="code", codes=codes, **options)
+    results = read(wire_answer(body, status), settings, size=3)
+    assert [(r.message_id, r.outcome) for r in results] == [(i, outcome) for i in IDS]
+    alone = read(wire_answer(body, status), settings, size=1)
+    assert alone[0].outcome is not Outcome.APART

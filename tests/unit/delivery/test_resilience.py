@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.line import Line
+from carloan_notify.delivery.line import Answer, Line
 from carloan_notify.delivery.resilience import CircuitBreaker, TokenBucket, retry_wait
 from carloan_notify.delivery.settings import BreakerSettings, ConsoleProviderSettings, RetrySettings
 from carloan_notify.records import Outcome
@@ -127,18 +127,22 @@ def line(time: FakeTime, batch_limit: int = 1, **pace: float) -> Line:
     return Line(FakeProvider(batch_limit=batch_limit), console, BREAKER, time.monotonic)
 
 
+def answer(outcome: Outcome) -> Answer:
+    return Answer((message(1),), (result(message(1), outcome),))
+
+
 def test_throttling_without_a_time_doubles_from_one_second_once_per_pause() -> None:
     time = FakeTime()
     slow = line(time)
     pauses = []
     for _ in range(8):
         for _ in range(4):  # all that was on the wire says the same
-            slow.learn([result(message(1), Outcome.THROTTLED)])
+            slow.learn(answer(Outcome.THROTTLED))
         pauses.append(slow.pause())
         time.seconds += slow.pause()
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-    slow.learn([result(message(1), Outcome.ACCEPTED)])
-    slow.learn([result(message(1), Outcome.THROTTLED)])
+    slow.learn(answer(Outcome.ACCEPTED))
+    slow.learn(answer(Outcome.THROTTLED))
     assert slow.pause() == 1
 
 

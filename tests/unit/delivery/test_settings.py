@@ -1,30 +1,46 @@
 import io
 import threading
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from pydantic import SecretStr, ValidationError
 
-from carloan_notify.delivery.provider import Inquiry, ReceiptMode, Standing
+from carloan_notify.delivery.provider import (
+    Inquiry,
+    ReceiptMode,
+    Received,
+    Refused,
+    ReturnPage,
+    Standing,
+    Verdict,
+)
 from carloan_notify.delivery.providers.console import ConsoleProvider
 from carloan_notify.delivery.providers.http import HttpProvider
 from carloan_notify.delivery.registry import PROVIDERS, build_channels, build_provider
 from carloan_notify.delivery.settings import (
+    AnyProviderSettings,
     ConsoleProviderSettings,
     DeliverySettings,
     HttpProviderSettings,
-    ProviderSettings,
 )
 from carloan_notify.delivery.simulator import SIMULATOR_SMS, SIMULATOR_VOICE
-from carloan_notify.records import Channel, Outcome
+from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.records import Channel, Outcome, PushRequest
 from carloan_notify.settings import Settings
 from tests.unit.delivery.gateways import NOW, described
 from tests.unit.delivery.world import message
 
 SAMPLES = sorted((Path(__file__).parents[3] / "samples" / "gateways").glob("*.yaml"))
+
+
+def pushed(body: bytes) -> PushRequest:
+    return PushRequest("POST", "https://us.example/main/secret", {}, body)
+
+
 SEND = {"url": "https://g.example/s", "body_format": "json"}
 ANSWER = {"code": "c", "codes": {"accepted": ["0"]}}
 
@@ -32,7 +48,7 @@ ANSWER = {"code": "c", "codes": {"accepted": ["0"]}}
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
 def test_sample_gateways_are_valid(path: Path) -> None:
     for name, raw in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-        provider = build_provider(name, HttpProviderSettings.model_validate(raw))
+        provider = build_provider(name, HttpProviderSettings.model_validate(raw), system_clock)
         assert provider.name == name
         assert "GATEWAY" in repr(raw)
         assert "GATEWAY" not in repr(HttpProviderSettings.model_validate(raw))
@@ -44,7 +60,7 @@ def test_there_are_samples() -> None:
 
 @pytest.mark.parametrize("raw", [SIMULATOR_SMS, SIMULATOR_VOICE])
 def test_the_simulators_presets_are_valid(raw: dict[str, Any]) -> None:
-    provider = build_provider("sim", HttpProviderSettings.model_validate(raw))
+    provider = build_provider("sim", HttpProviderSettings.model_validate(raw), system_clock)
     assert provider.capabilities.receipts is ReceiptMode.PULL
     assert provider.capabilities.client_reference
     assert provider.capabilities.look_up_window == timedelta(hours=72)
@@ -152,7 +168,7 @@ def test_wrong_delivery_settings_say_where(raw: dict[str, Any], problem: str) ->
 
 
 def test_the_defaults_print_and_send_nothing() -> None:
-    channels = build_channels(DeliverySettings())
+    channels = build_channels(DeliverySettings(), system_clock)
     assert {c: [p.name for p in ps] for c, ps in channels.items()} == {
         Channel.SMS: ["console"],
         Channel.VOICE: ["console"],
@@ -160,29 +176,32 @@ def test_the_defaults_print_and_send_nothing() -> None:
     assert channels[Channel.SMS][0] is channels[Channel.VOICE][0]
 
 
-def every_settings_class(of: type[Settings] = Settings) -> list[type[Settings]]:
-    own = [c for c in of.__subclasses__() if ".delivery." in c.__module__]
-    return [*own, *[deeper for c in own for deeper in every_settings_class(c)]]
+def every_settings_class(of: type[Settings] = Settings) -> set[type[Settings]]:
+    own = {c for c in of.__subclasses__() if ".delivery." in c.__module__}
+    return own.union(*(every_settings_class(c) for c in own))
 
 
-@pytest.mark.parametrize("kind", every_settings_class(), ids=lambda c: c.__name__)
+@pytest.mark.parametrize("kind", sorted(every_settings_class(), key=str), ids=str)
 def test_every_option_is_described(kind: type[Settings]) -> None:
     assert all(field.description for field in kind.model_fields.values())
 
 
 def test_every_type_in_the_settings_is_registered() -> None:
-    kinds = {kind.model_fields["type"].annotation.__args__[0] for kind in ProviderSettings.__subclasses__()}  # type: ignore[union-attr] # every provider's `type` is a Literal
-    assert kinds == set(PROVIDERS)
+    union, _ = get_args(AnyProviderSettings)
+    kinds = {get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(union)}
+    assert kinds == {*PROVIDERS, "entry_point"}
+    for module, made_by in PROVIDERS.values():
+        assert hasattr(import_module(module), made_by)
 
 
 def test_the_console_masks_unless_told_otherwise() -> None:
     for reveal, shown in (
-        (False, "****0100 due_today: 6 characters"),
-        (True, "+12025550100 due_today: text 1"),
+        (False, "****0001 due_today: 6 characters"),
+        (True, "+12025550001 due_today: text 1"),
     ):
         stream = io.StringIO()
         settings = ConsoleProviderSettings(type="console", reveal=reveal)
-        console = ConsoleProvider("console", settings, stream=stream)
+        console = ConsoleProvider("console", settings, stream=stream, clock=system_clock)
         (only,) = console.send([message(1)])
         assert only.outcome is Outcome.ACCEPTED
         assert stream.getvalue() == f"[sms] {shown}\n"
@@ -191,7 +210,7 @@ def test_the_console_masks_unless_told_otherwise() -> None:
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_the_console_prints_where_it_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ConsoleProviderSettings.model_validate({"type": "console", "stream": name})
-    build_provider("console", settings).send([message(1)])
+    build_provider("console", settings, system_clock).send([message(1)])
     out, err = capsys.readouterr()
     assert bool(out) == (name == "stdout")
     assert bool(err) == (name == "stderr")
@@ -199,24 +218,26 @@ def test_the_console_prints_where_it_is_told(name: str, capsys: pytest.CaptureFi
 
 def test_the_console_keeps_lines_whole_between_threads() -> None:
     stream = io.StringIO()
-    console = ConsoleProvider("console", ConsoleProviderSettings(type="console"), stream=stream)
+    console = ConsoleProvider(
+        "console", ConsoleProviderSettings(type="console"), stream=stream, clock=system_clock
+    )
     threads = [threading.Thread(target=console.send, args=([message(i)],)) for i in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert set(stream.getvalue().splitlines()) == {
-        "[sms] ****0100 due_today: 6 characters",
-        "[sms] ****0100 due_today: 7 characters",
+        f"[sms] ****{i:04d} due_today: {5 + len(str(i))} characters" for i in range(20)
     }
 
 
 def test_the_console_answers_no_questions() -> None:
-    console = build_provider("console", ConsoleProviderSettings(type="console"))
+    console = build_provider("console", ConsoleProviderSettings(type="console"), system_clock)
     inquiry = Inquiry("M1", Channel.SMS, "", NOW, "+12025550100")
     assert console.look_up([inquiry])[0].standing is Standing.UNCLEAR
-    assert console.pull_receipts(NOW, "").receipts == ()
-    assert console.parse_receipts(b"", {}).receipts == ()
+    assert console.pull(NOW, "") == ReturnPage()
+    assert console.receive(pushed(b"")) == Refused(404, "no_push")
+    assert [row.verdict for row in console.check()] == [Verdict.OK]
     assert console.capabilities.receipts is ReceiptMode.NONE
     assert console.channels == {Channel.SMS}
 
@@ -225,8 +246,9 @@ def test_what_is_not_described_is_said() -> None:
     provider = HttpProvider("main", described(), clock=lambda: NOW)
     inquiry = Inquiry("M1", Channel.SMS, "", NOW, "+12025550100")
     assert provider.look_up([inquiry])[0].code == "no_look_up"
-    assert "no receipts are described" in provider.parse_receipts(b"", {}).problems[0]
-    assert "cannot be asked" in provider.pull_receipts(NOW, "").problems[0]
+    assert provider.receive(pushed(b"")) == Refused(404, "no_push_described")
+    assert "cannot be asked" in provider.pull(NOW, "").problems[0]
+    assert [row.verdict for row in provider.check()] == [Verdict.UNTOLD]
     assert provider.capabilities.receipts is ReceiptMode.NONE
     assert not provider.capabilities.client_reference
 
@@ -235,7 +257,9 @@ def test_pushed_receipts_are_read_as_described() -> None:
     receipts = {"items": "r", "reference": "ref", "state": "s", "delivered": ["OK"]}
     provider = HttpProvider("main", described(receipts=receipts), clock=lambda: NOW)
     assert provider.capabilities.receipts is ReceiptMode.PUSH
-    (only,) = provider.parse_receipts(b'{"r":[{"ref":"M1","s":"OK"}]}', {}).receipts
+    received = provider.receive(pushed(b'{"r":[{"ref":"M1","s":"OK"}]}'))
+    assert isinstance(received, Received)
+    (only,) = received.page.receipts
     assert (only.message_id, only.delivered, only.occurred_at, only.provider) == ("M1", True, NOW, "main")
 
 

@@ -6,8 +6,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, ReceiptPage, Standing
-from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, SendResult
+from carloan_notify.delivery.provider import (
+    Capabilities,
+    CheckResult,
+    Inquiry,
+    LookUp,
+    ReceiptMode,
+    Received,
+    Refused,
+    ReturnPage,
+    Standing,
+    Verdict,
+)
+from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, PushRequest, SendResult
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 S = MessageState
@@ -19,7 +30,7 @@ def message(number: int, channel: Channel = Channel.SMS, attempts: int = 0) -> O
         channel,
         "due_today",
         "en",
-        "+12025550100",
+        f"+1202555{number:04d}",
         f"text {number}",
         {"name": "A"},
         attempts,
@@ -77,6 +88,7 @@ class FakeOutbox:
         self.stolen: set[str] = set()
         self.thread = threading.get_ident()
         self.record_groups: list[int] = []
+        self.recorded: list[str] = []
 
     def _call(self, name: str, act: Callable[[], None]) -> None:
         assert threading.get_ident() == self.thread, "the outbox belongs to one thread"
@@ -147,8 +159,13 @@ class FakeOutbox:
         provider: str,
         now: datetime,
         retry_at: Mapping[str, datetime] | None = None,
+        tries: Mapping[str, int] | None = None,
     ) -> None:
+        for message_id, attempt in (tries or {}).items():
+            assert attempt == self.rows[message_id].message.attempts, "an answer of another attempt"
+
         def act() -> None:
+            self.recorded += [r.message_id for r in results]
             self.record_groups.append(len(results))
             for answer in results:
                 row = self._move(answer.message_id, (S.SENDING,), STATES[answer.outcome])
@@ -184,9 +201,13 @@ class FakeOutbox:
 STATES = {
     Outcome.ACCEPTED: S.ACCEPTED,
     Outcome.REJECTED: S.REJECTED,
+    Outcome.BLOCKED: S.REJECTED,
     Outcome.UNKNOWN: S.UNKNOWN,
     Outcome.RETRYABLE: S.RETRYABLE,
     Outcome.THROTTLED: S.RETRYABLE,
+    Outcome.APART: S.RETRYABLE,
+    Outcome.NOT_TONIGHT: S.RETRYABLE,
+    Outcome.TEMPLATE: S.RETRYABLE,
     Outcome.ACCOUNT: S.RETRYABLE,
 }
 
@@ -240,8 +261,14 @@ class FakeProvider:
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         return [LookUp(i.message_id, Standing.UNCLEAR) for i in inquiries]
 
-    def parse_receipts(self, body: bytes, headers: Mapping[str, str]) -> ReceiptPage:
-        return ReceiptPage((), (f"{len(body)} {len(headers)}",))
+    def batch_key(self, message: OutboundMessage) -> str:
+        return message.params.get("key", "")
 
-    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:
-        return ReceiptPage((), (f"{since} {cursor}",))
+    def receive(self, request: PushRequest) -> Received | Refused:
+        return Refused(404, f"{len(request.body)}")
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:
+        return ReturnPage(problems=(f"{since} {cursor}",))
+
+    def check(self) -> list[CheckResult]:
+        return [CheckResult("credentials", Verdict.OK)]

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.provider import ReceiptPage
+from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import SourceError
 from carloan_notify.inbound.receipts import pull, read_export
 from carloan_notify.inbound.settings import InboundSettings, ReceiptFileSettings
+from carloan_notify.inbound.times import span_around
 from carloan_notify.records import Receipt
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
+SPAN = span_around(NOW)
 KIND = ReceiptFileSettings(
     provider="main",
     reference="extend",
@@ -31,12 +33,12 @@ def receipt(number: int) -> Receipt:
 class Queue:
     """Hands out a page and forgets the one before: asking confirms."""
 
-    def __init__(self, pages: list[ReceiptPage]) -> None:
+    def __init__(self, pages: list[ReturnPage]) -> None:
         """Nothing asked yet."""
         self.pages = pages
         self.asked: list[str] = []
 
-    def pull_receipts(self, since: datetime, cursor: str) -> ReceiptPage:
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:
         assert since == NOW
         self.asked.append(cursor)
         return self.pages[int(cursor or 0)]
@@ -44,7 +46,7 @@ class Queue:
 
 @given(st.integers(1, 6))
 def test_pull_walks_every_page_once_and_only_when_asked(count: int) -> None:
-    pages = [ReceiptPage((receipt(i),), (), str(i + 1), more=i + 1 < count) for i in range(count)]
+    pages = [ReturnPage((receipt(i),), cursor=str(i + 1), more=i + 1 < count) for i in range(count)]
     queue = Queue(pages)
     for taken, page in enumerate(pull(queue, NOW), start=1):
         assert page.receipts == (receipt(taken - 1),)
@@ -53,12 +55,12 @@ def test_pull_walks_every_page_once_and_only_when_asked(count: int) -> None:
 
 
 def test_a_cursor_that_stands_still_ends_the_pull() -> None:
-    queue = Queue([ReceiptPage((), ("http_500",), "", more=True)])
+    queue = Queue([ReturnPage(problems=("http_500",), more=True)])
     assert len(list(pull(queue, NOW))) == 1
 
 
 def test_a_pull_has_an_upper_bound() -> None:
-    queue = Queue([ReceiptPage((), (), "1", more=True), ReceiptPage((), (), "0", more=True)])
+    queue = Queue([ReturnPage(cursor="1", more=True), ReturnPage(cursor="0", more=True)])
     assert len(list(pull(queue, NOW, pages=5))) == 5
 
 
@@ -74,7 +76,7 @@ def test_a_csv_export_becomes_receipts(tmp_path: Path) -> None:
         "6,M6,DELIVRD,yesterday\n",
         encoding="utf-8-sig",
     )
-    imported = read_export(path, KIND.model_copy(update={"time_format": "mixed"}))
+    imported = read_export(path, KIND.model_copy(update={"time_format": "mixed"}), NOW, SPAN)
     assert [(r.provider_ref, r.message_id, r.delivered, r.code) for r in imported.receipts] == [
         ("1", "M1", True, "DELIVRD"),
         ("2", "", False, "UNDELIV"),
@@ -99,7 +101,7 @@ def test_a_chinese_export_with_its_own_format(tmp_path: Path) -> None:
         encoding="gb18030",
         separator="\t",
     )
-    (only,) = read_export(path, kind).receipts
+    (only,) = read_export(path, kind, NOW, SPAN).receipts
     assert (only.provider_ref, only.delivered, only.occurred_at) == ("77", True, NOW)
 
 
@@ -107,7 +109,7 @@ def test_a_json_export_with_times_of_its_own_zone(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
     items = [{"msgid": 9, "extend": None, "status": "FAILED 13800138000", "at": "2026-11-23T01:00:00Z"}]
     path.write_text(json.dumps({"data": items}))
-    (only,) = read_export(path, KIND.model_copy(update={"items": "data"})).receipts
+    (only,) = read_export(path, KIND.model_copy(update={"items": "data"}), NOW, SPAN).receipts
     assert (only.provider_ref, only.message_id, only.delivered, only.occurred_at) == ("9", "", False, NOW)
     assert only.code == "FAILED ", "a number that could be a person's does not become a code"
 
@@ -125,13 +127,23 @@ def test_a_json_export_with_times_of_its_own_zone(tmp_path: Path) -> None:
 def test_a_file_that_is_no_export_says_why(tmp_path: Path, name: str, content: bytes, match: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=match):
-        read_export(tmp_path / name, KIND)
+        read_export(tmp_path / name, KIND, NOW, SPAN)
+
+
+def test_a_time_that_cannot_be_settles_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(
+        "msgid,extend,status,at\n1,M1,DELIVRD,0001-01-01 00:00:00\n,,DELIVRD,9999-12-31 23:59:59\n"
+    )
+    read = read_export(path, KIND, NOW, SPAN)
+    assert [(r.message_id, r.occurred_at) for r in read.receipts] == [("M1", NOW)]
+    assert list(read.findings["code"]) == ["receipt_without_id", "receipt_time_odd"]
 
 
 def test_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
     for name in ("none.csv", "none.json"):
         with pytest.raises(SourceError, match=name):
-            read_export(tmp_path / name, KIND)
+            read_export(tmp_path / name, KIND, NOW, SPAN)
 
 
 def test_the_defaults_are_valid() -> None:

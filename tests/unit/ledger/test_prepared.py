@@ -28,6 +28,20 @@ def test_values_that_a_statement_holds_itself_need_not_be_given(connection: sa.C
     assert chosen.run(connection, names=listed([])).scalars().all() == []
 
 
+@pytest.mark.parametrize(("names", "kept"), [(["a", "b"], True), (["a", "x"], False)])
+def test_a_change_is_whole_or_the_transaction_is_over(names: list[str], kept: bool) -> None:  # noqa: FBT001 - a case
+    engine = sa.create_engine("sqlite://")
+    META.create(engine)
+    change = Prepared(sa.update(META).where(among(META.c.name, "names")).values(value="9"))
+    with engine.begin() as connection:
+        connection.execute(sa.insert(META), [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}])
+    with engine.begin() as connection:
+        assert change.run_whole(connection, 2, names=listed(names)) is kept
+    with engine.begin() as connection:
+        values = connection.execute(sa.select(META.c.value).order_by(META.c.name)).scalars().all()
+    assert values == (["9", "9"] if kept else ["1", "2"])
+
+
 def test_both_databases_get_the_same_statement_in_their_own_words() -> None:
     query = sa.select(MESSAGES.c.state).where(among(MESSAGES.c.message_id, "ids")).with_for_update()
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped

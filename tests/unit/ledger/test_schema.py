@@ -15,7 +15,9 @@ from carloan_notify.ledger.tables import METADATA
 def test_the_newest_migration_is_the_one_the_code_needs() -> None:
     config = Config()
     config.set_main_option("script_location", "carloan_notify.ledger:migrations")
-    assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
+    script = ScriptDirectory.from_config(config)
+    assert script.get_current_head() == schema.HEAD
+    assert [one.revision for one in script.walk_revisions()] == [*reversed(schema.REVISIONS)]
 
 
 def test_migrating_makes_the_tables_of_the_code(tmp_path: Path) -> None:

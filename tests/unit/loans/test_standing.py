@@ -189,6 +189,7 @@ def told_dues(found: Standing) -> dict[str, list[tuple[object, ...]]]:
     return rows
 
 
+@pytest.mark.no_cover  # drawn inside, which marks nobody
 @pytest.mark.parametrize("with_payments", [True, False])
 @pytest.mark.parametrize("basis", BASES)
 def test_the_standing_is_what_the_plain_account_says(basis: str, with_payments: bool) -> None:  # noqa: FBT001 - a case

@@ -18,7 +18,6 @@ from carloan_notify import frames
 from carloan_notify.delivery.settings import DeliverySettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
-from carloan_notify.messages.money import Money
 from carloan_notify.messages.render import RenderCode, RenderFailure
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.pipeline.auditing import verify_record
@@ -31,7 +30,7 @@ from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.schedules import decimal_text
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.pipeline.simulating import make_simulator
-from carloan_notify.pipeline.wording import day_or_none, parameters
+from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Channel, Draft
 from carloan_notify.sources.assembly import Table
 
@@ -86,15 +85,7 @@ def test_reasons_have_sentences() -> None:
     assert why("template_endless") == "template endless"
 
 
-def test_parameters_are_plain_texts() -> None:
-    context = {
-        "amount": Money(123456, "CNY"),
-        "due_on": date(2026, 11, 23),
-        "n": 3,
-        "none": None,
-        "extra": {"a": 1},
-    }
-    assert parameters(context) == {"amount": "1234.56", "due_on": "2026-11-23", "n": "3", "none": ""}
+def test_a_frames_date_is_a_plain_one_or_none() -> None:
     assert day_or_none(pd.Timestamp("2026-11-23")) == date(2026, 11, 23)
     assert day_or_none(cast("pd.Timestamp", pd.NaT)) is None
 

@@ -38,7 +38,8 @@ def test_object_in_full() -> None:
         "by_notice": {"due_today.sms": 4, "overdue_1.voice": 2},
         "findings": {"payment_unknown_loan": 3},
         "guards_tripped": ["cost"], "guards_accepted": ["cost"],
-        "unlisted_codes": [], "template_failures": [], "schedule_differences": [], "stopped_by": "",
+        "unlisted_codes": [],
+            "refused_templates": [], "template_failures": [], "schedule_differences": [], "stopped_by": "",
     }  # fmt: skip
 
 

@@ -99,6 +99,8 @@ def test_no_quote_is_followed_for_ever() -> None:
         [b"a,b,c", b'a,"b'],
         [b"a,b,c", b'a,"b', b'b",c'],
         [b"a,b,c", b""],
+        [b"a,b,c", b" ,,"],
+        [b'a,"b",c', b"d,e"],
         [b"a,b,c", b"a,b\rc,d,e"],
         [b"a,b,c", b"\xff,b,c"],
     ],

@@ -1,0 +1,23 @@
+"""Problems with what came back: a line each on standard error, and an exit code that cron notices."""
+
+import click
+
+from carloan_notify import errors
+
+
+class Problems:
+    """Prints each problem as it is told."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._any = False
+
+    def __call__(self, problem: str) -> None:
+        """Print one."""
+        self._any = True
+        click.echo(f"problem: {problem}", err=True)
+
+    @property
+    def exit_code(self) -> int:
+        """1 once there was any."""
+        return errors.EXIT_FAILED_ITEMS if self._any else errors.EXIT_OK

@@ -1,0 +1,115 @@
+"""Code tables: what a provider's codes mean, kept as data beside its adapter, with a readable reason each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final, Generic, TypeVar
+
+import yaml
+
+from carloan_notify.records import Outcome
+
+Meaning = TypeVar("Meaning")
+
+
+class Table(Generic[Meaning]):
+    """A code table: exact codes first, then the longest matching beginning (`Throttling.*`)."""
+
+    def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
+        """Turn the lists by meaning into a look-up by code."""
+        self._table = ByCode({code: meaning for meaning, listed in codes.items() for code in listed})
+
+    def get(self, code: str) -> Meaning | None:
+        """What a code means, None when it is not listed."""
+        return self._table.get(code)
+
+
+class ByCode(Generic[Meaning]):
+    """The same from a mapping of codes."""
+
+    def __init__(self, codes: Mapping[str, Meaning]) -> None:
+        """A code that ends in `*` stands for any ending."""
+        self._exact = {code: meaning for code, meaning in codes.items() if not code.endswith("*")}
+        beginnings = [(code[:-1], meaning) for code, meaning in codes.items() if code.endswith("*")]
+        self._beginnings = sorted(beginnings, key=lambda pair: -len(pair[0]))
+
+    def get(self, code: str) -> Meaning | None:
+        """What a code means, None when it is not listed."""
+        if code in self._exact:
+            return self._exact[code]
+        return next((meaning for beginning, meaning in self._beginnings if code.startswith(beginning)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A code's meaning for the dispatcher, and for a reader."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a carrier's code says of a delivery. `final` is False while the network still tries."""
+
+    delivered: bool
+    reason: str
+    blocked: bool = False
+    final: bool = True
+
+
+@cache
+def answer_codes(name: str) -> ByCode[Listed]:
+    """The table `<name>/codes.yaml` of a provider: outcome → code → reason.
+
+    Raises:
+        ValueError: a code is listed twice.
+    """
+    return ByCode(
+        {
+            code: Listed(Outcome(outcome), reason)
+            for outcome, codes in _listed(f"{name}/codes.yaml").items()
+            for code, reason in codes.items()
+        }
+    )
+
+
+@cache
+def carrier_codes(name: str = "") -> ByCode[Carried]:
+    """The carriers' receipt codes, with those of `<name>/receipts.yaml` in front when a provider has its own."""
+    codes = _listed("carrier_codes.yaml")
+    own = _listed(f"{name}/receipts.yaml") if name else {}
+    return ByCode(
+        {
+            code: _carried(kind, reason)
+            for table in (codes, own)
+            for kind, listed in table.items()
+            for code, reason in listed.items()
+        }
+    )
+
+
+_KINDS: Final[Mapping[str, tuple[bool, bool, bool]]] = {
+    # delivered, blocked, final
+    "delivered": (True, False, True),
+    "undelivered": (False, False, True),
+    "blocked": (False, True, True),
+    "pending": (False, False, False),
+}
+
+
+def _carried(kind: str, reason: str) -> Carried:
+    delivered, blocked, final = _KINDS[kind]
+    return Carried(delivered, reason, blocked, final)
+
+
+def _listed(path: str) -> dict[str, dict[str, str]]:
+    text = resources.files("carloan_notify.delivery.providers").joinpath(path).read_text(encoding="utf-8")
+    tables: dict[str, dict[str, str]] = yaml.safe_load(text)
+    seen: set[str] = set()
+    for codes in tables.values():
+        if twice := seen & codes.keys():
+            raise ValueError(f"{path}: listed twice: {', '.join(sorted(twice))}")
+        seen |= codes.keys()
+    return tables

@@ -1,0 +1,1 @@
+"""Alibaba Cloud: SMS (dysmsapi) and voice (dyvmsapi)."""

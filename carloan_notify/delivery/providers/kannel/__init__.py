@@ -1,0 +1,1 @@
+"""Kannel, an SMS gateway that a lender runs itself."""

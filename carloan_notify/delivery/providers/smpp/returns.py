@@ -1,0 +1,205 @@
+"""What an SMSC delivers: receipts by their text or optional parameters, and replies, long ones joined."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from carloan_notify.delivery.alphabet import decode_septets
+from carloan_notify.delivery.codes import ByCode, Carried
+from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.msisdn import e164
+from carloan_notify.delivery.provider import ReturnPage
+from carloan_notify.delivery.providers.smpp.ids import ReceiptIds, of_answer, of_receipt
+from carloan_notify.delivery.providers.smpp.pdus import (
+    MESSAGE_STATE,
+    RECEIPTED_ID,
+    SAR_NUMBER,
+    SAR_REFERENCE,
+    SAR_TOTAL,
+    Delivered,
+    ProtocolError,
+    Unit,
+    delivered,
+)
+from carloan_notify.records import Receipt, Reply
+
+_KIND: Final = 0x3C
+_RECEIPT: Final = 0x04
+_INTERMEDIATE: Final = 0x20
+_HEADER_FIRST: Final = 0x40
+_INTERNATIONAL: Final = 1
+_CHARSETS: Final = {1: "ascii", 3: "latin-1", 6: "iso8859-5", 7: "iso8859-8", 8: "utf-16-be"}
+_RECEIPT_TEXT: Final = re.compile(r"\bid:(?P<id>\S+)(?=.*\bstat:(?P<state>[A-Za-z]+))", re.DOTALL)
+_DONE: Final = re.compile(r"\bdone date:(\d{10}(?:\d\d)?)\b")
+_ERROR: Final = re.compile(r"\berr:(\w{1,8})\b")
+_NO_ERROR: Final = re.compile(r"0*")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a reply. `whole` is the number of pieces; `reference` is the telephone's."""
+
+    phone: str = field(repr=False)
+    reference: int
+    whole: int
+    number: int
+    text: str = field(repr=False)
+
+
+class SmppReturns:
+    """Reads deliver_sm. Pure but for the clock: SMPP dates no reply."""
+
+    def __init__(
+        self,
+        provider: str,
+        codes: ByCode[Carried],
+        clock: Callable[[], datetime],
+        *,
+        region: str,
+        zone: ZoneInfo,
+        ids: ReceiptIds,
+    ) -> None:
+        """`region`: country of numbers without a country code. `zone`: of the times in receipts."""
+        self._provider = provider
+        self._codes = codes
+        self._clock = clock
+        self._region = region
+        self._zone = zone
+        self._ids = ids
+
+    def read(self, units: Iterable[Unit]) -> ReturnPage:
+        """One page; what cannot be read is a problem, with the units as they came."""
+        receipts: list[Receipt] = []
+        parts: list[Part] = []
+        problems: list[str] = []
+        unread: list[bytes] = []
+        for unit in units:
+            end = self._read(unit)
+            if isinstance(end, Receipt):
+                receipts.append(end)
+            elif isinstance(end, Part):
+                parts.append(end)
+            elif end:
+                problems.append(f"{self._provider}: {end}")
+                unread.append(unit.raw)
+        return ReturnPage(
+            receipts=tuple(receipts),
+            replies=tuple(self._reply(phone, text) for phone, text in joined(parts)),
+            problems=tuple(problems),
+            unread=b"".join(unread),
+        )
+
+    def _read(self, unit: Unit) -> Receipt | Part | str:
+        try:
+            message = delivered(unit)
+        except ProtocolError:
+            return "a deliver_sm whose fields do not fit its length"
+        kind = message.esm_class & _KIND
+        if kind == _INTERMEDIATE:
+            return ""
+        text = message.octets.decode("latin-1")
+        told = _RECEIPT_TEXT.search(text)
+        if kind & _RECEIPT or (told and not kind and RECEIPTED_ID in message.options):
+            return self._receipt(message, text, told)
+        return self._part(message)
+
+    def _receipt(self, message: Delivered, text: str, told: re.Match[str] | None) -> Receipt | str:
+        options = message.options
+        named = options.get(RECEIPTED_ID, b"").rstrip(b"\0").decode("latin-1")
+        reference = named or (told["id"] if told else "")
+        state = told["state"].upper() if told else f"state_{int.from_bytes(options.get(MESSAGE_STATE, b''))}"
+        if not reference or not (told or MESSAGE_STATE in options):
+            return "a receipt without an id or a state"
+        carried = self._codes.get(state) or Carried(delivered=False, reason="")
+        if not carried.final:
+            return ""
+        error = _ERROR.search(text)
+        code = f"{state}:{error[1]}" if error and not _NO_ERROR.fullmatch(error[1]) else state
+        return Receipt(
+            provider=self._provider,
+            provider_ref=of_answer(named, self._ids) if named else of_receipt(reference, self._ids),
+            message_id="",
+            delivered=carried.delivered,
+            code=public_code(code),
+            detail=carried.reason,
+            occurred_at=self._done(text),
+            blocked=carried.blocked,
+        )
+
+    def _done(self, text: str) -> datetime:
+        found = _DONE.search(text)
+        if found is None:
+            return self._clock()
+        form = "%y%m%d%H%M%S" if len(found[1]) > len("yymmddhhmm") else "%y%m%d%H%M"
+        try:
+            return datetime.strptime(found[1], form).replace(tzinfo=self._zone).astimezone(UTC)
+        except ValueError:
+            return self._clock()
+
+    def _part(self, message: Delivered) -> Part | str:
+        plus = "+" if message.source_ton == _INTERNATIONAL and not message.source.startswith("+") else ""
+        phone = e164(plus + message.source, self._region)
+        if phone is None:
+            return "a reply whose sender is no telephone number"
+        octets, place = message.octets, _options_place(message)
+        if message.esm_class & _HEADER_FIRST:
+            header, octets = (
+                octets[1 : 1 + octets[0]] if octets else b"",
+                octets[1 + octets[0] :] if octets else b"",
+            )
+            place = _header_place(header) or place
+        text = _text(octets, message.data_coding)
+        if text is None:
+            return "a reply in an alphabet that is not known"
+        return Part(phone, *place, text)
+
+    def _reply(self, phone: str, text: str) -> Reply:
+        return Reply(self._provider, "", phone, text, self._clock())
+
+
+def joined(parts: Iterable[Part]) -> list[tuple[str, str]]:
+    """Phone and text of each reply, in order of their first parts.
+
+    A long reply of which a part is missing comes as the parts that are there, joined by a mark of omission:
+    half a "do not send" is better than none.
+    """
+    groups: dict[tuple[str, int, int], dict[int, str]] = {}
+    for place, part in enumerate(parts):
+        alone = part.whole <= 1
+        key = (part.phone, -1 - place if alone else part.reference, part.whole)
+        groups.setdefault(key, {})[part.number] = part.text
+    return [(phone, _whole(texts, whole)) for (phone, _, whole), texts in groups.items()]
+
+
+def _whole(texts: dict[int, str], whole: int) -> str:
+    there = "".join(texts[number] for number in sorted(texts))
+    return there if len(texts) >= whole else f"{there} […]"
+
+
+def _options_place(message: Delivered) -> tuple[int, int, int]:
+    reference, whole, number = (
+        int.from_bytes(message.options.get(tag, b"")) for tag in (SAR_REFERENCE, SAR_TOTAL, SAR_NUMBER)
+    )
+    return reference, max(1, whole), max(1, number)
+
+
+def _header_place(header: bytes) -> tuple[int, int, int] | None:
+    """Reference, pieces and place from a user data header (3GPP TS 23.040, 9.2.3.24), None without them."""
+    place = 0
+    while place + 2 <= len(header):
+        element, length = header[place], header[place + 1]
+        value = header[place + 2 : place + 2 + length]
+        if element in (0x00, 0x08) and len(value) == length >= 3:  # noqa: PLR2004 - 8-bit or 16-bit reference, then two
+            return int.from_bytes(value[:-2]), max(1, value[-2]), value[-1]
+        place += 2 + length
+    return None
+
+
+def _text(octets: bytes, data_coding: int) -> str | None:
+    if data_coding == 0:
+        return decode_septets(octets)
+    charset = _CHARSETS.get(data_coding)
+    return octets.decode(charset, "replace") if charset else None

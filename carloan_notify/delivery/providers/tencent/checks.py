@@ -1,0 +1,165 @@
+"""Looks at a Tencent Cloud set-up without sending: key, application, clock, templates, signs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from carloan_notify.delivery.clock_check import clock_check
+from carloan_notify.delivery.codes import answer_codes
+from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.provider import CheckResult, Verdict
+from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings
+from carloan_notify.delivery.providers.tencent.interface import Interface, entries, error_code, response_in
+from carloan_notify.delivery.providers.tencent.settings import (
+    VARIABLE,
+    TencentSettings,
+    TencentVoiceSettings,
+)
+from carloan_notify.delivery.vendor import text_of
+from carloan_notify.delivery.wire import WireAnswer, WireFault
+from carloan_notify.records import Outcome
+
+_LONGEST_PAGE: Final = 100
+_MOST_PAGES: Final = 20
+_WHERE: Final = (0, 1)
+"""The vendor keeps mainland (0) and international (1) signs and templates apart."""
+_NO_RIGHT: Final = (
+    "AuthFailure.UnauthorizedOperation",
+    "UnauthorizedOperation",
+    "FailedOperation.ProhibitSubAccountUse",
+    "FailedOperation.NotEnterpriseCertification",
+)
+"""The key is believed; it may only not look."""
+_INCOMPLETE: Final = ("MissingParameter", "InvalidParameterValue.CalledNumberVerifyFail")
+_STATES: Final[Mapping[str, str]] = {
+    "0": "",
+    "1": "is being reviewed",
+    "2": "is approved but not in force yet",
+    "-1": "was refused",
+}
+
+
+def check_messages(interface: Interface, settings: TencentSettings, now: datetime) -> list[CheckResult]:
+    """Key and application by a harmless statistic, then every template and sign that is configured."""
+    hour = f"{now.astimezone(ZoneInfo('Asia/Shanghai')):%Y%m%d%H}"
+    period = {"BeginTime": hour, "EndTime": hour, "SmsSdkAppId": settings.app_id, "Limit": 0, "Offset": 0}
+    end = interface.call("SendStatusStatistics", period)
+    key = CheckResult("key and application", *_told(end, "SendStatusStatistics"))
+    found = [key, _clock(end, now)]
+    if key.verdict is Verdict.WRONG or isinstance(end, WireFault):
+        return found
+    return [*found, *_templates(interface, settings.templates), *_signs(interface, settings.templates)]
+
+
+def check_calls(interface: Interface, settings: TencentVoiceSettings, now: datetime) -> list[CheckResult]:
+    """The key, by a call without template and number: that is refused as incomplete once the key is believed."""
+    end = interface.call("SendTtsVoice", {"VoiceSdkAppid": settings.app_id})
+    incomplete = error_code(response_in(end)).startswith(_INCOMPLETE)
+    told = (Verdict.OK, "") if incomplete else _told(end, "SendTtsVoice")
+    detail = "Tencent shows voice templates and applications in its console only"
+    return [
+        CheckResult("key", *told),
+        _clock(end, now),
+        CheckResult("templates and application", Verdict.UNTOLD, detail),
+    ]
+
+
+def _told(end: WireFault | WireAnswer, action: str) -> tuple[Verdict, str]:
+    """What an answer says of the key: right, wrong, or nothing."""
+    if isinstance(end, WireFault):
+        return Verdict.UNTOLD, end.code
+    response = response_in(end)
+    if response is None:
+        return Verdict.UNTOLD, f"http_{end.status}"
+    code = error_code(response)
+    if not code:
+        return Verdict.OK, ""
+    if code in _NO_RIGHT:
+        return Verdict.UNTOLD, f"the key has no right to {action}; grant it to have this looked at"
+    listed = answer_codes("tencent").get(code)
+    refused = listed is not None and listed.outcome is Outcome.ACCOUNT
+    reason = f": {listed.reason}" if listed is not None else ""
+    return (Verdict.WRONG if refused else Verdict.UNTOLD), public_code(code) + reason
+
+
+def _clock(end: WireFault | WireAnswer, now: datetime) -> CheckResult:
+    if isinstance(end, WireFault):
+        return CheckResult("clock", Verdict.UNTOLD, end.code)
+    return clock_check(end.headers, now)
+
+
+def _templates(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) -> Iterator[CheckResult]:
+    for template in templates:
+        for where in _WHERE:
+            asked = {"International": where, "TemplateIdSet": [int(template.code)]}
+            end = interface.call("DescribeSmsTemplateList", asked)
+            if unheard := _unheard(end, "DescribeSmsTemplateList"):
+                yield CheckResult(f"template {template.code}", Verdict.UNTOLD, unheard)
+                break
+            if records := _records(end, "DescribeTemplateStatusSet"):
+                yield _template(template, records[0])
+                break
+        else:
+            yield _template(template, None)
+
+
+def _template(template: ApprovedTemplateSettings, record: Mapping[str, Any] | None) -> CheckResult:
+    what = f"template {template.code}"
+    if record is None:
+        return CheckResult(what, Verdict.WRONG, "the account has no such template")
+    if state := _state(record):
+        return CheckResult(what, Verdict.WRONG, state)
+    approved = text_of(record, "TemplateContent")
+    asked_for = len(set(VARIABLE.findall(approved)))
+    if approved and asked_for != len(template.params):
+        detail = f"it has {asked_for} variables, `params` has {len(template.params)}"
+        return CheckResult(what, Verdict.WRONG, detail)
+    if approved and template.text and template.text.strip() != approved.strip():
+        return CheckResult(what, Verdict.WRONG, "the approved text differs from the configured `text`")
+    return CheckResult(what, Verdict.OK, "is approved")
+
+
+def _signs(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) -> Iterator[CheckResult]:
+    wanted = sorted({template.sign for template in templates if template.sign})
+    states: dict[str, str] = {}
+    for where in _WHERE if wanted else ():
+        for end in _pages(interface, where):
+            if unheard := _unheard(end, "DescribeSmsSignList"):
+                yield CheckResult("signs", Verdict.UNTOLD, unheard)
+                return
+            for record in _records(end, "DescribeSignListStatusSet"):
+                name, state = text_of(record, "SignName"), _state(record)
+                # A sign may be there twice; "" sorts first, because one that is approved is enough.
+                states[name] = min(states.get(name, state), state)
+    for sign in wanted:
+        state = states.get(sign, "is none of the account's")
+        yield CheckResult(f"sign {sign}", Verdict.WRONG if state else Verdict.OK, state or "is approved")
+
+
+def _pages(interface: Interface, where: int) -> Iterator[WireFault | WireAnswer]:
+    """Answers with the account's signs, until one is not full."""
+    for place in range(_MOST_PAGES):
+        asked = {"International": where, "Limit": _LONGEST_PAGE, "Offset": place * _LONGEST_PAGE}
+        end = interface.call("DescribeSmsSignList", asked)
+        yield end
+        if len(_records(end, "DescribeSignListStatusSet")) < _LONGEST_PAGE:
+            return
+
+
+def _unheard(end: WireFault | WireAnswer, action: str) -> str:
+    """Why a list could not be looked at, "" when it could. That something is unknown is an empty list."""
+    listed = answer_codes("tencent").get(error_code(response_in(end)))
+    if listed is not None and listed.outcome is Outcome.TEMPLATE:
+        return ""
+    verdict, detail = _told(end, action)
+    return "" if verdict is Verdict.OK else detail
+
+
+def _records(end: WireFault | WireAnswer, name: str) -> list[Mapping[str, Any]]:
+    return [record for record in entries(response_in(end), name) if isinstance(record, Mapping)]
+
+
+def _state(record: Mapping[str, Any]) -> str:
+    """What keeps a sign or a template from being used, "" when nothing does."""
+    return _STATES.get(text_of(record, "StatusCode"), "has a state that is not known")

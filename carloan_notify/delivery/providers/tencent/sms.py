@@ -1,0 +1,125 @@
+"""SMS through Tencent Cloud: SendSms (2021-01-11), receipts and replies by push or from queues."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import requests
+
+from carloan_notify.delivery.approved import choose, fill, without_template
+from carloan_notify.delivery.provider import (
+    Capabilities,
+    CheckResult,
+    Inquiry,
+    LookUp,
+    ReceiptMode,
+    Received,
+    Refused,
+    ReturnPage,
+)
+from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings
+from carloan_notify.delivery.providers.tencent.answers import read_statuses
+from carloan_notify.delivery.providers.tencent.checks import check_messages
+from carloan_notify.delivery.providers.tencent.interface import SMS, Interface
+from carloan_notify.delivery.providers.tencent.queues import LOOK_UP_WINDOW, looked_up, pulled
+from carloan_notify.delivery.providers.tencent.returns import Reader, pushed_message, received
+from carloan_notify.delivery.providers.tencent.settings import TencentSettings
+from carloan_notify.delivery.vendor import Vendor
+from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+
+MAINLAND: Final = "+86"
+
+
+class TencentSms(Vendor):
+    """Messages of one template with the same parameters share a request."""
+
+    batch_limit = 200
+
+    def __init__(
+        self,
+        name: str,
+        settings: TencentSettings,
+        *,
+        session: requests.Session | None = None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Opens no connection yet; `clock` gives the time of signatures."""
+        super().__init__(name, settings, session=session, clock=clock)
+        self._settings = settings
+        self._interface = Interface(SMS, settings, self._wire, clock)
+        self._alone: set[str] = set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Our reference travels with a message that goes alone."""
+        pushed = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
+        mode = ReceiptMode.PULL if self._settings.pull_receipts else pushed
+        return Capabilities(client_reference=True, look_up_window=LOOK_UP_WINDOW, receipts=mode)
+
+    def batch_key(self, message: OutboundMessage) -> str:
+        """A digest of what a request holds once: template, parameters, and whether it goes abroad.
+
+        A message that may have spoilt a request keeps to itself.
+        """
+        template = choose(self._settings.templates, message)
+        if template is None:
+            return ""
+        abroad = str(not message.phone.startswith(MAINLAND))
+        alone = message.message_id if message.message_id in self._alone else ""
+        shared = [template.code, template.sign, abroad, alone, *fill(template, message).values()]
+        return hashlib.sha256(json.dumps(shared).encode()).hexdigest()
+
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """One request for messages of one `batch_key`.
+
+        Raises:
+            ValueError: the messages differ in template or parameters, so that somebody would get another's.
+        """
+        if len({self.batch_key(message) for message in batch}) > 1:
+            raise ValueError("messages of different templates or parameters in one batch")
+        template = choose(self._settings.templates, batch[0])
+        if template is None:
+            return without_template(batch)
+        end = self._interface.call("SendSms", self._parameters(template, batch))
+        results = read_statuses(end, batch, self._clock())
+        self._alone.update(result.message_id for result in results if result.outcome is Outcome.APART)
+        return results
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        """Ask for the receipts of each number."""
+        reader, app_id = self._reader(), self._settings.app_id
+        return [looked_up(self._interface, app_id, reader, inquiry) for inquiry in inquiries]
+
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """Pushed receipts (a list) and replies (one at a time)."""
+        return received(self._name, request, pushed_message(self._reader()))
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the queue knows what is new
+        """Receipts first, then replies."""
+        return pulled(self._interface, self._settings.app_id, self._reader(), cursor)
+
+    def check(self) -> list[CheckResult]:
+        """Look at key, application, clock, templates and signs."""
+        return check_messages(self._interface, self._settings, self._clock())
+
+    def _reader(self) -> Reader:
+        return Reader(self._name, self._clock())
+
+    def _parameters(
+        self, template: ApprovedTemplateSettings, batch: Sequence[OutboundMessage]
+    ) -> dict[str, Any]:
+        """The body of SendSms in the order of the vendor's SDK; what is empty is left out."""
+        mainland = batch[0].phone.startswith(MAINLAND)
+        parameters = {
+            "PhoneNumberSet": [message.phone for message in batch],
+            "SmsSdkAppId": self._settings.app_id,
+            "TemplateId": template.code,
+            "SignName": template.sign,
+            "TemplateParamSet": list(fill(template, batch[0]).values()),
+            "ExtendCode": self._settings.extend_code,
+            "SessionContext": batch[0].message_id if len(batch) == 1 else "",
+            "SenderId": "" if mainland else self._settings.sender_id,
+        }
+        return {name: value for name, value in parameters.items() if value != ""}

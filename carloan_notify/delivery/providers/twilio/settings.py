@@ -1,0 +1,109 @@
+"""Options of Twilio."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from carloan_notify.delivery.provider_settings import VendorSettings
+from carloan_notify.delivery.providers.callbacks import ADDRESS, check_address
+from carloan_notify.delivery.providers.credentials import Credential, Secret
+from carloan_notify.records import Channel
+from carloan_notify.settings import Settings
+
+
+class TwilioCredentials(VendorSettings):
+    """What both interfaces ask for."""
+
+    account_sid: Credential = Field(
+        min_length=1, description="Account SID.", examples=["${TWILIO_ACCOUNT_SID}"]
+    )
+    auth_token: Secret = Field(
+        min_length=1,
+        description="Auth token; it signs what Twilio sends us, so an API key does not do.",
+        examples=["${TWILIO_AUTH_TOKEN}"],
+    )
+    public_url: str = Field(
+        default="",
+        pattern=ADDRESS,
+        description="Address under which `receipts listen` is reached from outside. Twilio then pushes receipts "
+        "to public_url/NAME/push_secret; empty: it pushes none.",
+        examples=["https://notify.example"],
+    )
+
+    @model_validator(mode="after")
+    def _callback_is_secret(self) -> Self:
+        check_address(self.public_url, self)
+        return self
+
+
+class TwilioSettings(TwilioCredentials):
+    """SMS through Twilio."""
+
+    type: Literal["twilio"] = Field(description="SMS through Twilio.", examples=["twilio"])
+    sender: str = Field(
+        default="",
+        description="Number, short code or alphanumeric sender to send from; empty with a Messaging Service.",
+        examples=["+12025550199"],
+    )
+    messaging_service_sid: str = Field(
+        default="",
+        description="Messaging Service to send through, instead of `sender`.",
+        examples=["${TWILIO_MESSAGING_SERVICE_SID}"],
+    )
+    validity_s: int = Field(
+        default=3600,
+        ge=1,
+        le=36_000,
+        description="Seconds a message may wait in Twilio's queue; what waits longer is dropped, so that a text "
+        "does not arrive at night. Set `rate_per_second` to what the sender may carry.",
+        examples=[3600],
+    )
+
+    @model_validator(mode="after")
+    def _one_sender(self) -> Self:
+        if bool(self.sender) == bool(self.messaging_service_sid):
+            raise ValueError(
+                "sender: set either `sender` or `messaging_service_sid`, not both and not neither"
+            )
+        return self
+
+
+class SpeakerSettings(Settings):
+    """Who speaks a language."""
+
+    language: str = Field(description="Twilio's code of the language.", examples=["en-US", "cmn-CN"])
+    voice: str = Field(
+        default="",
+        description="Voice that speaks it; empty for the account's default.",
+        examples=["Polly.Zhiyu"],
+    )
+
+
+class TwilioVoiceSettings(TwilioCredentials):
+    """Voice calls through Twilio."""
+
+    type: Literal["twilio_voice"] = Field(
+        description="Voice calls through Twilio.", examples=["twilio_voice"]
+    )
+    channels: list[Channel] = Field(
+        default=[Channel.VOICE],
+        min_length=1,
+        description="Channels this provider serves.",
+        examples=[["voice"]],
+    )
+    sender: str = Field(
+        min_length=1,
+        description="Number to call from: one of the account's, or a verified caller ID.",
+        examples=["+12025550199"],
+    )
+    speakers: dict[str, SpeakerSettings] = Field(
+        default={
+            "en": SpeakerSettings(language="en-US"),
+            "zh-CN": SpeakerSettings(language="cmn-CN", voice="Polly.Zhiyu"),
+        },
+        description="Who speaks each language of our templates; one that is not listed is passed on as it is.",
+        examples=[{"en": {"language": "en-GB", "voice": "Polly.Amy"}}],
+    )
+    play_times: int = Field(
+        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
+    )

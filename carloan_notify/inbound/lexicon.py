@@ -1,0 +1,232 @@
+"""What a reply is about, by the rules of a lexicon that the lender may edit. Pure but for reading the file."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from carloan_notify.errors import ConfigError
+from carloan_notify.inbound.kinds import ReplyKind
+from carloan_notify.inbound.pattern_risk import risk_of
+from carloan_notify.inbound.plain_text import compact, plain
+from carloan_notify.settings import Settings
+
+SHIPPED: Final = "lexicon.yaml"
+NO_RULE: Final = "none"
+"""The rule of a reply that no rule fits."""
+PROVIDER_RULE: Final = "provider"
+"""The rule of an opt-out that the provider recognised by its own keywords."""
+_NOTHING: Final = "\n"
+"""Stands where text is overlooked: no pattern on plain text matches it, so the parts beside it stay apart."""
+
+
+class LexiconRule(Settings):
+    """One rule. Everything is compared in plain form (`plain_text.plain`), so write as you like."""
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{1,47}$", description="Shown as the reason; small letters, digits and _."
+    )
+    kind: ReplyKind = Field(description="What a reply is that this rule fits.")
+    whole: list[str] = Field(default=[], description="The reply is just this, blanks and punctuation aside.")
+    phrases: list[str] = Field(default=[], description="The reply holds this, as whole words.")
+    patterns: list[str] = Field(default=[], description="The reply holds what this regular expression finds.")
+    overlook: list[str] = Field(
+        default=[], description="Regular expressions; what they find is not read for phrases and patterns."
+    )
+    work_list: bool = Field(default=True, description="Whether a person has to look at such a reply.")
+
+
+class LexiconFile(Settings):
+    """The file: rules from the strongest to the weakest."""
+
+    rules: list[LexiconRule] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply says: the kind of the first rule that fits, then every kind it shows, each with its first rule.
+
+    `asks` tells whether a person has to look at it.
+    """
+
+    kind: ReplyKind
+    kinds: tuple[ReplyKind, ...]
+    rules: tuple[str, ...]
+    asks: bool
+
+    @property
+    def rule(self) -> str:
+        """The rules as one text."""
+        return ", ".join(self.rules)
+
+
+def as_opt_out(reading: Reading) -> Reading:
+    """The reading of a reply that the provider itself took for an opt-out, whatever the words say."""
+    if reading.kind is ReplyKind.OPT_OUT:
+        return reading
+    others = [(k, r) for k, r in zip(reading.kinds, reading.rules, strict=True) if r != NO_RULE]
+    told = [pair for pair in others if pair[0] is not ReplyKind.OPT_OUT]
+    kinds, rules = zip((ReplyKind.OPT_OUT, PROVIDER_RULE), *told, strict=True)
+    return Reading(kinds[0], kinds, rules, asks=bool(told) and reading.asks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    rule: LexiconRule
+    whole: frozenset[str]
+    wanted: tuple[re.Pattern[str], ...]
+    overlook: tuple[re.Pattern[str], ...]
+
+    def fits(self, text: str, packed: str) -> bool:
+        """Whether the rule fits a reply in plain and in compact form."""
+        if packed in self.whole:
+            return True
+        for pattern in self.overlook:
+            text = pattern.sub(_NOTHING, text)
+        return any(pattern.search(text) for pattern in self.wanted)
+
+
+class Lexicon:
+    """The rules in order. Reading a reply never fails, and takes time in proportion to its length."""
+
+    def __init__(self, rules: Sequence[LexiconRule]) -> None:
+        """Compile the rules, which `load_lexicon` has checked."""
+        self._rules = [_compiled(rule) for rule in rules]
+
+    def __len__(self) -> int:
+        """How many rules there are."""
+        return len(self._rules)
+
+    def read(self, text: str) -> Reading:
+        """What `text` says; kind "other" where no rule fits."""
+        seen = plain(text)
+        packed = compact(seen)
+        found: dict[ReplyKind, LexiconRule] = {}
+        for compiled in self._rules:
+            if compiled.rule.kind not in found and compiled.fits(seen, packed):
+                found[compiled.rule.kind] = compiled.rule
+        if not found:
+            return Reading(ReplyKind.OTHER, (ReplyKind.OTHER,), (NO_RULE,), asks=True)
+        kinds, rules = tuple(found), tuple(found.values())
+        names = tuple(rule.name for rule in rules)
+        return Reading(kinds[0], kinds, names, asks=any(rule.work_list for rule in rules))
+
+
+def shipped_text() -> str:
+    """The lexicon that comes with the package, as text to edit."""
+    return (resources.files("carloan_notify.inbound") / SHIPPED).read_text(encoding="utf-8")
+
+
+@cache
+def shipped_lexicon() -> Lexicon:
+    """The lexicon that comes with the package."""
+    return parse_lexicon(shipped_text(), SHIPPED)
+
+
+def lexicon_text(path: Path) -> str:
+    """The text of a lender's own lexicon.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = type(error).__name__
+        cure = "print one with `carloan-notify replies lexicon`, or leave inbound.lexicon_file empty"
+        raise ConfigError([f"{path}: the lexicon cannot be read as UTF-8 text ({reason}); {cure}"]) from None
+
+
+def parse_lexicon(text: str, place: str) -> Lexicon:
+    """The lexicon in `text`; `place` names its file in errors.
+
+    Raises:
+        ConfigError: with every problem, each `file: dotted.path: what; how to fix it`.
+    """
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{place}: not valid YAML: {' '.join(str(error).split())}"]) from None
+    problems = [*_repeated_keys(node)]
+    try:
+        rules = LexiconFile.model_validate(data).rules
+    except pydantic.ValidationError as error:
+        problems += [_sentence(item) for item in error.errors()]
+        rules = []
+    problems += _problems(rules)
+    if problems:
+        raise ConfigError([f"{place}: {problem}" for problem in problems])
+    return Lexicon(rules)
+
+
+def _sentence(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionary
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    message = item["msg"][0].lower() + item["msg"][1:]
+    return f"{path or '(top level)'}: {message}; see `carloan-notify replies lexicon` for one that is right"
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
+    """YAML would silently keep the last of two lists of the same name."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield f"line {key.start_mark.line + 1}: {key.value!r} is given twice; keep one"
+            seen.add(key.value)
+            yield from _repeated_keys(value)
+
+
+def _problems(rules: Sequence[LexiconRule]) -> Iterator[str]:
+    names: set[str] = set()
+    for number, rule in enumerate(rules):
+        place = f"rules[{number}]"
+        if rule.name in names:
+            yield f"{place}.name: {rule.name!r} is used twice; a name is a reason, keep it unique"
+        names.add(rule.name)
+        if not (rule.whole or rule.phrases or rule.patterns):
+            yield f"{place}: fits nothing; give it whole, phrases or patterns"
+        for option in ("whole", "phrases"):
+            for at, text in enumerate(getattr(rule, option)):
+                if not compact(plain(text)):
+                    yield f"{place}.{option}[{at}]: holds no letter or digit; write a word"
+        for option in ("patterns", "overlook"):
+            for at, pattern in enumerate(getattr(rule, option)):
+                if fault := _fault(pattern):
+                    yield f"{place}.{option}[{at}]: {fault}"
+
+
+def _fault(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        return f"no regular expression ({error}); correct it"
+    if compiled.search(""):
+        return "fits every reply, also an empty one; make it narrower"
+    return risk_of(pattern)
+
+
+def _compiled(rule: LexiconRule) -> _Compiled:
+    whole = frozenset(compact(plain(text)) for text in rule.whole)
+    return _Compiled(rule, whole, _each([*map(_words, rule.phrases), *rule.patterns]), _each(rule.overlook))
+
+
+def _each(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+def _words(phrase: str) -> str:
+    """A phrase as a pattern: no part of a longer word where it begins or ends with a Latin letter or digit."""
+    wanted = plain(phrase)
+    before = "(?<![a-z0-9])" if wanted[0].isascii() else ""
+    return before + re.escape(wanted) + ("(?![a-z0-9])" if wanted[-1].isascii() else "")

@@ -1,0 +1,242 @@
+"""Replies: kept once each, matched to the message they answer, and acted on, all in one transaction."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit, moves, stopping
+from carloan_notify.ledger.canonical import canonical
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.idempotency import in_parts
+from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.states import PENDING
+from carloan_notify.ledger.storable import whole
+from carloan_notify.ledger.store import POSTGRESQL
+from carloan_notify.ledger.suppressions import Subject
+from carloan_notify.ledger.tables import MESSAGES, REPLIES
+from carloan_notify.records import AuditEvent, MessageClass, Reply
+
+OPEN: Final = "open"
+CLOSED: Final = "closed"
+ANSWERS_WITHIN: Final = timedelta(days=30)
+"""A reply that names no message answers the last one to its number, if that is not older."""
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far a provider's clock may be behind ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Messages to stop because of a reply: of one class, or of every class where it is None.
+
+    Those to the sender's number; with `customer` also those to the customer of the message that is answered.
+    """
+
+    message_class: MessageClass | None
+    reason: str
+    customer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A reply, what it is taken for and why, and what is to be done. Rule and action name no person."""
+
+    reply: Reply
+    kind: str
+    rule: str
+    action: str
+    holds: tuple[Hold, ...]
+    work_list: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of replies: `taken` are new, of which `opened` are on the work list, `repeated` were known.
+
+    `stopped` of the new ones stop messages, and `cancelled` messages that waited are cancelled for it.
+    `strangers` came from numbers that we wrote to lately in no message.
+    """
+
+    taken: int
+    repeated: int = 0
+    opened: int = 0
+    stopped: int = 0
+    cancelled: int = 0
+    strangers: int = 0
+
+    def __add__(self, other: "Taken") -> "Taken":
+        """Both together."""
+        return Taken(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+
+def take(connection: sa.Connection, cipher: Cipher, judged: Iterable[Judged], now: datetime) -> Taken:
+    """Keep new replies and act on them in the caller's transaction."""
+    readable = [replace(each, reply=_storable(each.reply)) for each in judged]
+    named = {reply_id(cipher, each.reply): each for each in readable}
+    known = _known(connection, list(named))
+    # In order, so that two processes that take the same replies cannot lock each other out.
+    fresh = {name: named[name] for name in sorted(named) if name not in known}
+    answered = {name: _answered(connection, cipher, each.reply) for name, each in fresh.items()}
+    fresh = {name: _looked_at(each, answered[name]) for name, each in fresh.items()}
+    subjects = {
+        name: _subjects(cipher.phone_hash(each.reply.phone), answered[name].customer_ref, each.holds)
+        for name, each in fresh.items()
+    }
+    _lock_concerned(connection, [subject for found in subjects.values() for subject, _ in found])
+    counts: Counter[str] = Counter()
+    for name, each in fresh.items():
+        if not _inserted(connection, _row(cipher, name, each, answered[name], now)):
+            continue
+        cancelled = [
+            message_id
+            for subject, reason in subjects[name]
+            for message_id in stopping.stop(connection, subject, f"reply:{each.kind}", reason, now).cancelled
+        ]
+        audit.append(connection, [_event(name, each, answered[name].message_id, cancelled)], now)
+        counts["taken"] += 1
+        counts["opened"] += each.work_list
+        counts["stopped"] += bool(subjects[name])
+        counts["cancelled"] += len(cancelled)
+        counts["strangers"] += not answered[name].message_id
+    return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
+
+
+def close(connection: sa.Connection, reply_id: str, operator: str, note: str, now: datetime) -> None:
+    """A person has done what a reply asked for.
+
+    A reply that is absent or not on the work list raises `LedgerError`.
+    """
+    query = sa.select(REPLIES.c.state).where(REPLIES.c.reply_id == reply_id)
+    state = connection.execute(query.with_for_update()).scalar_one_or_none()
+    if state != OPEN:
+        found = "there is none" if state is None else "it is not on the work list"
+        raise LedgerError(f"reply {reply_id}: {found}; see: carloan-notify replies list --open")
+    note = mask_digits(note)
+    done = {"state": CLOSED, "closed_at": to_text(now), "operator": operator, "note": note}
+    connection.execute(sa.update(REPLIES).where(REPLIES.c.reply_id == reply_id).values(**done))
+    audit.append(
+        connection, [AuditEvent("reply.closed", reply_id, {"operator": operator, "note": note})], now
+    )
+
+
+def reply_id(cipher: Cipher, reply: Reply) -> str:
+    """Keyed hash of a reply's content, 32 hex digits: pushed, pulled and imported, it is one reply.
+
+    The time counts only where the provider gives no id, because the three ways write it differently.
+    """
+    when = [] if reply.reply_id else [to_text(reply.received_at)]
+    return cipher.text_hash(
+        canonical(["reply", reply.provider, reply.reply_id, reply.phone, reply.text, *when])
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The message that a reply answers, and whose it was; blank for a stranger's reply."""
+
+    message_id: str = ""
+    customer_ref: str = ""
+
+
+def _storable(reply: Reply) -> Reply:
+    """What cannot be encoded can be neither sealed nor hashed, and a number is found by its hash."""
+    return replace(reply, reply_id=whole(reply.reply_id), phone=whole(reply.phone), text=whole(reply.text))
+
+
+def _inserted(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+    """False where another process has stored the same reply at this moment."""
+    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    statement = dialect.insert(REPLIES).on_conflict_do_nothing().returning(REPLIES.c.reply_id)
+    return connection.execute(statement.values(**row)).first() is not None
+
+
+def _known(connection: sa.Connection, names: Sequence[str]) -> set[str]:
+    column = REPLIES.c.reply_id
+    return {
+        name
+        for part in in_parts(names)
+        for name in connection.execute(sa.select(column).where(column.in_(part))).scalars()
+    }
+
+
+def _answered(connection: sa.Connection, cipher: Cipher, reply: Reply) -> _Answered:
+    """The message that the provider names, else the last one sent to that number in the days before."""
+    columns = sa.select(MESSAGES.c.message_id, MESSAGES.c.customer_ref)
+    its_number = MESSAGES.c.phone_hash == cipher.phone_hash(reply.phone)
+    if reply.message_id.isalnum():
+        row = connection.execute(columns.where(MESSAGES.c.message_id == reply.message_id)).one_or_none()
+        if row is not None:
+            return _Answered(row.message_id, row.customer_ref)
+    lately = MESSAGES.c.sent_at.between(
+        to_text(reply.received_at - ANSWERS_WITHIN), to_text(reply.received_at + CLOCKS_DIFFER)
+    )
+    latest = columns.where(its_number, lately).order_by(MESSAGES.c.sent_at.desc(), MESSAGES.c.message_id)
+    row = connection.execute(latest.limit(1)).one_or_none()
+    return _Answered(row.message_id, row.customer_ref) if row else _Answered()
+
+
+def _looked_at(judged: Judged, answered: _Answered) -> Judged:
+    """Where a stranger stops messages, a person looks: the number may be somebody's whom we know by another."""
+    if answered.message_id or not judged.holds or judged.work_list:
+        return judged
+    return replace(judged, action=f"{judged.action}, work list", work_list=True)
+
+
+def _subjects(phone_hash: str, customer_ref: str, holds: Sequence[Hold]) -> list[tuple[Subject, str]]:
+    """Whom to suppress, each with the reason."""
+    found: dict[Subject, str] = {}
+    for hold in holds:
+        found.setdefault(Subject(phone_hash, "", hold.message_class), hold.reason)
+        if hold.customer and customer_ref:
+            found.setdefault(Subject("", customer_ref, hold.message_class), hold.reason)
+    return list(found.items())
+
+
+def _lock_concerned(connection: sa.Connection, subjects: Sequence[Subject]) -> None:
+    """Every waiting message that may be cancelled, locked before the audit's head: as senders do it, in order."""
+    ids: set[str] = set()
+    for column in (MESSAGES.c.phone_hash, MESSAGES.c.customer_ref):
+        names = sorted({getattr(subject, column.name) for subject in subjects} - {""})
+        for part in in_parts(names):
+            waiting = sa.select(MESSAGES.c.message_id).where(
+                MESSAGES.c.state.in_([state.value for state in PENDING]), column.in_(part)
+            )
+            ids.update(connection.execute(waiting).scalars())
+    moves.lock(connection, ids)
+
+
+def _row(cipher: Cipher, name: str, judged: Judged, answered: _Answered, now: datetime) -> dict[str, Any]:
+    reply = judged.reply
+    return {
+        "reply_id": name,
+        "provider": reply.provider,
+        "phone_hash": cipher.phone_hash(reply.phone),
+        "customer_ref": answered.customer_ref,
+        "message_id": answered.message_id,
+        "kind": judged.kind,
+        "rule": judged.rule,
+        "action": judged.action,
+        "state": OPEN if judged.work_list else "",
+        "received_at": to_text(reply.received_at),
+        "taken_at": to_text(now),
+        "phone_sealed": cipher.seal(name, "phone", reply.phone),
+        "text_sealed": cipher.seal(name, "text", reply.text),
+    }
+
+
+def _event(name: str, judged: Judged, message_id: str, cancelled: Sequence[str]) -> AuditEvent:
+    data: Mapping[str, Any] = {
+        "provider": judged.reply.provider,
+        "kind": judged.kind,
+        "rule": judged.rule,
+        "action": judged.action,
+        "message": message_id,
+        "cancelled": list(cancelled),
+    }
+    return AuditEvent("reply.taken", name, data)

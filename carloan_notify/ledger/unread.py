@@ -1,0 +1,103 @@
+"""What came back and could not be read: kept as it came, encrypted, until somebody looks or its time is over."""
+
+import base64
+import re
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from carloan_notify.ledger import audit
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.idempotency import in_parts
+from carloan_notify.ledger.instants import to_text
+from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger.storable import whole
+from carloan_notify.ledger.store import POSTGRESQL
+from carloan_notify.ledger.tables import UNREAD
+from carloan_notify.records import AuditEvent
+
+_NATIONAL_DIGITS: Final = 10
+"""A gateway may write a number with or without its country code; the last digits are the same."""
+_WAITING: Final = UNREAD.c.done_at.is_(None)
+
+
+def keep(
+    connection: sa.Connection,
+    cipher: Cipher,
+    provider: str,
+    body: bytes,
+    told: tuple[Sequence[str], datetime],
+) -> bool:
+    """Keep a body with the problems that were found in it; False when it is kept already."""
+    problems, now = told
+    text = base64.b64encode(body).decode()
+    name = cipher.text_hash(f"unread\x00{provider}\x00{text}")
+    row = {
+        "unread_id": name,
+        "provider": provider,
+        "taken_at": to_text(now),
+        "problems": mask_digits(whole("; ".join(problems))),
+        "body_sealed": cipher.seal(name, "body", text),
+    }
+    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    statement = dialect.insert(UNREAD).on_conflict_do_nothing().returning(UNREAD.c.unread_id)
+    if connection.execute(statement.values(**row)).first() is None:
+        return False
+    data = {"provider": provider, "bytes": len(body)}
+    audit.append(connection, [AuditEvent("return.unread", name, data)], now)
+    return True
+
+
+def count(connection: sa.Connection) -> int:
+    """How many wait for somebody to look."""
+    waiting = sa.select(sa.func.count()).select_from(UNREAD).where(_WAITING)
+    return int(connection.execute(waiting).scalar_one())
+
+
+def done(connection: sa.Connection, names: Iterable[str], told: tuple[str, str, datetime]) -> int:
+    """A person has looked at these (operator, reason, now); returns how many of them were waiting."""
+    operator, reason, now = told
+    found = [
+        name
+        for part in in_parts(sorted(names))
+        for name in connection.execute(
+            sa.update(UNREAD)
+            .where(_WAITING, UNREAD.c.unread_id.in_(part))
+            .values(done_at=to_text(now))
+            .returning(UNREAD.c.unread_id)
+        ).scalars()
+    ]
+    data = {"operator": operator, "reason": mask_digits(reason), "bodies": sorted(found)}
+    audit.append(connection, [AuditEvent("return.done", operator, data)] if found else [], now)
+    return len(found)
+
+
+def bodies(connection: sa.Connection, cipher: Cipher, *, everything: bool = True) -> dict[str, bytes]:
+    """Bodies by their ids, oldest first; all of them, or those that wait for somebody to look."""
+    query = sa.select(UNREAD).where(sa.true() if everything else _WAITING)
+    rows = connection.execute(query.order_by(UNREAD.c.taken_at, UNREAD.c.unread_id))
+    return {row.unread_id: _body(cipher, row.unread_id, row.body_sealed) for row in rows}
+
+
+def drop_mentions(connection: sa.Connection, cipher: Cipher, phones: Collection[str]) -> int:
+    """Delete bodies in which one of these numbers stands; returns how many. For the right to be forgotten."""
+    digits = {re.sub(r"\D", "", phone)[-_NATIONAL_DIGITS:].encode() for phone in phones} - {b""}
+    if not digits:
+        return 0
+    named = [
+        name
+        for name, body in bodies(connection, cipher).items()
+        if any(
+            number in body.replace(b"\x00", b"") for number in digits
+        )  # UTF-16 has a NUL beside each digit
+    ]
+    for name in named:
+        connection.execute(sa.delete(UNREAD).where(UNREAD.c.unread_id == name))
+    return len(named)
+
+
+def _body(cipher: Cipher, name: str, sealed: bytes) -> bytes:
+    return base64.b64decode(cipher.open(name, "body", sealed))

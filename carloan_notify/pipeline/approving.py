@@ -1,0 +1,203 @@
+"""Hold a provider's approved templates against its rules and against our own words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from carloan_notify.delivery.approved import choose, fill
+from carloan_notify.delivery.approved_export import read_export
+from carloan_notify.delivery.approved_lint import (
+    ApprovedFault,
+    code_faults,
+    length_faults,
+    text_faults,
+    value_faults,
+)
+from carloan_notify.delivery.approved_text import message_of, take_apart, templates_of
+from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings
+from carloan_notify.delivery.template_rules import TemplateRules, template_rules
+from carloan_notify.errors import ConfigError
+from carloan_notify.messages.difference import difference
+from carloan_notify.messages.render import TemplateSet
+from carloan_notify.pipeline.approved_cases import Case, Sample, cases_of, samples_of
+from carloan_notify.pipeline.build import House
+
+FINDING_COLUMNS = ("code", "place", "message", "ours", "approved")
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What every check of one provider needs. `cases` holds, per template, what it is chosen for."""
+
+    own: TemplateSet
+    path: str
+    rules: TemplateRules
+    templates: Sequence[ApprovedTemplateSettings]
+    cases: Mapping[int, Sequence[Case]]
+    unworded: Sequence[Case]
+    variable_limit: int | None
+
+
+def lint_approved(
+    house: House, name: str, export: Path | None = None, variable_limit: int | None = None
+) -> list[dict[str, str]]:
+    """Findings about the approved templates of one provider, by `FINDING_COLUMNS`, in the templates' order.
+
+    Args:
+        house: its templates are the texts that the approved ones are compared with.
+        name: the provider's name under `delivery.providers`.
+        export: file of approved texts; they replace those of the configuration.
+        variable_limit: characters of one variable in the lender's own account, if not the published number.
+
+    Raises:
+        ConfigError: there is no such provider, or it sends no approved templates; or the file is wrong.
+    """
+    desk = _desk(house, name, export, variable_limit)
+    found = [*_of_the_list(desk)]
+    for number, template in enumerate(desk.templates):
+        found += _of_template(desk, number, template)
+    return list({tuple(row.items()): row for row in found}.values())
+
+
+def _desk(house: House, name: str, export: Path | None, variable_limit: int | None) -> _Desk:
+    providers = house.settings.delivery.providers
+    if name not in providers:
+        known = ", ".join(sorted(providers))
+        raise ConfigError([f"delivery.providers: no provider is called {name!r}; there is {known}"])
+    settings = providers[name]
+    if settings.type not in template_rules():
+        types = ", ".join(template_rules())
+        raise ConfigError(
+            [
+                f"delivery.providers.{name}: {settings.type} sends our own text; approved templates are for {types}"
+            ]
+        )
+    texts = read_export(export) if export else {}
+    templates = [
+        template.model_copy(update={"text": texts.get(template.code, template.text)})
+        for template in templates_of(settings)
+    ]
+    own = house.templates()
+    cases, unworded = _shared_out(templates, cases_of(house.settings.rules, own, settings.channels))
+    return _Desk(
+        own=own,
+        path=f"delivery.providers.{name}.templates",
+        rules=template_rules()[settings.type],
+        templates=templates,
+        cases=cases,
+        unworded=unworded,
+        variable_limit=variable_limit,
+    )
+
+
+def _shared_out(
+    templates: Sequence[ApprovedTemplateSettings], cases: Iterable[Case]
+) -> tuple[dict[int, list[Case]], list[Case]]:
+    """The cases by the place of the template that words them, and those that none words."""
+    places = {id(template): number for number, template in enumerate(templates)}
+    chosen: dict[int, list[Case]] = defaultdict(list)
+    unworded = []
+    for case in cases:
+        template = choose(templates, case.message())
+        if template is None:
+            unworded.append(case)
+        else:
+            chosen[places[id(template)]].append(case)
+    return dict(chosen), unworded
+
+
+def _of_the_list(desk: _Desk) -> Iterator[dict[str, str]]:
+    """What nobody words, and codes that stand twice."""
+    missing: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for case in desk.unworded:
+        missing[case.notice, case.language].append(case.whom)
+    for (notice, language), whom in missing.items():
+        told = " and ".join(whom)
+        message = f"no template words {notice} in {language} to {told}: nothing would be sent; add one"
+        yield _row("not_worded", desk.path, message)
+    for number, fault in code_faults(desk.templates):
+        yield _fault(desk, number, fault)
+
+
+def _of_template(desk: _Desk, number: int, template: ApprovedTemplateSettings) -> Iterator[dict[str, str]]:
+    for fault in _of_use(desk, number, template):
+        yield _fault(desk, number, fault)
+    if not template.text:
+        message = "the approved text is not known; paste it into `text`, or give the console's export with --approved"
+        yield _row("approved_text_missing", f"{desk.path}[{number}]", message)
+        return
+    classes = frozenset(case.message_class for case in desk.cases.get(number, ()))
+    for fault in text_faults(template.text, list(template.params), desk.rules, classes):
+        yield _fault(desk, number, fault)
+    told: set[tuple[str, str]] = set()
+    for case in desk.cases.get(number, ()):
+        yield from _of_case(desk, number, template, case, told)
+
+
+def _of_use(desk: _Desk, number: int, template: ApprovedTemplateSettings) -> Iterator[ApprovedFault]:
+    """Whether any message would use it, and its sign."""
+    sign, own = template.sign, desk.own.lender.sign
+    if desk.rules.sign == "required" and not sign:
+        yield ApprovedFault("sign_missing", "", f"the provider asks for a sign; add sign: {own}")
+    elif desk.rules.sign != "none" and sign and sign != own:
+        message = f"is sent under {sign}, our own text begins with {own}; correct one of the two"
+        yield ApprovedFault("sign_differs", sign, message)
+    languages = desk.own.languages
+    if template.language and template.language not in languages:
+        message = f"no template folder is called {template.language}; there is {', '.join(languages)}"
+        yield ApprovedFault("unknown_language", template.language, message)
+    used = {case.notice for case in chain(desk.unworded, *desk.cases.values())}
+    for notice in template.notices:
+        if notice not in used:
+            message = f"no rule sends {notice} on a channel of this provider; take it out, or add the rule"
+            yield ApprovedFault("notice_unused", notice, message)
+    if number not in desk.cases and set(template.notices) & used and template.language in ("", *languages):
+        message = (
+            "no message would choose it: earlier templates word all of its own, or no rule tells its party"
+        )
+        yield ApprovedFault("never_chosen", "", f"{message}; take it out, or move it up")
+
+
+def _of_case(
+    desk: _Desk, number: int, template: ApprovedTemplateSettings, case: Case, told: set[tuple[str, str]]
+) -> Iterator[dict[str, str]]:
+    """One kind of message with both of its samples. `told` are the faults of values that are known already."""
+    differs = False
+    for sample in samples_of(case, desk.own):
+        if not sample.ours:
+            yield _row("our_text_missing", f"{desk.path}[{number}]", f"{case.told}: {sample.failure}")
+            return
+        values = fill(template, sample.message)
+        read = message_of(take_apart(template.text, desk.rules), values, desk.rules)
+        faults = (
+            *value_faults(template.text, values, desk.rules, desk.variable_limit),
+            *length_faults(read, template.sign or desk.own.lender.sign, desk.rules),
+        )
+        for fault in _new(faults, told):
+            yield _fault(desk, number, fault, f"for {case.told}, {sample.label}: ")
+        if not differs and sample.ours != read:
+            differs = True
+            yield _differing(desk, number, case, sample, read)
+
+
+def _differing(desk: _Desk, number: int, case: Case, sample: Sample, read: str) -> dict[str, str]:
+    parts = difference(sample.ours, read)
+    message = f"{case.told}, {sample.label}: [-ours-]{{+approved+}}: {parts}"
+    return _row("text_differs", f"{desk.path}[{number}]", message, ours=sample.ours, approved=read)
+
+
+def _new(faults: Iterable[ApprovedFault], told: set[tuple[str, str]]) -> Iterator[ApprovedFault]:
+    for fault in faults:
+        if (fault.code, fault.about) not in told:
+            told.add((fault.code, fault.about))
+            yield fault
+
+
+def _fault(desk: _Desk, number: int, fault: ApprovedFault, when: str = "") -> dict[str, str]:
+    return _row(fault.code, f"{desk.path}[{number}]", when + fault.message)
+
+
+def _row(code: str, place: str, message: str, *, ours: str = "", approved: str = "") -> dict[str, str]:
+    return dict(zip(FINDING_COLUMNS, (code, place, message, ours, approved), strict=True))

@@ -1,0 +1,32 @@
+"""Kannel's adapter through the contract; its faults are in test_vendors, the real one in tests/integration."""
+
+from datetime import UTC, datetime
+
+from pytest_httpserver import HTTPServer
+
+from carloan_notify.delivery.contract import check_provider
+from carloan_notify.delivery.providers.kannel.settings import KannelSettings
+from carloan_notify.delivery.providers.kannel.sms import KannelSms
+from tests.unit.delivery.providers.vendors import message
+
+NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+
+
+def at(url: str) -> KannelSms:
+    options = {
+        "type": "kannel",
+        "base_url": url,
+        "username": "lender",
+        "password": "made-up",
+        "public_url": "http://127.0.0.1:8080",
+        "push_secret": "0123456789abcdef",
+        "connect_timeout_s": 0.4,
+        "read_timeout_s": 0.4,
+    }
+    return KannelSms("main", KannelSettings.model_validate(options), clock=lambda: NOW)
+
+
+def test_the_contract(httpserver: HTTPServer) -> None:
+    answer = {"Server": "Kannel/1.4.5"}
+    httpserver.expect_request("/cgi-bin/sendsms").respond_with_data("0: Accepted for delivery", 202, answer)
+    assert check_provider(at(httpserver.url_for("").rstrip("/")), message(), NOW) == []

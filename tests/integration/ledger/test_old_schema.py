@@ -1,0 +1,156 @@
+"""A ledger of an older version: nobody changes it unasked, and a backup of it comes first."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import yaml
+from click.testing import CliRunner
+
+from carloan_notify.cli.main import cli
+from carloan_notify.config.sample import sample_values
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import backup_file, keys, schema, upkeep
+from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.places import create_keys
+from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.ledger.store import Store, locate
+from carloan_notify.ledger.views import MessageFilter
+from tests.integration.ledger.drafts import NOW, TEXT, draft, name_of, on_sqlite, state
+
+FIRST, *_ = schema.REVISIONS
+LATER = NOW + timedelta(hours=1)
+AT = "2026-11-23T02:00:00.000000Z"
+NEVER = {"lease_until": None, "sent_at": None, "answered_at": None, "settled_at": None}
+
+
+def row_of(table: sa.Table, **values: object) -> dict[str, object]:
+    """A row with these values, empty or 0 where nothing is said."""
+    blank: dict[type, object] = {str: "", int: 0, bool: True, bytes: b""}
+    return {column.name: blank[column.type.python_type] for column in table.c} | values
+
+
+@pytest.fixture
+def old(settings: LedgerSettings, tmp_path: Path) -> LedgerSettings:
+    """A ledger as the first version made it, with a message that waits and a receipt."""
+    create_keys(settings, tmp_path)
+    cipher = Cipher(keys.load_keyring(tmp_path / settings.key_file, ""))
+    store = Store(locate(settings.url, tmp_path), busy_timeout_s=5)
+    message = {"message_id": name_of(1), "state": "queued", "due_at": AT, "not_before": AT, "expires_at": AT}
+    receipt = {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}
+    with store.write() as connection:
+        schema.upgrade(connection, to=FIRST)
+        schema._found(connection, cipher.key_check(), NOW)  # noqa: SLF001 - as the first version did
+        for name, values in (
+            ("messages", {**message, **NEVER, "text_sealed": cipher.seal(name_of(1), "text", TEXT)}),
+            ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
+            ("receipts", receipt),
+        ):
+            table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+            connection.execute(sa.insert(table), row_of(table, **values))
+    store.close()
+    return settings
+
+
+def revision(settings: LedgerSettings, folder: Path) -> str:
+    store = Store(locate(settings.url, folder), busy_timeout_s=5)
+    try:
+        return schema.current(store)
+    finally:
+        store.close()
+
+
+def say_it_is(settings: LedgerSettings, folder: Path, number: str) -> None:
+    store = Store(locate(settings.url, folder), busy_timeout_s=5)
+    with store.write() as connection:
+        version = sa.table("alembic_version", sa.column("version_num"))
+        connection.execute(sa.update(version).values(version_num=number))
+    store.close()
+
+
+@pytest.mark.parametrize("create", [True, False])
+@on_sqlite
+def test_it_is_never_upgraded_in_passing(old: LedgerSettings, tmp_path: Path, *, create: bool) -> None:
+    with pytest.raises(LedgerError, match=f"at schema {FIRST}, this version needs .* ledger migrate, which"):
+        Ledger.open(old, tmp_path, create=create, now=NOW)
+    assert revision(old, tmp_path) == FIRST
+
+
+def test_a_backup_comes_before_the_migration(old: LedgerSettings, tmp_path: Path) -> None:
+    made = upkeep.migrate(old, tmp_path, LATER)
+    assert made is not None
+    assert backup_file.read_header(made.path)["schema"] == FIRST
+    assert revision(old, tmp_path) == schema.HEAD
+    with Ledger.open(old, tmp_path) as ledger:
+        ledger.enqueue("R2", [draft(2)], LATER)
+        assert state(ledger, name_of(1)) == "queued"  # nothing was restored
+        kinds = list(ledger.show_audit(kind="ledger.")["kind"])
+        assert kinds == ["ledger.created", "ledger.backed_up", "ledger.migrated"]
+        assert made.path.name in ledger.show_audit(kind="ledger.migrated")["data"].iloc[0]
+        assert ledger.verify_audit().ok
+    assert upkeep.migrate(old, tmp_path, LATER) is None
+
+
+@on_sqlite
+def test_the_command_says_where_the_backup_is(old: LedgerSettings, tmp_path: Path) -> None:
+    assert old.url == "sqlite:///ledger.db"
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(sample_values(), allow_unicode=True), encoding="utf-8")
+    for command, said in (
+        ("backup", " rows, sha256 "),  # of the old schema
+        ("migrate", ".backup: backup of the ledger as it was\nthe ledger is at this version's schema\n"),
+        ("migrate", "the ledger is at this version's schema\n"),
+    ):
+        done = CliRunner().invoke(cli, ["--config", str(config), "ledger", command])
+        assert done.exit_code == 0, done.output
+        assert said in done.stdout
+    assert len(list((tmp_path / "backups").glob("*.backup"))) == 2
+    assert revision(old, tmp_path) == schema.HEAD
+
+
+def test_its_backup_is_put_back_into_this_version(old: LedgerSettings, tmp_path: Path) -> None:
+    made = upkeep.back_up(old, tmp_path, NOW)
+    elsewhere = old.model_copy(update={"url": "sqlite:///restored.db"})
+    done = upkeep.restore(elsewhere, tmp_path, made.path, LATER)
+    assert (done.rows, done.unknown) == (made.rows, 1)
+    with Ledger.open(elsewhere, tmp_path) as ledger:
+        assert state(ledger, name_of(1)) == "unknown"
+        (shown,) = ledger.reveal(MessageFilter(), "kim", "check", LATER).to_dict("records")
+        assert (shown["text"], shown["loans"]) == (TEXT, "L1")
+        with ledger.store.read() as connection:
+            (row,) = connection.exec_driver_sql("SELECT phone_hash, blocked, delivered FROM receipts").all()
+        assert tuple(row) == ("", False, True)
+        assert ledger.verify_audit().ok
+
+
+@on_sqlite
+def test_a_newer_ledger_is_left_to_its_version(old: LedgerSettings, tmp_path: Path) -> None:
+    say_it_is(old, tmp_path, "0099")
+    for attempt in (
+        lambda: Ledger.open(old, tmp_path, create=True, now=NOW),
+        lambda: Ledger.open(old, tmp_path),
+        lambda: upkeep.migrate(old, tmp_path, NOW),
+        lambda: upkeep.back_up(old, tmp_path, NOW),
+    ):
+        with pytest.raises(LedgerError, match=r"schema 0099, which this version does not know .* install"):
+            attempt()
+
+
+@on_sqlite
+def test_another_lenders_keys_migrate_nothing(old: LedgerSettings, tmp_path: Path) -> None:
+    other = old.model_copy(update={"key_file": Path("other.key")})
+    keys.write_private(tmp_path / "other.key", keys.Keyring.generate().to_text().encode())
+    with pytest.raises(LedgerError, match="not the key of this ledger"):
+        upkeep.migrate(other, tmp_path, NOW)
+    assert revision(old, tmp_path) == FIRST
+    assert not (tmp_path / old.backup_dir).exists()
+
+
+@on_sqlite
+def test_where_there_is_none_nothing_is_migrated(settings: LedgerSettings, tmp_path: Path) -> None:
+    for attempt in (upkeep.migrate, upkeep.back_up):
+        with pytest.raises(LedgerError, match="no ledger here yet"):
+            attempt(settings, tmp_path, NOW)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,200 @@
+"""What a backup cannot know is neither sent again nor planned again until a person says so."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import upkeep
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.restored import Gap
+from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.ledger.store import locate
+from carloan_notify.ledger.unknowns import Verdict
+from carloan_notify.records import Outcome
+from tests.integration.ledger.drafts import (
+    NOW,
+    answer,
+    claim,
+    draft,
+    name_of,
+    on_sqlite,
+    put_on_wire,
+    receipt,
+    state,
+)
+
+LATER = NOW + timedelta(hours=1)
+TOMORROW = NOW + timedelta(days=1)
+
+
+def wipe(settings: LedgerSettings, folder: Path) -> None:
+    """The disaster: the ledger is gone."""
+    for file in folder.glob("ledger.db*"):
+        file.unlink()
+    if settings.url.startswith("postgresql"):
+        engine = sa.create_engine(locate(settings.url, folder))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        engine.dispose()
+
+
+def restored(settings: LedgerSettings, folder: Path, *, at: timedelta = timedelta(hours=1)) -> Ledger:
+    """Back up at NOW what the open ledger holds, lose it, and put it back."""
+    made = upkeep.back_up(settings, folder, NOW)
+    wipe(settings, folder)
+    upkeep.restore(settings, folder, made.path, NOW + at)
+    return Ledger.open(settings, folder)
+
+
+def filled(settings: LedgerSettings, folder: Path) -> None:
+    """Messages 1 queued, 2 for tomorrow, 3 claimed, 4 on the wire, 5 to be tried again, 6 accepted, 7 rejected."""
+    with Ledger.open(settings, folder, create=True, now=NOW) as ledger:
+        ledger.enqueue("R1", [draft(number) for number in (4, 5, 6, 7)], NOW)
+        put_on_wire(ledger)
+        for number, outcome in ((5, Outcome.RETRYABLE), (6, Outcome.ACCEPTED), (7, Outcome.REJECTED)):
+            answer(ledger, name_of(number), outcome, f"r{number}")
+        ledger.enqueue("R1", [draft(3)], NOW - timedelta(minutes=1))
+        claim(ledger, limit=1, owner="two")
+        tomorrow = draft(2, not_before=TOMORROW, expires_at=TOMORROW + timedelta(hours=1))
+        ledger.enqueue("R1", [draft(1), tomorrow], NOW)
+
+
+def test_nothing_that_waited_goes_again(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    with restored(settings, tmp_path) as ledger:
+        found = {name_of(number): state(ledger, name_of(number)) for number in range(1, 8)}
+        assert list(found.values()) == [*["unknown"] * 5, "accepted", "rejected"]
+        ledger.outbox.recover(TOMORROW)
+        assert claim(ledger, now=LATER) == claim(ledger, now=TOMORROW) == []
+        rows = {row["message_id"]: row for row in ledger.messages().to_dict("records")}
+        assert {rows[name_of(number)]["code"] for number in range(1, 6)} == {"restored"}
+        assert {rows[name_of(number)]["provider"] for number in range(1, 6)} == {
+            ""
+        }  # it may be another's by now
+        assert rows[name_of(1)]["sent_at"] == "2026-11-23T02:00:00.000000Z"  # it may have left right then
+        assert rows[name_of(2)]["sent_at"] == "2026-11-24T02:00:00.000000Z"  # not before it was allowed to
+        assert [rows[name_of(number)]["attempts"] for number in range(1, 8)] == [1] * 7
+        keys = {f"key-L{number}" for number in range(1, 7)}
+        assert ledger.known_keys(sorted(keys)) == keys  # their notices stay told
+        (event,) = ledger.show_audit(kind="ledger.restored").to_dict("records")
+        assert '"unknown":5' in event["data"]
+        assert [
+            name in str(ledger.show_audit(kind="message.unknown")["data"].iloc[-1]) for name in found
+        ] == [
+            *[True] * 5,
+            False,
+            False,
+        ]
+        assert ledger.verify_audit().ok
+
+
+def test_what_it_became_is_settled_by_receipt_or_by_hand(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    with restored(settings, tmp_path) as ledger:
+        settled = ledger.outbox.settle([receipt("g1", message_id=name_of(1))], LATER)
+        assert (settled.settled, settled.refused) == (1, ())
+        ledger.outbox.mark(name_of(3), Verdict.SENT, "kim", "in the portal", LATER)
+        ledger.outbox.mark(name_of(5), Verdict.NOT_SENT, "kim", "not in the portal", LATER)
+        assert [state(ledger, name_of(n)) for n in (1, 3, 5)] == ["delivered", "accepted", "retryable"]
+        assert {message.message_id for message in ledger.outbox.unknown()} == {name_of(2), name_of(4)}
+        assert [message.message_id for message in claim(ledger, now=LATER)] == [name_of(5)]
+
+
+def test_the_gap_stays_until_it_is_accepted(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    with Ledger.open(settings, tmp_path) as whole:
+        assert whole.upkeep.gap() is None
+    with restored(settings, tmp_path) as ledger:
+        assert ledger.upkeep.gap() == Gap(NOW, LATER)
+        (ailment,) = [one for one in ledger.upkeep.doctor(LATER) if one.code == "ledger_restored"]
+        assert ailment.place == "2026-11-23T02:00:00.000000Z to 2026-11-23T03:00:00.000000Z"
+        ledger.upkeep.accept_gap()
+        assert ledger.upkeep.gap() is None
+        assert ledger.upkeep.doctor(LATER) == []
+
+
+@on_sqlite
+def test_a_second_restore_widens_a_gap_that_nobody_accepted(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    restored(settings, tmp_path).close()
+    made = upkeep.back_up(settings, tmp_path, LATER)
+    wipe(settings, tmp_path)
+    assert upkeep.restore(settings, tmp_path, made.path, TOMORROW).unknown == 0  # they are unknown already
+    with Ledger.open(settings, tmp_path) as ledger:
+        assert ledger.upkeep.gap() == Gap(NOW, TOMORROW)
+
+
+@on_sqlite
+def test_many_are_told_in_parts(settings: LedgerSettings, tmp_path: Path) -> None:
+    with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
+        ledger.enqueue("R1", [draft(number) for number in range(1_001)], NOW)
+    with restored(settings, tmp_path) as ledger:
+        assert set(ledger.messages()["state"]) == {"unknown"}
+        assert len(ledger.show_audit(kind="message.unknown")) == 2
+
+
+@on_sqlite
+def test_two_ledgers_share_a_folder(settings: LedgerSettings, tmp_path: Path) -> None:
+    share, made = tmp_path / "share", []
+    for day, place in enumerate(("one", "two", "one", "two", "two", "one")):
+        (tmp_path / place).mkdir(exist_ok=True)
+        Ledger.open(settings, tmp_path / place, create=True, now=NOW).close()
+        made.append(upkeep.back_up(settings, tmp_path / place, NOW + timedelta(days=day), share))
+    (share / "ledger-notes.backup").write_text("not ours")
+    old_name = share / "ledger-20261101T020000.000000Z.backup"  # as earlier versions called them
+    made[2].path.rename(old_name)
+    last = upkeep.back_up(settings, tmp_path / "one", NOW + timedelta(days=6), share)
+    assert [one.deleted for one in made] == [(), (), (), (), (made[1].path.name,), (made[0].path.name,)]
+    assert last.deleted == (old_name.name,)  # by its header, whatever its name
+    left = {path.name for path in share.glob("*.backup")}
+    assert left == {"ledger-notes.backup", *(one.path.name for one in (*made[3:], last))}
+    ids = {path.name.split("-")[1] for path in share.glob("ledger-*Z.backup")}
+    assert len(ids) == 2
+
+
+@on_sqlite
+def test_a_backup_of_an_old_name_is_put_back(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    made = upkeep.back_up(settings, tmp_path, NOW)
+    old = made.path.rename(tmp_path / "ledger-20261123T020000.000000Z.backup")
+    wipe(settings, tmp_path)
+    assert upkeep.restore(settings, tmp_path, old, LATER).rows == made.rows
+
+
+@on_sqlite
+def test_a_folder_that_cannot_be_written_is_explained(settings: LedgerSettings, tmp_path: Path) -> None:
+    filled(settings, tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(LedgerError, match=r"file: cannot be written \(File exists\)"):
+        upkeep.back_up(settings, tmp_path, NOW, tmp_path / "file")
+
+
+def test_keys_are_not_changed_under_a_sender(settings: LedgerSettings, tmp_path: Path) -> None:
+    with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
+        ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+        key = (tmp_path / settings.key_file).read_bytes()
+        claim(ledger, limit=1)
+        with pytest.raises(LedgerError, match="1 messages are in a sender's hands, until 2026-11-23T02:01"):
+            ledger.upkeep.rotate_keys("kim", NOW)
+        assert (tmp_path / settings.key_file).read_bytes() == key
+        assert len(claim(ledger)) == 1  # the sender goes on
+        assert ledger.upkeep.rotate_keys("kim", LATER) == 1  # their leases have lapsed
+
+
+def test_an_erased_number_leaves_no_trace_in_receipts(settings: LedgerSettings, tmp_path: Path) -> None:
+    with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
+        made = draft(1)
+        ledger.enqueue("R1", [made], NOW)
+        put_on_wire(ledger)
+        answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
+        of = [replace(receipt(ref), phone=made.phone) for ref in ("r1", "unmatched")]
+        ledger.outbox.settle([*of, replace(receipt("other"), phone="+12025550142")], NOW)
+        ledger.upkeep.erase("C1", "kim", NOW)
+        with ledger.store.read() as connection:
+            hashes = connection.exec_driver_sql("SELECT phone_hash FROM receipts").scalars().all()
+        assert sorted(hashes) == ["", "", ledger.phone_hash("+12025550142")]

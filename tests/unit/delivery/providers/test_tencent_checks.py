@@ -1,0 +1,168 @@
+"""Looking at a set-up without sending, over a vendor that is played here."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from carloan_notify.delivery.provider import CheckResult, Verdict
+from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
+from carloan_notify.delivery.providers.tencent.interface import SMS, Interface
+from carloan_notify.delivery.wire import Wire, WireAnswer, new_session
+from tests.unit.delivery.providers.tencent import (
+    NOW,
+    SDK,
+    SIGN,
+    TEMPLATE,
+    error,
+    sms_settings,
+    voice_settings,
+)
+
+Answers = dict[str, Any]
+DATE = "Mon, 23 Nov 2026 01:02:00 GMT"
+APPROVED = {"TemplateId": 1234567, "StatusCode": 0, "TemplateContent": "{1}{2}{3}{4}"}
+CONTENT = "您好{1}，{2}{3}{4}。"
+
+
+class Played(Interface):
+    """The vendor by its answers: action → response for the mainland; international lists are empty."""
+
+    def __init__(self, answers: Answers, date: str = DATE) -> None:
+        """`date` is the Date header of every answer."""
+        super().__init__(SMS, sms_settings(), Wire(new_session(1), 1, 1), lambda: NOW)
+        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self._answers = answers
+        self._date = date
+
+    def call(self, action: str, parameters: Mapping[str, Any]) -> WireAnswer:
+        """Answer as told."""
+        self.asked.append((action, parameters))
+        response = {} if parameters.get("International") else self._answers.get(action, {})
+        return WireAnswer(200, {"Date": self._date}, json.dumps({"Response": response}).encode())
+
+
+def check(answers: Answers, date: str = DATE, **changes: Any) -> list[CheckResult]:
+    return check_messages(Played(answers, date), sms_settings(**changes), NOW)
+
+
+def signs(*found: tuple[str, int]) -> Answers:
+    return {"DescribeSignListStatusSet": [{"SignName": name, "StatusCode": state} for name, state in found]}
+
+
+def test_a_set_up_that_is_right() -> None:
+    answers = {
+        "DescribeSmsTemplateList": {"DescribeTemplateStatusSet": [APPROVED]},
+        "DescribeSmsSignList": signs((SIGN, -1), (SIGN, 0), ("别的", 1)),
+    }
+    assert check(answers) == [
+        CheckResult("key and application", Verdict.OK),
+        CheckResult("clock", Verdict.OK, "within 3 s of the provider's"),
+        CheckResult("template 1234567", Verdict.OK, "is approved"),
+        CheckResult(f"sign {SIGN}", Verdict.OK, "is approved"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record", "text", "detail"),
+    [
+        (None, "", "the account has no such template"),
+        ({"StatusCode": 1}, "", "is being reviewed"),
+        ({"StatusCode": 2}, "", "is approved but not in force yet"),
+        ({"StatusCode": -1}, "", "was refused"),
+        ({"StatusCode": 9}, "", "has a state that is not known"),
+        ({"StatusCode": 0, "TemplateContent": "{1}欠{2}"}, "", "it has 2 variables, `params` has 4"),
+        (
+            {"StatusCode": 0, "TemplateContent": CONTENT},
+            CONTENT + "谢谢",
+            "differs from the configured `text`",
+        ),
+    ],
+)
+def test_a_template_that_is_wrong(record: Answers | None, text: str, detail: str) -> None:
+    answers = {"DescribeSmsTemplateList": {"DescribeTemplateStatusSet": [record] if record else []}}
+    found = check(answers, templates=[{**TEMPLATE, "sign": "", "text": text}])
+    assert (found[2].what, found[2].verdict) == ("template 1234567", Verdict.WRONG)
+    assert detail in found[2].detail
+    assert len(found) == 3
+
+
+def test_an_unknown_template_may_be_an_error_and_is_no_more_than_missing() -> None:
+    answers = {"DescribeSmsTemplateList": error("FailedOperation.MissingTemplateList")}
+    assert check(answers)[2].detail == "the account has no such template"
+
+
+def test_signs_are_read_to_the_last_page() -> None:
+    vendor = Played({"DescribeSmsSignList": signs(*((f"sign{n}", 0) for n in range(100)))})
+    found = check_messages(vendor, sms_settings(), NOW)
+    assert found[-1] == CheckResult(f"sign {SIGN}", Verdict.WRONG, "is none of the account's")
+    offsets = [
+        asked["Offset"] for _, asked in vendor.asked if asked.get("International") == 0 and "Offset" in asked
+    ]
+    assert offsets == [page * 100 for page in range(20)]
+
+
+def test_lists_that_may_not_be_looked_at_are_untold() -> None:
+    refused = error("AuthFailure.UnauthorizedOperation")
+    answers = {"DescribeSmsTemplateList": refused, "DescribeSmsSignList": error("InternalError")}
+    assert check(answers)[2:] == [
+        CheckResult(
+            "template 1234567",
+            Verdict.UNTOLD,
+            "the key has no right to DescribeSmsTemplateList; grant it to have this looked at",
+        ),
+        CheckResult("signs", Verdict.UNTOLD, "InternalError: error inside the vendor"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "detail"),
+    [
+        ("AuthFailure.SignatureFailure", Verdict.WRONG, "the signature is wrong; check secret_key"),
+        ("UnauthorizedOperation.SmsSdkAppIdVerifyFail", Verdict.WRONG, "app_id does not belong"),
+        ("UnauthorizedOperation", Verdict.UNTOLD, "the key has no right to SendStatusStatistics"),
+        ("InternalError.Brand+New", Verdict.UNTOLD, "unprintable_code"),
+    ],
+)
+def test_a_key_that_is_refused(code: str, verdict: Verdict, detail: str) -> None:
+    found = check({"SendStatusStatistics": error(code)})
+    assert found[0].verdict is verdict
+    assert detail in found[0].detail
+    assert (len(found) == 2) == (verdict is Verdict.WRONG)
+
+
+def test_the_clock_is_read_from_the_date_of_the_answer() -> None:
+    assert check({}, "Mon, 23 Nov 2026 00:57:02 GMT")[1].verdict is Verdict.WRONG
+    assert check({}, "Mon, 23 Nov 2026 01:07:03 GMT")[1].verdict is Verdict.OK
+    assert check({}, "yesterday")[1].verdict is Verdict.UNTOLD
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("MissingParameter", Verdict.OK),
+        ("InvalidParameterValue.CalledNumberVerifyFail", Verdict.OK),
+        ("AuthFailure.SignatureFailure", Verdict.WRONG),
+        ("UnauthorizedOperation.VoiceSdkAppidVerifyFail", Verdict.WRONG),
+        ("InternalError", Verdict.UNTOLD),
+    ],
+)
+def test_the_voice_key_is_tried_with_a_call_to_nobody(code: str, verdict: Verdict) -> None:
+    vendor = Played({"SendTtsVoice": error(code)})
+    key, clock, rest = check_calls(vendor, voice_settings(), NOW)
+    assert (key.what, key.verdict) == ("key", verdict)
+    assert (clock.verdict, rest.verdict) == (Verdict.OK, Verdict.UNTOLD)
+    assert vendor.asked == [("SendTtsVoice", SDK["cases"]["call_nobody"]["parameters"])]
+
+
+def test_a_page_that_is_no_answer_tells_nothing() -> None:
+    class Maintained(Played):
+        def call(self, action: str, parameters: Mapping[str, Any]) -> WireAnswer:
+            del action, parameters
+            return WireAnswer(200, {"Date": DATE}, b"<html/>")
+
+    found = check_messages(Maintained({}), sms_settings(), NOW)
+    assert [(one.verdict, one.detail) for one in found if one.what != "clock"] == [
+        (Verdict.UNTOLD, "http_200")
+    ] * 3
