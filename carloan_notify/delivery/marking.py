@@ -41,7 +41,8 @@ class _TimedReader(io.RawIOBase):
     """
 
     def __init__(self, sock: socket.socket, until: float) -> None:
-        self._sock, self._raw, self._until = sock, sock.makefile("rb", buffering=0), until
+        self._sock, self._until = sock, until
+        self._hold = sock.makefile("rb", buffering=0)  # the socket stays open until its last reader closes
         self._longest = sock.gettimeout()
 
     def readable(self) -> bool:
@@ -51,11 +52,12 @@ class _TimedReader(io.RawIOBase):
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        self._sock.settimeout(left if self._longest is None else min(left, self._longest))
-        return self._raw.readinto(buffer)
+        if self._longest is None or left < self._longest:
+            self._sock.settimeout(left)
+        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
-        self._raw.close()
+        self._hold.close()
         super().close()
 
 

@@ -11,6 +11,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.cipher import Cipher
 from carloan_notify.ledger.instants import to_text
 from carloan_notify.ledger.keys import KEY_ID_BYTES
+from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.tables import MESSAGES, REPLIES, SEALED, UNREAD
 
 _ROWS_PER_STEP: Final = 1_000
@@ -35,7 +36,8 @@ SEALED_TABLES: Final = (
 def require_no_sender(connection: sa.Connection, now: datetime) -> None:
     """Raise `LedgerError` while a sender holds messages: it read its keys when it began and knows no new one."""
     held = sa.select(sa.func.count(), sa.func.max(MESSAGES.c.lease_until))
-    count, until = connection.execute(held.where(MESSAGES.c.lease_until > to_text(now))).one()
+    leased = MESSAGES.c.state.in_([state.value for state in LEASED])
+    count, until = connection.execute(held.where(leased, MESSAGES.c.lease_until > to_text(now))).one()
     if count:
         raise LedgerError(
             f"{count} messages are in a sender's hands, until {until} at the latest: wait for it to end, or put "

@@ -113,7 +113,6 @@ MESSAGES: Final = sa.Table(
         "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
     ),
     sa.Index("ix_messages_due", "channel", "due_at", "message_id"),
-    sa.Index("ix_messages_lease", "lease_until"),
     sa.Index("ix_messages_run", "run_id"),
     sa.Index("ix_messages_state", "state", "sent_at"),
     sa.Index("ix_messages_contact", "contact_at"),

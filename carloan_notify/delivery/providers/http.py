@@ -172,8 +172,7 @@ class HttpProvider:
 
 def _writable(message: OutboundMessage, charset: str) -> bool:
     try:
-        for text in (message.text, *message.params.values()):
-            text.encode(charset)
+        "".join((message.text, *message.params.values())).encode(charset)
     except UnicodeEncodeError:
         return False
     return True

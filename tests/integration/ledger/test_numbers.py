@@ -212,6 +212,7 @@ def back_to_first(ledger: Ledger) -> None:
             "DROP TABLE replies",
             "DROP TABLE unread",
             "DROP INDEX ix_messages_phone",
+            "CREATE INDEX ix_messages_lease ON messages (lease_until)",
             "ALTER TABLE receipts DROP COLUMN phone_hash",
             "ALTER TABLE receipts DROP COLUMN blocked",
             "UPDATE alembic_version SET version_num = '0001'",

@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add two tables, two columns to receipts, and a way from a number to its messages."""
+    op.drop_index("ix_messages_lease", table_name="messages")  # the few that are leased are found by state
     op.create_index("ix_messages_phone", "messages", ["phone_hash"], unique=False)
     op.add_column("receipts", sa.Column("phone_hash", sa.Text(), nullable=False, server_default=""))
     op.add_column("receipts", sa.Column("blocked", sa.Boolean(), nullable=False, server_default=sa.false()))
