@@ -24,7 +24,8 @@ class ProviderSettings(Settings):
     rate_per_second: float | None = Field(
         default=None,
         gt=0,
-        description="Most messages a second, from the provider's contract; empty for no limit.",
+        description="Most messages a second of one `send`, from the provider's contract; several senders at once "
+        "share it, so divide. Empty for no limit.",
         examples=[200],
     )
     burst: float | None = Field(

@@ -4,10 +4,10 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
+from carloan_notify.delivery.gateway.later_settings import PushSettings
 from carloan_notify.delivery.gateway.parts_settings import RequestSettings, ShapeSettings
 from carloan_notify.delivery.gateway.settings import GatewaySettings
 from carloan_notify.delivery.gateway.signing import (
@@ -21,9 +21,8 @@ from carloan_notify.delivery.gateway.signing import (
 )
 from carloan_notify.delivery.gateway.template import names_in
 from carloan_notify.delivery.gateway.values import INQUIRY_NAMES, MESSAGE_NAMES, PULL_NAMES, REQUEST_NAMES
+from carloan_notify.delivery.provider_settings import LOOPBACK
 from carloan_notify.records import Outcome
-
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def problems(settings: GatewaySettings) -> list[str]:
@@ -87,6 +86,21 @@ def _push_problems(settings: GatewaySettings) -> Iterator[str]:
         yield from _unknown("push.signature.key", push.signature.key, known, (FIELD, HEADER))
         if push.signature.algorithm.startswith("hmac_") and not push.signature.key:
             yield f"push.signature.key: {push.signature.algorithm} needs a key"
+    yield from _unsigned_time(push)
+
+
+def _unsigned_time(push: PushSettings) -> Iterator[str]:
+    """A time that anybody can write anew keeps no replayed push out."""
+    if push.signature is None:
+        return
+    signing = {*names_in(push.signature.text), *names_in(push.signature.key)}
+    covering = {
+        "timestamp_header": {TIMESTAMP, HEADER + push.timestamp_header.lower().replace("-", "_")},
+        "timestamp_field": {TIMESTAMP, FIELD + push.timestamp_field, SORTED_FIELDS, *BODY_NAMES},
+    }
+    for option, names in covering.items():
+        if getattr(push, option) and not signing & names:
+            yield f"push.{option}: the signature does not cover it; let its text use {{{TIMESTAMP}}}"
 
 
 def _request_problems(

@@ -322,6 +322,18 @@ def test_whatever_is_pushed_is_read_or_kept(body: bytes) -> None:
             "push.signature_header: give it or signature_field",
         ),
         (
+            {
+                **BOTH,
+                "values": {"secret": "x"},
+                "push": {
+                    **SIGNED,
+                    "signature": {"algorithm": "md5", "text": "{field.a}"},
+                    "timestamp_field": "t",
+                },
+            },
+            "push.timestamp_field: the signature does not cover it",
+        ),
+        (
             {**BOTH, "push": {"timestamp_field": "t", "timestamp_header": "h"}},
             "push.timestamp_header: give it or timestamp_field",
         ),
