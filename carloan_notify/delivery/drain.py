@@ -230,7 +230,7 @@ class Drain:
         told = [(line, answers, _results(answers)) for line, answers in of_line if answers]
         now, due = self._around.clock(), [dict[str, datetime]() for _ in told]
         self._unrecorded += [
-            (results, line.name, now, times, _tries(answers))
+            (results, line.name, now, times, dict(pair for _, answer in answers for pair in answer.tries()))
             for (line, answers, results), times in zip(told, due, strict=True)
         ]
         try:
@@ -292,16 +292,6 @@ class Drain:
     def _forget(self, message_ids: Collection[str]) -> None:
         for message_id in message_ids:
             self._claimed.pop(message_id, None)
-
-
-def _tries(answers: Sequence[tuple[Lane, Answer]]) -> dict[str, int]:
-    """Which attempt each answer is about, where that matters: those that were not simply accepted."""
-    return {
-        message.message_id: message.attempts + 1
-        for _, answer in answers
-        if any(result.outcome is not Outcome.ACCEPTED for result in answer.results)
-        for message in answer.batch
-    }
 
 
 def _results(answers: Sequence[tuple[Lane, Answer]]) -> list[SendResult]:

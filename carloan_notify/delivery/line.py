@@ -34,6 +34,12 @@ class Answer:
     results: tuple[SendResult, ...]
     bug: BaseException | None = None
 
+    def tries(self) -> list[tuple[str, int]]:
+        """Which attempt each result is about, where that matters: when not all were simply accepted."""
+        if all(result.outcome is Outcome.ACCEPTED for result in self.results):
+            return []
+        return [(message.message_id, message.attempts + 1) for message in self.batch]
+
 
 class Line:
     """A provider with its pool, bucket and breaker. Used by one thread; only `send` runs in others."""
