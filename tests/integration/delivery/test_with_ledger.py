@@ -32,7 +32,7 @@ def draft(number: int) -> Draft:
         role="borrower",
         message_class=MessageClass.SERVICE,
         language="en",
-        phone="+12025550100",
+        phone=f"+120255501{number % 100:02d}",  # a request holds no number twice
         recipient_name="A",
         rendered=Rendered("text", "GSM-7", 4, 1, "t", "v"),
         params={},
