@@ -1,6 +1,5 @@
 """`receipts`: what the network says afterwards."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -33,15 +32,12 @@ def pull(ctx: click.Context, now: datetime | None, form: str) -> None:
     Example:
       carloan-notify receipts pull --format json
     """
-    from carloan_notify.cli.problems import Problems
+    from carloan_notify.cli.problems import print_returns
     from carloan_notify.pipeline.coming_back import pull_returns
     from carloan_notify.pipeline.keeping import RECEIPT_FIGURES
-    from carloan_notify.reports.tables import print_rows
 
-    problems = Problems()
-    rows = pull_returns(open_house(ctx, now), problems)
-    print_rows(rows, sys.stdout, form, columns=("provider", *RECEIPT_FIGURES))
-    ctx.exit(problems.exit_code)
+    house = open_house(ctx, now)
+    print_returns(ctx, form, lambda tell: pull_returns(house, tell), ("provider", *RECEIPT_FIGURES))
 
 
 @command.command(name="import")
@@ -59,13 +55,11 @@ def import_file(ctx: click.Context, path: Path, kind: str, now: datetime | None,
     Example:
       carloan-notify receipts import portal-20261123.csv --kind main_portal
     """
-    from carloan_notify.cli.problems import Problems
+    from carloan_notify.cli.problems import print_returns
     from carloan_notify.pipeline.coming_back import import_receipts
-    from carloan_notify.reports.tables import print_rows
 
-    problems = Problems()
-    print_rows([import_receipts(open_house(ctx, now), path, kind, problems)], sys.stdout, form)
-    ctx.exit(problems.exit_code)
+    house = open_house(ctx, now)
+    print_returns(ctx, form, lambda tell: [import_receipts(house, path, kind, tell)])
 
 
 @command.command()

@@ -44,15 +44,12 @@ def pull(ctx: click.Context, now: datetime | None, form: str) -> None:
     Example:
       carloan-notify replies pull --format json
     """
-    from carloan_notify.cli.problems import Problems
+    from carloan_notify.cli.problems import print_returns
     from carloan_notify.pipeline.coming_back import pull_returns
     from carloan_notify.pipeline.keeping import REPLY_FIGURES
-    from carloan_notify.reports.tables import print_rows
 
-    problems = Problems()
-    rows = pull_returns(open_house(ctx, now), problems)
-    print_rows(rows, sys.stdout, form, columns=("provider", *REPLY_FIGURES))
-    ctx.exit(problems.exit_code)
+    house = open_house(ctx, now)
+    print_returns(ctx, form, lambda tell: pull_returns(house, tell), ("provider", *REPLY_FIGURES))
 
 
 @command.command(name="import")
@@ -70,15 +67,13 @@ def import_file(ctx: click.Context, path: Path, kind: str, now: datetime | None,
     Example:
       carloan-notify replies import portal-20261123.csv --kind main_portal
     """
-    from carloan_notify.cli.problems import Problems
+    from carloan_notify.cli.problems import print_returns
     from carloan_notify.pipeline.keeping import REPLY_FIGURES
     from carloan_notify.pipeline.replying import import_replies
-    from carloan_notify.reports.tables import print_rows
 
-    problems = Problems()
-    row = import_replies(open_house(ctx, now), path, kind, problems)
-    print_rows([row], sys.stdout, form, columns=("provider", *REPLY_FIGURES))
-    ctx.exit(problems.exit_code)
+    house = open_house(ctx, now)
+    columns = ("provider", *REPLY_FIGURES)
+    print_returns(ctx, form, lambda tell: [import_replies(house, path, kind, tell)], columns)
 
 
 @command.command(name="list")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from carloan_notify.delivery.gateway.template import compiled
@@ -13,6 +14,8 @@ from carloan_notify.records import OutboundMessage, Outcome, SendResult
 NO_TEMPLATE: Final = "no_approved_template"
 """The code of a message that no configured template words."""
 BORROWER: Final = "borrower"
+_compiled: Final = cache(compiled)
+"""The configuration holds a few dozen of these texts, and every message fills some."""
 
 
 def choose(
@@ -60,16 +63,10 @@ def fill(template: ApprovedTemplateSettings, message: OutboundMessage) -> dict[s
         return message.params.get(name, "")
 
     known = of_message(message, value_of)
-    return {name: str(compiled(text)(known)) for name, text in template.params.items()}
+    return {name: str(_compiled(text)(known)) for name, text in template.params.items()}
 
 
 def without_template(batch: Sequence[OutboundMessage]) -> list[SendResult]:
     """The answer for messages that no template words: definitely not sent, and a person has to add one."""
     detail = "no approved template words this notice; add one under the provider's `templates`"
     return same_for_all(batch, Outcome.TEMPLATE, NO_TEMPLATE, detail)
-
-
-def template_key(templates: Sequence[ApprovedTemplateSettings], message: OutboundMessage) -> str:
-    """The code of the message's template, "" without one: what may share a request with it."""
-    template = choose(templates, message)
-    return template.code if template else ""

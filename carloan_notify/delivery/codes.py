@@ -13,20 +13,8 @@ from carloan_notify.records import Outcome
 Meaning = TypeVar("Meaning")
 
 
-class Table(Generic[Meaning]):
-    """A code table: exact codes first, then the longest matching beginning (`Throttling.*`)."""
-
-    def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
-        """Turn the lists by meaning into a look-up by code."""
-        self._table = ByCode({code: meaning for meaning, listed in codes.items() for code in listed})
-
-    def get(self, code: str) -> Meaning | None:
-        """What a code means, None when it is not listed."""
-        return self._table.get(code)
-
-
 class ByCode(Generic[Meaning]):
-    """The same from a mapping of codes."""
+    """A code table: exact codes first, then the longest matching beginning (`Throttling.*`)."""
 
     def __init__(self, codes: Mapping[str, Meaning]) -> None:
         """A code that ends in `*` stands for any ending."""
@@ -39,6 +27,14 @@ class ByCode(Generic[Meaning]):
         if code in self._exact:
             return self._exact[code]
         return next((meaning for beginning, meaning in self._beginnings if code.startswith(beginning)), None)
+
+
+class Table(ByCode[Meaning]):
+    """The same from lists of codes by meaning."""
+
+    def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
+        """Turn the lists into a look-up by code."""
+        super().__init__({code: meaning for meaning, listed in codes.items() for code in listed})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ A provider answers every expected fault with a value. What it cannot know it cal
 RETRYABLE, THROTTLED, APART, NOT_TONIGHT, TEMPLATE and ACCOUNT promise that the message did not leave.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
@@ -26,11 +26,6 @@ UNLISTED_CODE: Final = "code not in the provider's table"
 
 NO_ANSWER: Final = "no_answer_for_message"
 """The `code` of a message that the provider's answer to its batch does not mention."""
-OF_ONE: Final = frozenset({Outcome.REJECTED, Outcome.BLOCKED, Outcome.NOT_TONIGHT})
-"""What a code can only say of one message."""
-ONE_OF_THEM: Final = (
-    "a message of this request was refused, and the vendor does not say which; each goes on its own"
-)
 
 
 class ReceiptMode(StrEnum):
@@ -199,21 +194,4 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
         answers[result.message_id] = result
     return [
         answers.get(m.message_id) or SendResult(m.message_id, Outcome.UNKNOWN, code=NO_ANSWER) for m in batch
-    ]
-
-
-def of_whole_request(results: Sequence[SendResult], also: Collection[Outcome] = ()) -> list[SendResult]:
-    """What a code said of a whole request means for its messages; `results` is what it says of each alone.
-
-    What is true of one message tells nothing of which one, so that of several none is refused: they go again,
-    apart. `also` are outcomes beyond `OF_ONE` that the vendor's codes say of one message.
-    """
-    of_one = OF_ONE.union(also)
-    if len(results) < 2:  # noqa: PLR2004 - a message of its own
-        return list(results)
-    return [
-        replace(result, outcome=Outcome.APART, detail=ONE_OF_THEM, retry_after_s=0.0)
-        if result.outcome in of_one
-        else result
-        for result in results
     ]

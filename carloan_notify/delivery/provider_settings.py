@@ -76,7 +76,11 @@ class WireSettings(Settings):
     )
 
 
-class VendorSettings(ProviderSettings, WireSettings):
+class WiredSettings(ProviderSettings, WireSettings):
+    """A provider that is reached over HTTP."""
+
+
+class VendorSettings(WiredSettings):
     """A vendor's own interface. `base_url` is the vendor's unless set."""
 
     base_url: str = Field(

@@ -48,8 +48,7 @@ def build_provider(name: str, settings: AnyProviderSettings, clock: Clock) -> Pr
 
 def build_channels(settings: DeliverySettings, clock: Clock) -> dict[Channel, list[Provider]]:
     """Providers of each channel, by preference; one that serves two channels is one object."""
-    used = {name for names in settings.channels.values() for name in names}
-    built = {name: build_provider(name, settings.providers[name], clock) for name in sorted(used)}
+    built = {name: build_provider(name, settings.providers[name], clock) for name in settings.used}
     return {channel: [built[name] for name in names] for channel, names in settings.channels.items()}
 
 

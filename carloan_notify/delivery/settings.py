@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
-from carloan_notify.delivery.provider_settings import ProviderSettings, WireSettings
+from carloan_notify.delivery.provider_settings import ProviderSettings, WiredSettings
 from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
 from carloan_notify.delivery.providers.huawei.settings import HuaweiSettings
 from carloan_notify.delivery.providers.kannel.settings import KannelSettings
@@ -33,7 +33,7 @@ class ConsoleProviderSettings(ProviderSettings):
     )
 
 
-class HttpProviderSettings(ProviderSettings, WireSettings, GatewaySettings):
+class HttpProviderSettings(WiredSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
@@ -178,6 +178,11 @@ class DeliverySettings(Settings):
         if found:
             raise ValueError("; ".join(found))
         return self
+
+    @property
+    def used(self) -> list[str]:
+        """Names of the providers that some channel lists, each once."""
+        return sorted({name for names in self.channels.values() for name in names})
 
     def _fault(self, channel: Channel, name: str) -> str:
         provider = self.providers.get(name)

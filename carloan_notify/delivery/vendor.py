@@ -21,7 +21,7 @@ from carloan_notify.delivery.provider import (
     Verdict,
     same_for_all,
 )
-from carloan_notify.delivery.provider_settings import VendorSettings
+from carloan_notify.delivery.provider_settings import WiredSettings
 from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault, new_session
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
@@ -34,7 +34,7 @@ class Vendor:
     def __init__(
         self,
         name: str,
-        settings: VendorSettings,
+        settings: WiredSettings,
         *,
         session: requests.Session | None = None,
         clock: Callable[[], datetime],

@@ -21,8 +21,8 @@ from carloan_notify.ledger.masking import mask_digits
 from carloan_notify.ledger.replies import Hold, Judged
 from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.pipeline.numbers import any_number
 from carloan_notify.records import MessageClass, Reply
-from carloan_notify.sources.phones import normalise_phone
 
 RECEIPT_FIGURES: Final = ("receipts", "settled", "repeated", "unmatched", "refused", "replies", "problems")
 REPLY_FIGURES: Final = ("replies", "known", "work_list", "stopping", "cancelled", "strangers", "problems")
@@ -166,11 +166,5 @@ def _e164(house: House, phone: str) -> str:
 
     One in full E.164 counts even where no numbering plan is known to us that has it.
     """
-    found = normalise_phone(
-        phone,
-        region=house.lender.country,
-        allow_international=True,
-        allow_landline=True,
-        allow_fictitious=True,
-    )
+    found = any_number(house, phone)
     return found.e164 or (phone if _E164.fullmatch(phone) else "")

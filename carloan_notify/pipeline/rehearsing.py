@@ -20,8 +20,7 @@ def require_rehearsable(house: House) -> None:
     if house.rehearsal is None:
         return
     delivery = house.settings.delivery
-    used = sorted({name for names in delivery.channels.values() for name in names})
-    real = [name for name in used if not _reaches_nobody(delivery.providers[name])]
+    real = [name for name in delivery.used if not _reaches_nobody(delivery.providers[name])]
     if real:
         raise ConfigError(
             [

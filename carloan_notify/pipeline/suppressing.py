@@ -5,8 +5,8 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.stopping import Stopped
 from carloan_notify.ledger.suppressions import Subject
 from carloan_notify.pipeline.build import House
+from carloan_notify.pipeline.numbers import any_number
 from carloan_notify.records import MessageClass
-from carloan_notify.sources.phones import normalise_phone
 
 Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
@@ -33,13 +33,7 @@ def _subject(house: House, ledger: Ledger, given: Given) -> Subject:
     if bool(phone) == bool(customer_id):
         raise ConfigError(["give a phone or a customer, exactly one of them"])
     if phone:
-        found = normalise_phone(
-            phone,
-            region=house.lender.country,
-            allow_international=True,
-            allow_landline=True,
-            allow_fictitious=True,
-        )
+        found = any_number(house, phone)
         if found.error:
             raise ConfigError([f"--phone: {found.error}; write it as +8613800138000"])
         phone = found.e164

@@ -20,8 +20,8 @@ from carloan_notify.pipeline.approved_cases import Case, cases_of, samples_of
 from carloan_notify.pipeline.build import House
 from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.pipeline.drafts import message_reference
+from carloan_notify.pipeline.numbers import any_number
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage
-from carloan_notify.sources.phones import normalise_phone
 
 TEST_TEXT = {"zh": "这是一条测试消息，请忽略。", "en": "This is a test message. Please ignore it."}
 CHECK_COLUMNS = ("provider", "what", "verdict", "detail")
@@ -116,13 +116,7 @@ def try_provider(house: House, name: str, phone: str, wanted: Wanted) -> dict[st
 
 
 def _number(house: House, phone: str) -> str:
-    found = normalise_phone(
-        phone,
-        region=house.lender.country,
-        allow_international=True,
-        allow_landline=True,
-        allow_fictitious=True,
-    )
+    found = any_number(house, phone)
     if found.error:
         raise ConfigError([f"--to: {found.error}; write it as +8613800138000"])
     return found.e164

@@ -3,16 +3,18 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
+from carloan_notify.delivery.apart import of_whole_request
 from carloan_notify.delivery.codes import Table
 from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
-from carloan_notify.delivery.provider import UNLISTED_CODE, of_whole_request, one_per_message, same_for_all
+from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
+from carloan_notify.delivery.safe_xml import safe_root
+from carloan_notify.delivery.web_dates import web_date
 from carloan_notify.delivery.wire import WireAnswer
 from carloan_notify.records import OutboundMessage, Outcome, SendResult
 
@@ -52,7 +54,7 @@ def fields_of(body: bytes, shape: ShapeSettings) -> Any:  # noqa: ANN401 - an an
         if shape.format == "form":
             return form_fields(text, shape.charset)
         match = re.search(shape.pattern, text)
-    except (ValueError, ET.ParseError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableError from error
     if match is None:
         raise UnreadableError
@@ -77,9 +79,7 @@ def form_fields(text: str, charset: str) -> dict[str, str]:
 
 
 def _xml_fields(text: str) -> dict[str, Any]:
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise UnreadableError  # entity bombs, and HTML
-    root = ET.fromstring(text)  # noqa: S314 - no document type gets here, so there are no entities
+    root = safe_root(text)
     return {root.tag: _element_fields(root)}
 
 
@@ -210,9 +210,6 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float:
     if value.isdecimal():
         return float(value)
     try:
-        moment = parsedate_to_datetime(value)
+        return max(0.0, (web_date(value) - now).total_seconds())
     except ValueError:
         return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())

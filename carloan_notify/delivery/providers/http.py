@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
+from carloan_notify.delivery.apart import Loners
 from carloan_notify.delivery.gateway.answer import AnswerReader
 from carloan_notify.delivery.gateway.later import LookUpReader
 from carloan_notify.delivery.gateway.pull import Queues
@@ -35,11 +36,12 @@ from carloan_notify.delivery.provider import (
     same_for_all,
 )
 from carloan_notify.delivery.settings import HttpProviderSettings
-from carloan_notify.delivery.wire import Wire, WireFault, WireRequest, new_session
-from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
+from carloan_notify.delivery.vendor import Vendor
+from carloan_notify.delivery.wire import WireFault, WireRequest
+from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
 
 
-class HttpProvider:
+class HttpProvider(Vendor):
     """A described gateway. Safe for many threads; one session for all of them."""
 
     def __init__(
@@ -51,29 +53,16 @@ class HttpProvider:
         clock: Callable[[], datetime],
     ) -> None:
         """Compile the description; nothing is sent yet."""
-        self._name = name
+        super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
-        self._clock = clock
         self._constants = {key: secret.get_secret_value() for key, secret in settings.values.items()}
-        session = session or new_session(settings.concurrency, settings.ca_file)
-        self._wire = Wire(session, settings.connect_timeout_s, settings.read_timeout_s)
         self._auth = _auth(settings.auth)
         self._writer = RequestWriter(settings.request, settings.signatures)
         self._item = compiled(settings.batch.item) if settings.batch else None
         self._answers = AnswerReader(settings.answer)
         self._pushes = Pushes(name, settings, self._constants)
         self._queues = Queues(name, settings)
-        self._alone: set[str] = set()
-
-    @property
-    def name(self) -> str:
-        """The name the configuration gives it."""
-        return self._name
-
-    @property
-    def channels(self) -> frozenset[Channel]:
-        """The channels it serves."""
-        return frozenset(self._settings.channels)
+        self._loners = Loners()
 
     @property
     def batch_limit(self) -> int:
@@ -103,7 +92,7 @@ class HttpProvider:
         if isinstance(end, WireFault):
             return results + same_for_all(writable, end.outcome, end.code)
         told = self._answers.read(end, writable, self._clock())
-        self._alone.update(result.message_id for result in told if result.outcome is Outcome.APART)
+        self._loners.note(told)
         return results + told
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
@@ -112,7 +101,7 @@ class HttpProvider:
 
     def batch_key(self, message: OutboundMessage) -> str:
         """Any messages may share a request; one of a refused request keeps to itself."""
-        return message.message_id if message.message_id in self._alone else ""
+        return self._loners.key(message)
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read pushed receipts and replies as described."""

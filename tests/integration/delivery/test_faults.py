@@ -4,8 +4,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from carloan_notify.delivery.settings import HttpProviderSettings
 from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
 from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, Outcome, SendResult
+from tests.integration.delivery.ends import reset, served
 from tests.unit.delivery.world import message
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -68,27 +68,6 @@ def test_the_simulators_faults(fault: dict[str, float], outcome: Outcome, code: 
         assert simulator.gateway.stats()["accepted"] == accepted
 
 
-@contextmanager
-def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """One connection, served by hand."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def run() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                serve(connection)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(3)
-
-
-def reset(connection: socket.socket) -> None:
-    connection.recv(65536)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-
-
 def answer(text: bytes) -> Callable[[socket.socket], None]:
     def serve(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -124,7 +103,7 @@ def drip(connection: socket.socket) -> None:
     ],
 )
 def test_broken_answers_are_unknown(serve: Callable[[socket.socket], None], code: str) -> None:
-    with raw_server(serve) as url:
+    with served(serve) as url:
         only = send_one(url)
     assert only.outcome is Outcome.UNKNOWN
     assert only.code.startswith(code)

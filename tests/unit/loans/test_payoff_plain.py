@@ -35,20 +35,9 @@ from tests.unit.loans.plain_schedule import Row, part_of, plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, loans_frame
 from tests.unit.loans.status_cases import frame, payments_frame
 from tests.unit.loans.status_twin import PlainInstallment, PlainLoan
+from tests.unit.loans.test_payoff import FREE, LOAN, NO_PENALTY, RULES
 
-LOAN = LoanTerms(
-    loan_id="L",
-    principal_minor=1_200_000,
-    annual_rate_ppb=120_000_000,
-    installments=12,
-    first_due_on=date(2026, 2, 10),
-    disbursed_on=date(2026, 1, 10),
-    repayment_method="equal_principal",
-)
-NO_PENALTY = DelinquencySettings(penalty=PenaltySettings(enabled=False))
-FREE = PayoffSettings()
 STEPS = {Frequency.MONTHLY: 30, Frequency.BIWEEKLY: 14, Frequency.WEEKLY: 7, Frequency.QUARTERLY: 91}
-RULES = StandingSettings(delinquency=NO_PENALTY)
 
 
 def random_case(rng: Random, name: str, on: date, step: int = 30) -> tuple[LoanTerms, list[tuple[date, int]]]:

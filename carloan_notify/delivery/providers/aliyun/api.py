@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
+from carloan_notify.delivery.apart import of_whole_request
 from carloan_notify.delivery.codes import ByCode, Listed, answer_codes
 from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
-from carloan_notify.delivery.provider import of_whole_request, same_for_all
+from carloan_notify.delivery.provider import same_for_all
 from carloan_notify.delivery.providers.aliyun.signing import AccessKey, Call, signed
 from carloan_notify.delivery.vendor import SUCCESS, coded, json_object, no_answer, text_of
 from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 from pydantic import SecretStr
 
 from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.safe_xml import safe_root
 from carloan_notify.delivery.vendor import SUCCESS
 from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault, WireRequest
 
@@ -98,12 +99,10 @@ def _authorization(method: str, resource: str, headers: dict[str, str], token: T
 
 
 def _xml(body: bytes) -> ET.Element | None:
-    """The answer's root; None for HTML, a truncated answer, or one that brings entities of its own."""
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        return None
+    """The answer's root; None when it is none."""
     try:
-        return ET.fromstring(body)  # noqa: S314 - no document type gets here, so there are no entities
-    except ET.ParseError:
+        return safe_root(body)
+    except ValueError:
         return None
 
 

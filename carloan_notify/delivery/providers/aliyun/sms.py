@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import requests
 
+from carloan_notify.delivery.apart import Loners
 from carloan_notify.delivery.approved import choose, fill, without_template
 from carloan_notify.delivery.provider import (
     Capabilities,
@@ -68,7 +69,7 @@ class AliyunSms(Vendor):
         self._history = History(self._api)
         self._returns = Returns(name)
         self._queues = self._wait_in_queues(key, nonce)
-        self._alone: set[str] = set()
+        self._loners = Loners()
 
     @property
     def batch_limit(self) -> int:
@@ -86,8 +87,8 @@ class AliyunSms(Vendor):
         template = choose(self._settings.templates, message)
         if template is None:
             return ""
-        alone = message.message_id in self._alone or message.attempts >= PATIENCE
-        return json.dumps([template.code, template.sign, message.message_id if alone else ""])
+        alone = message.message_id if message.attempts >= PATIENCE else self._loners.key(message)
+        return json.dumps([template.code, template.sign, alone])
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request for all that have a template. The vendor's answer is one for the whole batch."""
@@ -155,13 +156,9 @@ class AliyunSms(Vendor):
         }
         call = Call("SendBatchSms", {"OutId": out_id, "TemplateCode": going[0].template.code}, form)
         found = results(self._api.call(call), batch, self._clock(), reference="BizId")
-        return [self._of_batch(result, batch_reference_in(out_id)) for result in found]
-
-    def _of_batch(self, result: SendResult, reference: str) -> SendResult:
-        """The result under the batch's reference; a message that goes apart keeps to itself from now on."""
-        if result.outcome is Outcome.APART:
-            self._alone.add(result.message_id)
-        return replace(result, provider_ref=reference if result.outcome in _KNOWN_BY_REFERENCE else "")
+        self._loners.note(found)
+        reference = batch_reference_in(out_id)
+        return [replace(r, provider_ref=reference if r.outcome in _KNOWN_BY_REFERENCE else "") for r in found]
 
     def _wait_in_queues(self, key: AccessKey, nonce: Callable[[], str]) -> Queues | None:
         mns = self._settings.mns

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from carloan_notify.delivery.apart import of_whole_request
 from carloan_notify.delivery.codes import ByCode, Listed, answer_codes
 from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, retry_after
-from carloan_notify.delivery.provider import of_whole_request, one_per_message, same_for_all
+from carloan_notify.delivery.provider import one_per_message, same_for_all
 from carloan_notify.delivery.providers.huawei.numbers import e164
 from carloan_notify.delivery.vendor import SUCCESS, coded, json_object, no_answer, text_of
 from carloan_notify.delivery.wire import WireAnswer, WireFault

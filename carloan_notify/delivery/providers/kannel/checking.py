@@ -1,15 +1,15 @@
 """A look at Kannel without sending: the user, the clock, the links of bearerbox."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
-from xml.etree import ElementTree as ET
 
 from carloan_notify.delivery.provider import CheckResult, Verdict
 from carloan_notify.delivery.providers.kannel.answers import answer_code
 from carloan_notify.delivery.providers.kannel.settings import KannelSettings
+from carloan_notify.delivery.safe_xml import safe_root
+from carloan_notify.delivery.web_dates import web_date
 from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault, WireRequest
 
 WIDEST_SKEW: Final = timedelta(minutes=5)
@@ -45,7 +45,7 @@ def _credentials(end: WireAnswer | WireFault) -> CheckResult:
 
 def _clock(answer: WireAnswer, now: datetime) -> CheckResult:
     try:
-        there = parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(UTC)
+        there = web_date(answer.headers.get("Date", ""))
     except ValueError:
         return CheckResult("clock", Verdict.UNTOLD, "the answer holds no date")
     skew = abs(there - now)
@@ -57,7 +57,10 @@ def _links(end: WireAnswer | WireFault) -> Iterator[CheckResult]:
     if isinstance(end, WireFault):
         yield CheckResult("links", Verdict.WRONG, f"bearerbox cannot be reached: {end.code}")
         return
-    gateway = _parsed(end.body)
+    try:
+        gateway = safe_root(end.body)
+    except ValueError:
+        gateway = None
     if gateway is None or gateway.find("status") is None:
         yield CheckResult("links", Verdict.WRONG, "bearerbox refuses the status page; check status_password")
         return
@@ -70,12 +73,3 @@ def _links(end: WireAnswer | WireFault) -> Iterator[CheckResult]:
         yield CheckResult(
             f"link {name}", Verdict.OK if online else Verdict.WRONG, (status.split() or ["?"])[0]
         )
-
-
-def _parsed(body: bytes) -> ET.Element | None:
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        return None
-    try:
-        return ET.fromstring(body)  # noqa: S314 - no document type gets here, so there are no entities
-    except ET.ParseError:
-        return None

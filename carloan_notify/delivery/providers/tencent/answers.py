@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from carloan_notify.delivery.apart import of_whole_request
 from carloan_notify.delivery.codes import answer_codes
 from carloan_notify.delivery.gateway.answer import retry_after
-from carloan_notify.delivery.provider import of_whole_request, one_per_message
+from carloan_notify.delivery.provider import one_per_message
 from carloan_notify.delivery.providers.tencent.interface import entries, error_code, response_in
 from carloan_notify.delivery.vendor import SUCCESS, coded, no_answer, text_of
 from carloan_notify.delivery.wire import WireAnswer, WireFault

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import requests
 
+from carloan_notify.delivery.apart import Loners
 from carloan_notify.delivery.approved import choose, fill, without_template
 from carloan_notify.delivery.provider import (
     Capabilities,
@@ -27,7 +28,7 @@ from carloan_notify.delivery.providers.tencent.queues import LOOK_UP_WINDOW, loo
 from carloan_notify.delivery.providers.tencent.returns import Reader, pushed_message, received
 from carloan_notify.delivery.providers.tencent.settings import TencentSettings
 from carloan_notify.delivery.vendor import Vendor
-from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+from carloan_notify.records import OutboundMessage, PushRequest, SendResult
 
 MAINLAND: Final = "+86"
 
@@ -49,7 +50,7 @@ class TencentSms(Vendor):
         super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
         self._interface = Interface(SMS, settings, self._wire, clock)
-        self._alone: set[str] = set()
+        self._loners = Loners()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -67,8 +68,13 @@ class TencentSms(Vendor):
         if template is None:
             return ""
         abroad = str(not message.phone.startswith(MAINLAND))
-        alone = message.message_id if message.message_id in self._alone else ""
-        shared = [template.code, template.sign, abroad, alone, *fill(template, message).values()]
+        shared = [
+            template.code,
+            template.sign,
+            abroad,
+            self._loners.key(message),
+            *fill(template, message).values(),
+        ]
         return hashlib.sha256(json.dumps(shared).encode()).hexdigest()
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
@@ -84,7 +90,7 @@ class TencentSms(Vendor):
             return without_template(batch)
         end = self._interface.call("SendSms", self._parameters(template, batch))
         results = read_statuses(end, batch, self._clock())
-        self._alone.update(result.message_id for result in results if result.outcome is Outcome.APART)
+        self._loners.note(results)
         return results
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:

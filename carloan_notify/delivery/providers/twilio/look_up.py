@@ -5,14 +5,14 @@ number may be taken for ours, so that a list proves only that ours never arrived
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, Standing
 from carloan_notify.delivery.vendor import SUCCESS, json_object, text_of
+from carloan_notify.delivery.web_dates import web_date
 from carloan_notify.delivery.wire import WireAnswer, WireFault
 
 PAGE_SIZE: Final = 1000
@@ -59,10 +59,9 @@ def _may_be(record: object, sent_at: datetime) -> bool:
     if text_of(record, "direction") == "inbound":
         return False
     try:
-        made_at = parsedate_to_datetime(text_of(record, "date_created"))
-    except (ValueError, OverflowError):
+        made_at = web_date(text_of(record, "date_created"))
+    except ValueError:
         return True
-    made_at = made_at if made_at.tzinfo else made_at.replace(tzinfo=UTC)
     return sent_at - BEFORE <= made_at <= sent_at + AFTER
 
 

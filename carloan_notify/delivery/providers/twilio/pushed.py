@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.provider import ReturnPage
+from carloan_notify.delivery.web_dates import web_date
 from carloan_notify.records import PushAnswer, Receipt, Reply
 
 NOTHING_TO_SAY: Final = PushAnswer(
@@ -72,7 +72,6 @@ def _reference(url: str) -> str:
 def _moment(text: str, otherwise: datetime) -> datetime:
     """Calls tell when (RFC 2822), messages do not."""
     try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return web_date(text)
+    except ValueError:
         return otherwise
