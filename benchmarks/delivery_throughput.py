@@ -21,7 +21,7 @@ from typing import Any
 import requests
 
 from benchmarks.provider import dispatcher, gateway, postgres, queued
-from carloan_notify.delivery.provider_settings import ProviderSettings
+from carloan_notify.delivery.provider import ProviderSettings
 
 SINGLE = 1_500
 BATCHED = 20_000

@@ -16,11 +16,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.loans_schedule import TERMS, chunk
-from carloan_notify.loans.portfolio import CHUNK
 from carloan_notify.loans.schedule import LoanTerms
 from carloan_notify.loans.settings import ProductTerms
-from carloan_notify.loans.standing import LoanTables, Standing, standing
-from carloan_notify.loans.status_settings import DelinquencySettings, PenaltySettings, StandingSettings
+from carloan_notify.loans.standing import CHUNK, LoanTables, Standing, standing
+from carloan_notify.loans.standing_settings import DelinquencySettings, PenaltySettings, StandingSettings
 from tests.unit.loans.plain_schedule import plain_schedule
 from tests.unit.loans.status_twin import PlainInstallment, PlainLoan
 

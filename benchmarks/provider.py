@@ -14,14 +14,13 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from benchmarks.ledger_audit import drafts
-from carloan_notify.delivery.dispatcher import Dispatcher
-from carloan_notify.delivery.registry import build_channels
-from carloan_notify.delivery.settings import DeliverySettings
-from carloan_notify.delivery.simulator import Simulator, simulator_settings
-from carloan_notify.delivery.surroundings import Surroundings
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.registry import DeliverySettings, build_channels
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import simulator_settings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel
 
 OWNER = "benchmark"

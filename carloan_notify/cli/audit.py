@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import IsoInstant, format_option, open_house
+from carloan_notify.cli.main import IsoInstant, format_option, open_house
 
 
 @click.group()
-def command() -> None:
+def audit_command() -> None:
     """Verify, show or export the audit chain.
 
     \b
@@ -20,7 +20,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@audit_command.command()
 @click.option(
     "--export",
     "exported",
@@ -42,7 +42,7 @@ def verify(ctx: click.Context, exported: Path | None, public_key: Path | None, f
       carloan-notify audit verify
       carloan-notify audit verify --export audit-2026.jsonl --public-key auditor.pub
     """
-    from carloan_notify.pipeline.auditing import verify_record, verify_rows
+    from carloan_notify.pipeline.upkeep import verify_record, verify_rows
     from carloan_notify.reports.tables import print_json, print_rows
 
     # An export proves itself: no ledger, and so no configuration, is needed.
@@ -66,7 +66,7 @@ def verify(ctx: click.Context, exported: Path | None, public_key: Path | None, f
     ctx.exit(errors.EXIT_OK if found.ok else errors.EXIT_FAILED_ITEMS)
 
 
-@command.command()
+@audit_command.command()
 @click.option("--kind", default="", help="Only events of this kind, such as message.accepted.")
 @click.option("--about", default="", help="Only events that name this loan, message, run or operator.")
 @click.option("--since", type=IsoInstant(), help="Only events from this instant on.")
@@ -87,7 +87,7 @@ def show(ctx: click.Context, kind: str, about: str, since: datetime | None, limi
     print_rows(rows, sys.stdout, form)
 
 
-@command.command()
+@audit_command.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_context
 def export(ctx: click.Context, path: Path) -> None:

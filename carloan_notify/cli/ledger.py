@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.cli.main import format_option, open_house
 from carloan_notify.records import MessageState
 
 SHOWN = (
@@ -28,7 +28,7 @@ SHORTEST_YEARS = 1.0  # younger messages keep anybody from being told twice; cap
 
 
 @click.group()
-def command() -> None:
+def ledger_command() -> None:
     """Look into the ledger and keep it well.
 
     \b
@@ -37,7 +37,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@ledger_command.command()
 @click.option("--loan", "loan_id", default="", help="Only messages that tell this loan.")
 @click.option("--run", "run_id", default="", help="Only messages of this run.")
 @click.option("--notice", default="", help="Only messages of this notice.")
@@ -94,7 +94,7 @@ def messages(
     )
 
 
-@command.command()
+@ledger_command.command()
 @click.pass_context
 def migrate(ctx: click.Context) -> None:
     """Make the ledger, or bring it to this version's schema; a backup is taken first.
@@ -103,8 +103,8 @@ def migrate(ctx: click.Context) -> None:
     Example:
       carloan-notify ledger migrate
     """
+    from carloan_notify.app import one_night
     from carloan_notify.ledger.upkeep import migrate as bring_up
-    from carloan_notify.pipeline.lock import one_night
 
     house = open_house(ctx)
     with one_night(house, getpass.getuser(), "migrates the ledger"):
@@ -114,7 +114,7 @@ def migrate(ctx: click.Context) -> None:
             click.echo("the ledger is at this version's schema")
 
 
-@command.command()
+@ledger_command.command()
 @click.option(
     "--to",
     "folder",
@@ -138,7 +138,7 @@ def backup(ctx: click.Context, folder: Path | None) -> None:
     click.echo(f"{made.path}: {made.rows} rows, sha256 {made.sha256}")
 
 
-@command.command()
+@ledger_command.command()
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_context
 def restore(ctx: click.Context, source: Path) -> None:
@@ -151,8 +151,8 @@ def restore(ctx: click.Context, source: Path) -> None:
     Example:
       carloan-notify ledger restore backups/ledger-3f9c21d0-20261123T020000.000000Z.backup
     """
+    from carloan_notify.app import one_night
     from carloan_notify.ledger.upkeep import restore as put_back
-    from carloan_notify.pipeline.lock import one_night
 
     house = open_house(ctx)
     with one_night(house, getpass.getuser(), "restores the ledger"):
@@ -163,7 +163,7 @@ def restore(ctx: click.Context, source: Path) -> None:
     )
 
 
-@command.command()
+@ledger_command.command()
 @click.option(
     "--older-than",
     "years",
@@ -181,7 +181,7 @@ def purge(ctx: click.Context, years: float) -> None:
     Example:
       carloan-notify ledger purge --older-than 5 --yes
     """
-    from carloan_notify.pipeline.lock import one_night
+    from carloan_notify.app import one_night
 
     house = open_house(ctx)
     now = house.clock()
@@ -193,7 +193,7 @@ def purge(ctx: click.Context, years: float) -> None:
     )
 
 
-@command.command()
+@ledger_command.command()
 @click.option("--customer", "customer_id", required=True, help="The lender's customer id.")
 @click.confirmation_option(prompt="Erase everything personal of this customer for good?")
 @click.pass_context
@@ -204,7 +204,7 @@ def erase(ctx: click.Context, customer_id: str) -> None:
     Example:
       carloan-notify ledger erase --customer C20001 --yes
     """
-    from carloan_notify.pipeline.lock import one_night
+    from carloan_notify.app import one_night
 
     house = open_house(ctx)
     with one_night(house, getpass.getuser(), "erases a customer"), house.open_ledger() as ledger:
@@ -215,7 +215,7 @@ def erase(ctx: click.Context, customer_id: str) -> None:
     )
 
 
-@command.command()
+@ledger_command.command()
 @format_option
 @click.pass_context
 def doctor(ctx: click.Context, form: str) -> None:
@@ -225,7 +225,7 @@ def doctor(ctx: click.Context, form: str) -> None:
     Example:
       carloan-notify ledger doctor
     """
-    from carloan_notify.pipeline.auditing import ailments
+    from carloan_notify.pipeline.upkeep import ailments
     from carloan_notify.reports.tables import print_rows
 
     found = ailments(open_house(ctx))
@@ -236,7 +236,7 @@ def doctor(ctx: click.Context, form: str) -> None:
     ctx.exit(errors.EXIT_FAILED_ITEMS if found else errors.EXIT_OK)
 
 
-@command.command(name="rotate-keys")
+@ledger_command.command(name="rotate-keys")
 @click.confirmation_option(prompt="Encrypt every message with a new key?")
 @click.pass_context
 def rotate_keys(ctx: click.Context) -> None:
@@ -248,7 +248,7 @@ def rotate_keys(ctx: click.Context) -> None:
     Example:
       carloan-notify ledger rotate-keys --yes
     """
-    from carloan_notify.pipeline.lock import one_night
+    from carloan_notify.app import one_night
 
     house = open_house(ctx)
     with one_night(house, getpass.getuser(), "rotates the keys"), house.open_ledger() as ledger:

@@ -2,39 +2,180 @@
 
 import errno
 import importlib
+import logging
 import os
 import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
 
 from carloan_notify import __version__, errors
 
+if TYPE_CHECKING:
+    from carloan_notify.app import House
+
+
+# Log lines on stderr, as text for people or JSON for machines. Personal data never reaches a log call.
+
+
+def configure(log_format: str, verbose: int) -> None:
+    """Set structlog up: warnings only by default, `-v` info, `-vv` debug."""
+    import structlog
+
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    last: structlog.types.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper("iso", utc=True),
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+# Options that several commands share, and the house that they open.
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class IsoDate(click.ParamType[date]):
+    """A date as YYYY-MM-DD."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401 - click's signature
+        """Parse, or say how a date is written."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no date; write it as 2026-11-23", param, ctx)
+
+
+class IsoInstant(click.ParamType[datetime]):
+    """An instant with its offset, as 2026-11-23T02:00:00+08:00."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:  # noqa: ANN401 - click's signature
+        """Parse, or say how an instant is written; without an offset it could be any of two dozen."""
+        try:
+            instant = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no instant; write it as 2026-11-23T02:00:00+08:00", param, ctx)
+        if instant.tzinfo is None:
+            self.fail(f"{value!r} has no offset; write it as 2026-11-23T02:00:00+08:00", param, ctx)
+        return instant
+
+
+def as_of_option(command: Command) -> Command:
+    """`--as-of D`."""
+    return click.option(
+        "--as-of", type=IsoDate(), help="Business date; today in the lender's zone if left out."
+    )(command)
+
+
+def now_option(command: Command) -> Command:
+    """`--now T`."""
+    return click.option(
+        "--now",
+        type=IsoInstant(),
+        help="Replace the clock, for rehearsals (audited): 2026-11-23T02:00:00+08:00.",
+    )(command)
+
+
+def format_option(command: Command) -> Command:
+    """`--format table|json|csv`."""
+    return click.option(
+        "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+    )(command)
+
+
+def start_talking(ctx: click.Context) -> "Path":
+    """The configuration's path, with logging set up for a service: a line per request without being asked."""
+    options = cast("Globals", ctx.find_root().obj)
+    options.verbose = max(options.verbose, 1)
+    options.start_logging()
+    return options.config_path
+
+
+def open_house(ctx: click.Context, now: datetime | None = None) -> "House":
+    """The house of the configuration named on the command line, with logging set up."""
+    from carloan_notify.app import build_house
+
+    options = cast("Globals", ctx.find_root().obj)
+    options.start_logging()
+    return build_house(options.config_path, now)
+
+
+# Problems with what came back: a line each on standard error, and an exit code that cron notices.
+
+
+class Problems:
+    """Prints each problem as it is told."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._any = False
+
+    def __call__(self, problem: str) -> None:
+        """Print one."""
+        self._any = True
+        click.echo(f"problem: {problem}", err=True)
+
+    @property
+    def exit_code(self) -> int:
+        """1 once there was any."""
+        return errors.EXIT_FAILED_ITEMS if self._any else errors.EXIT_OK
+
+
+def print_returns(
+    ctx: click.Context,
+    form: str,
+    rows: Callable[[Problems], Sequence[Mapping[str, Any]]],
+    columns: Sequence[str] = (),
+) -> None:
+    """Print what came back, every problem with it, and exit with 1 if there was any."""
+    from carloan_notify.reports.tables import print_rows
+
+    problems = Problems()
+    print_rows(rows(problems), sys.stdout, form, columns=columns)
+    ctx.exit(problems.exit_code)
+
+
 # name: (module, one line of help). Modules are imported only when their command runs or shows its own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Verify, show or export the audit chain."),
-    "config": ("config", "Check the configuration, print its schema or an example."),
-    "demo": ("demo", "A whole night on a sample portfolio and the simulator."),
-    "due-days": ("due_days", "Propose due days for new loans."),
-    "explain": ("explain", "Why a loan gets what it gets."),
-    "init": ("init", "Write a config, templates, a key and a sample export: ready to run."),
+    "config": ("setup", "Check the configuration, print its schema or an example."),
+    "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
+    "due-days": ("schedule", "Propose due days for new loans."),
+    "explain": ("night", "Why a loan gets what it gets."),
+    "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
-    "preview": ("preview", "What would go out, and what is suppressed and why; writes nothing."),
+    "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
     "providers": ("providers", "List, check or try the configured providers."),
-    "receipts": ("receipts", "Fetch, import or take delivery receipts and replies."),
-    "reconcile": ("reconcile", "Settle messages whose fate is unknown."),
-    "replies": ("replies", "Take replies, and keep the work list they make."),
-    "report": ("report", "What a night did."),
-    "resend": ("resend", "Send one message or notice again, with a reason."),
-    "run": ("run", "The night: plan, guard, queue, send, report."),
+    "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
+    "reconcile": ("send", "Settle messages whose fate is unknown."),
+    "replies": ("returns", "Take replies, and keep the work list they make."),
+    "report": ("night", "What a night did."),
+    "resend": ("send", "Send one message or notice again, with a reason."),
+    "run": ("night", "The night: plan, guard, queue, send, report."),
     "schedule": ("schedule", "The repayment schedule of a loan, or of terms given here."),
     "send": ("send", "Drain the outbox: send what may go now."),
-    "simulator": ("simulator", "A loopback provider with faults, to rehearse with."),
+    "simulator": ("setup", "A loopback provider with faults, to rehearse with."),
     "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
     "templates": ("templates", "List, lint and show templates; count segments."),
 }
@@ -52,11 +193,11 @@ class LazyGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import the module that defines `cmd_name`; each such module names its command `command`."""
+        """Import the module that defines `cmd_name`; it is `NAME_command` there."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"carloan_notify.cli.{COMMANDS[cmd_name][0]}")
-        found: click.Command = module.command
+        found: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -103,8 +244,6 @@ class Globals:
 
     def start_logging(self) -> None:
         """Send log lines to stderr in the chosen format."""
-        from carloan_notify.cli.logs import configure
-
         configure(self.log_format, self.verbose)
 
 

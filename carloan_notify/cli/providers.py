@@ -5,11 +5,11 @@ import sys
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.cli.main import format_option, open_house
 
 
 @click.group()
-def command() -> None:
+def providers_command() -> None:
     """List the configured providers, check them without sending, or send one test message.
 
     \b
@@ -18,7 +18,7 @@ def command() -> None:
     """
 
 
-@command.command(name="list")
+@providers_command.command(name="list")
 @format_option
 @click.pass_context
 def list_providers(ctx: click.Context, form: str) -> None:
@@ -28,13 +28,13 @@ def list_providers(ctx: click.Context, form: str) -> None:
     Example:
       carloan-notify providers list --format json
     """
-    from carloan_notify.pipeline.trying import provider_rows
+    from carloan_notify.pipeline.providers import provider_rows
     from carloan_notify.reports.tables import print_rows
 
     print_rows(provider_rows(open_house(ctx)), sys.stdout, form)
 
 
-@command.command()
+@providers_command.command()
 @click.argument("names", nargs=-1)
 @format_option
 @click.pass_context
@@ -45,7 +45,7 @@ def check(ctx: click.Context, names: tuple[str, ...], form: str) -> None:
     Example:
       carloan-notify providers check main --format json
     """
-    from carloan_notify.pipeline.trying import CHECK_COLUMNS, check_providers
+    from carloan_notify.pipeline.providers import CHECK_COLUMNS, check_providers
     from carloan_notify.reports.tables import print_rows
 
     rows = check_providers(open_house(ctx), names)
@@ -54,7 +54,7 @@ def check(ctx: click.Context, names: tuple[str, ...], form: str) -> None:
     ctx.exit(errors.EXIT_FAILED_ITEMS if wrong else errors.EXIT_OK)
 
 
-@command.command()
+@providers_command.command()
 @click.argument("name")
 @click.option("--to", "phone", required=True, help="A number of your own, in E.164.")
 @click.option("--channel", type=click.Choice(["sms", "voice"]), default="sms", show_default=True)
@@ -76,7 +76,7 @@ def test(
     Example:
       carloan-notify providers test main --to +8613800138000 --notice due_today
     """
-    from carloan_notify.pipeline.trying import Wanted, try_provider
+    from carloan_notify.pipeline.providers import Wanted, try_provider
     from carloan_notify.records import Channel
     from carloan_notify.reports.tables import print_rows
 

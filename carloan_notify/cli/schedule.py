@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from carloan_notify.cli.options import IsoDate, as_of_option, format_option, open_house
+from carloan_notify import errors
+from carloan_notify.cli.main import IsoDate, as_of_option, format_option, open_house
 
 COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_due", "balance_after")
 PPB = 10**9
@@ -138,7 +139,7 @@ def term_options(command: Any) -> Any:  # noqa: ANN401 - a click callback
 @as_of_option
 @format_option
 @click.pass_context
-def command(
+def schedule_command(
     ctx: click.Context,
     /,
     loan_id: str | None,
@@ -159,8 +160,8 @@ def command(
       carloan-notify schedule --principal 5000 --annual-rate 0.12 --term 18 --first-due 2022-12-01 \\
           --installment-multiple 1 --change deferral@3 --payment 2022-12-01=305 --format json
     """
+    from carloan_notify.app import business_date, system_clock
     from carloan_notify.pipeline import schedules
-    from carloan_notify.pipeline.clock import business_date, system_clock
 
     if loan_id is None:
         missing = [option for name, option in NEEDED.items() if given[name] is None]
@@ -230,3 +231,40 @@ def _print(rows: list[dict[str, Any]], form: str, *, installments: bool) -> None
                 print_rows(chosen, sys.stdout, "table", columns=(*COLUMNS, "unpaid"), title=state)
     else:
         print_rows(rows, sys.stdout, form, columns=COLUMNS)
+
+
+# `due-days`: due days for new loans.
+
+
+@click.group()
+def due_days_command() -> None:
+    """Propose due days for new loans.
+
+    \b
+    Example:
+      carloan-notify due-days assign
+    """
+
+
+@due_days_command.command()
+@as_of_option
+@format_option
+@click.pass_context
+def assign(ctx: click.Context, as_of: date | None, form: str) -> None:
+    """Propose a due day for every pending loan from payday, contract limits and the money expected per day.
+
+    The same tables give the same proposal; each is explained. Nothing is written anywhere.
+
+    \b
+    Example:
+      carloan-notify due-days assign --as-of 2026-11-23 --format csv
+    """
+    from carloan_notify.pipeline.schedules import propose_due_days
+    from carloan_notify.reports.tables import print_rows
+
+    house = open_house(ctx)
+    rows, lost = propose_due_days(house, as_of or house.business_date())
+    print_rows(rows, sys.stdout, form)
+    for line in lost:
+        click.echo(line, err=True)
+    ctx.exit(errors.EXIT_FAILED_ITEMS if lost else errors.EXIT_OK)

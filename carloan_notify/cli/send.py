@@ -1,19 +1,20 @@
 """`send`: drain the outbox."""
 
+import getpass
 import sys
 from datetime import datetime
 
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import format_option, now_option, open_house
+from carloan_notify.cli.main import format_option, now_option, open_house
 
 
 @click.command()
 @now_option
 @format_option
 @click.pass_context
-def command(ctx: click.Context, now: datetime | None, form: str) -> None:
+def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
     """Send what may go now: within the borrower's hours, not yet expired, not paid since it was queued.
 
     Meant for cron, every few minutes; nothing to do is exit 0. SIGTERM finishes what is on the wire.
@@ -23,7 +24,7 @@ def command(ctx: click.Context, now: datetime | None, form: str) -> None:
       carloan-notify send
       */5 * * * * carloan-notify send --format json >> send.jsonl
     """
-    from carloan_notify.pipeline.sending import send_due, summary_row
+    from carloan_notify.pipeline.send import send_due, summary_row
     from carloan_notify.reports.tables import print_json, print_rows
 
     summary = send_due(open_house(ctx, now))
@@ -38,3 +39,88 @@ def command(ctx: click.Context, now: datetime | None, form: str) -> None:
         ctx.exit(errors.EXIT_INTERRUPTED)
     failed = summary.rejected or summary.unknown or summary.expired or summary.stopped_by
     ctx.exit(errors.EXIT_FAILED_ITEMS if failed else errors.EXIT_OK)
+
+
+# `resend`: one message again.
+
+
+@click.command()
+@click.option("--message", "message_id", default="", help="The message to send again.")
+@click.option(
+    "--loan", "loan_id", default="", help="With --notice: the newest message of that notice about this loan."
+)
+@click.option("--notice", default="", help="With --loan.")
+@click.option("--reason", required=True, help="Why; kept in the audit with your name.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@now_option
+@format_option
+@click.pass_context
+def resend_command(
+    ctx: click.Context,
+    message_id: str,
+    loan_id: str,
+    notice: str,
+    reason: str,
+    yes: bool,
+    now: datetime | None,
+    form: str,
+) -> None:
+    """Queue one message again, with a reason. Earlier attempts are shown first; hours, opt-outs and payments count.
+
+    \b
+    Example:
+      carloan-notify resend --loan AD2026000007 --notice due_today --reason "customer changed handset"
+    """
+    from carloan_notify.pipeline.resend import ResendOrder, earlier_attempts, resend
+    from carloan_notify.reports.tables import print_rows
+
+    if bool(message_id) == bool(loan_id and notice):
+        raise click.UsageError("give either --message, or --loan and --notice")
+    house = open_house(ctx, now)
+    attempts = earlier_attempts(house, message_id=message_id, loan_id=loan_id, notice=notice)
+    print_rows(attempts, sys.stderr, "table", title="Earlier attempts")
+    chosen = message_id or str(attempts[0]["message_id"])
+    if not yes:
+        click.confirm(f"Send {chosen} again?", abort=True, err=True)
+    done = resend(house, ResendOrder(chosen, getpass.getuser(), reason))
+    print_rows(
+        [{"message_id": done.message_id, "resend_of": chosen, "refusal": done.refusal}], sys.stdout, form
+    )
+    ctx.exit(errors.EXIT_OK if done.message_id else errors.EXIT_FAILED_ITEMS)
+
+
+# `reconcile`: messages whose fate nobody knows.
+
+COLUMNS = ("message_id", "notice", "provider", "sent_at", "found", "code")
+
+
+@click.command()
+@click.option("--mark", type=click.Choice(["sent", "not-sent"]), help="Your own verdict on MESSAGE_ID.")
+@click.option("--reason", default="", help="How you know; kept in the audit with your name.")
+@click.argument("message_id", required=False)
+@now_option
+@format_option
+@click.pass_context
+def reconcile_command(
+    ctx: click.Context, mark: str | None, reason: str, message_id: str | None, now: datetime | None, form: str
+) -> None:
+    """Ask providers, by our reference, about messages whose fate is unknown; list what an operator must decide.
+
+    Nothing unknown is ever sent again by itself. Exits with 1 while anything stays unknown.
+
+    \b
+    Example:
+      carloan-notify reconcile
+      carloan-notify reconcile --mark not-sent HIGKPRB4RIRVKNXO2O4VVUJJAA --reason "provider's log has no trace"
+    """
+    from carloan_notify.pipeline.returns import mark_unknown, reconcile, still_unknown
+    from carloan_notify.reports.tables import print_rows
+
+    house = open_house(ctx, now)
+    if mark:
+        if not (message_id and reason):
+            raise click.UsageError("--mark needs MESSAGE_ID and --reason: both are written to the audit")
+        mark_unknown(house, message_id, mark, getpass.getuser(), reason)
+        return
+    print_rows(reconcile(house), sys.stdout, form, columns=COLUMNS)
+    ctx.exit(errors.EXIT_FAILED_ITEMS if still_unknown(house) else errors.EXIT_OK)

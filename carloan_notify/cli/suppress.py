@@ -6,7 +6,7 @@ import sys
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.cli.main import format_option, open_house
 from carloan_notify.records import MessageClass
 
 SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
@@ -24,7 +24,7 @@ subject_options = (
 
 
 @click.group()
-def command() -> None:
+def suppress_command() -> None:
     """Add, remove or list people who must not be contacted. They are kept by keyed hash only.
 
     \b
@@ -33,7 +33,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@suppress_command.command()
 @subject_options[0]
 @subject_options[1]
 @subject_options[2]
@@ -46,14 +46,14 @@ def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | N
     Example:
       carloan-notify suppress add --phone +8613800138000 --class marketing --reason "asked by phone"
     """
-    from carloan_notify.pipeline.suppressing import suppress
+    from carloan_notify.pipeline.upkeep import suppress
 
     done = suppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
     waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
     click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 
 
-@command.command()
+@suppress_command.command()
 @subject_options[0]
 @subject_options[1]
 @subject_options[2]
@@ -69,7 +69,7 @@ def remove(
     Example:
       carloan-notify suppress remove --customer C20001 --reason "consent renewed, ticket 4711"
     """
-    from carloan_notify.pipeline.suppressing import unsuppress
+    from carloan_notify.pipeline.upkeep import unsuppress
 
     given = (phone, customer_id, message_class)
     ended = unsuppress(open_house(ctx), given, getpass.getuser(), reason, was)
@@ -77,7 +77,7 @@ def remove(
     ctx.exit(errors.EXIT_FAILED_ITEMS if ended is None else errors.EXIT_OK)
 
 
-@command.command(name="list")
+@suppress_command.command(name="list")
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
 @format_option
 @click.pass_context

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.options import format_option, open_house
+from carloan_notify.cli.main import format_option, open_house
 
 
 @click.group()
-def command() -> None:
+def templates_command() -> None:
     """List, lint and show templates; count segments.
 
     \b
@@ -20,7 +20,7 @@ def command() -> None:
     """
 
 
-@command.command(name="list")
+@templates_command.command(name="list")
 @click.option("--variables", is_flag=True, help="List what a template may say instead.")
 @format_option
 @click.pass_context
@@ -32,7 +32,7 @@ def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
       carloan-notify templates list --format csv
       carloan-notify templates list --variables
     """
-    from carloan_notify.pipeline.authoring import template_rows, variable_rows
+    from carloan_notify.pipeline.templates import template_rows, variable_rows
     from carloan_notify.reports.tables import print_rows
 
     if variables:
@@ -43,7 +43,7 @@ def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
     )
 
 
-@command.command()
+@templates_command.command()
 @click.option("--provider", metavar="NAME", help="Check this provider's approved templates instead.")
 @click.option(
     "--approved",
@@ -83,7 +83,7 @@ def lint(
 
 
 def _own_findings(ctx: click.Context) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    from carloan_notify.pipeline.authoring import lint_templates
+    from carloan_notify.pipeline.templates import lint_templates
 
     return lint_templates(open_house(ctx)), ("code", "place", "message")
 
@@ -92,7 +92,7 @@ def _approved_findings(
     ctx: click.Context, provider: str, approved: Path | None, variable_limit: int | None, form: str
 ) -> tuple[list[dict[str, str]], tuple[str, ...]]:
     """The findings; in a table both texts stand below the message, where a column each would be too narrow."""
-    from carloan_notify.pipeline.approving import FINDING_COLUMNS, lint_approved
+    from carloan_notify.pipeline.templates import FINDING_COLUMNS, lint_approved
 
     findings = lint_approved(open_house(ctx), provider, approved, variable_limit)
     if form != "table":
@@ -103,7 +103,7 @@ def _approved_findings(
     return findings, ("code", "place", "message")
 
 
-@command.command()
+@templates_command.command()
 @click.argument("notice")
 @click.option("--channel", type=click.Choice(["sms", "voice"]), default="sms", show_default=True)
 @click.option("--language", help="BCP 47, such as zh-CN; the default language if left out.")
@@ -115,12 +115,12 @@ def show(ctx: click.Context, notice: str, channel: str, language: str | None) ->
     Example:
       carloan-notify templates show due_today --language en
     """
-    from carloan_notify.pipeline.authoring import show_template
+    from carloan_notify.pipeline.templates import show_template
 
     click.echo(show_template(open_house(ctx), notice, channel, language))
 
 
-@command.command()
+@templates_command.command()
 @click.argument("text")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="json", show_default=True
@@ -132,7 +132,7 @@ def segments(text: str, form: str) -> None:
     Example:
       carloan-notify templates segments '【安达车贷】您好' --format json
     """
-    from carloan_notify.messages.segments import count_segments
+    from carloan_notify.gsm import count_segments
     from carloan_notify.reports.tables import print_json, print_rows
 
     counted = count_segments(sys.stdin.read().removesuffix("\n") if text == "-" else text)

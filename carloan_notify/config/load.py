@@ -11,9 +11,8 @@ from typing import Any
 import pydantic
 import yaml
 
-from carloan_notify.config.literal_secrets import literal_secrets
 from carloan_notify.config.model import AppSettings
-from carloan_notify.config.references import Filler
+from carloan_notify.config.secrets import Filler, literal_secrets
 from carloan_notify.errors import ConfigError
 
 try:

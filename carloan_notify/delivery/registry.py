@@ -3,12 +3,201 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module, metadata
-from typing import Final
+from typing import Annotated, Any, Final, Literal, Self
 
-from carloan_notify.delivery.provider import Provider
-from carloan_notify.delivery.settings import AnyProviderSettings, DeliverySettings, EntryPointSettings
+from pydantic import Field, model_validator
+
+from carloan_notify.delivery.gateway.check import problems
+from carloan_notify.delivery.gateway.settings import GatewaySettings
+from carloan_notify.delivery.provider import Provider, ProviderSettings, WiredSettings
+from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
+from carloan_notify.delivery.providers.huawei.huawei import HuaweiSettings
+from carloan_notify.delivery.providers.kannel.kannel import KannelSettings
+from carloan_notify.delivery.providers.smpp.settings import SmppSettings
+from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
+from carloan_notify.delivery.providers.twilio.settings import TwilioSettings, TwilioVoiceSettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Channel
+from carloan_notify.settings import Settings
+
+# Options of delivery: which providers, how fast, when to stop.
+
+
+class ConsoleProviderSettings(ProviderSettings):
+    """Prints messages instead of sending them; every message counts as accepted."""
+
+    type: Literal["console"] = Field(
+        description="Prints messages instead of sending them.", examples=["console"]
+    )
+    stream: Literal["stdout", "stderr"] = Field(
+        default="stderr", description="Where messages are printed.", examples=["stderr"]
+    )
+    reveal: bool = Field(
+        default=False,
+        description="Print whole phone numbers and texts; else a masked number and the length of the text.",
+        examples=[False],
+    )
+
+
+class HttpProviderSettings(WiredSettings, GatewaySettings):
+    """Any gateway with an HTTP interface, described as data."""
+
+    type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        found = problems(self)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+
+class EntryPointSettings(ProviderSettings):
+    """A provider of your own, from an installed package (docs/writing-a-provider.md)."""
+
+    type: Literal["entry_point"] = Field(
+        description="A provider of your own, from an installed package.", examples=["entry_point"]
+    )
+    entry_point: str = Field(
+        description="Its name in the entry-point group carloan_notify.providers.", examples=["my_gateway"]
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="Its own options; it checks them itself.", examples=[{"account": "N1"}]
+    )
+
+
+AnyProviderSettings = Annotated[
+    ConsoleProviderSettings
+    | HttpProviderSettings
+    | AliyunSettings
+    | AliyunVoiceSettings
+    | TencentSettings
+    | TencentVoiceSettings
+    | HuaweiSettings
+    | TwilioSettings
+    | TwilioVoiceSettings
+    | KannelSettings
+    | SmppSettings
+    | EntryPointSettings,
+    Field(discriminator="type"),
+]
+
+
+class CanarySettings(Settings):
+    """A few messages go first; their results decide whether the rest follows."""
+
+    size: int = Field(
+        default=20, ge=0, description="Messages that go first; 0 switches it off.", examples=[20]
+    )
+    min_accept_share: float = Field(
+        default=0.8, ge=0, le=1, description="Share of them that must be accepted.", examples=[0.8]
+    )
+
+
+class BreakerSettings(Settings):
+    """When a provider is left alone for a while."""
+
+    consecutive_errors: int = Field(
+        default=10, ge=1, description="Failed requests in a row that open the breaker.", examples=[10]
+    )
+    error_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Share of failed requests in a full window that opens it; 1: every one of them. Whichever "
+        "comes first, this or `consecutive_errors`.",
+        examples=[0.5],
+    )
+    window: int = Field(
+        default=50, ge=2, description="Requests over which the share is taken.", examples=[50]
+    )
+    open_seconds: float = Field(
+        default=60, gt=0, description="Seconds before one request tries the provider again.", examples=[60]
+    )
+
+
+class RetrySettings(Settings):
+    """When a message that certainly was not sent is tried again; the notice's own expiry is the deadline."""
+
+    first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.", examples=[5])
+    factor: float = Field(
+        default=2, ge=1, description="Each further wait is so many times longer.", examples=[2]
+    )
+    longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.", examples=[1800])
+    jitter: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Waits differ by up to this share, so that retries spread.",
+        examples=[0.2],
+    )
+    wait_within_s: float = Field(
+        default=30,
+        ge=0,
+        description="A `send` waits for retries due within so many seconds; others wait for the next.",
+        examples=[30],
+    )
+
+
+class DeliverySettings(Settings):
+    """How messages leave."""
+
+    channels: dict[Channel, list[str]] = Field(
+        default={Channel.SMS: ["console"], Channel.VOICE: ["console"]},
+        description="Providers of each channel, by preference. A later one takes only what an earlier one "
+        "certainly did not send.",
+        examples=[{"sms": ["main", "spare"], "voice": ["main_voice"]}],
+    )
+    providers: dict[str, AnyProviderSettings] = Field(
+        default={"console": ConsoleProviderSettings(type="console", channels=[Channel.SMS, Channel.VOICE])},
+        description="Every provider, by a name of your choice.",
+    )
+    canary: CanarySettings = Field(default=CanarySettings(), description="A few messages go first.")
+    breaker: BreakerSettings = Field(default=BreakerSettings(), description="When a provider is left alone.")
+    retry: RetrySettings = Field(default=RetrySettings(), description="When a message is tried again.")
+    kill_switch_file: str = Field(
+        default="STOP",
+        description="While this file exists nothing leaves; it is looked for before every batch.",
+        examples=["STOP", "/run/carloan-notify/stop"],
+    )
+    longest_drain_s: float = Field(
+        default=3600,
+        gt=0,
+        description="Seconds after which a `send` stops and leaves the rest queued.",
+        examples=[3600],
+    )
+    longest_throttle_s: float = Field(
+        default=120,
+        gt=0,
+        description="A provider that asks for a longer pause ends the `send`; the rest stays queued.",
+        examples=[120],
+    )
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        found = [
+            f"channels.{channel}: {what}"
+            for channel, names in self.channels.items()
+            for name in names
+            if (what := self._fault(channel, name))
+        ]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    @property
+    def used(self) -> list[str]:
+        """Names of the providers that some channel lists, each once."""
+        return sorted({name for names in self.channels.values() for name in names})
+
+    def _fault(self, channel: Channel, name: str) -> str:
+        provider = self.providers.get(name)
+        if provider is None:
+            return f"no provider is called {name!r}; add it under `providers` or correct the name"
+        if channel not in provider.channels:
+            return f"provider {name!r} does not serve {channel}; add {channel} to its `channels`"
+        return ""
+
 
 Clock = Callable[[], datetime]
 
@@ -19,15 +208,15 @@ ENTRY_POINTS: Final = "carloan_notify.providers"
 _HERE: Final = "carloan_notify.delivery.providers"
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "console": (f"{_HERE}.console", "ConsoleProvider"),
-    "http": (f"{_HERE}.http", "HttpProvider"),
-    "aliyun": (f"{_HERE}.aliyun.sms", "AliyunSms"),
-    "aliyun_voice": (f"{_HERE}.aliyun.voice", "AliyunVoice"),
+    "http": ("carloan_notify.delivery.gateway.provider", "HttpProvider"),
+    "aliyun": (f"{_HERE}.aliyun.aliyun", "AliyunSms"),
+    "aliyun_voice": (f"{_HERE}.aliyun.aliyun", "AliyunVoice"),
     "tencent": (f"{_HERE}.tencent.sms", "TencentSms"),
-    "tencent_voice": (f"{_HERE}.tencent.voice", "TencentVoice"),
-    "huawei": (f"{_HERE}.huawei.sms", "HuaweiSms"),
-    "twilio": (f"{_HERE}.twilio.sms", "TwilioSms"),
-    "twilio_voice": (f"{_HERE}.twilio.voice", "TwilioVoice"),
-    "kannel": (f"{_HERE}.kannel.sms", "KannelSms"),
+    "tencent_voice": (f"{_HERE}.tencent.sms", "TencentVoice"),
+    "huawei": (f"{_HERE}.huawei.huawei", "HuaweiSms"),
+    "twilio": (f"{_HERE}.twilio.twilio", "TwilioSms"),
+    "twilio_voice": (f"{_HERE}.twilio.twilio", "TwilioVoice"),
+    "kannel": (f"{_HERE}.kannel.kannel", "KannelSms"),
     "smpp": (f"{_HERE}.smpp.sms", "SmppSms"),
 }
 """Type → module and class; imported when used, because a night needs one of them and smpp needs an extra."""

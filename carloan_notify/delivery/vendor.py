@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlsplit
 
 import requests
+from pydantic import AfterValidator, SecretStr
 
 from carloan_notify.delivery.codes import ByCode, Listed
 from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
+from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, new_session, web_date
 from carloan_notify.delivery.provider import (
+    LOOPBACK,
     UNLISTED_CODE,
     CheckResult,
     Inquiry,
@@ -18,11 +22,11 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
     Standing,
+    VendorSettings,
     Verdict,
+    WiredSettings,
     same_for_all,
 )
-from carloan_notify.delivery.provider_settings import WiredSettings
-from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault, new_session
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
 SUCCESS: Final = range(200, 300)
@@ -124,3 +128,90 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     """A text or number of a JSON object as text, "" when it is missing or something else."""
     value = fields.get(name)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+# The address that a vendor is given with each message, to push its receipt to.
+
+ADDRESS: Final = r"^(https?://[^\s?#]+)?$"
+
+
+def check_address(public_url: str, settings: VendorSettings) -> None:
+    """See that receipts can come back to `public_url` in secret; "" has them nowhere.
+
+    Raises:
+        ValueError: there is no push secret, the address holds credentials, or numbers and the push secret would
+            come back in the clear.
+    """
+    if not public_url:
+        return
+    address = urlsplit(public_url)
+    if settings.push_secret is None:
+        raise ValueError("public_url: receipts need a secret in their address; set push_secret too")
+    if "@" in address.netloc:
+        raise ValueError("public_url: credentials do not belong in an address")
+    if address.scheme == "http" and address.hostname not in LOOPBACK and not settings.allow_plain_http:
+        raise ValueError(
+            "public_url: phone numbers and push_secret would come back in the clear; "
+            "use https:// or set allow_plain_http"
+        )
+
+
+def callback(public_url: str, name: str, settings: VendorSettings) -> str:
+    """The address that provider `name` is pushed to, "" when there is none."""
+    if not public_url or settings.push_secret is None:
+        return ""
+    secret = quote(settings.push_secret.get_secret_value(), safe="")
+    return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
+
+
+# Credentials as the settings take them. Nothing is stripped quietly: what is wrong here is wrong where it is kept.
+
+_COPY_AGAIN: Final = "; copy it again (a file that holds it may end in a line break)"
+
+
+def _whole(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError(
+            f"begins or ends with a space, or holds a line break or another invisible character{_COPY_AGAIN}"
+        )
+    return text
+
+
+def _writable(text: str) -> str:
+    """It stands in a header, which carries nothing else: with such a character no message would ever leave."""
+    if not text.isascii():
+        raise ValueError(f"holds a character that is neither a Latin letter, a digit nor a sign{_COPY_AGAIN}")
+    return _whole(text)
+
+
+def _whole_secret(secret: SecretStr) -> SecretStr:
+    _whole(secret.get_secret_value())
+    return secret
+
+
+Credential = Annotated[str, AfterValidator(_writable)]
+"""A name or key ID: printable ASCII, no space around it."""
+Secret = Annotated[SecretStr, AfterValidator(_whole_secret)]
+"""A secret that requests are signed with: printable, no space around it. It never shows."""
+
+
+# Whether our clock and a vendor's agree: a signature made at the wrong time is refused.
+
+LARGEST_SKEW: Final = timedelta(minutes=5)
+
+
+def clock_check(headers: Mapping[str, str], now: datetime) -> CheckResult:
+    """The verdict on our clock by the `Date` of an answer (RFC 9110 §6.6.1); `now` is aware UTC."""
+    try:
+        theirs = web_date(headers.get("Date", ""))
+    except ValueError:
+        return CheckResult("clock", Verdict.UNTOLD, "the answer carries no date")
+    off_s = round((now - theirs).total_seconds())
+    if abs(off_s) > LARGEST_SKEW.total_seconds():
+        where = "ahead of" if off_s > 0 else "behind"
+        return CheckResult(
+            "clock",
+            Verdict.WRONG,
+            f"{abs(off_s)} s {where} the provider's; set it (NTP), or requests are refused",
+        )
+    return CheckResult("clock", Verdict.OK, f"within {abs(off_s)} s of the provider's")

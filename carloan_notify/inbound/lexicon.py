@@ -1,11 +1,14 @@
 """What a reply is about, by the rules of a lexicon that the lender may edit. Pure but for reading the file."""
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pydantic
@@ -13,10 +16,74 @@ import yaml
 from pydantic import Field
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.inbound.kinds import ReplyKind
 from carloan_notify.inbound.pattern_risk import risk_of
-from carloan_notify.inbound.plain_text import compact, plain
+from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
+
+# A reply as the lexicon reads it: width, case, blanks, punctuation and traditional characters made alike. Pure.
+
+LONGEST: Final = 1_000
+"""Characters that are read; six concatenated messages hold fewer."""
+
+_APOSTROPHES: Final = dict.fromkeys(map(ord, "'‘’`´ʼ′"), "")
+_TRADITIONAL: Final = str.maketrans(
+    "還錢經發請電話給號碼錯認識訂閱絕煩騷擾貸車銀過幾緩緊沒這個們謝誰換聯繫係轉帳賬額對爭議訴詐騙業難時間後週"
+    "點塊寬債務現實買會為麼嗎來無說讓別總應該報警壓養腦殺媽雜種瘋傷術療災產離獄簡訊機協商調減餘單據證萬親兒媳婦亂"
+    "從書達連斷儘盡稱確結",
+    "还钱经发请电话给号码错认识订阅绝烦骚扰贷车银过几缓紧没这个们谢谁换联系系转账账额对争议诉诈骗业难时间后周"
+    "点块宽债务现实买会为么吗来无说让别总应该报警压养脑杀妈杂种疯伤术疗灾产离狱简讯机协商调减余单据证万亲儿媳妇乱"
+    "从书达连断尽尽称确结",
+)
+"""What borrowers write of these subjects; not a dictionary."""
+_CHINESE: Final = "㐀-䶿一-鿿豈-﫿"
+_BESIDE_CHINESE: Final = re.compile(rf"(?<=[{_CHINESE}]) | (?=[{_CHINESE}])")
+_STOPS: Final = re.compile(r"[ ,]*,[ ,]*")
+_BLANKS: Final = re.compile(r" +")
+
+
+def plain(text: str) -> str:
+    """Letters and digits alone, in half width, small letters and simplified characters.
+
+    Punctuation and pictures become one comma, blanks one blank, and none stands beside a Chinese character.
+    Apostrophes vanish: `haven't` is `havent`. At most `LONGEST` characters are read.
+    """
+    folded = unicodedata.normalize("NFKC", text[:LONGEST].translate(_APOSTROPHES)).casefold()
+    folded = unicodedata.normalize("NFKC", folded).translate(_APOSTROPHES)
+    seen = "".join(map(_seen, folded[:LONGEST]))  # one character may unfold into eighteen
+    spaced = _BLANKS.sub(" ", _STOPS.sub(",", seen.translate(_TRADITIONAL)))
+    return _BESIDE_CHINESE.sub("", spaced).strip(" ,")
+
+
+def compact(text: str) -> str:
+    """`plain` without blanks and commas, for replies that are one word: `T 退订。` is `t退订`."""
+    return text.replace(" ", "").replace(",", "")
+
+
+def _seen(character: str) -> str:
+    category = unicodedata.category(character)
+    if category[0] in "LN":
+        return character
+    if character.isspace():
+        return " "
+    return "" if category in {"Cf", "Mn", "Me"} else ","
+
+
+# What a reply may be about.
+
+
+class ReplyKind(StrEnum):
+    """What a borrower wants, as far as rules can tell."""
+
+    OPT_OUT = "opt_out"
+    PAID_ALREADY = "paid_already"
+    ASKS_FOR_TIME = "asks_for_time"
+    ASKS_FOR_CALL = "asks_for_call"
+    WRONG_PERSON = "wrong_person"
+    DISPUTE = "dispute"
+    HARDSHIP = "hardship"
+    ABUSE = "abuse"
+    OTHER = "other"
+
 
 SHIPPED: Final = "lexicon.yaml"
 NO_RULE: Final = "none"
@@ -230,3 +297,68 @@ def _words(phrase: str) -> str:
     wanted = plain(phrase)
     before = "(?<![a-z0-9])" if wanted[0].isascii() else ""
     return before + re.escape(wanted) + ("(?![a-z0-9])" if wanted[-1].isascii() else "")
+
+
+# What is done at once about a reply, by kind. Pure: the ledger does it, a person does the rest.
+#
+# Nothing here answers a borrower, and nothing else in this package does: a reply is met with silence and a person.
+
+EVERY_CLASS: Final = ""
+"""Stands for all message classes at once, as in the suppression list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Messages to hold back: one class, or `EVERY_CLASS`.
+
+    The sender's number always; with `customer` also every other number of the loans' customer, where one of
+    our messages tells who that is. `reason` is what the contact policy reads: "dispute" and "wrong_number"
+    hold a notice, anything else ends it as an opt-out.
+    """
+
+    message_class: str
+    reason: str
+    customer: bool = False
+
+
+_STOPPING: Final[Mapping[ReplyKind, tuple[Stop, ...]]] = MappingProxyType(
+    {
+        # Who has the number is a stranger: nothing about a loan may reach it.
+        ReplyKind.WRONG_PERSON: (Stop(EVERY_CLASS, "wrong_number"),),
+        # Demands wait until the dispute is settled; a bill or a receipt still goes.
+        ReplyKind.DISPUTE: (Stop(MessageClass.COLLECTION.value, "dispute", customer=True),),
+        # Of the others none stops a message. That includes "paid already": the payments table decides who paid,
+        # and a borrower who says so without paying is still told; the work list has somebody compare.
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a reply brings about at once, and whether it goes to the work list."""
+
+    stops: tuple[Stop, ...]
+    work_list: bool
+
+    @property
+    def summary(self) -> str:
+        """In one line, for people and the audit: `stop every class, work list`."""
+        parts = [f"stop {stop.message_class or 'every class'}" for stop in self.stops]
+        parts += ["work list"] if self.work_list else []
+        return ", ".join(parts)
+
+
+def action_for(reading: Reading, opt_out_stops: Sequence[MessageClass]) -> Action:
+    """The action for all kinds that a reply shows, not only for the first; `opt_out_stops` from the settings."""
+    stops = [
+        stop
+        for kind in reading.kinds
+        for stop in (_opt_out(opt_out_stops) if kind is ReplyKind.OPT_OUT else _STOPPING.get(kind, ()))
+    ]
+    return Action(tuple(dict.fromkeys(stops)), reading.asks)
+
+
+def _opt_out(classes: Sequence[MessageClass]) -> tuple[Stop, ...]:
+    if set(classes) == set(MessageClass):
+        return (Stop(EVERY_CLASS, "opt_out"),)
+    return tuple(Stop(each.value, "opt_out") for each in sorted(set(classes)))

@@ -12,15 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
-from carloan_notify.inbound.pattern_tree import (
-    Characters,
-    Node,
-    Repeat,
-    Sequence,
-    Split,
-    repeats,
-    trees_of,
-)
+from carloan_notify.inbound.pattern_tree import Characters, Node, Repeat, Sequence, Split, repeats, trees_of
 
 DOUBLES: Final = (
     "a repetition reads the same characters in two ways, so one reply could hold the program for ever; let each "

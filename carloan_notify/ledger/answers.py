@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, moves, settling, stopping
-from carloan_notify.ledger.instants import to_text
-from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger import audit, receipts, stopping
+from carloan_notify.ledger import states as moves
 from carloan_notify.ledger.prepared import Prepared, among, listed, pairs, unindexed
 from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS, Step
+from carloan_notify.ledger.store import to_text
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState, Outcome, SendResult
+from carloan_notify.text import mask_digits
 
 _STATES: Final = Prepared(
     sa.select(MESSAGES.c.message_id, MESSAGES.c.state)
@@ -71,7 +72,7 @@ def record_alike(
         return False
     told = {(MessageState.ACCEPTED.value, code): [list(pair) for pair in references.items()]}
     audit.append(connection, _events(told, [], provider), now)
-    settling.settle_overtaken(connection, provider, results, now)
+    receipts.settle_overtaken(connection, provider, results, now)
     return True
 
 
@@ -94,7 +95,7 @@ def record_each(
     _accept(connection, plain, provider, now, told)
     conflicts = _move_others(connection, others, (provider, now, plan), told)
     audit.append(connection, _events(told, conflicts, provider), now)
-    settling.settle_overtaken(connection, provider, [r for r in results if r.message_id in states], now)
+    receipts.settle_overtaken(connection, provider, [r for r in results if r.message_id in states], now)
 
 
 def _says_no_more(result: SendResult) -> bool:

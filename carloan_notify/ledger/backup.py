@@ -5,24 +5,284 @@ one, restores into either.
 """
 
 import base64
+import gzip
+import hashlib
+import io
 import json
-from collections.abc import Iterator
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup_file, restored, schema
-from carloan_notify.ledger.audit_verify import Evidence, verify
-from carloan_notify.ledger.canonical import canonical
-from carloan_notify.ledger.instants import to_text
-from carloan_notify.ledger.keys import Keyring
-from carloan_notify.ledger.store import POSTGRESQL, Store
-from carloan_notify.ledger.tables import METADATA, NOTICES, SUPPRESSIONS
-from carloan_notify.records import AuditEvent
+from carloan_notify.ledger import audit, schema, states
+from carloan_notify.ledger.audit import canonical
+from carloan_notify.ledger.keys import Keyring, sync_folder
+from carloan_notify.ledger.notices import in_parts
+from carloan_notify.ledger.states import PENDING, Step, sources
+from carloan_notify.ledger.store import POSTGRESQL, Store, from_text, to_text
+from carloan_notify.ledger.tables import MESSAGES, META, METADATA, NOTICES, SUPPRESSIONS
+from carloan_notify.ledger.verify import Evidence
+from carloan_notify.ledger.verify import verify_rows as verify
+from carloan_notify.records import AuditEvent, MessageState
+
+# A backup on disk: a readable header, then gzip in AES-256-GCM chunks that nobody can cut, swap or change.
+#
+# Chunks follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár 2015): the nonce is a random
+# prefix, a counter and a last-chunk flag. A `.sha256` file lies beside it for `sha256sum --check`.
+
+FORMAT: Final = "carloan-notify-backup/1"
+PATTERN: Final = "ledger-*.backup"
+_CHUNK: Final = 1 << 20
+_PREFIX: Final = 7
+_TAG: Final = 16
+_SIZE: Final = struct.Struct(">I")
+_NONCE_TAIL: Final = struct.Struct(">IB")
+_HEADER_LIMIT: Final = 1 << 16
+_MODE: Final = 0o600
+
+
+class _Sealer:
+    """Takes plain bytes, writes encrypted chunks."""
+
+    def __init__(self, file: BinaryIO, key: AESGCM, bound_to: bytes, prefix: bytes) -> None:
+        self._file, self._key, self._bound_to, self._prefix = file, key, bound_to, prefix
+        self._waiting, self._number = bytearray(), 0
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._waiting += data
+        while len(self._waiting) > _CHUNK:
+            self._put(bytes(self._waiting[:_CHUNK]), last=False)
+            del self._waiting[:_CHUNK]
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: a chunk goes when it is full."""
+
+    def finish(self) -> None:
+        self._put(bytes(self._waiting), last=True)
+
+    def _put(self, plain: bytes, *, last: bool) -> None:
+        nonce = self._prefix + _NONCE_TAIL.pack(self._number, last)
+        self._file.write(self._key.encrypt(nonce, plain, self._bound_to))
+        self._number += 1
+
+
+def write_file(path: Path, keyring: Keyring, about: Mapping[str, Any], lines: Iterable[str]) -> str:
+    """Write a backup of `lines`.
+
+    Returns its SHA-256. The file appears under its name only when it is complete.
+    """
+    header = canonical({"format": FORMAT, "key_id": keyring.active, **about}).encode()
+    prefix = os.urandom(_PREFIX)
+    draft = path.with_name(f".{path.name}.tmp")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(_SIZE.pack(len(header)) + header + prefix)
+        sealer = _Sealer(file, AESGCM(keyring.data_keys[keyring.active]), header, prefix)
+        with gzip.GzipFile(fileobj=sealer, mode="wb", compresslevel=1, mtime=0) as packed:
+            for line in lines:
+                packed.write(line.encode() + b"\n")
+        sealer.finish()
+        file.flush()
+        os.fsync(file.fileno())
+    checksum = file_sha256(draft)
+    _side_file(path).write_text(f"{checksum}  {path.name}\n", "ascii")
+    draft.replace(path)
+    sync_folder(path.parent)
+    return checksum
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What a backup says about itself. No backup raises `LedgerError`."""
+    try:
+        with path.open("rb") as file:
+            header: dict[str, Any] = json.loads(_header(file))
+        sound = header["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        sound = False
+    if not sound:
+        raise LedgerError(f"{path}: not a backup of this tool, or not readable")
+    return header
+
+
+def read(path: Path, keyring: Keyring) -> Iterator[str]:
+    """The lines of a backup, each chunk authenticated before any of it is handed out.
+
+    Errors: `LedgerError`.
+    """
+    about = read_header(path)
+    key = keyring.data_keys.get(about["key_id"])
+    if key is None:
+        raise LedgerError(
+            f"{path}: encrypted with key {about['key_id']}; restore the key file of that time first"
+        )
+    try:
+        with path.open("rb") as file:
+            header = _header(file)
+            plain = _Opener(file, AESGCM(key), header, file.read(_PREFIX))
+            with gzip.GzipFile(fileobj=io.BufferedReader(plain, _CHUNK), mode="rb") as packed:
+                for line in packed:
+                    yield line.decode().rstrip("\n")
+    except (InvalidTag, EOFError, gzip.BadGzipFile) as problem:
+        raise LedgerError(f"{path}: damaged or cut off; use another backup") from problem
+
+
+class _Opener(io.RawIOBase):
+    """Reads encrypted chunks, gives plain bytes."""
+
+    def __init__(self, file: BinaryIO, key: AESGCM, bound_to: bytes, prefix: bytes) -> None:
+        self._file, self._key, self._bound_to, self._prefix = file, key, bound_to, prefix
+        self._ready, self._number = b"", 0
+        self._next: bytes | None = file.read(_CHUNK + _TAG)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any buffer
+        while not self._ready and self._next is not None:
+            self._ready = self._open_next(self._next)
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _open_next(self, sealed: bytes) -> bytes:
+        following = self._file.read(_CHUNK + _TAG)
+        nonce = self._prefix + _NONCE_TAIL.pack(self._number, not following)
+        self._number += 1
+        self._next = following or None
+        return self._key.decrypt(nonce, sealed, self._bound_to)
+
+
+def _header(file: BinaryIO) -> bytes:
+    (size,) = _SIZE.unpack(file.read(_SIZE.size))
+    if size > _HEADER_LIMIT:
+        raise ValueError("no header")
+    return file.read(size)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sum(path: Path) -> None:
+    """Compare with the `.sha256` beside it, if there is one. A difference raises `LedgerError`."""
+    side = _side_file(path)
+    if side.exists() and side.read_text("ascii").split()[0] != file_sha256(path):
+        raise LedgerError(f"{path}: its checksum differs from {side.name}; use another backup")
+
+
+def delete_old(folder: Path, ledger_id: str, keep: int) -> list[str]:
+    """Delete all but the newest `keep` backups of one ledger; returns the names deleted.
+
+    Whose a file is, and when it was written, is what its header says: a folder may hold several ledgers'.
+    """
+    ours = sorted(
+        (about["written_at"], path)
+        for path in folder.glob(PATTERN)
+        if (about := _about(path)).get("ledger_id") == ledger_id
+    )
+    for _, path in ours[:-keep]:
+        path.unlink()
+        _side_file(path).unlink(missing_ok=True)
+    return [path.name for _, path in ours[:-keep]]
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The header of a file that may be no backup: then nothing."""
+    try:
+        return read_header(path)
+    except LedgerError:
+        return {}
+
+
+def _side_file(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+# What a restored ledger does not know: whatever happened after its backup was taken.
+#
+# Messages that waited in the backup may have left since, and what was queued, answered or opted out since is
+# missing. So the first become unknown, and nothing new is planned until a person accepts the gap.
+
+RESTORED: Final = "restored"
+"""The code of messages that became unknown so."""
+_SINCE: Final = "restored_from"
+_UNTIL: Final = "restored_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The ledger knows nothing of what happened between these instants (aware UTC)."""
+
+    since: datetime
+    until: datetime
+
+
+def doubt(connection: sa.Connection, written_at: str, now: datetime) -> int:
+    """Every message that waited or was on the wire at `written_at` is unknown from now on; returns how many.
+
+    One that waited counts as tried once, at the earliest instant it could have left after the backup: else a
+    receipt for it would be refused. None has a provider any more: whichever took it since, the one that tried
+    before would truly say that it has nothing, and that must not make the message go again.
+    """
+    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.in_(sources(Step.RESTORE)))
+    ids = list(connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+    for part in in_parts(ids):
+        change = sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part), states.fits(Step.RESTORE))
+        connection.execute(change.values(**_unknown(written_at)))
+        states.tell(connection, MessageState.UNKNOWN.value, "", part, now, code=RESTORED)
+    return len(ids)
+
+
+def _unknown(written_at: str) -> dict[str, object]:
+    waited = MESSAGES.c.state.in_([state.value for state in PENDING])
+    earliest = sa.case((MESSAGES.c.not_before > written_at, MESSAGES.c.not_before), else_=written_at)
+    return {
+        **states.UNLEASED,
+        "state": MessageState.UNKNOWN.value,
+        "due_at": None,
+        "code": RESTORED,
+        "provider": "",
+        "provider_ref": "",
+        "sent_at": sa.case((waited, earliest), else_=MESSAGES.c.sent_at),
+        "attempts": sa.case((MESSAGES.c.attempts == 0, 1), else_=MESSAGES.c.attempts),
+    }
+
+
+def note(connection: sa.Connection, written_at: str, now: datetime) -> None:
+    """Remember the gap until it is accepted. A backup made inside an older gap widens that one."""
+    older = _noted(connection).get(_SINCE, written_at)
+    forget(connection)
+    gap = {_SINCE: min(older, written_at), _UNTIL: to_text(now)}
+    connection.execute(sa.insert(META), [{"name": name, "value": value} for name, value in gap.items()])
+
+
+def gap(connection: sa.Connection) -> Gap | None:
+    """The gap that nobody has accepted yet."""
+    noted = _noted(connection)
+    return Gap(from_text(noted[_SINCE]), from_text(noted[_UNTIL])) if noted else None
+
+
+def forget(connection: sa.Connection) -> None:
+    """The gap is accepted: plan as if there were none."""
+    connection.execute(sa.delete(META).where(META.c.name.in_([_SINCE, _UNTIL])))
+
+
+def _noted(connection: sa.Connection) -> dict[str, str]:
+    rows = connection.execute(sa.select(META).where(META.c.name.in_([_SINCE, _UNTIL])))
+    return {row.name: row.value for row in rows}
+
 
 _SHORT_ID: Final = 8
 _PAGE: Final = 2_000
@@ -60,8 +320,8 @@ def write(store: Store, keyring: Keyring, folder: Path, keep: int, now: datetime
         about = {"schema": revision, "ledger_id": ledger_id, "written_at": to_text(now)}
         try:
             path = _new_file(folder, ledger_id, now)
-            checksum = backup_file.write(path, keyring, about, _dump(connection, counter))
-            deleted = backup_file.delete_old(folder, ledger_id, keep)
+            checksum = write_file(path, keyring, about, _dump(connection, counter))
+            deleted = delete_old(folder, ledger_id, keep)
         except OSError as problem:
             raise LedgerError(
                 f"{folder}: cannot be written ({problem.strerror}); see that it exists and has space"
@@ -114,21 +374,21 @@ def restore(store: Store, keyring: Keyring, path: Path, now: datetime) -> Restor
     """
     if store.exists():
         raise LedgerError(f"{store.engine.url!r}: there is a ledger already; restore into an empty place")
-    about = backup_file.read_header(path)
+    about = read_header(path)
     if about.get("schema") not in schema.REVISIONS:
         raise LedgerError(
             f"{path}: made at schema {about.get('schema')}; restore it with the version that made it"
         )
-    backup_file.check_sum(path)
+    check_sum(path)
     rows = sum(len(page) for _, page in _pages(path, keyring))
     written_at = about["written_at"]
     store.make_file()
     with store.write() as connection:
         _fill(connection, keyring, path, about["schema"])
         _require_whole(connection, path)
-        unknown = restored.doubt(connection, written_at, now)
-        restored.note(connection, written_at, now)
-        data = {"written_at": written_at, "sha256": backup_file.sha256(path), "unknown": unknown}
+        unknown = doubt(connection, written_at, now)
+        note(connection, written_at, now)
+        data = {"written_at": written_at, "sha256": file_sha256(path), "unknown": unknown}
         audit.append(connection, [AuditEvent("ledger.restored", path.name, data)], now)
     return Restored(rows, written_at, unknown)
 
@@ -146,7 +406,7 @@ def _fill(connection: sa.Connection, keyring: Keyring, path: Path, revision: str
 def _pages(path: Path, keyring: Keyring) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Rows of the backup by table, a page at a time. An end line that is missing or miscounts is an error."""
     table, columns, page, count, complete = "", [""], list[dict[str, Any]](), 0, False
-    for line in backup_file.read(path, keyring):
+    for line in read(path, keyring):
         value = json.loads(line)
         if isinstance(value, list):
             page.append(dict(zip(columns, map(_value, value), strict=True)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from carloan_notify.ledger.canonical import GENESIS, AuditRow, hash_of
+from carloan_notify.ledger.audit import GENESIS, AuditRow, hash_of
 
 _REACH: Final = 64
 """How far a row's own number is looked for.

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, idempotency, stopping
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.instants import to_text
-from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger import audit, notices, stopping
+from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared
+from carloan_notify.ledger.store import to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES
 from carloan_notify.records import AuditEvent, Draft, MessageState
+from carloan_notify.text import mask_digits
 
 DRAFTS_PER_TRANSACTION: Final = 1_000
 _PARAMS: Final = json.JSONEncoder(ensure_ascii=False)
@@ -64,7 +64,7 @@ def enqueue(
     """
     audit.lock_head(connection)  # puts intakes of several hosts in line before they look for known keys
     keys = [cover.idempotency_key for draft in drafts for cover in draft.covers]
-    taken = idempotency.known(connection, keys)
+    taken = notices.known(connection, keys)
     fresh, result = _sift(drafts, taken)
     if fresh:
         rows = [_message_row(cipher, run_id, draft, now) for draft in fresh]

@@ -8,32 +8,15 @@ from typing import Any, Self
 
 import pandas as pd
 
-from carloan_notify.ledger import (
-    audit,
-    audit_export,
-    audit_verify,
-    decisions,
-    digest,
-    idempotency,
-    intake,
-    keys,
-    reading_back,
-    runs,
-    schema,
-    signing,
-    stopping,
-    suppressions,
-    views,
-)
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.inbox import Inbox
-from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger import audit, digest, intake, keys, notices, runs, schema, stopping, verify, views
+from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.outbox import Outbox
-from carloan_notify.ledger.places import Places, create_keys
+from carloan_notify.ledger.replies import Inbox
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import Store, locate
-from carloan_notify.ledger.upkeep import Upkeep
+from carloan_notify.ledger.upkeep import Places, Upkeep, create_keys
 from carloan_notify.records import AuditEvent, Draft, MessageClass, NightFacts
+from carloan_notify.text import mask_digits
 
 _HEALED_DIGESTS = 50
 
@@ -149,7 +132,7 @@ class Ledger:
     def known_keys(self, names: Sequence[str]) -> set[str]:
         """Which idempotency keys are taken."""
         with self.store.read() as connection:
-            return idempotency.known(connection, names)
+            return notices.known(connection, names)
 
     def recent_contacts(self, since: datetime) -> pd.DataFrame:
         """See `views.recent_contacts`."""
@@ -158,20 +141,20 @@ class Ledger:
 
     def record_notices(self, run_id: str, frame: pd.DataFrame, now: datetime) -> None:
         """Keep every decision (`frames.DECISIONS`) of a run, and their tally in the audit."""
-        rows = decisions.to_rows(run_id, frame, self.cipher.customer_ref)
+        rows = notices.to_rows(run_id, frame, self.cipher.customer_ref)
         with self.store.write() as connection:
-            decisions.record(connection, rows)
-            audit.append(connection, [AuditEvent("run.decided", run_id, decisions.tally(frame))], now)
+            notices.record(connection, rows)
+            audit.append(connection, [AuditEvent("run.decided", run_id, notices.tally(frame))], now)
 
     def notices_for(self, loan_id: str) -> pd.DataFrame:
         """Every decision about one loan, oldest first."""
         with self.store.read() as connection:
-            return decisions.of_loan(connection, loan_id)
+            return notices.of_loan(connection, loan_id)
 
     def notices_of(self, run_id: str) -> pd.DataFrame:
         """Every decision of one run."""
         with self.store.read() as connection:
-            return decisions.of_run(connection, run_id)
+            return notices.of_run(connection, run_id)
 
     def enqueue(self, run_id: str, drafts: Iterable[Draft], now: datetime) -> intake.EnqueueResult:
         """Queue drafts, a transaction per 1,000.
@@ -209,10 +192,10 @@ class Ledger:
         """Every message that told this loan (this notice), newest first, masked."""
         return self.messages(views.MessageFilter(loan_id=loan_id, notice=notice))
 
-    def stored(self, message_id: str) -> reading_back.Stored | None:
+    def stored(self, message_id: str) -> views.Stored | None:
         """See `reading_back.stored`."""
         with self.store.read() as connection:
-            return reading_back.stored(connection, self.cipher, message_id)
+            return views.stored(connection, self.cipher, message_id)
 
     def receipts_of(self, message_id: str) -> pd.DataFrame:
         """See `views.receipts_of`."""
@@ -223,28 +206,28 @@ class Ledger:
 
     def subject(
         self, *, phone: str = "", customer_id: str = "", message_class: MessageClass | None = None
-    ) -> suppressions.Subject:
+    ) -> stopping.Subject:
         """A suppression's subject from a phone in E.164 or a customer id."""
-        return suppressions.Subject(self.phone_hash(phone), self.customer_ref(customer_id), message_class)
+        return stopping.Subject(self.phone_hash(phone), self.customer_ref(customer_id), message_class)
 
     def suppress(
-        self, subject: suppressions.Subject, source: str, reason: str, now: datetime
+        self, subject: stopping.Subject, source: str, reason: str, now: datetime
     ) -> stopping.Stopped:
         """Stop messages to a subject, those that wait included."""
         with self.store.write() as connection:
             return stopping.stop(connection, subject, source, reason, now)
 
     def unsuppress(
-        self, subject: suppressions.Subject, operator: str, reason: str, now: datetime, *, was: str = ""
+        self, subject: stopping.Subject, operator: str, reason: str, now: datetime, *, was: str = ""
     ) -> str | None:
         """See `suppressions.remove`."""
         with self.store.write() as connection:
-            return suppressions.remove(connection, subject, operator, reason, now, was=was)
+            return stopping.remove(connection, subject, operator, reason, now, was=was)
 
     def suppressions(self, *, standing_only: bool = True) -> pd.DataFrame:
         """See `suppressions.table`."""
         with self.store.read() as connection:
-            return suppressions.table(connection, standing_only=standing_only)
+            return stopping.table(connection, standing_only=standing_only)
 
     # --- audit --------------------------------------------------------------------------------------------
 
@@ -264,7 +247,7 @@ class Ledger:
         self, run_id: str, now: datetime, counts: Mapping[str, Any] | None = None
     ) -> digest.Digest:
         """Sign the head of the chain; put the file, and any a crash left unwritten, into every folder."""
-        key = signing.load(self.places.signing_key_file)
+        key = digest.load(self.places.signing_key_file)
         with self.store.write() as connection:
             seen = digest.newest_in(self.places.digest_folders, key.public_key())
             written = digest.write(connection, key, (run_id, counts or {}), seen, now)
@@ -272,26 +255,24 @@ class Ledger:
         digest.put(self.places.digest_folders, recent)
         return written
 
-    def verify_audit(self, public_key_file: Path | None = None) -> audit_verify.Verification:
+    def verify_audit(self, public_key_file: Path | None = None) -> verify.Verification:
         """Has anybody changed the audit? `public_key_file`: the auditor's copy instead of the one at hand."""
-        trusted = signing.trusted(public_key_file or signing.public_file(self.places.signing_key_file))
-        shelves = [audit_verify.Shelf.read(folder) for folder in self.places.digest_folders]
+        trusted = digest.trusted(public_key_file or digest.public_file(self.places.signing_key_file))
+        shelves = [verify.Shelf.read(folder) for folder in self.places.digest_folders]
         with self.store.read() as connection:
-            evidence = audit_verify.Evidence(
+            evidence = verify.Evidence(
                 ledger_id=schema.meta(connection, "ledger_id"),
                 head=audit.head(connection),
                 known=digest.stored(connection),
                 shelves=shelves,
                 trusted=trusted,
             )
-            return audit_verify.verify(audit.stream(connection), evidence)
+            return verify.verify_rows(audit.stream(connection), evidence)
 
-    def export_audit(self, path: Path) -> audit_export.Exported:
+    def export_audit(self, path: Path) -> verify.Exported:
         """Write the whole audit as JSONL that `audit_export.verify` proves without the ledger."""
-        trusted = signing.trusted(signing.public_file(self.places.signing_key_file))
+        trusted = digest.trusted(digest.public_file(self.places.signing_key_file))
         with self.store.read() as connection:
             ledger_id = schema.meta(connection, "ledger_id")
             signed = digest.stored(connection)
-            return audit_export.write(
-                path, audit.stream(connection), signed, list(trusted.values()), ledger_id
-            )
+            return verify.write(path, audit.stream(connection), signed, list(trusted.values()), ledger_id)

@@ -1,5 +1,6 @@
 """The outbox: what waits, what is leased, what is on the wire. Every method is one committed transaction."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,17 +9,51 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import answers, idempotency, moves, paid, settling, unknowns
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.instants import from_text, to_text
-from carloan_notify.ledger.moves import UNLEASED
+from carloan_notify.ledger import answers, notices, states, unknowns, views
+from carloan_notify.ledger import receipts as settling
+from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared, among, listed
-from carloan_notify.ledger.sealed import OUTBOUND, outbound
-from carloan_notify.ledger.states import PENDING, WAITING, Step
-from carloan_notify.ledger.storable import RECEIPT_TEXTS, RESULT_TEXTS, cleaned
-from carloan_notify.ledger.store import Store
+from carloan_notify.ledger.states import PENDING, UNLEASED, WAITING, Step
+from carloan_notify.ledger.store import Store, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Receipt, SendResult
+from carloan_notify.text import RECEIPT_TEXTS, RESULT_TEXTS, cleaned
+
+# Message rows opened: the one place where sealed columns become text.
+
+OUTBOUND: Final = tuple(
+    MESSAGES.c[name]
+    for name in (
+        "message_id",
+        "channel",
+        "notice",
+        "language",
+        "attempts",
+        "phone_sealed",
+        "text_sealed",
+        "params_sealed",
+    )
+)
+
+
+_CHANNELS: Final = {channel.value: channel for channel in Channel}
+_DECODER: Final = json.JSONDecoder()
+
+
+def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
+    """What a provider gets, from the values of `OUTBOUND` in order."""
+    mid, channel, notice, language, attempts, phone, text, params = columns
+    return OutboundMessage(
+        mid,
+        _CHANNELS[channel],
+        notice,
+        language,
+        cipher.open(mid, "phone", phone),
+        cipher.open(mid, "text", text),
+        _DECODER.raw_decode(cipher.open(mid, "params", params) or "{}")[0],
+        attempts,
+    )
+
 
 _WAITING: Final = MESSAGES.c.state.in_([state.value for state in WAITING])
 """Said beside `due_at`, because the index on the state spares reading what was settled long ago."""
@@ -38,7 +73,7 @@ _CLAIMED: Final = Prepared(
     sa.select(MESSAGES.c.message_id, MESSAGES.c.expires_at)
     .where(
         among(MESSAGES.c.message_id, "ids"),
-        moves.fits(Step.BEGIN),
+        states.fits(Step.BEGIN),
         MESSAGES.c.owner == sa.bindparam("owner"),
     )
     .order_by(MESSAGES.c.message_id)
@@ -47,7 +82,7 @@ _BEGIN: Final = Prepared(
     sa.update(MESSAGES)
     .where(
         among(MESSAGES.c.message_id, "ids"),
-        moves.fits(Step.BEGIN),
+        states.fits(Step.BEGIN),
         MESSAGES.c.owner == sa.bindparam("its_owner"),
         MESSAGES.c.expires_at > sa.bindparam("at"),
     )
@@ -93,8 +128,8 @@ class Outbox:
             messages = [outbound(self._cipher, row[1:]) for row in rows[:limit]]
             ids = [message.message_id for message in messages]
             lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
-            moves.move_all(connection, ids, Step.CLAIM, MessageState.CLAIMED, lease)
-            moves.tell(connection, "claimed", owner, ids, now)
+            states.move_all(connection, ids, Step.CLAIM, MessageState.CLAIMED, lease)
+            states.tell(connection, "claimed", owner, ids, now)
         return messages
 
     def begin(
@@ -113,14 +148,14 @@ class Outbox:
             "lease": _after(now, lease_s),
         }
         with self._store.write() as connection:
-            moves.hold(connection, ids)
+            states.hold(connection, ids)
             if _BEGIN.run_whole(connection, len(ids), ids=listed(ids), **values):
-                moves.tell(connection, "sending", provider, ids, now)
+                states.tell(connection, "sending", provider, ids, now)
                 return ids
         with self._store.write() as connection:
             going = _still_going(connection, ids, owner, now)
             _BEGIN.run(connection, ids=listed(going), **values)
-            moves.tell(connection, "sending", provider, going, now)
+            states.tell(connection, "sending", provider, going, now)
         return going
 
     def record(
@@ -153,7 +188,7 @@ class Outbox:
         Messages no longer claimed stay as they are.
         """
         with self._store.write() as connection:
-            moves.release(connection, moves.allowed(connection, message_ids, Step.RELEASE), now)
+            states.release(connection, states.allowed(connection, message_ids, Step.RELEASE), now)
 
     def expire(self, now: datetime) -> int:
         """Waiting messages that can no longer go in time → expired; how many.
@@ -164,9 +199,9 @@ class Outbox:
         with self._store.write() as connection:
             ids = _locked(connection, _WAITING, late)
             values = {"due_at": None, "settled_at": to_text(now)}
-            moves.move_all(connection, ids, Step.EXPIRE, MessageState.EXPIRED, values)
-            idempotency.release(connection, ids)
-            moves.tell(connection, "expired", "", ids, now)
+            states.move_all(connection, ids, Step.EXPIRE, MessageState.EXPIRED, values)
+            notices.release(connection, ids)
+            states.tell(connection, "expired", "", ids, now)
         return len(ids)
 
     def recover(self, now: datetime) -> Recovered:
@@ -174,13 +209,13 @@ class Outbox:
         lapsed, at = MESSAGES.c.lease_until <= to_text(now), to_text(now)
         with self._store.write() as connection:
             held = _locked(connection, lapsed, MESSAGES.c.state == MessageState.CLAIMED.value)
-            moves.move_all(connection, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
-            moves.tell(connection, "requeued", "", held, now, reason="lease_lapsed")
+            states.move_all(connection, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
+            states.tell(connection, "requeued", "", held, now, reason="lease_lapsed")
             wired = _locked(connection, lapsed, MESSAGES.c.state == MessageState.SENDING.value)
-            moves.move_all(
+            states.move_all(
                 connection, wired, Step.LAPSE, MessageState.UNKNOWN, {**UNLEASED, "code": "lease_lapsed"}
             )
-            moves.tell(connection, "unknown", "", wired, now, reason="lease_lapsed")
+            states.tell(connection, "unknown", "", wired, now, reason="lease_lapsed")
         return Recovered(len(held), len(wired))
 
     def cancel(
@@ -192,12 +227,12 @@ class Outbox:
         later night to tell.
         """
         with self._store.write() as connection:
-            ids = moves.allowed(connection, message_ids, Step.CANCEL)
+            ids = states.allowed(connection, message_ids, Step.CANCEL)
             values = {**UNLEASED, "due_at": None, "settled_at": to_text(now), "code": reason}
-            moves.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, values)
+            states.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, values)
             if release_keys:
-                idempotency.release(connection, ids, release_keys)
-            moves.tell(connection, "cancelled", "", ids, now, reason=reason)
+                notices.release(connection, ids, release_keys)
+            states.tell(connection, "cancelled", "", ids, now, reason=reason)
         return ids
 
     def settle(self, receipts: Sequence[Receipt], now: datetime) -> settling.Settled:
@@ -218,13 +253,13 @@ class Outbox:
         with self._store.read() as connection:
             return unknowns.waiting(connection, self._cipher, provider, limit)
 
-    def due_until_paid(self, message_ids: Sequence[str] | None = None) -> list[paid.UntilPaid]:
+    def due_until_paid(self, message_ids: Sequence[str] | None = None) -> list[views.UntilPaid]:
         """Pending messages that a payment cancels, with the loans each tells.
 
         All of them, or among `message_ids`.
         """
         with self._store.read() as connection:
-            return paid.until_paid(connection, message_ids)
+            return views.until_paid(connection, message_ids)
 
     def counts(self, run_id: str) -> dict[MessageState, int]:
         """Messages of a run per state; states without messages are absent."""
@@ -258,10 +293,10 @@ def _still_going(
     connection: sa.Connection, message_ids: Sequence[str], owner: str, now: datetime
 ) -> list[str]:
     """Those of these messages, locked, that are still the owner's and in time; the late ones wait again."""
-    moves.hold(connection, message_ids)
+    states.hold(connection, message_ids)
     ours = _CLAIMED.run(connection, ids=listed(message_ids), owner=owner).all()
     late = {row.message_id for row in ours if row.expires_at <= to_text(now)}
-    moves.release(connection, sorted(late), now)
+    states.release(connection, sorted(late), now)
     going = {row.message_id for row in ours} - late
     return [name for name in message_ids if name in going]
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit
-from carloan_notify.ledger.canonical import canonical
-from carloan_notify.ledger.instants import from_text, to_text
+from carloan_notify.ledger.audit import canonical
+from carloan_notify.ledger.store import from_text, to_text
 from carloan_notify.ledger.tables import RUNS
 from carloan_notify.records import AuditEvent, NightFacts
 

@@ -5,14 +5,128 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import pandas as pd
 import sqlalchemy as sa
 
-from carloan_notify.ledger import moves, suppressions
-from carloan_notify.ledger.idempotency import in_parts
-from carloan_notify.ledger.instants import to_text
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit, states
+from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step
-from carloan_notify.ledger.tables import MESSAGES
-from carloan_notify.records import MessageState
+from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.tables import MESSAGES, SUPPRESSIONS
+from carloan_notify.records import AuditEvent, MessageClass, MessageState
+from carloan_notify.text import mask_digits
+
+# Who must not hear what: kept by keyed hash, never by number, and never deleted, only ended.
+
+_SHOWN: Final = (
+    "suppression_no",
+    "phone_hash",
+    "customer_ref",
+    "message_class",
+    "source",
+    "reason",
+    "added_at",
+    "removed_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A phone or a customer by keyed hash, exactly one of them; `message_class` None means every class."""
+
+    phone_hash: str = ""
+    customer_ref: str = ""
+    message_class: MessageClass | None = None
+
+    def __post_init__(self) -> None:
+        """Exactly one of the two."""
+        if bool(self.phone_hash) == bool(self.customer_ref):
+            raise LedgerError("a suppression needs a phone or a customer, exactly one of them")
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The subject as table columns."""
+        chosen = self.message_class.value if self.message_class else ""
+        return {"phone_hash": self.phone_hash, "customer_ref": self.customer_ref, "message_class": chosen}
+
+
+def add(connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime) -> bool:
+    """Suppress from now on; False when this subject is suppressed for this very reason already.
+
+    Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
+    """
+    audit.lock_head(connection)  # two hosts must not both find it missing
+    if mask_digits(reason) in standing(connection, subject):
+        return False
+    row = {**subject.columns, "source": source, "reason": mask_digits(reason), "added_at": to_text(now)}
+    connection.execute(sa.insert(SUPPRESSIONS), row)
+    audit.append(connection, [AuditEvent("suppression.added", source, _told(subject, reason))], now)
+    return True
+
+
+def remove(
+    connection: sa.Connection, subject: Subject, operator: str, reason: str, now: datetime, *, was: str = ""
+) -> str | None:
+    """End the suppression whose reason `was`, "" for the only one; returns its reason, None when there is none.
+
+    Raises:
+        LedgerError: several stand, and `was` names none of them.
+    """
+    audit.lock_head(connection)
+    reasons = standing(connection, subject)
+    if not reasons or (was and was not in reasons):
+        return None
+    if len(reasons) > 1 and not was:
+        told = ", ".join(repr(each) for each in reasons)
+        raise LedgerError(f"several suppressions stand ({told}); name the one to end with --was")
+    ended = was or reasons[0]
+    this = [*_standing(subject), SUPPRESSIONS.c.reason == ended]
+    connection.execute(sa.update(SUPPRESSIONS).where(*this).values(removed_at=to_text(now)))
+    data = {**_told(subject, reason), "was": ended}
+    audit.append(connection, [AuditEvent("suppression.removed", operator, data)], now)
+    return ended
+
+
+def standing(connection: sa.Connection, subject: Subject) -> list[str]:
+    """The reasons for which this very subject is suppressed, oldest first."""
+    query = sa.select(SUPPRESSIONS.c.reason).where(*_standing(subject))
+    return list(connection.execute(query.order_by(SUPPRESSIONS.c.suppression_no)).scalars())
+
+
+def binding(message: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether a standing suppression binds a message: by number or customer, of its class or of every class."""
+    of_class = SUPPRESSIONS.c.message_class.in_(["", message.c.message_class])
+    return sa.or_(
+        *(
+            sa.exists().where(
+                SUPPRESSIONS.c[name] == message.c[name],
+                message.c[name] != "",
+                of_class,
+                SUPPRESSIONS.c.removed_at.is_(None),
+            )
+            for name in ("phone_hash", "customer_ref")
+        )
+    )
+
+
+def table(connection: sa.Connection, *, standing_only: bool) -> pd.DataFrame:
+    """Suppressions in order of entry; text columns, `""` when missing."""
+    query = sa.select(*(SUPPRESSIONS.c[name] for name in _SHOWN)).order_by(SUPPRESSIONS.c.suppression_no)
+    if standing_only:
+        query = query.where(SUPPRESSIONS.c.removed_at.is_(None))
+    frame = pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(_SHOWN))
+    return frame.astype(object).fillna("").astype({**dict.fromkeys(_SHOWN, "str"), "suppression_no": "int64"})
+
+
+def _standing(subject: Subject) -> list[sa.ColumnElement[bool]]:
+    same = [SUPPRESSIONS.c[name] == value for name, value in subject.columns.items()]
+    return [*same, SUPPRESSIONS.c.removed_at.is_(None)]
+
+
+def _told(subject: Subject, reason: str) -> dict[str, str]:
+    return {**subject.columns, "reason": mask_digits(reason)}
+
 
 SUPPRESSED: Final = "suppressed"
 _PENDING: Final = MESSAGES.c.state.in_([state.value for state in PENDING])
@@ -26,17 +140,15 @@ class Stopped:
     cancelled: tuple[str, ...]
 
 
-def stop(
-    connection: sa.Connection, subject: suppressions.Subject, source: str, reason: str, now: datetime
-) -> Stopped:
+def stop(connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime) -> Stopped:
     """Suppress a subject and cancel what waits for it. A message on the wire cannot be called back.
 
     Rows are locked before the audit's head, as everywhere. What was queued between the two is looked for once
     more; a row that a sender claims at that very moment is left to it.
     """
     concerned = sa.select(MESSAGES.c.message_id).where(_PENDING, *_concerned(subject))
-    ids = moves.allowed(connection, list(connection.execute(concerned).scalars()), Step.CANCEL)
-    fresh = suppressions.add(connection, subject, source, reason, now)
+    ids = states.allowed(connection, list(connection.execute(concerned).scalars()), Step.CANCEL)
+    fresh = add(connection, subject, source, reason, now)
     late = concerned.where(MESSAGES.c.message_id.not_in(ids)).with_for_update(skip_locked=True)
     ids = sorted({*ids, *connection.execute(late).scalars()})
     _cancel(connection, ids, now)
@@ -45,7 +157,7 @@ def stop(
 
 def cancel_suppressed(connection: sa.Connection, message_ids: Sequence[str], now: datetime) -> None:
     """Cancel those of these new messages that a suppression binds: it came while the night was planned."""
-    bound = sa.select(MESSAGES.c.message_id).where(suppressions.binding(MESSAGES))
+    bound = sa.select(MESSAGES.c.message_id).where(binding(MESSAGES))
     ids = [
         name
         for part in in_parts(message_ids)
@@ -68,21 +180,21 @@ def lock_with_waiting(
         )
         found = sa.select(MESSAGES.c.message_id).where(_PENDING, MESSAGES.c.phone_hash.in_(number))
         waiting = list(connection.execute(found).scalars())
-    return moves.lock(connection, {*message_ids, *waiting})
+    return states.lock(connection, {*message_ids, *waiting})
 
 
 def _cancel(connection: sa.Connection, ids: Sequence[str], now: datetime) -> None:
-    ended = {**moves.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": SUPPRESSED}
-    moves.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, ended)
-    moves.tell(connection, "cancelled", "", ids, now, reason=SUPPRESSED)
+    ended = {**states.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": SUPPRESSED}
+    states.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, ended)
+    states.tell(connection, "cancelled", "", ids, now, reason=SUPPRESSED)
 
 
 def stop_numbers(connection: sa.Connection, reasons: Mapping[str, str], source: str, now: datetime) -> None:
     """The same for numbers (keyed hash → reason), every class; an erased number has none."""
     for phone_hash, reason in sorted(reasons.items()):
         if phone_hash:
-            stop(connection, suppressions.Subject(phone_hash), source, reason, now)
+            stop(connection, Subject(phone_hash), source, reason, now)
 
 
-def _concerned(subject: suppressions.Subject) -> list[sa.ColumnElement[bool]]:
+def _concerned(subject: Subject) -> list[sa.ColumnElement[bool]]:
     return [MESSAGES.c[name] == value for name, value in subject.columns.items() if value]

@@ -3,18 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, moves
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.instants import from_text, to_text
-from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.ledger import audit, states
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import Step, after
-from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.ledger.store import POSTGRESQL, from_text, to_text
+from carloan_notify.ledger.tables import MESSAGES, META
 from carloan_notify.records import AuditEvent, Channel, MessageState
+from carloan_notify.text import mask_digits
 
 
 class Verdict(StrEnum):
@@ -72,7 +74,7 @@ def mark(
 
     An absent message, or one in another state, raises `LedgerError`.
     """
-    held = moves.lock(connection, [message_id]).get(message_id)
+    held = states.lock(connection, [message_id]).get(message_id)
     if held is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see: carloan-notify ledger messages")
     step = Step.MARK_SENT if verdict is Verdict.SENT else Step.MARK_NOT_SENT
@@ -80,6 +82,48 @@ def mark(
     operator, reason = who_and_why[0], mask_digits(who_and_why[1])
     values = {"operator": operator, "reason": reason, "answered_at": to_text(now)}
     due_at = to_text(now) if following is MessageState.RETRYABLE else None
-    moves.move_all(connection, [message_id], step, following, {**values, "due_at": due_at, **moves.UNLEASED})
+    states.move_all(
+        connection, [message_id], step, following, {**values, "due_at": due_at, **states.UNLEASED}
+    )
     data = {"verdict": verdict.value, "operator": operator, "reason": reason}
     audit.append(connection, [AuditEvent("message.marked", message_id, data)], now)
+
+
+# Accepted messages of which the network has said nothing yet, for providers that have to be asked.
+
+_ASKED: Final = "asked:"
+
+
+def accepted_ids(
+    connection: sa.Connection, provider: str, sent_from: datetime, sent_until: datetime
+) -> list[str]:
+    """Ids of a provider's accepted messages that were sent in that time, in order of id."""
+    query = sa.select(MESSAGES.c.message_id).where(
+        MESSAGES.c.state == MessageState.ACCEPTED.value,
+        MESSAGES.c.sent_at.between(to_text(sent_from), to_text(sent_until)),
+        MESSAGES.c.provider == provider,
+    )
+    return list(connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+
+
+def accepted(connection: sa.Connection, cipher: Cipher, message_ids: list[str]) -> list[Unknown]:
+    """What a provider needs to be asked about those of them that are still accepted."""
+    query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.ACCEPTED.value)
+    return [
+        opened(cipher, row)
+        for part in in_parts(message_ids)
+        for row in connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
+    ]
+
+
+def last_asked(connection: sa.Connection, provider: str) -> str:
+    """The id of the message that a provider was asked about last, "" at first."""
+    found = connection.execute(sa.select(META.c.value).where(META.c.name == _ASKED + provider))
+    return found.scalar_one_or_none() or ""
+
+
+def note_asked(connection: sa.Connection, provider: str, message_id: str) -> None:
+    """From here the next question goes on."""
+    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    statement = dialect.insert(META).values(name=_ASKED + provider, value=message_id)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": message_id}))

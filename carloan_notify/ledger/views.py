@@ -1,20 +1,22 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
 
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.idempotency import in_parts
-from carloan_notify.ledger.instants import to_text
-from carloan_notify.ledger.masking import ERASED, mask_phone
-from carloan_notify.ledger.states import UNTOLD
+from carloan_notify.ledger import notices
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.notices import in_parts
+from carloan_notify.ledger.states import PENDING, UNTOLD
+from carloan_notify.ledger.store import to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, RECEIPTS, SEALED
-from carloan_notify.records import MessageState
+from carloan_notify.records import Channel, CoveredNotice, MessageClass, MessageState, Rendered
+from carloan_notify.text import ERASED, mask_phone
 
 _PLAIN: Final = (
     "message_id",
@@ -130,3 +132,116 @@ def recent_contacts(connection: sa.Connection, since: datetime) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(_CONTACTS))
     frame["contact_at"] = pd.to_datetime(frame["contact_at"], utc=True).astype("datetime64[us, UTC]")
     return frame.astype({name: "str" for name in _CONTACTS if name != "contact_at"})
+
+
+# A stored message as the draft it was made from, for sending it again.
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was sent, to whom and about what. The customer is known by keyed hash only."""
+
+    message_id: str
+    covers: tuple[CoveredNotice, ...]
+    notice: str
+    channel: Channel
+    role: str
+    message_class: MessageClass
+    language: str
+    phone: str
+    recipient_name: str
+    rendered: Rendered
+    params: dict[str, str]
+    due_on: date | None
+    amount_minor: int
+    until_paid: bool
+
+    @property
+    def is_free_again(self) -> bool:
+        """Whether it never left and a later night may tell some notice of it."""
+        return any(notices.is_released(cover.idempotency_key) for cover in self.covers)
+
+    def __repr__(self) -> str:
+        """Nothing personal."""
+        return f"Stored({self.message_id})"
+
+
+def stored(connection: sa.Connection, cipher: Cipher, message_id: str) -> Stored | None:
+    """The message of that id, None if there is none."""
+    query = sa.select(MESSAGES).where(MESSAGES.c.message_id == message_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    keys = sa.select(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id == message_id)
+    names = ("template", "template_version", "encoding", "units", "segments")
+    return Stored(
+        message_id=message_id,
+        covers=tuple(
+            CoveredNotice(key.idempotency_key, key.loan_id, key.installment_no, _date(key.original_due_on))
+            for key in connection.execute(keys.order_by(MESSAGE_KEYS.c.loan_id))
+        ),
+        notice=row["notice"],
+        channel=Channel(row["channel"]),
+        role=row["role"],
+        message_class=MessageClass(row["message_class"]),
+        language=row["language"],
+        phone=cipher.open(message_id, "phone", row["phone_sealed"]),
+        recipient_name=cipher.open(message_id, "name", row["name_sealed"]),
+        rendered=Rendered(
+            text=cipher.open(message_id, "text", row["text_sealed"]), **{name: row[name] for name in names}
+        ),
+        params=json.loads(cipher.open(message_id, "params", row["params_sealed"]) or "{}"),
+        due_on=_date(row["due_on"]),
+        amount_minor=row["amount_minor"],
+        until_paid=row["until_paid"],
+    )
+
+
+def _date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+# Which waiting messages a payment would cancel: the look just before a batch leaves.
+
+
+@dataclass(frozen=True, slots=True)
+class UntilPaid:
+    """A pending message that goes only while something is owed.
+
+    `covers` are the loans and installments it tells.
+    """
+
+    message_id: str
+    notice: str
+    queued_at: str
+    covers: tuple[CoveredNotice, ...]
+
+
+def until_paid(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+    """Pending messages marked `until_paid`, in order of id; all of them when `message_ids` is None."""
+    if message_ids is None:
+        return _read(connection, None)
+    return [found for part in in_parts(sorted(set(message_ids))) for found in _read(connection, part)]
+
+
+def _read(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+    query = (
+        sa.select(MESSAGES.c.message_id, MESSAGES.c.notice, MESSAGES.c.queued_at, MESSAGE_KEYS)
+        .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_id == MESSAGES.c.message_id)
+        .where(MESSAGES.c.until_paid, MESSAGES.c.state.in_([state.value for state in PENDING]))
+        .order_by(MESSAGES.c.message_id, MESSAGE_KEYS.c.loan_id)
+    )
+    if message_ids is not None:
+        query = query.where(MESSAGES.c.message_id.in_(message_ids))
+    grouped: dict[tuple[str, str, str], list[CoveredNotice]] = {}
+    for row in connection.execute(query):
+        grouped.setdefault((row.message_id, row.notice, row.queued_at), []).append(
+            CoveredNotice(
+                row.idempotency_key, row.loan_id, row.installment_no, _paid_date(row.original_due_on)
+            )
+        )
+    return [UntilPaid(*head, tuple(covers)) for head, covers in grouped.items()]
+
+
+def _paid_date(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None

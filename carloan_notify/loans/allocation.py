@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from carloan_notify.loans.grid import Flags, Grid, Ints
-from carloan_notify.loans.payments import Payments
-from carloan_notify.loans.penalty import LONG_AGO, PenaltyRule
-from carloan_notify.loans.status_settings import PenaltyBase
+from carloan_notify.loans.payments import LONG_AGO, Payments, PenaltyRule
+from carloan_notify.loans.standing_settings import PenaltyBase
 from carloan_notify.loans.waterfall import (
     COMPONENTS,
     FEES,

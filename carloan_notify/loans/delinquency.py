@@ -9,7 +9,7 @@ import pandas as pd
 
 from carloan_notify.frames import FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import Dates, Ints, Texts
-from carloan_notify.loans.status_settings import DayCount, DelinquencySettings
+from carloan_notify.loans.standing_settings import DayCount, DelinquencySettings
 
 _MONTH = 30
 _PAUSE = r"^\s*(\d{4}-\d{2}-\d{2})\s*\.\.\s*(\d{4}-\d{2}-\d{2})\s*$"

@@ -10,12 +10,11 @@ import pandas as pd
 
 from carloan_notify.frames import CHANGES, FINDINGS, empty, findings, stack
 from carloan_notify.loans.allocation import AllocationRule, surpluses
-from carloan_notify.loans.change_values import ChangeType
+from carloan_notify.loans.change_requests import ChangeType
 from carloan_notify.loans.grid import Grid, Ints
-from carloan_notify.loans.payments import Payments
-from carloan_notify.loans.penalty import LONG_AGO
+from carloan_notify.loans.payments import LONG_AGO, Payments
 from carloan_notify.loans.schedule import build_schedules
-from carloan_notify.loans.status_settings import StandingSettings
+from carloan_notify.loans.standing_settings import StandingSettings
 
 NOT_APPLIED: Final = "overpayment_not_applied"
 """The finding's code: money paid ahead that no early repayment can take; it is carried."""

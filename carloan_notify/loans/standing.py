@@ -1,21 +1,203 @@
 """The standing of every loan on a business date, from whichever basis the lender's truth has."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
-from carloan_notify.frames import FINDINGS, findings, stack
-from carloan_notify.loans.allocation import day_number
-from carloan_notify.loans.portfolio import LoanTables, Portfolio
-from carloan_notify.loans.position import Sheet, dues_of, standing_columns
-from carloan_notify.loans.snapshot import write_snapshot
-from carloan_notify.loans.status_settings import StandingSettings
+from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, empty, findings, stack
+from carloan_notify.loans.allocation import (
+    AllocationRule,
+    day_number,
+    owed_after_installment_paid,
+    owed_after_payments,
+    owed_after_total,
+)
+from carloan_notify.loans.change_requests import read_changes
+from carloan_notify.loans.delinquency import Pauses, read_pauses
+from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+from carloan_notify.loans.overpayment import Overpaid
+from carloan_notify.loans.payments import Payments, PenaltyRule, received
+from carloan_notify.loans.position import Columns, Position, Sheet, dues_of, standing_columns, write_snapshot
+from carloan_notify.loans.schedule import NEEDED, schedules
+from carloan_notify.loans.standing_settings import StandingSettings
+from carloan_notify.loans.supplied import SuppliedTable, supplied_table
+
+# The loans of one partition with their schedules, payments and pauses, batch by batch.
+
+CHUNK = 8_192
+"""Supplied schedules laid out at once: keeps memory flat."""
+BATCH = 131_072
+"""Loans looked up at once; their schedules are computed in smaller parts, one after the other."""
+_NOTHING = empty(FINDINGS)
+
+
+@dataclass(frozen=True, eq=False)
+class LoanTables:
+    """The frames a standing is made from, as in frames.py; None where the lender has no such table."""
+
+    loans: pd.DataFrame
+    installments: pd.DataFrame | None = None
+    payments: pd.DataFrame | None = None
+    changes: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Portfolio:
+    """Loans of one partition; every array of loans goes by their place in `loans`.
+
+    `notes` are the FINDINGS of the tables beside it. `supplied` is set for the supplied basis only.
+    """
+
+    loans: pd.DataFrame
+    changes: pd.DataFrame
+    payments: Payments | None
+    pauses: Pauses
+    supplied: SuppliedTable | None
+    settings: StandingSettings
+    as_of: date
+    notes: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls, loans: pd.DataFrame, tables: LoanTables, settings: StandingSettings, as_of: date
+    ) -> "Portfolio":
+        """Match the tables with these loans, once for the whole partition."""
+        ids = loans["loan_id"]
+        changes = empty(CHANGES) if tables.changes is None else tables.changes
+        active = loans["loan_id"][loans["status"] == "active"]
+        ours = named_in(changes["loan_id"], active)
+        _, notes = read_changes(changes[~ours], loans[loans["status"] != "active"], settings.schedule)
+        payments, supplied, found = None, None, [notes]
+        pauses, notes = read_pauses(changes, ids)
+        if tables.payments is not None:
+            payments, more = received(tables.payments, ids, as_of)
+            found.append(more)
+        if settings.schedule.basis == "supplied":
+            given = empty(INSTALLMENTS) if tables.installments is None else tables.installments
+            supplied, more = supplied_table(given, ids)
+            found += [notes, more]
+        return cls(loans, changes[ours], payments, pauses, supplied, settings, as_of, stack(found, FINDINGS))
+
+    def batches(self, loan_at: Ints) -> Iterator[tuple[list[Position], pd.DataFrame]]:
+        """What the active loans at these places owe, and FINDINGS, some thousand loans at a time."""
+        if self.supplied is None:
+            most = 4 * CHUNK if self._applies_overpayments else BATCH  # all their schedules are kept at once
+            for batch in _batches(loan_at, self.loans["term_months"].to_numpy(), most):
+                yield from self._computed(batch)
+        else:
+            for batch in _batches(loan_at, self.supplied.count, CHUNK):
+                yield self._supplied(batch, self.supplied)
+
+    @property
+    def _applies_overpayments(self) -> bool:
+        return self.settings.allocation.overpayment == "applied"
+
+    def pauses_of(self, loan_at: Ints) -> Pauses:
+        """The pauses of these loans."""
+        known = self.pauses.loan_at  # ascending
+        begin = np.searchsorted(known, loan_at)
+        count = np.searchsorted(known, loan_at, side="right") - begin
+        rows = np.arange(count.sum()) + np.repeat(begin - (np.cumsum(count) - count), count)
+        at = np.repeat(np.arange(len(loan_at)), count)
+        return Pauses(at, self.pauses.starts_on[rows], self.pauses.ends_on[rows])
+
+    def inert_columns(self, loan_at: Ints) -> Columns:
+        """STANDING columns of loans from which nothing is due."""
+        if self.payments is None:
+            return {"paid_minor": self.loans["paid_to_date_minor"].to_numpy()[loan_at]}
+        payments = self.payments.take(loan_at)
+        settled = (self.loans["status"] == "settled").to_numpy()[loan_at]
+        return {
+            "paid_minor": payments.paid_minor,
+            "settled_on": np.where(settled, payments.last_on, NO_DATE),
+        }
+
+    def _computed(self, loan_at: Ints) -> Iterator[tuple[list[Position], pd.DataFrame]]:
+        rows = self.loans[[name for name in (*NEEDED, "status") if name in self.loans]].iloc[loan_at]
+        mine = self.changes[named_in(self.changes["loan_id"], rows["loan_id"])]
+        if self.payments is not None and self._applies_overpayments:
+            overpaid = Overpaid(rows, self.payments.take(loan_at), self._rule(loan_at), self.settings)
+            grids, problems = overpaid.schedules(mine)
+            places = pd.Index(rows["loan_id"])
+            yield [], problems
+            for grid in grids:
+                yield self._settled_by(loan_at[places.get_indexer(pd.Index(grid.loan_ids))], grid)
+            return
+        for part in schedules(rows, mine if len(mine) else None, self.settings.schedule):
+            positions, notes = self._settled_by(part.at, part.grid)
+            yield positions, stack([part.findings, notes], FINDINGS)
+
+    def _settled_by(self, at: Ints, grid: Grid) -> tuple[list[Position], pd.DataFrame]:
+        """The position of loans with computed schedules, and FINDINGS."""
+        if self.payments is not None:
+            position, notes = self._paid(at, grid, grid_numbers(grid), self.payments.take(at))
+            return [position], notes
+        paid = self.loans["paid_to_date_minor"].to_numpy()[at]
+        owed = owed_after_total(grid, paid, self._rule(at), self.as_of)
+        return [Position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
+
+    def _supplied(self, loan_at: Ints, table: SuppliedTable) -> tuple[list[Position], pd.DataFrame]:
+        missing = table.start[loan_at + 1] == table.start[loan_at]
+        found = findings(
+            "installments_missing",
+            list(self.loans["loan_id"].iloc[loan_at[missing]]),
+            "an active loan has no usable installments; export them or correct them",
+            place="installments.loan_id",
+        )
+        at = loan_at[~missing]
+        schedule = table.schedule(at)
+        if self.payments is None:
+            owed = owed_after_installment_paid(schedule.grid, schedule.paid_minor, self._rule(at), self.as_of)
+            paid: Ints = schedule.paid_minor.sum(axis=0)
+            return [Position(at, schedule.grid, schedule.numbers, owed, no_dates(at), paid)], found
+        position, notes = self._paid(at, schedule.grid, schedule.numbers, self.payments.take(at))
+        return [position], stack([found, notes], FINDINGS)
+
+    def _paid(self, at: Ints, grid: Grid, numbers: Ints, payments: Payments) -> tuple[Position, pd.DataFrame]:
+        """A position after dated payments, and a finding for each loan that went on paying after its end."""
+        owed = owed_after_payments(grid, payments, self._rule(at), self.as_of)
+        settled_on, after = payments.settled_on(owed.credit_minor)
+        notes = findings(
+            "payment_after_settlement",
+            list(grid.loan_ids[after > 0]),
+            "payments arrived after the loan was settled in full; pay them back or move them to their loan",
+            place="payments.loan_id",
+        )
+        return Position(at, grid, numbers, owed, settled_on, payments.paid_minor), notes
+
+    def _rule(self, loan_at: Ints) -> AllocationRule:
+        rates = self.loans["annual_rate_ppb"].to_numpy()[loan_at]
+        return AllocationRule(
+            self.settings.allocation.steps, PenaltyRule.of(rates, self.settings.delinquency)
+        )
+
+
+def named_in(ids: pd.Series, loan_ids: pd.Series) -> Flags:
+    """Which ids are among the loans'; looks nothing up where there are none, because texts cost most."""
+    return ids.isin(loan_ids).to_numpy(dtype=bool) if len(ids) else np.zeros(0, dtype=bool)
+
+
+def _batches(loan_at: Ints, size: Ints, most: int) -> Iterator[Ints]:
+    """At most so many loans at a time, those with as many installments together."""
+    by_size = loan_at[np.argsort(size[loan_at], kind="stable")]
+    for begin in range(0, len(by_size), most):
+        yield by_size[begin : begin + most]
+
+
+def grid_numbers(grid: Grid) -> Ints:
+    """Installment numbers 1, 2, 3 … of a computed grid, shape (k, n)."""
+    return np.broadcast_to(np.arange(1, grid.rows + 1)[:, None], grid.due_on.shape)
+
+
+def no_dates(loan_at: Ints) -> Dates:
+    """No date for each loan."""
+    return np.full(len(loan_at), NO_DATE)
+
 
 STATUSES = ("pending", "active", "settled", "charged_off", "cancelled")
-
-__all__ = ["LoanTables", "Standing", "standing"]
 
 
 @dataclass(frozen=True, eq=False)

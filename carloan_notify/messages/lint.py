@@ -5,18 +5,303 @@ for the longest plausible recipient in every role, and the texts are checked as 
 them (`lint_text`).
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pandas as pd
+from jinja2 import TemplateSyntaxError, meta, nodes
 
 from carloan_notify.frames import FINDINGS
-from carloan_notify.messages.folder import LanguageFolder
-from carloan_notify.messages.lint_source import Problem, read_names, read_words
-from carloan_notify.messages.lint_text import LintText, check_texts, render_variants
-from carloan_notify.messages.render import TemplateSet
-from carloan_notify.messages.settings import MessagesSettings
-from carloan_notify.records import Channel, Lender, MessageClass
+from carloan_notify.gsm import GSM
+from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, worst_context
+from carloan_notify.messages.render import LanguageFolder, RenderFailure, TemplateSet
+from carloan_notify.messages.sandbox import MessageEnvironment
+from carloan_notify.messages.settings import MessagesSettings, for_language
+from carloan_notify.records import Channel, Lender, MessageClass, Rendered
+
+# What can be said of a template without rendering it: syntax, names, words.
+
+# More distinct characters than this outside GSM-7 are a language, not a slip of the keyboard.
+_FEW = 3
+_RARE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of the report. `place` is relative to the template folder."""
+
+    code: str
+    place: str
+    value: str
+    message: str
+
+
+def read_names(environment: MessageEnvironment, name: str, path: str) -> Iterator[Problem]:
+    """Syntax errors, constructs outside the language, unknown filters and unknown variables."""
+    source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
+    try:
+        environment.get_template(name)
+        tree = environment.checked(source, name)
+    except TemplateSyntaxError as error:
+        yield Problem("syntax_error", f"{path}:{error.lineno}", "", _syntax_cure(str(error.message)))
+        return
+    except (SyntaxError, RecursionError):
+        yield Problem(
+            "syntax_error", f"{path}:1", "", "blocks are nested too deeply; make the template simpler"
+        )
+        return
+    known = {*VARIABLES, *environment.globals}
+    for variable in sorted(meta.find_undeclared_variables(tree) - known):
+        line = next(node.lineno for node in tree.find_all(nodes.Name) if node.name == variable)
+        yield Problem("unknown_variable", f"{path}:{line}", variable, _variable_cure(variable, known))
+
+
+def read_words(
+    environment: MessageEnvironment,
+    name: str,
+    path: str,
+    settings: MessagesSettings,
+    classes: AbstractSet[MessageClass],
+) -> Iterator[Problem]:
+    """Words that no message, or none of these classes, may hold; unsafe addresses; costly characters."""
+    source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
+    written = [*_literals(environment.checked(source, name))]
+    for line, text in written:
+        yield from word_problems(text, f"{path}:{line}", settings, classes)
+        if "http://" in text.casefold():
+            yield Problem("link_not_https", f"{path}:{line}", "http://", "a link must start with https://")
+    outside = dict.fromkeys(
+        char for _, text in written for char in text if char not in GSM and not char.isspace()
+    )
+    letters = sum(len(text) for _, text in written)
+    if 0 < len(outside) <= _FEW and letters > _RARE * len(outside):
+        characters = " ".join(outside)
+        line = next(line for line, text in written if next(iter(outside)) in text)
+        yield Problem(
+            "costly_character",
+            f"{path}:{line}",
+            characters,
+            f"{characters} makes each message cost about twice as much (UCS-2); write plain quotes, "
+            f"dashes and letters",
+        )
+
+
+def word_problems(
+    text: str, place: str, settings: MessagesSettings, classes: AbstractSet[MessageClass]
+) -> Iterator[Problem]:
+    """Forbidden words in any text; marketing words where some class of the template is not marketing."""
+    for word in settings.forbidden_words:
+        if holds_word(text, word):
+            yield Problem(
+                "forbidden_word", place, word, f"`{word}` may stand in no message; say it without a threat"
+            )
+    if classes and classes != {MessageClass.MARKETING}:
+        for word in settings.marketing_words:
+            if holds_word(text, word):
+                message = (
+                    f"`{word}` is marketing; a service or collection message must not advertise: take it out"
+                )
+                yield Problem("marketing_word", place, word, message)
+
+
+def holds_word(text: str, word: str) -> bool:
+    """Whether a text holds a word, in any letter case; a Latin word from its beginning (`arrested`)."""
+    if not word.isascii():
+        return word.casefold() in text.casefold()
+    return re.search(rf"(?<![a-z]){re.escape(word.casefold())}", text.casefold()) is not None
+
+
+def _literals(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    """Line and text of everything a template says by itself, line by line."""
+    for node in tree.find_all((nodes.TemplateData, nodes.Const)):
+        text = node.data if isinstance(node, nodes.TemplateData) else getattr(node, "value", "")
+        if isinstance(text, str):
+            for offset, line in enumerate(text.split("\n")):
+                yield node.lineno + offset, line
+
+
+def _variable_cure(variable: str, known: AbstractSet[str]) -> str:
+    near = difflib.get_close_matches(variable, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else "a column of your own is written extra." + variable
+    return f"`{variable}` is no name a template knows; {hint}"
+
+
+def _syntax_cure(message: str) -> str:
+    unknown = re.search(r"No filter named '(.+?)'", message)
+    return f"there is no filter `{unknown[1]}`; there are {', '.join(FILTERS)}" if unknown else message
+
+
+# What can be said of a template from the texts it makes: length, sign, opt-out, links, discretion.
+
+_EXAMPLE_LINKS: Final = {
+    "pay_link": "https://pay.example.com/p/",
+    "certificate_link": "https://pay.example.com/c/",
+}
+_OTHERS: Final = ("co_borrower", "guarantor")
+_LINK: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_OPT_OUT: Final = re.compile(
+    r"拒收|退订|回复?\s*(?:R|T|TD)(?![a-z])|\bopt[ -]?out\b|\bunsubscribe\b|\b(?:reply|text|send) stop\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LintText:
+    """The template whose texts are looked at. `classes` are those of the rules that use it."""
+
+    path: str
+    language: str
+    channel: Channel
+    classes: frozenset[MessageClass]
+    source: str = field(repr=False)
+
+    def problem(self, code: str, value: str, message: str, *, near: str = "") -> Problem:
+        """A problem at the line that holds `near`, else at the first line."""
+        lines = self.source.splitlines()
+        line = next((number for number, text in enumerate(lines, 1) if near and near in text), 1)
+        return Problem(code, f"{self.path}:{line}", value, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One recipient the template was rendered for. `billed`: the links are the configured ones."""
+
+    label: str
+    context: Mapping[str, Any]
+    billed: bool
+    result: Rendered | RenderFailure
+
+
+def render_variants(
+    templates: TemplateSet, template: str, subject: LintText, settings: MessagesSettings
+) -> list[Variant]:
+    """The template for an ordinary recipient, the longest plausible one and one with links, in every role."""
+    currency = templates.lender.currency
+    bases = (
+        ("an ordinary recipient", sample_context(subject.language, currency), True),
+        (
+            "the longest plausible recipient",
+            worst_context(subject.language, currency, settings.link_bases),
+            True,
+        ),
+        ("a recipient with links", worst_context(subject.language, currency, _EXAMPLE_LINKS), False),
+    )
+    variants = []
+    for label, base, billed in bases:
+        for role in ("borrower", *_OTHERS):
+            for loan_count in (1, 2):
+                context = base | {"role": role, "loan_count": loan_count}
+                result = templates.render(template, subject.language, subject.channel, context)
+                told = f"{label} ({role}, {loan_count} loan{'s' if loan_count > 1 else ''})"
+                variants.append(Variant(told, context, billed, result))
+    return variants
+
+
+def check_texts(
+    subject: LintText, variants: Sequence[Variant], lender: Lender, settings: MessagesSettings
+) -> Iterator[Problem]:
+    """Every problem of the rendered texts; each kind once per template."""
+    yield from _failures(subject, variants)
+    texts = [(variant, variant.result) for variant in variants if isinstance(variant.result, Rendered)]
+    yield from _length(subject, [(variant, text) for variant, text in texts if variant.billed], settings)
+    for variant, rendered in texts:
+        yield from word_problems(rendered.text, f"{subject.path}:1", settings, subject.classes)
+        yield from _opt_out(subject, rendered.text, settings)
+        yield from _links(subject, rendered.text)
+        yield from _signed(subject, rendered.text, lender, settings)
+        yield from _discretion(subject, variant, rendered.text)
+
+
+def _failures(subject: LintText, variants: Sequence[Variant]) -> Iterator[Problem]:
+    """What stops a message; the first variant of each kind is enough."""
+    seen: set[str] = set()
+    for variant in variants:
+        failure = variant.result
+        if isinstance(failure, RenderFailure) and failure.code not in seen:
+            seen.add(failure.code)
+            place, _, reason = failure.message.partition(": ")
+            placed = place if place.rpartition(":")[2].isdigit() else f"{subject.path}:1"
+            yield Problem(failure.code, placed, "", f"for {variant.label}: {reason}")
+
+
+def _length(
+    subject: LintText, texts: Sequence[tuple[Variant, Rendered]], settings: MessagesSettings
+) -> Iterator[Problem]:
+    limit = for_language(settings.segment_limit, subject.language, 0)
+    over = [(variant, text) for variant, text in texts if limit and text.segments > limit]
+    if over:
+        variant, text = max(over, key=lambda pair: pair[1].segments)
+        message = (
+            f"{text.segments} parts ({text.units} {text.encoding} units) for {variant.label}, the limit "
+            f"is {limit}; "
+            "shorten it or raise messages.segment_limit"
+        )
+        yield subject.problem("over_segment_limit", str(text.segments), message)
+
+
+def _opt_out(subject: LintText, text: str, settings: MessagesSettings) -> Iterator[Problem]:
+    """Source of the rule: providers refuse it in notifications and demand it in marketing messages."""
+    words = for_language(settings.opt_out_text, subject.language, "")
+    owed = subject.classes & set(settings.opt_out_classes)
+    offered = bool(words) and holds_word(text, words)
+    loose = _OPT_OUT.search(text)
+    found = words if offered else loose[0] if loose else ""
+    if owed and subject.channel == Channel.SMS and not offered:
+        message = f"a {', '.join(sorted(owed))} message must offer a way out; end it with `{words}`"
+        yield subject.problem("opt_out_missing", words, message)
+    if found and subject.classes - set(settings.opt_out_classes):
+        message = (
+            f"`{found}` stands in a message that owes no opt-out; providers refuse it there: take it out"
+        )
+        yield subject.problem("opt_out_not_owed", found, message, near=found)
+
+
+def _links(subject: LintText, text: str) -> Iterator[Problem]:
+    for link in _LINK.finditer(text):
+        shown = link[0].split("/")[2]
+        if subject.channel == Channel.VOICE:
+            yield subject.problem(
+                "link_in_voice", shown, "nobody can tap a spoken link; take it out", near="link"
+            )
+        elif link[0].lower().startswith("http://"):
+            yield subject.problem(
+                "link_not_https", "http://", "a link must start with https://", near="http://"
+            )
+        elif link[0][-1] in ".,;:!?)" or text[link.end() : link.end() + 1].strip():
+            message = "put a blank after the link; telephones take what clings to it for a part of it"
+            yield subject.problem("link_not_separated", shown, message, near="link")
+
+
+def _signed(subject: LintText, text: str, lender: Lender, settings: MessagesSettings) -> Iterator[Problem]:
+    if subject.channel == Channel.VOICE:
+        if lender.sign not in text and lender.name not in text:
+            message = (
+                "a voice message must say who speaks; write {{ sign }} or {{ lender_name }} at its beginning"
+            )
+            yield subject.problem("missing_sign", "", message)
+        return
+    brackets = for_language(settings.sign_brackets, subject.language, "[]")
+    body = text[len(lender.sign) + len(brackets) :] if lender.sign.strip() else text
+    again = next((mark for mark in ("【", "】") if mark in body), "")
+    if again or (lender.sign.strip() and body.lstrip().startswith(lender.sign)):
+        message = "a message begins with the sign by itself; take the sign and 【】 out of the template"
+        yield subject.problem("sign_repeated", again or lender.sign, message, near=again or "sign")
+
+
+def _discretion(subject: LintText, variant: Variant, text: str) -> Iterator[Problem]:
+    """A co-borrower or guarantor does not learn the borrower's name or account."""
+    if variant.context["role"] == "borrower":
+        return
+    for name in ("borrower_name", "account_tail"):
+        if variant.context[name] in text:
+            message = (
+                f"{{{{ {name} }}}} is told to a {variant.context['role']}; keep it behind role == 'borrower'"
+            )
+            yield subject.problem("told_to_others", name, message, near=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from carloan_notify.messages.money import Money
+from carloan_notify.messages.values import Money
 
 MAX_STEPS: Final = 1_000
 MAX_SOURCE: Final = 20_000

@@ -1,6 +1,7 @@
 """Which notices tonight's business date calls for. Whether they may be told is the policy's question."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -8,13 +9,172 @@ from typing import Final
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.event_facts import happened
-from carloan_notify.notices.inputs import DecideInputs
-from carloan_notify.notices.keys import idempotency_keys
-from carloan_notify.notices.membership import among
-from carloan_notify.notices.occasions import facts, occasions
+from carloan_notify.frames import among
+from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
+
+# How long each kind of rule goes on firing: the one definition that deciding and explaining share.
+
+
+@dataclass(frozen=True, slots=True)
+class FiringDays:
+    """Days `first` ≤ d ≤ `last`, as the rule counts them: to the due date, past due, or since the event."""
+
+    first: int
+    last: int
+
+
+def firing_days(rule: RuleSettings) -> FiringDays:
+    """On which days a rule fires: its own day, and up to `catch_up_days` later when nights were missed.
+
+    A reminder before the due date is never caught up on the due date or after it, a bill never after its
+    date: from then on the past-due rules speak.
+    """
+    if rule.when.days_before_due is not None:
+        lead = rule.when.days_before_due
+        return FiringDays(max(lead - rule.catch_up_days, min(lead, 1)), lead)
+    first = rule.when.days_past_due or 0
+    return FiringDays(first, first + rule.catch_up_days)
+
+
+# When rules fire: one row per rule and the installment or event it fires for. Persons play no part.
+
+OCCASIONS: Final[Mapping[str, str]] = {
+    "rule_no": frames.COUNT,
+    "loan_id": frames.TEXT,
+    "installment_no": frames.COUNT,
+    "due_on": frames.DATE,
+    "original_due_on": frames.DATE,
+    "amount_minor": frames.MONEY,
+    "days_past_due": frames.COUNT,
+    "event_id": frames.TEXT,
+    "occurred_on": frames.DATE,
+    "event_detail": frames.TEXT,
+    "catch_up_days": frames.COUNT,  # nights left in which it may still be told, 0: tonight only
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules look at on one business date.
+
+    `coming` are unpaid installments not yet past due, with `days` to their due date; `overdue` the oldest
+    unpaid installment of each late loan, with `days` past due; `events` what happened, with `days` since.
+    """
+
+    coming: pd.DataFrame
+    overdue: pd.DataFrame
+    events: pd.DataFrame
+
+
+def facts(inputs: DecideInputs, events: pd.DataFrame, as_of: date) -> Facts:
+    """Facts of the active loans; none that is paid, settled, pending, cancelled or charged off falls due."""
+    today = pd.Timestamp(as_of)
+    active = inputs.standing[inputs.standing["status"] == "active"]
+    coming = inputs.dues[(inputs.dues["due_on"] >= today) & (inputs.dues["unpaid_minor"] > 0)]
+    coming = coming[among(coming["loan_id"], active["loan_id"])]
+    late = active[
+        (active["days_past_due"] > 0) & (active["overdue_minor"] > 0) & active["oldest_due_on"].notna()
+    ]
+    return Facts(
+        coming=coming.assign(days=(coming["due_on"] - today).dt.days),
+        overdue=late.assign(days=late["days_past_due"]),
+        events=events.assign(days=(today - events["occurred_on"]).dt.days),
+    )
+
+
+def occasions(rules: Sequence[RuleSettings], known: Facts) -> pd.DataFrame:
+    """OCCASIONS of all rules; `rule_no` is the rule's place in `rules`."""
+    return frames.stack([_of_rule(number, rule, known) for number, rule in enumerate(rules)], OCCASIONS)
+
+
+def _of_rule(number: int, rule: RuleSettings, known: Facts) -> pd.DataFrame:
+    days = firing_days(rule)
+    if rule.when.event is not None:
+        rows = known.events[known.events["type"] == rule.when.event.value]
+        rows = _within(rows, days.first, days.last)
+        return _complete(rows.assign(catch_up_days=days.last - rows["days"]), number)
+    if rule.when.days_past_due is not None:
+        rows = _within(known.overdue, days.first, days.last)
+        return _complete(_overdue_columns(rows).assign(catch_up_days=days.last - rows["days"]), number)
+    rows = _within(known.coming, days.first, days.last)
+    rows = rows.rename(columns={"unpaid_minor": "amount_minor"})
+    return _complete(rows.assign(catch_up_days=rows["days"] - days.first), number)
+
+
+def _within(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
+    return rows[rows["days"].between(first, last)]
+
+
+def _overdue_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """The oldest unpaid installment names the notice; the amount is all that is overdue."""
+    return pd.DataFrame(
+        {
+            "loan_id": rows["loan_id"],
+            "installment_no": rows["oldest_installment_no"],
+            "due_on": rows["oldest_due_on"],
+            "original_due_on": rows["oldest_original_due_on"],
+            "amount_minor": rows["overdue_minor"],
+            "days_past_due": rows["days_past_due"],
+        }
+    )
+
+
+def _complete(rows: pd.DataFrame, number: int) -> pd.DataFrame:
+    """The rows with every column of OCCASIONS; what does not apply is 0, "" or NaT."""
+    rows = rows.assign(rule_no=number)
+    known = {name: rows[name] for name in OCCASIONS if name in rows}
+    missing = {
+        name: pd.Series(_BLANK[kind], index=rows.index, dtype=kind)
+        for name, kind in OCCASIONS.items()
+        if name not in known
+    }
+    return pd.DataFrame(known | missing).astype(dict(OCCASIONS))[list(OCCASIONS)]
+
+
+_BLANK: Final[Mapping[str, str | int | None]] = {frames.TEXT: "", frames.COUNT: 0, frames.DATE: None}
+
+
+# The identity of a notice: equal keys mean the same thing told to the same person by the same way.
+
+VERSION = "carloan-notify/1"
+
+
+def idempotency_keys(lender_id: str, notices: pd.DataFrame) -> pd.Series:
+    """One SHA-256 (64 hex digits) per row, in the frame's order; it depends on nothing but that row.
+
+    Hashed are the lender, `loan_id`, `installment_no`, `original_due_on`, `event_id`, `notice`, `channel`,
+    `role` and `recipient_no`, each written as length:text, so that no two different rows run into one text.
+    `event_id` names an event that may repeat (a payment, a change) and is "" for all else; events that happen
+    once per loan have installment 0, no date and no event id. Never in it: run, file, wording, phone, name.
+    """
+    dates = notices["original_due_on"].dt.strftime("%Y-%m-%d").fillna("")
+    parts = [
+        notices["loan_id"],
+        notices["installment_no"].astype(str),
+        dates,
+        notices["event_id"],
+        notices["notice"],
+        notices["channel"],
+        notices["role"],
+        notices["recipient_no"].astype(str),
+    ]
+    head = _field(VERSION) + _field(lender_id)
+    written = [_fields(part) for part in parts]
+    rows = (head + "".join(row) for row in zip(*written, strict=True))
+    return pd.Series(
+        [hashlib.sha256(row.encode()).hexdigest() for row in rows], index=notices.index, dtype="str"
+    )
+
+
+def _fields(texts: pd.Series) -> list[str]:
+    return [_field(text) for text in texts.tolist()]
+
+
+def _field(text: str) -> str:
+    return f"{len(text)}:{text}"
+
 
 NOTICE_COLUMNS: Final = {**frames.NOTICES, "recipient_no": frames.COUNT, "supersedes": frames.TEXT}
 """NOTICES, `recipient_no` (which of several recipients in one role, from 1; part of the key) and `supersedes`

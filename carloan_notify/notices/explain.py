@@ -8,11 +8,9 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from carloan_notify.notices.event_facts import happened
-from carloan_notify.notices.inputs import DecideInputs
-from carloan_notify.notices.occasions import Facts, facts, occasions
+from carloan_notify.notices.decide import Facts, FiringDays, facts, firing_days, occasions
+from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
-from carloan_notify.notices.spans import FiringDays, firing_days
 
 
 class Why(StrEnum):

@@ -2,19 +2,181 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.caps import over_cap
-from carloan_notify.notices.checks import refusals, resolved_languages
-from carloan_notify.notices.membership import among
-from carloan_notify.notices.merge import leaders, totals
+from carloan_notify.frames import among
 from carloan_notify.notices.reasons import DECISION_OF, Reason
 from carloan_notify.notices.release import Tonight, releases
-from carloan_notify.notices.settings import PolicySettings
-from carloan_notify.records import Decision
+from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
+from carloan_notify.records import Decision, MessageClass
+
+# May this person be told this, on this channel? One mask per reason, without hours and counts.
+
+_HOLDS: Final = {"dispute": Reason.IN_DISPUTE, "wrong_number": Reason.WRONG_NUMBER}
+"""Suppressions with these reasons hold a notice; any other is an opt-out."""
+_SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
+
+
+def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame) -> pd.Series:
+    """The first reason (text) not to tell each notice, "" where there is none.
+
+    `notices` has `phone_hash` and a resolved `language`. A suppression (text columns phone_hash, customer_id,
+    message_class, reason) without a class is for every class. It binds its number and its customer, but a
+    wrong number binds the number alone where it has one.
+    """
+    is_collection = notices["message_class"] == MessageClass.COLLECTION.value
+    kind = suppressions["reason"].map(_HOLDS).fillna(Reason.OPTED_OUT).astype("str")
+    opted_out, disputed, numbers = (suppressions[kind == reason.value] for reason in _SUPPRESSIONS)
+    numbers = numbers.assign(customer_id=numbers["customer_id"].mask(numbers["phone_hash"] != "", ""))
+    needs_consent = notices["message_class"].isin([each.value for each in policy.consent_required])
+    masks = {
+        Reason.DO_NOT_CONTACT: notices["do_not_contact"],
+        Reason.OPTED_OUT: _names(notices["opt_out"], notices["message_class"])
+        | _suppressed(notices, opted_out),
+        Reason.WRONG_NUMBER: _suppressed(notices, numbers),
+        Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
+        Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
+        Reason.NO_PHONE: notices["phone"] == "",
+        Reason.CHANNEL_REFUSED: (notices["channels"] != "")
+        & ~_names(notices["channels"], notices["channel"]),
+        Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
+    }
+    chosen = np.select([mask.to_numpy(bool) for mask in masks.values()], [code.value for code in masks], "")
+    return pd.Series(chosen, index=notices.index, dtype="str")
+
+
+def resolved_languages(wanted: pd.Series, known: Sequence[str], default: str) -> pd.Series:
+    """One of `known` for each: the same, else one of the same primary tag, else the default's, else blank."""
+    texts = {text: _resolve(text, known) or _resolve(default, known) for text in wanted.unique()}
+    return wanted.map(texts).astype("str")
+
+
+def _resolve(wanted: str, known: Sequence[str]) -> str:
+    folded = wanted.casefold().replace("_", "-")
+    exact = [language for language in known if language.casefold() == folded]
+    primary = folded.split("-")[0]
+    related = [language for language in sorted(known) if language.casefold().split("-")[0] == primary]
+    return next(iter([*exact, *related]), "")
+
+
+def _names(lists: pd.Series, items: pd.Series) -> pd.Series:
+    """Whether each comma list names the item beside it."""
+    mask = pd.Series(data=False, index=lists.index)
+    for item in items.unique():
+        naming = [text for text in lists.unique() if item in {part.strip() for part in text.split(",")}]
+        mask |= (items == item) & among(lists, naming)
+    return mask
+
+
+def _suppressed(notices: pd.DataFrame, suppressions: pd.DataFrame) -> pd.Series:
+    """Whether a suppression of the notice's class, or of every class, names its number or its customer."""
+    mask = pd.Series(data=False, index=notices.index)
+    for message_class in notices["message_class"].unique():
+        binding = suppressions[suppressions["message_class"].isin([message_class, ""])]
+        for subject in ("phone_hash", "customer_id"):
+            named = binding.loc[binding[subject] != "", subject]
+            mask |= (notices["message_class"] == message_class) & among(notices[subject], named)
+    return mask
+
+
+# At most so many messages to one person: recent contacts and tonight's messages counted together.
+
+_CLASS_ORDER: Final = {MessageClass.SERVICE: 0, MessageClass.COLLECTION: 1, MessageClass.MARKETING: 2}
+
+
+def over_cap(
+    messages: pd.DataFrame, recent: pd.DataFrame, caps: Sequence[CapSettings], as_of: date
+) -> pd.Series:
+    """Which of tonight's messages a cap holds back.
+
+    `recent` has the text columns phone_hash, customer_id, message_class, channel and the date sent_on; a
+    period of n days is the business date and the n - 1 days before it. Places are given to service before
+    collection before marketing, to the longest overdue first, then by loan_id and notice. Caps are asked in
+    their order: what one holds takes no place in the next.
+    """
+    order = messages.assign(class_order=messages["message_class"].map(_CLASS_ORDER))
+    keys = ["class_order", "days_past_due", "loan_id", "notice", "idempotency_key"]
+    order = order.sort_values(keys, ascending=[True, False, True, True, True])
+    held = pd.Series(data=False, index=order.index)
+    for cap in caps:
+        waiting = order[_counted(order, cap) & ~held]
+        subject = _subject(waiting, cap)
+        place = (
+            waiting.groupby(subject).cumcount()
+            + _used(recent, cap, as_of).reindex(subject, fill_value=0).to_numpy()
+        )
+        held |= (place >= cap.limit).reindex(held.index, fill_value=False)
+    return held.reindex(messages.index)
+
+
+def _counted(rows: pd.DataFrame, cap: CapSettings) -> pd.Series:
+    """Which rows the cap counts."""
+    mask = pd.Series(data=True, index=rows.index)
+    if cap.channel is not None:
+        mask &= rows["channel"] == cap.channel.value
+    if cap.message_class is not None:
+        mask &= rows["message_class"] == cap.message_class.value
+    return mask
+
+
+def _subject(rows: pd.DataFrame, cap: CapSettings) -> pd.Series:
+    """Whom the cap counts them for; a loan without a customer is counted by its number."""
+    if cap.per is CapSubject.NUMBER:
+        return rows["phone_hash"]
+    return rows["customer_id"].where(rows["customer_id"] != "", rows["phone_hash"])
+
+
+def _used(recent: pd.DataFrame, cap: CapSettings, as_of: date) -> pd.Series:
+    """Contacts in the period per subject."""
+    since = pd.Timestamp(as_of - timedelta(days=cap.days - 1))
+    rows = recent[_counted(recent, cap) & (pd.to_datetime(recent["sent_on"]) >= since)]
+    return _subject(rows, cap).value_counts()
+
+
+# One message where several loans of one borrower fall due together.
+
+_TOGETHER: Final = [
+    "customer_id",
+    "phone_hash",
+    "notice",
+    "channel",
+    "role",
+    "due_on",
+    "language",
+    "timezone",
+    "preferred_hours",
+]
+
+
+def leaders(notices: pd.DataFrame) -> pd.Series:
+    """For each notice the idempotency key of the one whose message tells it; its own where it stands alone.
+
+    Told together is what has the same customer, number, notice, channel, role and due date, so that one
+    sentence is true of all; the lowest loan_id leads. Events are told one by one.
+    """
+    mergeable = notices[
+        (notices["event_id"] == "") & notices["due_on"].notna() & (notices["customer_id"] != "")
+    ]
+    ordered = mergeable.sort_values(["loan_id", "installment_no", "idempotency_key"])
+    first = ordered.groupby(_TOGETHER, sort=False)["idempotency_key"].transform("first")
+    return first.reindex(notices.index).fillna(notices["idempotency_key"]).astype("str")
+
+
+def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
+    """`loan_count` and `amount_minor` of all that is told by the message of each notice's leader."""
+    groups = notices.groupby(leader, sort=False)
+    return pd.DataFrame(
+        {
+            "loan_count": groups["loan_id"].transform("nunique").astype("int64"),
+            "amount_minor": groups["amount_minor"].transform("sum").astype("int64"),
+        }
+    )
+
 
 SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
 """`message_class` "" for every class; `reason` dispute and wrong_number hold, any other is an opt-out."""

@@ -6,8 +6,8 @@ from typing import Final
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.membership import among
-from carloan_notify.notices.vocabulary import Role
+from carloan_notify.frames import among
+from carloan_notify.notices.settings import Role
 
 RECIPIENTS: Final[Mapping[str, str]] = {
     "loan_id": frames.TEXT,

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from carloan_notify.errors import ConfigError
+from carloan_notify.notices.hours import Span, Window, intersect, parse_window, span_on, zone_named
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.settings import PolicySettings
-from carloan_notify.notices.windows import Span, Window, intersect, parse_window, span_on, zone_named
 
 INSTANT: Final = "datetime64[s, UTC]"
 

@@ -1,29 +1,57 @@
 """Options of `rules` (who hears what, and when) and of `policy` (may we, and at what hours)."""
 
 import datetime as dt
+from enum import StrEnum
 from itertools import product
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.notices.vocabulary import CapSubject, EventType, Role, Until
-from carloan_notify.notices.windows import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
 
-__all__ = [
-    "CapSettings",
-    "CapSubject",
-    "EventType",
-    "GuardSettings",
-    "HoursSettings",
-    "PolicySettings",
-    "Role",
-    "RuleSettings",
-    "Until",
-    "When",
-]
+# The words rules are written in.
+
+
+class EventType(StrEnum):
+    """What can happen to a loan that its borrower may hear of."""
+
+    APPLICATION_RECEIVED = "application_received"
+    APPLICATION_APPROVED = "application_approved"
+    APPLICATION_REJECTED = "application_rejected"
+    CONTRACT_SIGNED = "contract_signed"
+    LOAN_DISBURSED = "loan_disbursed"
+    PAYMENT_RECEIVED = "payment_received"
+    DUE_DAY_CHANGED = "due_day_changed"
+    LOAN_SETTLED = "loan_settled"
+
+
+REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED})
+"""Events that may happen to one loan many times; the others happen once."""
+
+
+class Role(StrEnum):
+    """What a person is to a loan."""
+
+    BORROWER = "borrower"
+    CO_BORROWER = "co_borrower"
+    GUARANTOR = "guarantor"
+
+
+class Until(StrEnum):
+    """What cancels a queued message."""
+
+    PAID = "paid"
+    NONE = "none"
+
+
+class CapSubject(StrEnum):
+    """Whom a cap protects."""
+
+    BORROWER = "borrower"
+    NUMBER = "number"
+
 
 NoticeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 WindowText = Annotated[str, StringConstraints(pattern=WINDOW_PATTERN)]

@@ -1,31 +1,159 @@
 """The night: read, plan, guard, queue, send what may go now, report. One at a time."""
 
+import json
 import secrets
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from carloan_notify.app import House, one_night, require_rehearsable
+from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
+from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.masking import mask_digits
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.guarding import LEDGER_RESTORED, NAMES, check_night
-from carloan_notify.pipeline.lock import one_night
-from carloan_notify.pipeline.memory import remember
-from carloan_notify.pipeline.paid import PaidWatch, cancel_paid, owed
-from carloan_notify.pipeline.papers import leave_figures, leave_rejects
-from carloan_notify.pipeline.plan import Plan, make_plan
-from carloan_notify.pipeline.portfolio import read_portfolio
-from carloan_notify.pipeline.rehearsing import require_rehearsable
-from carloan_notify.pipeline.reporting import Ending, make_report
-from carloan_notify.pipeline.sending import FINISHED, NIGHT, drain
-from carloan_notify.pipeline.tables import table_stamps
-from carloan_notify.records import AuditEvent, Decision, GuardResult
-from carloan_notify.reports.night import NightReport, reconciling_object
+from carloan_notify.loans.questions import DIFFERS
+from carloan_notify.messages.render import RenderCode
+from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.pipeline.plan import Memory, Plan, make_plan, remember
+from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
+from carloan_notify.pipeline.send import FINISHED, NIGHT, PaidWatch, cancel_paid, drain, owed
+from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
+from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
+from carloan_notify.sources.read import write_rejects
+from carloan_notify.text import mask_digits
+
+# May this night go? The guards compare it with earlier nights; one more asks whether the ledger is whole.
+
+LEDGER_RESTORED: Final = "ledger_restored"
+NAMES: Final = (*GUARDS, LEDGER_RESTORED)
+"""What `--accept` takes."""
+
+_CURE: Final = (
+    "Enter opt-outs of that time once more (suppress add) and settle unknown messages (reconcile). Wait until no "
+    "notice of those days can be due any more; or, if it may be told once more, accept it with --accept "
+)
+
+
+def check_night(house: House, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
+    """Every guard's view of the night, in the order of `NAMES`."""
+    compared = check_guards(tonight, memory.history, house.settings.guards)
+    return [*compared, _ledger_restored(memory.gap, ZoneInfo(house.lender.timezone))]
+
+
+def _ledger_restored(gap: Gap | None, zone: ZoneInfo) -> GuardResult:
+    if gap is None:
+        whole = "The ledger is whole: no restore left out a time that nobody has accepted."
+        return GuardResult(LEDGER_RESTORED, tripped=False, message=whole, cure="")
+    message = (
+        f"The ledger was restored from a backup: whatever was queued, sent, answered or opted out from "
+        f"{_shown(gap.since, zone)} to {_shown(gap.until, zone)} is missing in it and could be told twice."
+    )
+    return GuardResult(
+        LEDGER_RESTORED, tripped=True, message=message, cure=f"{_CURE}{LEDGER_RESTORED} --reason …"
+    )
+
+
+def _shown(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+# The files a night leaves behind: rejected rows, its figures, its metrics.
+
+
+def leave_rejects(house: House, plan: Plan) -> str:
+    """Write `rejects-<run>.csv` if any row was rejected; its path, else ""."""
+    rejects = plan.portfolio.sources.rejects
+    if rejects.empty:
+        return ""
+    path = _folder(house) / f"rejects-{plan.run_id}.csv"
+    write_rejects(rejects, path)
+    return str(path)
+
+
+def leave_figures(house: House, report: NightReport) -> None:
+    """Write `night-<run>.json`, the reconciling object, and the metrics file if one is configured."""
+    text = json.dumps(reconciling_object(report), ensure_ascii=False, indent=1)
+    (_folder(house) / f"night-{report.run_id}.json").write_text(text + "\n", encoding="utf-8")
+    if house.settings.reports.metrics_file:
+        write_metrics(report, house.clock(), house.path(house.settings.reports.metrics_file))
+
+
+def _folder(house: House) -> Path:
+    folder = house.path(house.settings.reports.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+# From a plan and what became of it to the night's report.
+
+TOLD_DIFFERENCES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a night ended. One that did not queue (`states` None) has its queued notices as pending."""
+
+    status: str
+    rejects_file: str = ""
+    states: Mapping[str, int] | None = None
+    summary: DrainSummary | None = None
+
+
+def make_report(
+    plan: Plan, guards: Sequence[GuardResult], accepted: Collection[str], ending: Ending
+) -> NightReport:
+    """The report of a night."""
+    states, summary = ending.states, ending.summary
+    decisions = plan.decisions
+    counts = Counter(decisions["decision"])
+    tripped = {guard.guard for guard in guards if guard.tripped}
+    return NightReport(
+        run_id=plan.run_id,
+        as_of=plan.portfolio.as_of,
+        status=ending.status,
+        tables=plan.portfolio.table_counts(),
+        standing=_standing(plan.portfolio.standing.loans),
+        decisions=counts,
+        reasons=_pairs(
+            decisions[decisions["decision"].isin([Decision.SUPPRESSED, Decision.HELD])], "decision", "reason"
+        ),
+        by_notice=_pairs(decisions[decisions["decision"] == Decision.QUEUED], "notice", "channel"),
+        states={"queued": counts[Decision.QUEUED]} if states is None else states,
+        findings=Counter(plan.findings["code"]),
+        guards=tuple(guards),
+        accepted_guards=tuple(sorted(tripped & set(accepted))),
+        rejects_file=ending.rejects_file,
+        unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
+        refused_templates=tuple(sorted(summary.refused_templates)) if summary else (),
+        stopped_by=summary.stopped_by.value if summary else "",
+        advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),
+        schedule_differences=tuple(_differences(plan.findings)),
+        template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
+    )
+
+
+def _differences(findings: pd.DataFrame) -> Iterator[str]:
+    """Loan, first differing installment and by how much, for the first loans that differ."""
+    rows = findings[findings["code"] == DIFFERS].head(TOLD_DIFFERENCES)
+    yield from rows["loan_id"] + ": " + rows["value"]
+
+
+def _pairs(rows: pd.DataFrame, first: str, second: str) -> dict[tuple[str, str], int]:
+    return dict(Counter(zip(rows[first], rows[second], strict=True)))
+
+
+def _standing(loans: pd.DataFrame) -> dict[str, int]:
+    """Loans by status, and active ones by bucket."""
+    active = loans[loans["status"] == "active"]
+    return {**Counter(loans["status"]), **Counter(active["bucket"])}
+
 
 STOPPED = "stopped"
 BROKEN = "broken"

@@ -1,25 +1,294 @@
 """Plan a night: who must hear what, may they, and in which words. Reads the ledger, writes nothing."""
 
-from collections.abc import Callable, Mapping
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Self
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from carloan_notify import frames
+from carloan_notify.app import House
+from carloan_notify.delivery.registry import DeliverySettings
+from carloan_notify.errors import SourceError
+from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.loans.schedule import describe_changes
+from carloan_notify.loans.settings import ScheduleSettings
+from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import decide
-from carloan_notify.notices.inputs import DecideInputs
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.drafts import draft_messages, hold_failures
-from carloan_notify.pipeline.facts import night_facts
-from carloan_notify.pipeline.memory import Memory
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.told import changes_told
-from carloan_notify.pipeline.wording import make_wording
-from carloan_notify.records import Draft, NightFacts
+from carloan_notify.pipeline.wording import Wording, day_or_none, make_wording
+from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, NightFacts, Rendered
+from carloan_notify.sources.read import Table
+
+# From decisions to messages: render each queued notice, or hold it and say why.
+
+REFERENCE_LENGTH = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """The messages of a night. `failures` maps the key of a notice that could not be worded to the reason."""
+
+    drafts: tuple[Draft, ...]
+    failures: Mapping[str, RenderFailure]
+
+    def findings(self) -> pd.DataFrame:
+        """One finding (frames.FINDINGS) per way in which a template failed."""
+        told = sorted({(failure.code.value, failure.message) for failure in self.failures.values()})
+        return frames.stack([frames.findings(code, [""], message) for code, message in told], frames.FINDINGS)
+
+
+def message_reference(run_id: str, idempotency_key: str) -> str:
+    """Our reference for a message: 26 characters A-Z 2-7, the same whenever the same run words the same notice."""
+    digest = hashlib.sha256(f"{run_id}|{idempotency_key}".encode()).digest()
+    return base64.b32encode(digest).decode()[:REFERENCE_LENGTH]
+
+
+def draft_messages(
+    run_id: str, decisions: pd.DataFrame, portfolio: Portfolio, templates: TemplateSet, wording: Wording
+) -> Drafted:
+    """Render every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
+    queued = decisions[decisions["decision"] == Decision.QUEUED]
+    covers = _covers(decisions)
+    drafts: list[Draft] = []
+    failures: dict[str, RenderFailure] = {}
+    contexts = wording.contexts(queued, portfolio.loans, portfolio.standing.loans)
+    for row, context in zip(queued.to_dict("records"), contexts, strict=True):
+        key = str(row["idempotency_key"])
+        found = templates.find(row["template"], row["language"], Channel(row["channel"]))
+        if isinstance(found, RenderFailure):
+            failures[key] = found
+            continue
+        rendered = found.render(context)
+        if isinstance(rendered, RenderFailure):
+            failures[key] = rendered
+            continue
+        filters = templates.environment(found.language, found.channel).filters
+        params = wording.parameters(context, filters, found.channel)
+        drafts.append(_draft(message_reference(run_id, key), row, rendered, covers[key], params))
+    return Drafted(tuple(drafts), failures)
+
+
+def hold_failures(decisions: pd.DataFrame, failures: Mapping[str, RenderFailure]) -> pd.DataFrame:
+    """The same decisions, with what could not be worded held, and what was merged into it held with it."""
+    if not failures:
+        return decisions
+    held = decisions.copy()
+    told_by = held["merged_into"].where(held["merged_into"] != "", held["idempotency_key"])
+    failed = told_by.isin(list(failures))
+    held.loc[failed, "decision"] = Decision.HELD.value
+    held.loc[failed, "reason"] = told_by[failed].map(lambda key: failures[key].code)
+    held.loc[failed, "merged_into"] = ""
+    return held
+
+
+def _covers(decisions: pd.DataFrame) -> dict[str, tuple[CoveredNotice, ...]]:
+    """Per queued key: the notices its message tells, its own first."""
+    merged = decisions["merged_into"] != ""
+    told = decisions[merged | (decisions["decision"] == Decision.QUEUED)]
+    told = told.assign(told_by=told["merged_into"].where(told["merged_into"] != "", told["idempotency_key"]))
+    grouped: dict[str, list[CoveredNotice]] = {}
+    for row in told.sort_values("merged_into", kind="stable").to_dict("records"):
+        covered = CoveredNotice(
+            row["idempotency_key"],
+            row["loan_id"],
+            int(row["installment_no"]),
+            day_or_none(row["original_due_on"]),
+        )
+        grouped.setdefault(row["told_by"], []).append(covered)
+    return {key: tuple(group) for key, group in grouped.items()}
+
+
+def _draft(
+    message_id: str,
+    row: Mapping[Any, Any],
+    rendered: Rendered,
+    covers: tuple[CoveredNotice, ...],
+    params: Mapping[str, str],
+) -> Draft:
+    return Draft(
+        message_id=message_id,
+        covers=covers,
+        customer_id=row["customer_id"],
+        notice=row["notice"],
+        channel=Channel(row["channel"]),
+        role=row["role"],
+        message_class=MessageClass(row["message_class"]),
+        language=row["language"],
+        phone=row["phone"],
+        recipient_name=row["recipient_name"],
+        rendered=rendered,
+        params=params,
+        due_on=day_or_none(row["due_on"]),
+        amount_minor=int(row["amount_minor"]),
+        not_before=row["not_before"].to_pydatetime(),
+        expires_at=row["expires_at"].to_pydatetime(),
+        until_paid=bool(row["until_paid"]),
+    )
+
+
+# The facts of a night that guards compare with earlier nights.
+
+
+def night_facts(house: House, portfolio: Portfolio, drafts: Sequence[Draft]) -> NightFacts:
+    """Counts, shares, cost and the identity of tonight's export."""
+    sources, standing = portfolio.sources, portfolio.standing.loans
+    active = standing["status"] == "active"
+    return NightFacts(
+        as_of=portfolio.as_of,
+        loans_read=sources.loans.rows_read,
+        payments_read=None if sources.payments is None else sources.payments.rows_read,
+        rows_read=sources.rows_read,
+        rows_rejected=len(sources.rejects),
+        active_loans=int(active.sum()),
+        overdue_loans=int((active & (standing["days_past_due"] > 0)).sum()),
+        messages=len(drafts),
+        cost_minor=cost_minor(drafts, house.settings.delivery),
+        export_on=export_date(house, sources.loans),
+        content_digest=content_digest(sources.tables),
+        newest_payment_on=None
+        if sources.payments is None
+        else day_or_none(sources.payments.frame["paid_on"].max()),
+    )
+
+
+def cost_minor(drafts: Sequence[Draft], delivery: DeliverySettings) -> int:
+    """What these messages cost at each channel's first provider, in minor units, rounded half up."""
+    price = {
+        channel: delivery.providers[names[0]].unit_price_minor
+        for channel, names in delivery.channels.items()
+        if names
+    }
+    segments: dict[Channel, int] = {}
+    for draft in drafts:
+        segments[draft.channel] = segments.get(draft.channel, 0) + draft.rendered.segments
+    total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))
+    return int(total.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def content_digest(tables: Sequence[Table]) -> str:
+    """One hash over the content of every table."""
+    digests = sorted(f"{table.name}:{file.sha256}" for table in tables for file in table.files)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def export_date(house: House, loans: Table) -> date | None:
+    """When the loan export was made: by the lender's own column where one is named, else by the file's time.
+
+    None for a database without such a column.
+
+    Raises:
+        SourceError: the named column is missing or holds no date.
+    """
+    column = house.settings.guards.export_date_column
+    if column:
+        cells = loans.frame.get(column, pd.Series([], dtype="str"))
+        newest = pd.to_datetime(cells, errors="coerce").max()
+        if pd.isna(newest):
+            raise SourceError(
+                f"loans: column {column} (guards.export_date_column) is missing or holds no date; "
+                "export it, or name another column"
+            )
+        return day_or_none(newest)
+    written = [file.modified_at for file in loans.files if file.modified_at is not None]
+    return min(written).astimezone(ZoneInfo(house.lender.timezone)).date() if written else None
+
+
+# What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
+
+HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
+SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
+RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sent_on")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was told, and to whom.
+
+    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
+    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing.
+    """
+
+    known_keys: Callable[[Sequence[str]], set[str]]
+    phone_hash: Callable[[str], str]
+    customer_ref: Callable[[str], str]
+    suppressions: pd.DataFrame
+    recent: pd.DataFrame
+    history: tuple[NightFacts, ...]
+    gap: Gap | None = None
+
+
+def remember(house: House, ledger: Ledger) -> Memory:
+    """What `ledger` knows that matters for a night."""
+    longest = max((cap.days for cap in house.settings.policy.caps), default=0)
+    recent = ledger.recent_contacts(house.clock() - timedelta(days=longest + 1))
+    local = recent["contact_at"].dt.tz_convert(ZoneInfo(house.lender.timezone)).dt.tz_localize(None)
+    return Memory(
+        known_keys=ledger.known_keys,
+        phone_hash=ledger.phone_hash,
+        customer_ref=ledger.customer_ref,
+        suppressions=ledger.suppressions()[list(SUPPRESSION_COLUMNS)],
+        recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
+        history=tuple(reversed(ledger.night_history(HISTORY_NIGHTS))),
+        gap=ledger.upkeep.gap(),
+    )
+
+
+def blank_memory() -> Memory:
+    """Nothing was ever told: before the first night, for `preview`."""
+    return Memory(
+        known_keys=lambda _: set(),
+        phone_hash=lambda phone: phone,
+        customer_ref=lambda customer_id: customer_id,
+        suppressions=pd.DataFrame({name: pd.Series([], dtype="str") for name in SUPPRESSION_COLUMNS}),
+        recent=pd.DataFrame({name: pd.Series([], dtype="str") for name in RECENT_COLUMNS}).astype(
+            {"sent_on": "datetime64[s]"}
+        ),
+        history=(),
+    )
+
+
+def recall(house: House) -> Memory:
+    """What the ledger knows, or nothing where there is none yet; writes nothing."""
+    if not house.has_ledger():
+        return blank_memory()
+    with house.open_ledger() as ledger:
+        return remember(house, ledger)
+
+
+# What borrowers can be told of a change: how it was before and how it is after.
+
+DUE_DAY = "due_day"
+CHANGES_TOLD = {**frames.CHANGES, "before": frames.TEXT, "after": frames.TEXT}
+
+
+def changes_told(portfolio: Portfolio, settings: ScheduleSettings, since: date) -> pd.DataFrame | None:
+    """Due-day changes that take effect from `since` on (CHANGES_TOLD); None without a changes table.
+
+    `after` is the new due day. `before` is the old one where the schedule is computed here, else "".
+    """
+    table = portfolio.sources.changes
+    if table is None:
+        return None
+    changes = table.frame
+    fresh = changes[(changes["type"] == DUE_DAY) & (changes["effective_on"] >= pd.Timestamp(since))]
+    if settings.basis != "computed" or fresh.empty:
+        return fresh.assign(before="", after=fresh["value"])
+    loans = portfolio.loans[portfolio.loans["loan_id"].isin(fresh["loan_id"])]
+    mine = changes[changes["loan_id"].isin(loans["loan_id"])]
+    effects, _ = describe_changes(loans, mine, settings)  # its findings are the standing's too
+    told = fresh.merge(effects[["change_id", "due_on_before"]], on="change_id")
+    before = told["due_on_before"].dt.day.astype("Int64").astype(frames.TEXT)
+    return told.assign(before=before, after=told["value"])[list(CHANGES_TOLD)]
 
 
 @dataclass(frozen=True, slots=True)

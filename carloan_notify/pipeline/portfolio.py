@@ -1,21 +1,24 @@
 """Read the lender's tables and work out where every loan stands."""
 
-from dataclasses import dataclass
-from datetime import date
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.loans.compare import DIFFERS, compare
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.app import House
+from carloan_notify.loans.questions import DIFFERS, compare
 from carloan_notify.loans.settings import ScheduleSettings
-from carloan_notify.loans.standing import Standing, standing
-from carloan_notify.loans.status_settings import StandingSettings
-from carloan_notify.pipeline.build import House
+from carloan_notify.loans.standing import LoanTables, Standing, standing
+from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.reports.night import TableCount
-from carloan_notify.sources.assembly import Table
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.read import Sources, read_all
+from carloan_notify.sources.read import LoanRows, Sources, Table, read_all, read_table
+from carloan_notify.sources.settings import ReadContext, TableSettings
+from carloan_notify.sources.tables import TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +134,111 @@ def standing_settings(house: House) -> StandingSettings:
         allocation=settings.allocation,
         horizon_days=max(rule.when.days_before_due or 0 for rule in settings.rules),
     )
+
+
+# The tables that decide what is owed: have they changed, and what do they say of some loans now.
+
+PAYING_TABLES: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes")
+MISSING: Final = "missing"
+ASKED: Final = "asked"
+"""The stamp of a query: a database cannot say whether its rows changed, so it is asked."""
+
+
+def table_stamps(house: House, as_of: date, seen: Mapping[str, str]) -> dict[str, str]:
+    """Table name → stamp of each paying table; two stamps differ when the content does.
+
+    A file's stamp is `place:sha256`. `place` (time of change, size, inode) only spares the reading: a file
+    whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash.
+    """
+    return {
+        name: ASKED if table.query else _file_stamp(_path(house, as_of, table), seen.get(name, ""))
+        for name, table in _paying(house).items()
+    }
+
+
+def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two sets of stamps stand for the same content."""
+    return {name: _content(one[name]) for name in one} == {name: _content(other[name]) for name in other}
+
+
+class PayingTables:
+    """What is owed now. Files are read whole, and again when they change; queries only for the loans asked."""
+
+    def __init__(self, house: House, as_of: date) -> None:
+        """Nothing is read yet; `as_of` is the business date that paths and queries are dated with."""
+        self._house = house
+        self._context = read_context(house, as_of)
+        tables = _paying(house)
+        self._queries = {
+            name: LoanRows(name, table, self._context) for name, table in tables.items() if table.query
+        }
+        self._paths = {name: table for name, table in tables.items() if name not in self._queries}
+        self._files: dict[TableName, Table] = {}
+
+    @property
+    def asks(self) -> bool:
+        """Whether some table comes from a database."""
+        return bool(self._queries)
+
+    def forget(self) -> None:
+        """The files changed: read them again when they are next needed."""
+        self._files.clear()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for rows in self._queries.values():
+            rows.close()
+
+    def standing(self, loan_ids: Collection[str] | None = None) -> tuple[Standing, frozenset[str], date]:
+        """The standing of these loans, the incompletely known ones, and the last due date looked at.
+
+        `loan_ids` None asks for all loans, where all tables are files. Payments count up to today, also those
+        of the days since `as_of`; a snapshot speaks of its own day only.
+
+        Raises:
+            SourceError: a table cannot be read.
+        """
+        for name, settings in self._paths.items():
+            if name not in self._files:
+                self._files[name] = read_table(name, settings, context=self._context)
+        tables = {name: _only(table, loan_ids) for name, table in self._files.items()}
+        tables |= {name: rows.read(sorted(loan_ids or ())) for name, rows in self._queries.items()}
+        sources = Sources(**tables)
+        rules, day = standing_settings(self._house), self._context.as_of
+        if rules.schedule.basis != "snapshot":
+            day = max(day, self._house.business_date())
+        found = standing(loan_tables(sources), rules, day)
+        return found, rejected_loans(sources), day + timedelta(days=rules.horizon_days)
+
+
+def _paying(house: House) -> dict[TableName, TableSettings]:
+    sources = house.settings.sources
+    return {name: table for name in PAYING_TABLES if (table := sources.table(name)) is not None}
+
+
+def _path(house: House, as_of: date, table: TableSettings) -> Path:
+    return house.folder / read_context(house, as_of).dated(table.path)
+
+
+def _only(table: Table, loan_ids: Collection[str] | None) -> Table:
+    if loan_ids is None:
+        return table
+    mine = table.frame["loan_id"].isin(list(loan_ids))
+    return replace(table, frame=table.frame[mine].reset_index(drop=True))
+
+
+def _file_stamp(path: Path, seen: str) -> str:
+    try:
+        status = path.stat()
+        # The time of change (ctime) cannot be set back, as the time of writing can.
+        place = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_size}-{status.st_ino}"
+        if seen.startswith(f"{place}:"):
+            return seen
+        with path.open("rb") as file:
+            return f"{place}:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    except FileNotFoundError:
+        return MISSING
+
+
+def _content(stamp: str) -> str:
+    return stamp.rpartition(":")[2]

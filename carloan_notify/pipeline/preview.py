@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from carloan_notify.ledger.masking import mask_phone
+from carloan_notify.app import House
+from carloan_notify.errors import LedgerError, SourceError
+from carloan_notify.messages.values import Money
+from carloan_notify.notices.explain import explain
 from carloan_notify.notices.reasons import Reason
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.guarding import check_night
-from carloan_notify.pipeline.memory import recall
-from carloan_notify.pipeline.night import NightOrder, new_run_id
-from carloan_notify.pipeline.plan import Plan, make_plan
+from carloan_notify.pipeline.night import Ending, NightOrder, check_night, make_report, new_run_id
+from carloan_notify.pipeline.plan import Plan, inputs_of, make_plan, recall
 from carloan_notify.pipeline.portfolio import read_portfolio
-from carloan_notify.pipeline.reporting import Ending, make_report
+from carloan_notify.pipeline.send import NIGHT
+from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Draft
-from carloan_notify.reports.night import NightReport
+from carloan_notify.reports.night import NightReport, outcomes
+from carloan_notify.reports.tables import frame_rows
+from carloan_notify.text import mask_phone
 
 DRY = "dry run"
 
@@ -61,4 +65,120 @@ def _row(row: Mapping[Any, Any], draft: Draft | None, zone: ZoneInfo) -> dict[st
         "not_before": draft.not_before.astimezone(zone).isoformat(timespec="minutes") if draft else "",
         "segments": draft.rendered.segments if draft else 0,
         "text": draft.rendered.text if draft else "",
+    }
+
+
+# Why one loan gets what it gets.
+
+
+def explain_loan(house: House, loan_id: str, as_of: date, language: str) -> dict[str, Any]:
+    """The loan's standing, what each rule says of it, what the policy decided, what the tables lack, what was told.
+
+    Raises:
+        SourceError: neither the tables nor their rejects know the loan.
+    """
+    portfolio = read_portfolio(house, as_of)
+    rejects = portfolio.sources.rejects
+    mine = rejects[rejects["owner"] == loan_id]
+    if mine.empty and loan_id not in set(portfolio.loans["loan_id"]):
+        raise SourceError(
+            f"loan {loan_id}: in no table of {as_of}, and no rejected row names it; check the number"
+        )
+    plan = make_plan(house, portfolio, recall(house), new_run_id(house, as_of))
+    rules = explain(inputs_of(house, portfolio), house.settings.rules, house.settings.policy, as_of, loan_id)
+    findings = plan.findings[plan.findings["loan_id"] == loan_id]
+    return {
+        "loan_id": loan_id,
+        "as_of": as_of.isoformat(),
+        "standing": _standing(plan, loan_id, house.lender.currency),
+        "rejected_rows": [
+            f"{row['file']}:{row['line']}: {row['code']}: {row['cure']}" for row in frame_rows(mine)
+        ],
+        # Many rows may say the same: a payment of each month for a loan that is not there, say.
+        "findings": list(dict.fromkeys(f"{row['code']}: {row['message']}" for row in frame_rows(findings))),
+        "rules": [
+            {
+                "notice": rule.notice,
+                "channel": rule.channel,
+                "says": rule.sentence(language),
+                "next_on": rule.next_on.isoformat() if rule.next_on else "",
+            }
+            for rule in rules
+        ],
+        "tonight": _tonight(plan, loan_id),
+        "told": _told(house, loan_id),
+    }
+
+
+def _standing(plan: Plan, loan_id: str, currency: str) -> dict[str, str]:
+    loans = plan.portfolio.standing.loans
+    rows = frame_rows(loans[loans["loan_id"] == loan_id])
+    if not rows:
+        return {}
+    row = rows[0]
+    days = {name: day_or_none(row[name]) for name in ("next_due_on", "oldest_due_on")}
+    return {
+        "status": row["status"],
+        **{name: day.isoformat() if day else "" for name, day in days.items()},
+        "next_due": str(Money(row["next_due_minor"], currency).decimal()),
+        "overdue": str(Money(row["overdue_minor"], currency).decimal()),
+        "days_past_due": str(row["days_past_due"]),
+        "bucket": row["bucket"],
+    }
+
+
+def _tonight(plan: Plan, loan_id: str) -> list[dict[str, str]]:
+    decisions = plan.decisions[plan.decisions["loan_id"] == loan_id]
+    return [
+        {
+            "notice": row["notice"],
+            "channel": row["channel"],
+            "role": row["role"],
+            "decision": row["decision"],
+            "why": why(row["reason"]) if row["reason"] else "",
+        }
+        for row in frame_rows(decisions)
+    ]
+
+
+def _told(house: House, loan_id: str) -> list[dict[str, Any]]:
+    """Every message that ever told this loan, newest first."""
+    if not house.has_ledger():
+        return []
+    with house.open_ledger() as ledger:
+        rows = frame_rows(ledger.attempts(loan_id))
+    return [
+        {name: row[name] for name in ("message_id", "notice", "channel", "state", "queued_at", "sent_at")}
+        for row in rows
+    ]
+
+
+# What earlier nights did, as the ledger tells it now.
+
+
+def run_list(house: House) -> list[dict[str, Any]]:
+    """Every run, newest first."""
+    with house.open_ledger() as ledger:
+        return frame_rows(ledger.runs())
+
+
+def run_figures(house: House, run_id: str | None) -> dict[str, Any]:
+    """The reconciling object of a run (the last night if none is named) with its messages' present states.
+
+    Raises:
+        LedgerError: there is no such run.
+    """
+    with house.open_ledger() as ledger:
+        run = ledger.get_run(run_id) if run_id else ledger.last_run(NIGHT)
+        if run is None:
+            raise LedgerError(
+                f"run {run_id or '(last night)'}: not in the ledger; see `carloan-notify report --list`"
+            )
+        states = {state.value: number for state, number in ledger.outbox.counts(run.run_id).items()}
+    return {
+        "run_id": run.run_id,
+        "as_of": run.as_of.isoformat(),
+        **run.counts,
+        "status": run.status,
+        **outcomes(states),
     }

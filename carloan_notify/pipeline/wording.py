@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify import frames
+from carloan_notify.app import House
+from carloan_notify.messages.context import parameters
 from carloan_notify.messages.links import certificate_link, pay_link
-from carloan_notify.messages.money import Money
-from carloan_notify.messages.parameters import parameters
 from carloan_notify.messages.settings import MessagesSettings
-from carloan_notify.notices.event_facts import DETAIL_ARROW
-from carloan_notify.pipeline.build import House
+from carloan_notify.messages.values import Money
+from carloan_notify.notices.events import DETAIL_ARROW
 
 Row = Mapping[Any, Any]
 TAIL = 4

@@ -1,11 +1,15 @@
 """What a night did, as one frozen value that every view (terminal, JSON, metrics) is made from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from carloan_notify.records import Decision, GuardResult, MessageState
+from carloan_notify.reports.tables import print_json, print_rows, terminal
 
 # Where each outbox state stands in the reconciling object of `run --format json`.
 COUNTED_AS: Mapping[MessageState, str] = {
@@ -131,3 +135,118 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "schedule_differences": list(report.schedule_differences),
         "stopped_by": report.stopped_by,
     }
+
+
+# A night as a person reads it: tables on a terminal.
+
+
+def print_night(report: NightReport, stream: IO[str], form: str) -> None:
+    """Print a night's report; JSON is the reconciling object, CSV its figures one a row."""
+    if form == "json":
+        print_json(reconciling_object(report), stream)
+    elif form == "csv":
+        print_rows(_figures(reconciling_object(report)), stream, "csv", columns=("figure", "value"))
+    else:
+        _print_sections(report, stream)
+
+
+def _figures(counts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"figure": name, "value": value} for name, value in counts.items() if isinstance(value, int | str)
+    ]
+
+
+def _print_sections(report: NightReport, stream: IO[str]) -> None:
+    console = terminal(stream)
+    console.print(f"[bold]Night of {report.as_of}[/bold]  run {report.run_id}  {report.status}")
+    tables = [
+        {"table": t.table, "read": t.read, "used": t.used, "rejected": t.rejected} for t in report.tables
+    ]
+    _section(tables, stream, "What was read")
+    _section(_pairs(report.standing, "loans"), stream, "Where the loans stand")
+    _section(_counted(report.by_notice, ("notice", "channel")), stream, "What goes out")
+    _section(_counted(report.reasons, ("decision", "reason")), stream, "What does not, and why")
+    _section(_pairs(report.findings, "finding"), stream, "What was found")
+    _section(
+        [_guard(report, guard.guard, guard.message) for guard in report.guards if guard.tripped],
+        stream,
+        "Guards",
+    )
+    _section([_reconciled(report)], stream, "Reconciled")
+    for line in _closing(report):
+        console.print(line, style="yellow")
+
+
+def _section(rows: Sequence[Mapping[str, Any]], stream: IO[str], title: str) -> None:
+    if rows:
+        stream.write("\n")
+        print_rows(rows, stream, "table", title=title)
+
+
+def _pairs(counts: Mapping[str, int], name: str) -> list[dict[str, Any]]:
+    return [{name: key, "count": number} for key, number in sorted(counts.items())]
+
+
+def _counted(counts: Mapping[tuple[str, str], int], names: tuple[str, str]) -> list[dict[str, Any]]:
+    return [{names[0]: a, names[1]: b, "count": number} for (a, b), number in sorted(counts.items())]
+
+
+def _guard(report: NightReport, name: str, message: str) -> dict[str, Any]:
+    return {
+        "guard": name,
+        "verdict": "accepted" if name in report.accepted_guards else "STOPPED",
+        "why": message,
+    }
+
+
+def _reconciled(report: NightReport) -> dict[str, Any]:
+    decided = {decision.value: report.decisions.get(decision.value, 0) for decision in Decision}
+    return {"notices": report.notices, **decided, **report.outcomes}
+
+
+def _closing(report: NightReport) -> Iterable[str]:
+    if report.rejects_file:
+        yield f"Rejected rows with their cures: {report.rejects_file}"
+    if report.stopped_by:
+        yield f"Sending stopped early: {report.stopped_by}; the rest stays queued for the next `send`"
+    if report.unlisted_codes:
+        yield f"Answers that no code table knows (messages kept as unknown): {', '.join(report.unlisted_codes)}"
+    if report.refused_templates:
+        yield (
+            f"Templates refused or missing (their messages wait): {', '.join(report.refused_templates)}; "
+            "see `providers check` and `templates lint --provider`"
+        )
+    yield from report.template_failures
+    yield from (f"Supplied schedule differs: {line}" for line in report.schedule_differences)
+    yield from report.advice
+
+
+# A night's figures as a Prometheus text file, for node_exporter's textfile collector.
+
+
+def write_metrics(report: NightReport, now: datetime, path: Path) -> None:
+    """Replace the file at `path` in one step. Figures only: no label names a loan or a person."""
+    registry = CollectorRegistry()
+    _gauge(registry, "last_run_timestamp_seconds", "When the last night ended.").set(now.timestamp())
+    _gauge(registry, "last_run_finished", "1 if it finished, 0 if a guard stopped it.").set(
+        report.status == "finished"
+    )
+    notices = _gauge(registry, "notices", "Notices of the last night by decision.", "decision")
+    for decision, number in report.decisions.items():
+        notices.labels(decision).set(number)
+    messages = _gauge(registry, "messages", "Messages of the last night by what became of them.", "outcome")
+    for outcome, number in report.outcomes.items():
+        messages.labels(outcome).set(number)
+    rows = _gauge(registry, "rows", "Rows of the last night's tables.", "table", "kind")
+    for table in report.tables:
+        rows.labels(table.table, "used").set(table.used)
+        rows.labels(table.table, "rejected").set(table.rejected)
+    guards = _gauge(registry, "guard_tripped", "1 if the guard tripped.", "guard")
+    for guard in report.guards:
+        guards.labels(guard.guard).set(guard.tripped)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_to_textfile(str(path), registry)
+
+
+def _gauge(registry: CollectorRegistry, name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"carloan_notify_{name}", text, labels, registry=registry)

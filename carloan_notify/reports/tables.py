@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from carloan_notify.spreadsheets import looks_like_formula
+from carloan_notify.text import looks_like_formula
 
 
 def print_rows(
@@ -92,3 +92,28 @@ def terminal(stream: IO[str]) -> Any:  # noqa: ANN401 - rich's Console, kept out
 def frame_rows(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a pandas frame, kept out of import time
     """A frame's rows as plain mappings, for `print_rows`."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+# Messages as people will read and hear them, in full.
+
+
+def print_messages(rows: Sequence[Mapping[str, Any]], stream: IO[str]) -> None:
+    """One block per message: what it is, from when it may go, then its whole text."""
+    from rich.markup import escape  # noqa: PLC0415 - rich is slow to import
+    from rich.panel import Panel  # noqa: PLC0415 - as above
+
+    console = terminal(stream)
+    for row in rows:
+        title = (
+            f"[bold]{escape(str(row['notice']))}[/bold] · {row['channel']} · {escape(str(row['loan_id']))}"
+        )
+        detail = f"{row['phone']} · from {row['not_before']} · {row['segments']} part(s)"
+        console.print(
+            Panel(
+                escape(str(row["text"])),
+                title=title,
+                subtitle=detail,
+                title_align="left",
+                subtitle_align="right",
+            )
+        )

@@ -4,28 +4,151 @@ Each kind has a quick way for cells in the plainest form and, for all other cell
 `amounts`, `dates`, `words` and `phones`, called once per distinct text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carloan_notify.sources.amounts import parse_amount, parse_count, parse_rate
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.dates import parse_date
-from carloan_notify.sources.phone_cells import phone_cells
-from carloan_notify.sources.problems import Problem
+from carloan_notify.phones import (
+    NUMBER_INVALID,
+    NUMBER_TOO_LONG,
+    NUMBER_TOO_SHORT,
+    UNKNOWN_CHARACTER,
+    UNSUPPORTED_COUNTRY,
+    normalise_phone,
+)
+from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.tables import Column, Kind
-from carloan_notify.sources.words import (
+from carloan_notify.sources.values import (
+    is_scientific,
+    parse_amount,
     parse_choice,
     parse_choices,
+    parse_count,
+    parse_date,
     parse_flag,
     parse_hours,
     parse_language,
+    parse_rate,
     parse_timezone,
 )
+
+# Typed cells of Parquet files and databases → the text a careful export would hold.
+
+_FLOAT_DECIMALS: Final = 9
+_FLOAT_AS_DECIMAL: Final = pa.decimal128(38, _FLOAT_DECIMALS)
+_MOST_FLOAT: Final = 1e28
+
+
+def as_text(cells: pa.Array, timezone: str) -> pa.Array:
+    """Cells as strings, "" for null.
+
+    Floats keep nine decimals, which ends binary noise (0.30000000000000004); moments with a zone are told in
+    `timezone`. pa.ArrowInvalid or ArrowNotImplementedError when a cell has no text (lists, structs).
+    """
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        cells, kind = cells.cast(kind.value_type), kind.value_type
+    if pa.types.is_floating(kind):
+        return _float_text(cells)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        cells = pc.local_timestamp(cells.cast(pa.timestamp("us", timezone), safe=False))
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        cells = cells.cast(pa.large_string())
+    return cells.cast(pa.string()).fill_null("")
+
+
+def values_as_text(values: Sequence[Any], timezone: str) -> pa.Array:
+    """The same for one column of Python values, of one type or (SQLite) of several."""
+    try:
+        return as_text(pa.array(values), timezone)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.array([_one_text(value) for value in values], pa.string())
+
+
+def _float_text(cells: pa.Array) -> pa.Array:
+    plain = pc.and_kleene(pc.is_finite(cells), pc.less(pc.abs(cells), _MOST_FLOAT))
+    decimals = pc.if_else(plain, cells, None).cast(_FLOAT_AS_DECIMAL).cast(pa.string())
+    return pc.if_else(plain, decimals, cells.cast(pa.string())).fill_null("")
+
+
+def _one_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and abs(value) < _MOST_FLOAT:
+        return f"{Decimal(value):.{_FLOAT_DECIMALS}f}"
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+# A column of phone numbers → E.164, quickly where the numbers are plain.
+
+_PROBLEMS: Final = {
+    NUMBER_INVALID: Problem.PHONE_INVALID,
+    NUMBER_TOO_LONG: Problem.PHONE_TOO_LONG,
+    NUMBER_TOO_SHORT: Problem.PHONE_TOO_SHORT,
+    UNKNOWN_CHARACTER: Problem.PHONE_UNKNOWN_CHARACTER,
+    UNSUPPORTED_COUNTRY: Problem.PHONE_UNSUPPORTED_COUNTRY,
+}
+# Where a mobile number without its country code can be taken for nothing else (no national prefix to strip).
+_UNMISTAKABLE_REGIONS: Final = frozenset({"CN", "US"})
+
+
+def phone_cells(
+    cells: pa.Array, region: str, *, fictitious: bool
+) -> tuple[pa.Array, dict[Problem, np.ndarray]]:
+    """E.164 per cell ("" for blank and bad cells) and a mask per problem.
+
+    A foreign number counts only when it is written in full with its +; landlines never do.
+    """
+    quick = _quick(cells, region)
+    others = np.flatnonzero(np.asarray(pc.equal(quick, "").to_numpy(zero_copy_only=False), dtype=bool))
+    if not len(others):
+        return quick, {}
+    coded = cells.take(pa.array(others)).dictionary_encode()
+    places = coded.indices.to_numpy(zero_copy_only=False)
+    parsed = [_one(text, region, fictitious=fictitious) for text in coded.dictionary.to_pylist()]
+    numbers = np.array(["" if isinstance(found, Problem) else found for found in parsed], dtype=object)[
+        places
+    ]
+    wide = np.zeros(len(cells), dtype=bool)
+    wide[others] = True
+    problems = {}
+    for problem in {found for found in parsed if isinstance(found, Problem)}:
+        mask = np.zeros(len(cells), dtype=bool)
+        mask[others] = np.array([found is problem for found in parsed])[places]
+        problems[problem] = mask
+    return pc.replace_with_mask(quick, pa.array(wide), pa.array(numbers, pa.string())), problems
+
+
+def _quick(cells: pa.Array, region: str) -> pa.Array:
+    """E.164 of plainly written home mobiles by the library's own pattern, "" for all other cells."""
+    code = phonenumbers.country_code_for_region(region)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if region not in _UNMISTAKABLE_REGIONS or metadata is None or metadata.mobile is None:
+        return pa.repeat("", len(cells))
+    pattern = metadata.mobile.national_number_pattern
+    bare = pc.replace_substring_regex(cells, rf"^\+{code}", "")
+    plain = pc.match_substring_regex(bare, f"^(?:{pattern})$")
+    return pc.if_else(plain, pc.binary_join_element_wise(f"+{code}", bare, ""), "")
+
+
+def _one(text: str, region: str, *, fictitious: bool) -> str | Problem:
+    if not text:
+        return ""
+    if is_scientific(text):
+        return Problem.PHONE_SCIENTIFIC
+    foreign = text.lstrip("'‘’ ").startswith(("+", "＋"))
+    found = normalise_phone(
+        text, region=region, allow_international=foreign, allow_landline=False, allow_fictitious=fictitious
+    )
+    return found.e164 or _PROBLEMS.get(found.error, Problem.PHONE_NOT_HOME_MOBILE)
+
 
 _CONTROLS: Final = r"[\x{0}-\x{1f}\x{7f}-\x{9f}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 _DATE_DTYPE: Final = "datetime64[s]"

@@ -1,27 +1,178 @@
 """Reading the lender's tables: one by one, or all of a night's."""
 
+import csv
 import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
 
+from carloan_notify import frames
 from carloan_notify.errors import SourceError
-from carloan_notify.sources.assembly import Table, assemble
 from carloan_notify.sources.cells import CellRules
-from carloan_notify.sources.chunks import Reader
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.headers import match_headers
-from carloan_notify.sources.parquet_reader import ParquetReader
-from carloan_notify.sources.rows import TableRules, parse_chunk
-from carloan_notify.sources.settings import SourcesSettings, TableSettings
-from carloan_notify.sources.sql_reader import SqlReader
+from carloan_notify.sources.chunks import CURES, Problem, Reader, SourceFile, shown
+from carloan_notify.sources.database import SqlReader, bound, make_engine
+from carloan_notify.sources.files import ParquetReader, TextReader
+from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
+from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
 from carloan_notify.sources.tables import TABLES, TableName
-from carloan_notify.sources.text_reader import TextReader
+from carloan_notify.text import looks_like_formula
+
+# Rows that claim the same key: the later ones are rejected, and of contradicting loans all.
+
+
+def duplicate_rows(
+    frame: pd.DataFrame, key: Sequence[str], *, refused: pd.Series | None = None
+) -> np.ndarray:
+    """Mask of the rows to reject.
+
+    Without `refused` the first row of a key stays. With it (loans), contradiction is no ground to choose:
+    rows of one key that differ anywhere are all rejected, and so is a row whose key was among `refused`.
+    """
+    if not key or frame.empty:
+        return np.zeros(len(frame), dtype=bool)
+    names = list(key)
+    rejected = frame.duplicated(names).to_numpy(dtype=bool)
+    if refused is None:
+        return rejected
+    if rejected.any():
+        same = frame[frame.duplicated(names, keep=False)].drop_duplicates()
+        contradicting = same.loc[same.duplicated(names), names[0]]
+        rejected = rejected | frame[names[0]].isin(contradicting).to_numpy(dtype=bool)
+    return rejected | frame[names[0]].isin(refused).to_numpy(dtype=bool)
+
+
+def duplicate_rejects(
+    frame: pd.DataFrame, lines: np.ndarray, rejected: np.ndarray, key: Sequence[str], owner: str
+) -> pd.DataFrame:
+    """Reject rows (REJECTS columns without table and file); each names the line of its key's first row."""
+    names = list(key)
+    rows = frame.loc[rejected, [*dict.fromkeys((*names, owner))]].assign(line=lines[rejected])
+    firsts = frame[names].assign(first=lines).drop_duplicates(names)
+    rows = rows.merge(firsts, on=names, how="left")
+    first = rows["first"].astype("str")
+    values = rows[names].astype("str").agg("/".join, axis=1)
+    return pd.DataFrame(
+        {
+            "line": rows["line"].to_numpy(dtype=np.int64),
+            "column": names[-1],
+            "value": [shown(value, personal=False) for value in values],
+            "code": Problem.DUPLICATE_KEY.value,
+            "cure": f"{CURES[Problem.DUPLICATE_KEY]}; it stands first in line " + first,
+            "owner": rows[owner],
+        }
+    )
+
+
+# Parsed chunks → one table: frame, rejects, findings; never the whole table twice in memory.
+
+_FRAMES: Mapping[TableName, Mapping[str, str]] = {
+    "loans": frames.LOANS,
+    "installments": frames.INSTALLMENTS,
+    "payments": frames.PAYMENTS,
+    "changes": frames.CHANGES,
+    "events": frames.EVENTS,
+    "contacts": frames.CONTACTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table as read: rows_read = len(frame) + len(rejects), always.
+
+    `frame` has the columns of `frames`, then the lender's own as text; `rejects` has `rows.REJECTS`,
+    ordered by line; `findings` has `frames.FINDINGS`. `files` says where the rows came from.
+    """
+
+    name: TableName
+    frame: pd.DataFrame
+    rejects: pd.DataFrame
+    rows_read: int
+    files: tuple[SourceFile, ...]
+    findings: pd.DataFrame
+
+    @property
+    def rejected_owners(self) -> frozenset[str]:
+        """Loans (of contacts: customers) of which a row was rejected: what is known of them is incomplete."""
+        return frozenset(self.rejects["owner"]) - {""}
+
+
+def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], origin: SourceFile) -> Table:
+    """Put the chunks together, reject duplicate keys, complete amounts. Empties `chunks` as it goes."""
+    spec = rules.spec
+    rejects = [chunk.rejects for chunk in chunks]
+    lines = np.concatenate([np.array([], dtype=np.int64), *(chunk.lines for chunk in chunks)])
+    names = (*_FRAMES[name], *rules.match.extras)
+    parts = [dict(chunk.columns) for chunk in chunks]
+    chunks.clear()
+    frame = pd.DataFrame(
+        {column: _joined([part.pop(column) for part in parts], _FRAMES[name].get(column)) for column in names}
+    )
+    refused = pd.concat(rejects)["owner"] if name == "loans" and rejects else None
+    duplicate = duplicate_rows(frame, spec.key, refused=refused)
+    if duplicate.any():
+        rejects.append(duplicate_rejects(frame, lines, duplicate, spec.key, spec.owner))
+        frame = frame.loc[~duplicate].reset_index(drop=True)
+    findings = [_ignored(rules.match.ignored, origin.label)]
+    if name == "installments":
+        frame, mismatches = _with_totals(frame, origin.label)
+        findings.append(mismatches)
+    return Table(
+        name,
+        frame,
+        _all_rejects(name, origin.label, rejects),
+        origin.rows,
+        (origin,),
+        frames.stack(findings, frames.FINDINGS),
+    )
+
+
+def _joined(arrays: Sequence[Any], kind: str | None) -> pd.Series:
+    """One column of all chunks; `kind` None is a column of the lender's own, text."""
+    kind = kind or frames.TEXT
+    if kind == frames.TEXT:
+        texts = pa.chunked_array([array.cast(pa.large_string()) for array in arrays], pa.large_string())
+        return pd.Series(texts.to_pandas(), dtype=kind)
+    return pd.Series(np.concatenate(arrays) if arrays else [], dtype=kind)
+
+
+def _all_rejects(name: TableName, label: str, rejects: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if not rejects:
+        return frames.empty(REJECTS)
+    rows = pd.concat(rejects, ignore_index=True).sort_values("line", kind="stable", ignore_index=True)
+    rows["table"] = name
+    rows["file"] = label
+    return rows[list(REJECTS)].astype(dict(REJECTS))
+
+
+def _ignored(headers: Sequence[str], label: str) -> pd.DataFrame:
+    if not headers:
+        return frames.empty(frames.FINDINGS)
+    message = "the column would hide one of ours and is ignored; rename it, or map it in `columns`"
+    return frames.findings("column_ignored", [""] * len(headers), message, place=label, value=list(headers))
+
+
+def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Missing totals are the sum of the parts; a total without parts counts as principal."""
+    parts = frame["principal_minor"] + frame["interest_minor"] + frame["fees_minor"]
+    total = frame["total_minor"]
+    mismatch = (total != 0) & (parts != 0) & (total != parts)
+    frame = frame.assign(
+        total_minor=total.where(total != 0, parts),
+        principal_minor=frame["principal_minor"].where(parts != 0, total),
+    )
+    message = "total_due is not principal + interest + fees; total_due is used; correct the export"
+    rows = frame.loc[mismatch]
+    values = ("installment " + rows["installment_no"].astype("str")).tolist()
+    return frame, frames.findings("total_mismatch", rows["loan_id"], message, place=label, value=values)
+
 
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
@@ -136,3 +287,89 @@ def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> Rea
     if parquet:
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
     return TextReader.open(path, settings, chunk_rows=context.chunk_rows, longest_line=context.max_line_bytes)
+
+
+# The rejects file, for the people who mend the export.
+
+_COLUMNS: Final = ("table", "file", "line", "column", "value", "code", "cure")
+
+
+def write_rejects(rejects: pd.DataFrame, path: Path) -> None:
+    """Write `Sources.rejects` as CSV that a spreadsheet opens rightly (UTF-8 with BOM) and safely.
+
+    A cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection).
+    """
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(_COLUMNS)
+        rows = rejects[list(_COLUMNS)].astype("str").itertuples(index=False, name=None)
+        writer.writerows([_inert(cell) for cell in row] for row in rows)
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if looks_like_formula(cell) else cell
+
+
+# Reading the rows of some loans again and again: one database, one engine, nothing else of the table.
+
+_SQLITE: Final = "sqlite"
+
+
+class LoanRows:
+    """One table behind a query, a few loans at a time. Use `close` at the end."""
+
+    def __init__(self, name: TableName, settings: TableSettings, context: ReadContext) -> None:
+        """Nothing is asked yet. SourceError for a URL that cannot be used."""
+        self._name = name
+        self._settings = settings
+        self._context = context
+        self._query = context.dated(settings.query).strip().rstrip(";")
+        self._restricted: sa.TextClause | None = None
+        with told_of(name):
+            self._engine = make_engine(settings.url)
+
+    def read(self, loan_ids: Sequence[str]) -> Table:
+        """The rows of these loans, and no others: the lender's query becomes a sub-select.
+
+        The column is compared as it stands, so that its index serves: a text that holds an id with spaces
+        around it is not found. SourceError when the query fails or cannot be a sub-select.
+        """
+        with told_of(self._name):
+            if self._restricted is None:
+                self._restricted = self._restriction()
+            with self._run(self._restricted, {"loan_ids": sorted(set(loan_ids))}) as reader:
+                return parse_table(self._name, reader, self._settings, self._context)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+    def _run(self, statement: sa.TextClause, values: dict[str, object]) -> AbstractContextManager[SqlReader]:
+        return SqlReader.on(
+            self._engine,
+            statement,
+            {**bound(sa.text(self._query), self._context.as_of), **values},
+            chunk_rows=self._context.chunk_rows,
+            timezone=self._context.timezone,
+        )
+
+    def _restriction(self) -> sa.TextClause:
+        column = self._engine.dialect.identifier_preparer.quote_identifier(self._loan_header())
+        column = "wanted." + column.replace(":", r"\:")
+        if self._engine.dialect.name == _SQLITE:  # no implicit cast there: 7 = '7' is false
+            column = f"trim(CAST({column} AS TEXT))"
+        statement = sa.text(f"{self._wrapped()} WHERE {column} IN :loan_ids")
+        # Without a type of its own a value takes the column's, be that a number or a UUID.
+        return statement.bindparams(sa.bindparam("loan_ids", expanding=True, type_=sa.types.NullType()))
+
+    def _loan_header(self) -> str:
+        """What the query calls the column that holds loan_id."""
+        with self._run(sa.text(f"{self._wrapped()} WHERE 1 = 0"), {}) as reader:
+            headers = tuple(reader.headers)
+        places = match_headers(headers, TABLES[self._name], self._settings, self._context.basis).columns
+        if "loan_id" not in places:
+            raise SourceError(f"column 'loan_id' is missing from {', '.join(headers)}; map it in `columns`")
+        return headers[places["loan_id"]]
+
+    def _wrapped(self) -> str:
+        return f"SELECT wanted.* FROM (\n{self._query}\n) wanted"  # noqa: S608 - the lender's own query

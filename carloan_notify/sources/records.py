@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from carloan_notify.sources.chunks import BrokenRow, TextChunk
-from carloan_notify.sources.problems import Problem
+from carloan_notify.sources.chunks import BrokenRow, Problem, TextChunk
 
 MOST_LINES_OF_A_RECORD: Final = 20
 _PIECE_LINES: Final = 500

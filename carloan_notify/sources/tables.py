@@ -5,8 +5,110 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
-from carloan_notify.sources import aliases
-from carloan_notify.sources.words import word_key
+from carloan_notify.sources.values import word_key
+
+# Headers and words as Chinese core systems write them, by canonical name. The lender's own go first.
+
+HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "loan_id": ("合同号", "合同编号", "贷款合同号", "借据号", "贷款编号", "贷款号"),
+    "customer_id": ("客户号", "客户编号", "客户ID"),
+    "borrower_name": ("借款人", "借款人姓名", "客户姓名", "姓名"),
+    "name": ("姓名", "联系人", "联系人姓名"),
+    "phone": ("手机号", "手机号码", "手机", "联系电话", "电话"),
+    "product": ("产品", "产品名称", "产品代码"),
+    "principal": ("贷款本金", "贷款金额", "借款金额", "本金"),
+    "annual_rate": ("年利率", "贷款年利率", "利率"),
+    "term_months": ("期数", "总期数", "贷款期限", "期限"),
+    "disbursed_on": ("放款日", "放款日期"),
+    "first_due_on": ("首期还款日", "首次还款日", "首个还款日"),
+    "due_day": ("每月还款日", "还款日"),
+    "repayment_method": ("还款方式",),
+    "status": ("状态", "贷款状态", "合同状态"),
+    "paid_to_date": ("累计已还", "已还金额", "累计还款"),
+    "language": ("语言",),
+    "timezone": ("时区",),
+    "account_tail": ("账号尾号", "还款账号尾号", "卡尾号", "银行卡尾号"),
+    "plate_no": ("车牌号", "车牌号码", "车牌"),
+    "in_dispute": ("争议", "是否争议"),
+    "balloon": ("尾款", "尾款金额"),
+    "next_due_on": ("下期还款日", "下次还款日"),
+    "amount_due": ("应还金额", "本期应还", "下期应还金额"),
+    "overdue_amount": ("逾期金额",),
+    "days_past_due": ("逾期天数",),
+    "next_installment_no": ("下期期次", "下期期数"),
+    "installment_no": ("期次", "期号", "期数"),
+    "due_on": ("还款日", "应还日期", "到期日", "还款日期"),
+    "principal_due": ("应还本金", "本金"),
+    "interest_due": ("应还利息", "利息"),
+    "fees_due": ("应还费用", "费用"),
+    "total_due": ("应还总额", "应还金额", "应还合计"),
+    "paid_amount": ("已还金额", "实还金额"),
+    "payment_id": ("流水号", "还款流水号", "交易流水号"),
+    "paid_on": ("还款日期", "实还日期", "入账日期", "支付日期"),
+    "amount": ("金额", "还款金额", "交易金额"),
+    "change_id": ("变更编号", "变更号"),
+    "type": ("类型", "变更类型", "事件类型"),
+    "effective_on": ("生效日", "生效日期"),
+    "value": ("变更值", "变更内容", "值"),
+    "event_id": ("事件编号", "事件号"),
+    "occurred_at": ("发生时间", "发生日期", "事件时间"),
+    "detail": ("详情", "备注"),
+    "role": ("角色", "关系", "联系人类型"),
+    "channels": ("渠道", "通知渠道"),
+    "preferred_hours": ("联系时段", "方便时段"),
+    "consent": ("同意", "同意类别"),
+    "opt_out": ("退订", "退订类别"),
+    "do_not_contact": ("禁止联系", "勿扰"),
+}
+
+METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    "equal_installment": ("等额本息", "annuity"),
+    "equal_principal": ("等额本金",),
+    "interest_only": ("先息后本", "按期付息到期还本"),
+    "balloon": ("尾款", "气球贷", "弹性尾款"),
+    "flat": ("等本等息",),
+}
+STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "pending": ("待放款", "审批中", "未放款", "申请中"),
+    "active": ("正常", "还款中", "逾期", "在贷", "current", "overdue", "open"),
+    "settled": ("已结清", "结清", "提前结清", "closed", "paid off"),
+    "charged_off": ("核销", "已核销", "呆账", "written off"),
+    "cancelled": ("已取消", "取消", "作废", "撤销", "canceled"),
+}
+CHANGE_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "due_day": ("变更还款日", "due day change"),
+    "deferral": ("延期",),
+    "extension": ("展期",),
+    "rate": ("利率变更", "调息", "rate change"),
+    "prepayment": ("提前还款",),
+    "settlement": ("提前结清", "early settlement"),
+    "pause": ("停催", "暂停催收"),
+}
+EVENT_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "application_received": ("申请受理", "已受理"),
+    "application_approved": ("审批通过", "approved"),
+    "application_rejected": ("审批拒绝", "审批未通过", "rejected"),
+    "contract_signed": ("签约", "已签约", "signed"),
+    "loan_disbursed": ("放款", "已放款", "disbursed"),
+    "payment_received": ("还款到账", "已还款"),
+    "due_day_changed": ("还款日变更",),
+    "loan_settled": ("结清", "已结清", "settled"),
+}
+ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "borrower": ("借款人", "本人", "主借人"),
+    "co_borrower": ("共同借款人", "共借人"),
+    "guarantor": ("担保人", "保证人"),
+}
+CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sms": ("短信", "text"),
+    "voice": ("语音", "电话", "call"),
+}
+MESSAGE_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "service": ("服务", "通知"),
+    "collection": ("催收",),
+    "marketing": ("营销", "推广"),
+}
+
 
 TableName = Literal["loans", "installments", "payments", "changes", "events", "contacts"]
 Basis = Literal["supplied", "computed", "snapshot"]
@@ -150,8 +252,8 @@ _LOANS: Final = (
     _date("disbursed_on"),
     _date("first_due_on", Need.RUNNING_CELL, _COMPUTED),
     Column("due_day", "due_day", Kind.COUNT, least=1, most=31),
-    _choice("repayment_method", aliases.METHODS, Need.RUNNING_CELL, _COMPUTED),
-    _choice("status", aliases.STATUSES),
+    _choice("repayment_method", METHODS, Need.RUNNING_CELL, _COMPUTED),
+    _choice("status", STATUSES),
     _amount("paid_to_date", "paid_to_date_minor"),
     _LANGUAGE,
     _TIMEZONE,
@@ -184,14 +286,14 @@ _PAYMENTS: Final = (
 _CHANGES: Final = (
     _identifier("change_id"),
     _identifier("loan_id"),
-    _choice("type", aliases.CHANGE_TYPES),
+    _choice("type", CHANGE_TYPES),
     _date("effective_on", Need.CELL),
     _text("value"),
 )
 _EVENTS: Final = (
     _identifier("event_id"),
     _identifier("loan_id"),
-    _choice("type", aliases.EVENT_TYPES),
+    _choice("type", EVENT_TYPES),
     _date("occurred_at", Need.CELL, frame_name="occurred_on"),
     _amount("amount", "amount_minor", least=None),
     _text("detail"),
@@ -199,15 +301,15 @@ _EVENTS: Final = (
 _CONTACTS: Final = (
     _identifier("customer_id"),
     _identifier("loan_id", Need.OPTIONAL),
-    _choice("role", aliases.ROLES),
+    _choice("role", ROLES),
     _text("name", personal=True),
     _PHONE,
     _LANGUAGE,
     _TIMEZONE,
-    _choices("channels", aliases.CHANNELS),
+    _choices("channels", CHANNELS),
     Column("preferred_hours", "preferred_hours", Kind.HOURS),
-    _choices("consent", aliases.MESSAGE_CLASSES),
-    _choices("opt_out", aliases.MESSAGE_CLASSES),
+    _choices("consent", MESSAGE_CLASSES),
+    _choices("opt_out", MESSAGE_CLASSES),
     _flag("do_not_contact"),
     _flag("in_dispute"),
 )
@@ -226,4 +328,4 @@ TABLES: Final[Mapping[TableName, TableSpec]] = {
 
 def headers_of(column: Column) -> tuple[str, ...]:
     """The headers by which a column is known without a mapping, in `word_key` form, best first."""
-    return tuple(word_key(header) for header in (column.name, *aliases.HEADERS.get(column.name, ())))
+    return tuple(word_key(header) for header in (column.name, *HEADERS.get(column.name, ())))

@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carloan_notify.delivery.simulator.presets import simulator_settings
+from carloan_notify.app import build_house, one_night
 from carloan_notify.delivery.simulator.server import Simulator
-from carloan_notify.delivery.simulator.settings import Faults
-from carloan_notify.pipeline.build import build_house
-from carloan_notify.pipeline.lock import one_night
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.records import Channel
 from tests.e2e.after import AS_OF, AT
 from tests.e2e.conftest import NIGHT, Desk, Lender

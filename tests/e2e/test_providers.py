@@ -9,7 +9,7 @@ import yaml
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from carloan_notify.delivery.fault_server import closed_port
+from carloan_notify.delivery.testing import closed_port
 from tests.e2e.after import audited
 from tests.e2e.conftest import Desk
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from carloan_notify.app import build_house
 from carloan_notify.delivery.provider import ReturnPage
-from carloan_notify.pipeline.build import build_house
-from carloan_notify.pipeline.keeping import keeper
+from carloan_notify.pipeline.inbox import keeper
 from carloan_notify.records import Receipt, Reply
 from tests.e2e.conftest import MORNING, Desk
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carloan_notify.config.sample import sample_values
-from carloan_notify.delivery.simulator.presets import simulator_settings
+from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import simulator_settings
 from carloan_notify.records import Channel
 from tests.e2e.conftest import Desk, Lender
 

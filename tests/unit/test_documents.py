@@ -9,8 +9,8 @@ import yaml
 from click.testing import CliRunner
 
 from carloan_notify.cli.main import COMMANDS, cli
+from carloan_notify.config.example import example_text, sample_values
 from carloan_notify.config.model import AppSettings
-from carloan_notify.config.sample import example_text, sample_values
 from carloan_notify.notices.guards import GUARDS
 
 ROOT = Path(__file__).parents[2]

@@ -9,13 +9,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
-from carloan_notify.delivery.apart import of_whole_request
-from carloan_notify.delivery.codes import Table
+from carloan_notify.delivery.codes import Table, of_whole_request
 from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
+from carloan_notify.delivery.http import WireAnswer, safe_root, web_date
 from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
-from carloan_notify.delivery.safe_xml import safe_root
-from carloan_notify.delivery.web_dates import web_date
-from carloan_notify.delivery.wire import WireAnswer
 from carloan_notify.records import OutboundMessage, Outcome, SendResult
 
 REFUSED_BY_HTTP: Final[Mapping[int, Outcome]] = {

@@ -7,21 +7,27 @@ from functools import cache
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from carloan_notify.delivery.gateway.later_settings import PushSettings
-from carloan_notify.delivery.gateway.parts_settings import RequestSettings, ShapeSettings
-from carloan_notify.delivery.gateway.settings import GatewaySettings
-from carloan_notify.delivery.gateway.signing import (
+from carloan_notify.delivery.gateway.request import (
     BODY_NAMES,
     FIELD,
     HEADER,
+    INQUIRY_NAMES,
+    MESSAGE_NAMES,
+    PULL_NAMES,
+    REQUEST_NAMES,
     SORTED_FIELDS,
     TIMESTAMP,
     Stage,
+    names_in,
     stages,
 )
-from carloan_notify.delivery.gateway.template import names_in
-from carloan_notify.delivery.gateway.values import INQUIRY_NAMES, MESSAGE_NAMES, PULL_NAMES, REQUEST_NAMES
-from carloan_notify.delivery.provider_settings import LOOPBACK
+from carloan_notify.delivery.gateway.settings import (
+    GatewaySettings,
+    PushSettings,
+    RequestSettings,
+    ShapeSettings,
+)
+from carloan_notify.delivery.provider import LOOPBACK
 from carloan_notify.records import Outcome
 
 

@@ -1,25 +1,236 @@
 """Writes the described request: fields filled, body encoded, signatures computed."""
 
+import base64
+import hashlib
+import hmac
 import json
-from collections.abc import Callable, Mapping
+import re
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+import phonenumbers
 
 from carloan_notify.delivery.gateway.settings import RequestSettings, SignatureSettings
-from carloan_notify.delivery.gateway.signing import (
-    SORTED_FIELDS,
-    Stage,
-    as_text,
-    body_values,
-    signature,
-    sorted_fields,
-    stages,
+from carloan_notify.delivery.http import WireRequest
+from carloan_notify.delivery.provider import Inquiry
+from carloan_notify.records import OutboundMessage
+
+# The values behind `{name}`: those of a message, of an inquiry and of a request.
+
+ValueOf = Callable[[str], Any]
+
+MESSAGE_NAMES: Final[Mapping[str, Callable[[OutboundMessage], Any]]] = {
+    "reference": lambda m: m.message_id,
+    "phone": lambda m: m.phone,
+    "phone_digits": lambda m: m.phone.removeprefix("+"),
+    "phone_national": lambda m: national(m.phone),
+    "text": lambda m: m.text,
+    "channel": lambda m: str(m.channel),
+    "notice": lambda m: m.notice,
+    "language": lambda m: m.language,
+    "params": lambda m: dict(m.params),
+}
+INQUIRY_NAMES: Final = (
+    "reference",
+    "provider_ref",
+    "sent_time",
+    "channel",
+    "phone",
+    "phone_digits",
+    "phone_national",
 )
-from carloan_notify.delivery.gateway.template import PLACEHOLDER, compiled, names_in
-from carloan_notify.delivery.gateway.values import ValueOf
-from carloan_notify.delivery.wire import WireRequest
+PULL_NAMES: Final = ("cursor", "since")
+REQUEST_NAMES: Final = ("timestamp", "timestamp_ms", "time", "nonce")
+
+
+def national(phone: str) -> str:
+    """An E.164 number without its country code, +8613… → 13…; what is no number stays, to be refused."""
+    try:
+        return str(phonenumbers.national_significant_number(phonenumbers.parse(phone)))
+    except phonenumbers.NumberParseException:
+        return phone.removeprefix("+")
+
+
+def of_message(message: OutboundMessage, rest: ValueOf) -> ValueOf:
+    """Values of one message, then of its request. A parameter that the message lacks is empty."""
+
+    def value_of(name: str) -> Any:  # noqa: ANN401 - a value is any JSON value
+        read = MESSAGE_NAMES.get(name)
+        if read is not None:
+            return read(message)
+        if name.startswith("params."):
+            return message.params.get(name.removeprefix("params."), "")
+        return rest(name)
+
+    return value_of
+
+
+def of_request(settings: RequestSettings, constants: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Values that all messages of one request share."""
+    return {
+        **constants,
+        "timestamp": str(int(now.timestamp())),
+        "timestamp_ms": str(int(now.timestamp() * 1000)),
+        "time": written(now, settings),
+        "nonce": secrets.token_hex(16),
+    }
+
+
+def of_inquiry(inquiry: Inquiry, settings: RequestSettings) -> dict[str, Any]:
+    """Values of one inquiry."""
+    return {
+        "reference": inquiry.message_id,
+        "provider_ref": inquiry.provider_ref,
+        "sent_time": written(inquiry.sent_at, settings),
+        "channel": str(inquiry.channel),
+        "phone": inquiry.phone,
+        "phone_digits": inquiry.phone.removeprefix("+"),
+        "phone_national": national(inquiry.phone),
+    }
+
+
+def written(moment: datetime, settings: RequestSettings) -> str:
+    """An instant in the gateway's format and time zone."""
+    return moment.astimezone(ZoneInfo(settings.time_zone)).strftime(settings.time_format)
+
+
+def batch_reference(batch: Sequence[OutboundMessage]) -> str:
+    """An id of a batch that is the same whenever the same messages go together: 32 hexadecimal digits."""
+    return hashlib.sha256("\n".join(m.message_id for m in batch).encode()).hexdigest()[:32]
+
+
+# `{name}` in described requests: found once, filled with data as often as needed.
+
+PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_]+)?)\}")
+
+Fill = Callable[[Callable[[str], Any]], Any]
+"""Maps a look-up from name to value onto the filled node."""
+
+
+def names_in(node: Any) -> Iterator[str]:  # noqa: ANN401 - a node is any YAML value
+    """Every placeholder of a text, list or mapping, keys included."""
+    if isinstance(node, str):
+        yield from PLACEHOLDER.findall(node)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from names_in(key)
+            yield from names_in(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from names_in(value)
+
+
+def compiled(node: Any) -> Fill:  # noqa: ANN401 - a node is any YAML value
+    """The node as a function of its values.
+
+    A text that is nothing but one placeholder becomes the value itself (a list stays a list); inside longer
+    text a value is written as text. Whatever the value holds, it is never read as a template again.
+    """
+    if isinstance(node, str):
+        return _compiled_text(node)
+    if isinstance(node, Mapping):
+        fills = {key: compiled(value) for key, value in node.items()}
+        return lambda value_of: {key: fill(value_of) for key, fill in fills.items()}
+    if isinstance(node, list):
+        elements = [compiled(value) for value in node]
+        return lambda value_of: [fill(value_of) for fill in elements]
+    return lambda _: node
+
+
+def _compiled_text(text: str) -> Fill:
+    parts = PLACEHOLDER.split(text)
+    if len(parts) == 1:
+        return lambda _: text
+    if len(parts) == 3 and not parts[0] and not parts[2]:  # noqa: PLR2004 - before, name, after
+        name = parts[1]
+        return lambda value_of: value_of(name)
+    return lambda value_of: "".join(str(value_of(part)) if i % 2 else part for i, part in enumerate(parts))
+
+
+# Signatures as data: which values, which digest, how it is written.
+
+BODY_NAMES: Final = ("body", "body_md5", "body_sha256")
+SORTED_FIELDS: Final = "sorted_fields"
+FIELD: Final = "field."
+HEADER: Final = "header."
+TIMESTAMP: Final = "timestamp"
+"""What the signature of a push may use besides: its fields, its headers (`-` written `_`), its time."""
+
+
+class Stage(IntEnum):
+    """When a signature can be computed: from values alone, from the other fields, from the finished body."""
+
+    VALUES = 0
+    FIELDS = 1
+    BODY = 2
+
+
+def stages(signatures: Mapping[str, SignatureSettings]) -> dict[str, Stage]:
+    """The stage of each signature; one that mentions another comes no earlier than that one."""
+    found: dict[str, Stage] = {}
+    for name, signature in signatures.items():
+        used = {*names_in(signature.text), *names_in(signature.key)}
+        own = Stage.BODY if used & {*BODY_NAMES} else Stage.FIELDS if SORTED_FIELDS in used else Stage.VALUES
+        found[name] = max([own, *(found[other] for other in used if other in found)])
+    return found
+
+
+def signature(settings: SignatureSettings, text: str, key: str) -> str:
+    """The signature of a text (taken as UTF-8), e.g. md5 in hexadecimal."""
+    return _ENCODINGS[settings.encoding](_digest(settings.algorithm, text.encode(), key.encode()))
+
+
+def _digest(algorithm: str, text: bytes, key: bytes) -> bytes:
+    if algorithm == "none":
+        return text
+    if algorithm.startswith("hmac_"):
+        return hmac.new(key, text, algorithm.removeprefix("hmac_")).digest()
+    return hashlib.new(algorithm, text).digest()
+
+
+_ENCODINGS: Final[Mapping[str, Callable[[bytes], str]]] = {
+    "hex": bytes.hex,
+    "hex_upper": lambda digest: digest.hex().upper(),
+    "base64": lambda digest: base64.b64encode(digest).decode(),
+}
+
+
+def sorted_fields(fields: Mapping[str, Any]) -> str:
+    """`k=v` joined by `&` in name order; what is not text is written as JSON."""
+    return "&".join(f"{name}={as_text(fields[name])}" for name in sorted(fields))
+
+
+def as_text(value: Any) -> str:  # noqa: ANN401 - a value is any JSON value
+    """Text as it stands, anything else as compact JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def body_values(body: bytes, charset: str) -> dict[str, str]:
+    """The values that a signature over the finished body may use."""
+    return {
+        "body": body.decode(charset),
+        "body_md5": hashlib.md5(body).hexdigest(),  # noqa: S324 - the gateway's recipe, not our choice
+        "body_sha256": hashlib.sha256(body).hexdigest(),
+    }
+
+
+def chain(*layers: Mapping[str, Any]) -> ValueOf:
+    """A look-up through layers; the first that knows a name answers."""
+
+    def value_of(name: str) -> Any:  # noqa: ANN401 - a value is any JSON value
+        for layer in layers:
+            if name in layer:
+                return layer[name]
+        raise KeyError(name)
+
+    return value_of
 
 
 @dataclass(frozen=True, slots=True)

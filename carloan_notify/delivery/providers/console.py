@@ -18,7 +18,7 @@ from carloan_notify.delivery.provider import (
     Standing,
     Verdict,
 )
-from carloan_notify.delivery.settings import ConsoleProviderSettings
+from carloan_notify.delivery.registry import ConsoleProviderSettings
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
 

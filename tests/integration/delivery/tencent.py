@@ -12,8 +12,7 @@ from typing import Any
 from pytest_httpserver import HTTPServer
 
 from carloan_notify.delivery.provider import Inquiry
-from carloan_notify.delivery.providers.tencent.sms import TencentSms
-from carloan_notify.delivery.providers.tencent.voice import TencentVoice
+from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
 from carloan_notify.records import Channel
 from tests.unit.delivery.providers.tencent import NOW, sms_settings, voice_settings
 

@@ -7,8 +7,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from carloan_notify.delivery.provider import Inquiry, Standing, Verdict
-from carloan_notify.delivery.providers.aliyun.sms import AliyunSms
-from carloan_notify.delivery.providers.aliyun.voice import AliyunVoice
+from carloan_notify.delivery.providers.aliyun.aliyun import AliyunSms, AliyunVoice
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.delivery.ends import Serve, half, hang, reset, served, unused
 from tests.unit.delivery.providers.aliyun_world import (

@@ -5,9 +5,9 @@ import json
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import Provider
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import MessageState
 from tests.unit.delivery.gateways import batched
 from tests.unit.delivery.test_dispatcher import delivery, drain

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.delivery.contract import check_faults, check_provider
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
@@ -22,19 +23,11 @@ from carloan_notify.delivery.provider import (
     Standing,
 )
 from carloan_notify.delivery.providers.console import ConsoleProvider
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.delivery.registry import build_provider
-from carloan_notify.delivery.settings import ConsoleProviderSettings, HttpProviderSettings
-from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
-from carloan_notify.pipeline.clock import system_clock
-from carloan_notify.records import (
-    Channel,
-    OutboundMessage,
-    PushAnswer,
-    PushRequest,
-    Receipt,
-    SendResult,
-)
+from carloan_notify.delivery.registry import ConsoleProviderSettings, HttpProviderSettings, build_provider
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
+from carloan_notify.delivery.testing import check_faults, check_provider
+from carloan_notify.records import Channel, OutboundMessage, PushAnswer, PushRequest, Receipt, SendResult
 from tests.unit.delivery.gateways import batched, described
 from tests.unit.delivery.world import accept, message
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from carloan_notify.app import system_clock
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.model import AppSettings
-from carloan_notify.config.sample import sample_values
-from carloan_notify.delivery.contract import check_provider
-from carloan_notify.delivery.registry import ENTRY_POINTS, build_provider
-from carloan_notify.delivery.settings import EntryPointSettings
+from carloan_notify.delivery.registry import ENTRY_POINTS, EntryPointSettings, build_provider
+from carloan_notify.delivery.testing import check_provider
 from carloan_notify.errors import ConfigError
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, Outcome
 from tests.unit.delivery.world import START, message
 

@@ -14,11 +14,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import Inquiry, Standing
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.delivery.settings import HttpProviderSettings
-from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.delivery.registry import HttpProviderSettings
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.delivery.ends import reset, served
 from tests.unit.delivery.world import message

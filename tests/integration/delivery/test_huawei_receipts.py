@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from carloan_notify.delivery.provider import Received
-from carloan_notify.delivery.providers.huawei.sms import HuaweiSms
+from carloan_notify.delivery.providers.huawei.huawei import HuaweiSms
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.records import PushRequest, Receipt

@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 from pytest_httpserver import HTTPServer
 
-from carloan_notify.delivery.contract import check_provider
-from carloan_notify.delivery.providers.kannel.settings import KannelSettings
-from carloan_notify.delivery.providers.kannel.sms import KannelSms
+from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
+from carloan_notify.delivery.testing import check_provider
 from tests.unit.delivery.providers.vendors import message
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)

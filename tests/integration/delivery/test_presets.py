@@ -13,9 +13,9 @@ import yaml
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import ReceiptMode, Received, Refused
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.delivery.settings import HttpProviderSettings
+from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.records import Outcome, PushAnswer, PushRequest
 from tests.unit.delivery.world import message
 

@@ -14,10 +14,10 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.delivery.settings import HttpProviderSettings
-from carloan_notify.delivery.wire import new_session
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.gateway.provider import HttpProvider
+from carloan_notify.delivery.http import new_session
+from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
 PHONE = "+12025550123"

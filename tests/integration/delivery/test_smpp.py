@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from carloan_notify.delivery.contract import check_provider
 from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, ReceiptMode, Refused, Standing, Verdict
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
+from carloan_notify.delivery.testing import check_provider
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 from tests.integration.delivery.smsc import HANG_UP, OK, SILENT, Smsc, Submitted, unit_of
 from tests.unit.delivery.providers.vendors import listed

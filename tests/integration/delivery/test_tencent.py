@@ -11,10 +11,9 @@ from pytest_httpserver import HTTPServer
 from requests.adapters import HTTPAdapter
 from werkzeug import Request, Response
 
+from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.provider import Verdict
-from carloan_notify.delivery.providers.tencent.sms import TencentSms
-from carloan_notify.delivery.providers.tencent.voice import TencentVoice
-from carloan_notify.delivery.wire import WireAnswer, WireFault
+from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
 from carloan_notify.records import Channel, Outcome
 from tests.integration.delivery.tencent import INQUIRY, at, call_at, hang, listening, reset
 from tests.unit.delivery.providers.tencent import (

@@ -14,11 +14,10 @@ from pydantic import TypeAdapter
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from carloan_notify.delivery.contract import check_faults, check_provider
+from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import Provider
-from carloan_notify.delivery.registry import PROVIDERS, build_provider
-from carloan_notify.delivery.settings import AnyProviderSettings
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.delivery.registry import PROVIDERS, AnyProviderSettings, build_provider
+from carloan_notify.delivery.testing import check_faults, check_provider
 from carloan_notify.records import Channel, OutboundMessage
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -9,8 +9,16 @@ import pytest
 import requests
 from requests.auth import AuthBase
 
-from carloan_notify.delivery.marking import MOST_POOLS, begin, has_left
-from carloan_notify.delivery.wire import Wire, WireAnswer, WireFault, WireRequest, new_session
+from carloan_notify.delivery.http import (
+    MOST_POOLS,
+    Wire,
+    WireAnswer,
+    WireFault,
+    WireRequest,
+    begin,
+    has_left,
+    new_session,
+)
 from carloan_notify.records import Outcome
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kept: yes\r\nSet-Cookie: c=1\r\n\r\n{}"

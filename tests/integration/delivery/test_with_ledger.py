@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from carloan_notify.delivery.dispatcher import Dispatcher
-from carloan_notify.delivery.registry import build_channels
-from carloan_notify.delivery.settings import DeliverySettings
-from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.registry import DeliverySettings, build_channels
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy
-from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
 
 MESSAGES = 300

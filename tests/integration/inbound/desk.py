@@ -10,9 +10,10 @@ from typing import Any
 
 import requests
 
-from carloan_notify.cli.listen import make_server
+from carloan_notify.app import House
+from carloan_notify.cli.returns import make_server
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.model import AppSettings
-from carloan_notify.config.sample import sample_values
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
@@ -24,7 +25,6 @@ from carloan_notify.delivery.provider import (
     ReturnPage,
 )
 from carloan_notify.inbound.listen import Listener
-from carloan_notify.pipeline.build import House
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 from tests.integration.ledger.drafts import NOW, answer, draft, name_of, put_on_wire
 

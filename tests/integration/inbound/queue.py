@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from carloan_notify.app import House
 from carloan_notify.delivery.provider import Capabilities, ReceiptMode, ReturnPage
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.keeping import Keep, keeper
-from carloan_notify.pipeline.pulling import Pulling, spool_of
+from carloan_notify.pipeline.inbox import Keep, keeper
+from carloan_notify.pipeline.returns import Pulling, spool_of
 from carloan_notify.records import Receipt, Reply
 from tests.integration.inbound.desk import Scripted
 from tests.integration.ledger.drafts import NOW, PHONE, name_of

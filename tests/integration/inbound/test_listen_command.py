@@ -14,7 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from carloan_notify.cli.main import cli
-from carloan_notify.config.sample import sample_values
+from carloan_notify.config.example import sample_values
 from carloan_notify.errors import ConfigError
 from tests.integration.inbound.desk import GATE, SECRET, house_at, make_ledger, states
 

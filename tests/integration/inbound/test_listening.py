@@ -13,13 +13,13 @@ import structlog
 import yaml
 from structlog.testing import capture_logs
 
-from carloan_notify.config.sample import sample_values
+from carloan_notify.app import House
+from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.keeping import keeper
-from carloan_notify.pipeline.listening import Door, OpenLedger, Receiving, application, doors
+from carloan_notify.pipeline.inbox import keeper
+from carloan_notify.pipeline.listen import Door, OpenLedger, Receiving, application, doors
 from carloan_notify.records import PushAnswer, PushRequest
 from tests.integration.inbound.desk import (
     GATE,
@@ -197,7 +197,7 @@ def test_many_pushes_at_once_settle_each_message_once(
 
 
 def test_it_takes_pushes_while_a_sender_holds_the_night_s_lock(house: House, ids: list[str]) -> None:
-    from carloan_notify.pipeline.lock import one_night  # noqa: PLC0415 - only here
+    from carloan_notify.app import one_night  # noqa: PLC0415 - only here
 
     with one_night(house, "night"), served(listener(house)) as server:
         assert server.push(f"/gate/{SECRET}", json=reports(*ids)).status_code == 200

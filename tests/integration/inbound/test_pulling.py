@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.app import House
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import LedgerUnavailableError
-from carloan_notify.ledger.inbox import ReplyFilter
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.keeping import Keep, Kept, believed_times, keeper
-from carloan_notify.pipeline.pages import page_of, text_of
-from carloan_notify.pipeline.pulling import Pulling, log_problem, spool_of
+from carloan_notify.ledger.replies import ReplyFilter
+from carloan_notify.pipeline.inbox import Keep, Kept, believed_times, keeper, page_of, text_of
+from carloan_notify.pipeline.returns import Pulling, log_problem, spool_of
 from tests.integration.inbound.desk import house_at, make_ledger, states
 from tests.integration.inbound.queue import SECRET, OnceOnly, left, pulled, receipt, reply
 from tests.integration.ledger.drafts import NOW, PHONE, draft, name_of, state

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, Standing
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.tables import MESSAGES
-from carloan_notify.pipeline.coming_back import pull_returns, reconcile
+from carloan_notify.pipeline.returns import pull_returns, reconcile
 from carloan_notify.records import Outcome
 from tests.integration.inbound.desk import GATE, house_at, make_ledger
 from tests.integration.inbound.queue import OnceOnly, pulled

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from carloan_notify.app import system_clock
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, OutboundMessage, Outcome
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
 

@@ -12,20 +12,17 @@ import pytest
 import yaml
 from waitress.server import create_server
 
-from carloan_notify.config.sample import sample_values
-from carloan_notify.delivery.dispatcher import Dispatcher
+from carloan_notify.app import build_house, system_clock
+from carloan_notify.config.example import sample_values
+from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
 from carloan_notify.delivery.provider import Verdict
-from carloan_notify.delivery.providers.kannel.settings import KannelSettings
-from carloan_notify.delivery.providers.kannel.sms import KannelSms
+from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
-from carloan_notify.delivery.surroundings import Surroundings
 from carloan_notify.inbound.listen import Listener
-from carloan_notify.ledger.inbox import ReplyFilter
-from carloan_notify.pipeline.build import build_house
-from carloan_notify.pipeline.clock import system_clock
-from carloan_notify.pipeline.keeping import keeper
-from carloan_notify.pipeline.listening import OpenLedger, Receiving, doors
+from carloan_notify.ledger.replies import ReplyFilter
+from carloan_notify.pipeline.inbox import keeper
+from carloan_notify.pipeline.listen import OpenLedger, Receiving, doors
 from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
 

@@ -8,21 +8,13 @@ from pathlib import Path
 import pytest
 from waitress.server import create_server
 
+from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import Received, ReturnPage
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.inbound.listen import Listener
 from carloan_notify.inbound.settings import ListenSettings
-from carloan_notify.pipeline.clock import system_clock
-from carloan_notify.records import (
-    Channel,
-    OutboundMessage,
-    Outcome,
-    PushAnswer,
-    PushRequest,
-    Receipt,
-    Reply,
-)
+from carloan_notify.records import Channel, OutboundMessage, Outcome, PushAnswer, PushRequest, Receipt, Reply
 from tests.integration.delivery.smsc import Smsc, Submitted
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
 from tests.integration.kannel.test_kannel import SECRET, provider

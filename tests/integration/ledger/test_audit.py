@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit_export, signing
-from carloan_notify.ledger.canonical import AuditRow, hash_of
+from carloan_notify.ledger import digest, verify
+from carloan_notify.ledger.audit import AuditRow, hash_of
 from carloan_notify.ledger.chain_walk import BreachKind
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.records import AuditEvent
@@ -237,8 +237,8 @@ def test_a_foreign_key_is_wrong_and_a_retired_one_is_trusted(sqlite_ledger: Ledg
     sqlite_ledger.upkeep.rotate_signing_key("kim", NOW)
     fill(sqlite_ledger, nights=1)
     assert sqlite_ledger.verify_audit().ok
-    signing.create(tmp_path / "other.key")
-    verified = sqlite_ledger.verify_audit(signing.public_file(tmp_path / "other.key"))
+    digest.create(tmp_path / "other.key")
+    verified = sqlite_ledger.verify_audit(digest.public_file(tmp_path / "other.key"))
     assert {breach.kind for breach in verified.breaches} == {BreachKind.WRONG_KEY}
     assert len(verified.breaches) == 4
 
@@ -275,11 +275,11 @@ def test_an_export_proves_itself(ledger: Ledger, tmp_path: Path) -> None:
     fill(ledger)
     written = ledger.export_audit(tmp_path / "audit.jsonl")
     assert (written.rows, written.digests) == (24, 2)
-    verified = audit_export.verify(tmp_path / "audit.jsonl")
+    verified = verify.verify_file(tmp_path / "audit.jsonl")
     assert verified.ok
     assert verified.rows == 24
-    trusted = signing.public_file(ledger.places.signing_key_file)
-    assert audit_export.verify(tmp_path / "audit.jsonl", trusted).ok
+    trusted = digest.public_file(ledger.places.signing_key_file)
+    assert verify.verify_file(tmp_path / "audit.jsonl", trusted).ok
     with pytest.raises(LedgerError, match="name a new file"):
         ledger.export_audit(tmp_path / "audit.jsonl")
 
@@ -296,7 +296,7 @@ def test_a_changed_export_is_found(sqlite_ledger: Ledger, tmp_path: Path, what: 
     path = tmp_path / "audit.jsonl"
     sqlite_ledger.export_audit(path)
     path.write_text("\n".join(edited(path.read_text().splitlines(), what)) + "\n")
-    assert [(b.kind.value, b.place) for b in audit_export.verify(path).breaches] == [(what, "audit row 7")]
+    assert [(b.kind.value, b.place) for b in verify.verify_file(path).breaches] == [(what, "audit row 7")]
 
 
 def test_a_cut_or_foreign_export_is_refused(sqlite_ledger: Ledger, tmp_path: Path) -> None:
@@ -305,13 +305,13 @@ def test_a_cut_or_foreign_export_is_refused(sqlite_ledger: Ledger, tmp_path: Pat
     sqlite_ledger.export_audit(path)
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     with pytest.raises(LedgerError, match="cut off"):
-        audit_export.verify(path)
+        verify.verify_file(path)
     path.write_text('{"a": 1}')
     with pytest.raises(LedgerError, match="not an audit export"):
-        audit_export.verify(path)
+        verify.verify_file(path)
     path.write_text("{")
     with pytest.raises(LedgerError, match="cannot be read"):
-        audit_export.verify(path)
+        verify.verify_file(path)
 
 
 @on_sqlite

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.storable import LONGEST
 from carloan_notify.records import Outcome, SendResult
+from carloan_notify.text import LONGEST
 from tests.integration.ledger.drafts import NOW, draft, name_of, put_on_wire, receipt, state
 
 HALF = "\ud83d"

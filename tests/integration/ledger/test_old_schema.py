@@ -9,14 +9,15 @@ import yaml
 from click.testing import CliRunner
 
 from carloan_notify.cli.main import cli
-from carloan_notify.config.sample import sample_values
+from carloan_notify.config.example import sample_values
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import backup_file, keys, schema, upkeep
-from carloan_notify.ledger.cipher import Cipher
+from carloan_notify.ledger import backup as backup_file
+from carloan_notify.ledger import keys, schema, upkeep
+from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.places import create_keys
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import Store, locate
+from carloan_notify.ledger.upkeep import create_keys
 from carloan_notify.ledger.views import MessageFilter
 from tests.integration.ledger.drafts import NOW, TEXT, draft, name_of, on_sqlite, state
 

@@ -11,9 +11,8 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import upkeep
-from carloan_notify.ledger.inbox import COLUMNS, ReplyFilter
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.replies import Hold, Judged, Taken, take
+from carloan_notify.ledger.replies import COLUMNS, Hold, Judged, ReplyFilter, Taken, take
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.tables import REPLIES
 from carloan_notify.records import MessageClass, Outcome, Reply

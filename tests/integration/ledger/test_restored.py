@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import upkeep
+from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.restored import Gap
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import locate
 from carloan_notify.ledger.unknowns import Verdict

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import backup_file, upkeep
+from carloan_notify.ledger import backup as backup_file
+from carloan_notify.ledger import upkeep
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.schema import HEAD
 from carloan_notify.ledger.settings import LedgerSettings
@@ -148,7 +149,7 @@ def test_backups_are_kept_in_number_and_never_overwritten(sqlite_ledger: Ledger,
 def test_a_large_backup_spans_several_chunks(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     keyring = sqlite_ledger.cipher.keyring
     lines = [secrets.token_hex(1_000) for _ in range(2_500)]
-    backup_file.write(tmp_path / "big", keyring, {}, lines)
+    backup_file.write_file(tmp_path / "big", keyring, {}, lines)
     assert list(backup_file.read(tmp_path / "big", keyring)) == lines
     whole = (tmp_path / "big").read_bytes()
     assert len(whole) > 2 << 20
@@ -195,7 +196,7 @@ def test_a_backup_that_does_not_fit_is_refused(
     sqlite_ledger: Ledger, tmp_path: Path, about: dict[str, str], lines: list[str], says: str
 ) -> None:
     path = tmp_path / "made.backup"
-    backup_file.write(path, sqlite_ledger.cipher.keyring, about, lines)
+    backup_file.write_file(path, sqlite_ledger.cipher.keyring, about, lines)
     with pytest.raises(LedgerError, match=says):
         upkeep.restore(LedgerSettings(url="sqlite:///restored.db"), tmp_path, path, NOW)
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from carloan_notify.delivery.simulator import Simulator
+from carloan_notify.delivery.simulator.server import Simulator
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.world import make_world, sending
 

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from carloan_notify.delivery.simulator import Faults, Simulator
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.forking import Forked
 from tests.integration.reliability.world import World, make_world, sending

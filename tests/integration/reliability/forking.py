@@ -14,7 +14,7 @@ from carloan_notify.cli.main import main
 PRELOADED: Final = [
     "carloan_notify.cli.main",
     "carloan_notify.pipeline.night",
-    "carloan_notify.pipeline.paid",
+    "carloan_notify.pipeline.send",
 ]
 
 

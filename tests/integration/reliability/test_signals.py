@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from carloan_notify.delivery.simulator import Faults, Simulator
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults
 from tests.integration.ledger.drafts import NOW
 from tests.integration.reliability.world import CONCURRENCY, World, make_world, sending
 

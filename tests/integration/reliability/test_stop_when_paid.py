@@ -15,14 +15,12 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from carloan_notify.app import build_house
 from carloan_notify.errors import SourceError
-from carloan_notify.pipeline.build import build_house
-from carloan_notify.pipeline.paid import PaidWatch
-from carloan_notify.pipeline.portfolio import read_context
-from carloan_notify.pipeline.sending import send_due
-from carloan_notify.pipeline.tables import PayingTables, same_content, table_stamps
+from carloan_notify.pipeline.portfolio import PayingTables, read_context, same_content, table_stamps
+from carloan_notify.pipeline.send import PaidWatch, send_due
 from carloan_notify.records import Channel
-from carloan_notify.sources.by_loan import LoanRows
+from carloan_notify.sources.read import LoanRows
 from carloan_notify.sources.settings import TableSettings
 from tests.integration.reliability.lender_database import (
     AS_OF,

@@ -15,11 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
+from carloan_notify.app import build_house
 from carloan_notify.cli.main import main
-from carloan_notify.config.sample import sample_values
-from carloan_notify.delivery.simulator import Simulator, simulator_settings
+from carloan_notify.config.example import sample_values
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import simulator_settings
 from carloan_notify.ledger.tables import MESSAGES
-from carloan_notify.pipeline.build import build_house
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel, Draft
 from tests.integration.ledger.drafts import NOW, draft

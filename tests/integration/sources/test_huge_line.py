@@ -2,9 +2,8 @@ import tracemalloc
 from datetime import date
 from pathlib import Path
 
-from carloan_notify.sources.context import ReadContext
 from carloan_notify.sources.read import read_table
-from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.settings import ReadContext, TableSettings
 
 HUGE = 200 * 1024 * 1024
 

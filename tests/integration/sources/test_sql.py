@@ -8,10 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import SourceError
-from carloan_notify.sources.context import ReadContext
+from carloan_notify.sources.database import SqlReader, database_label
 from carloan_notify.sources.read import read_table
-from carloan_notify.sources.settings import TableSettings
-from carloan_notify.sources.sql_reader import SqlReader, database_label
+from carloan_notify.sources.settings import ReadContext, TableSettings
 
 AS_OF = date(2026, 11, 23)
 METADATA = sa.MetaData()

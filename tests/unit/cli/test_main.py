@@ -41,7 +41,7 @@ def command_that(act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> 
         if isinstance(found, int):
             ctx.exit(found)
 
-    monkeypatch.setitem(sys.modules, "carloan_notify.cli.boom", SimpleNamespace(command=command))
+    monkeypatch.setitem(sys.modules, "carloan_notify.cli.boom", SimpleNamespace(boom_command=command))
     monkeypatch.setitem(COMMANDS, "boom", ("boom", "Goes wrong."))
 
 

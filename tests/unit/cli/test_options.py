@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.cli.options import IsoDate, IsoInstant
+from carloan_notify.cli.main import IsoDate, IsoInstant
 from carloan_notify.cli.schedule import Amount, Payment
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.load import load_settings, validate
-from carloan_notify.config.sample import sample_values
-from carloan_notify.delivery.approved_text import templates_of
+from carloan_notify.delivery.approved import templates_of
 from carloan_notify.errors import ConfigError
 
 GOOD = {

@@ -5,9 +5,8 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from carloan_notify.config.example import WIDTH, write_example
+from carloan_notify.config.example import WIDTH, example_text, ladder_values, sample_values, write_example
 from carloan_notify.config.load import option_names
-from carloan_notify.config.sample import example_text, ladder_values, sample_values
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.settings import Settings

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.load import load_settings, option_names, read_yaml, validate
-from carloan_notify.config.sample import sample_values
 from carloan_notify.errors import ConfigError
 
 HERE = Path("config.yaml")

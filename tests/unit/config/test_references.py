@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from carloan_notify.config.literal_secrets import literal_secrets
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.load import load_settings
-from carloan_notify.config.references import Filler
-from carloan_notify.config.sample import sample_values
+from carloan_notify.config.secrets import Filler, literal_secrets
 from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings
 from carloan_notify.errors import ConfigError
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from carloan_notify.config.literal_secrets import literal_secrets
-from carloan_notify.config.sample import sample_values
-from carloan_notify.config.secret_names import address_with_password, names_a_secret
-from carloan_notify.delivery.simulator.presets import SIMULATOR_SMS, SIMULATOR_VOICE
+from carloan_notify.config.example import sample_values
+from carloan_notify.config.secrets import address_with_password, literal_secrets, names_a_secret
+from carloan_notify.delivery.simulator.settings import SIMULATOR_SMS, SIMULATOR_VOICE
 
 GATEWAYS = sorted((Path(__file__).parents[3] / "samples" / "gateways").glob("*.yaml"))
 

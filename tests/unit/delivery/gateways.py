@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from carloan_notify.delivery.settings import HttpProviderSettings
-from carloan_notify.delivery.wire import WireAnswer
+from carloan_notify.delivery.http import WireAnswer
+from carloan_notify.delivery.registry import HttpProviderSettings
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.alphabet import GSM_SIZES, UCS2_SIZES, decode_septets, encode
-from carloan_notify.delivery.msisdn import e164
-from carloan_notify.messages.segments import GSM, count_segments
+from carloan_notify.gsm import GSM, GSM_SIZES, UCS2_SIZES, count_segments, decode_septets, encode
+from carloan_notify.phones import e164
 
 GSM_TEXTS = st.text(st.sampled_from(sorted(GSM)), max_size=700)
 TEXTS = GSM_TEXTS | st.text(max_size=700) | st.text(st.sampled_from("a€好🚗"), min_size=60, max_size=300)

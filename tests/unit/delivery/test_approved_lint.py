@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
+from carloan_notify.delivery.approved import template_rules
 from carloan_notify.delivery.approved_lint import (
     ApprovedFault,
     code_faults,
@@ -12,9 +13,8 @@ from carloan_notify.delivery.approved_lint import (
     text_faults,
     value_faults,
 )
-from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings
+from carloan_notify.delivery.provider import ApprovedTemplateSettings
 from carloan_notify.delivery.registry import PROVIDERS
-from carloan_notify.delivery.template_rules import template_rules
 from carloan_notify.records import MessageClass
 
 RULES = template_rules()

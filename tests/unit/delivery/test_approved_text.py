@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.approved_text import message_of, sources, take_apart, templates_of
-from carloan_notify.delivery.settings import ConsoleProviderSettings
-from carloan_notify.delivery.template_rules import template_rules
+from carloan_notify.delivery.approved import message_of, sources, take_apart, template_rules, templates_of
+from carloan_notify.delivery.registry import ConsoleProviderSettings
 
 RULES = template_rules()
 WORDS = st.lists(st.text("您好款日，。 ", min_size=1, max_size=6), min_size=1, max_size=6)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.batches import Packing
+from carloan_notify.delivery.channel import Packing
 from carloan_notify.records import OutboundMessage
 from tests.unit.delivery.world import message
 

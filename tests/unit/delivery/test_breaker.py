@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.resilience import CircuitBreaker
-from carloan_notify.delivery.settings import BreakerSettings
+from carloan_notify.delivery.registry import BreakerSettings
+from carloan_notify.delivery.sender import CircuitBreaker
 
 
 def opened_at(settings: BreakerSettings, answers: list[bool]) -> int | None:

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.dispatcher import Dispatcher
+from carloan_notify.delivery.dispatch import Dispatcher, Screened, Surroundings, engaged
 from carloan_notify.delivery.provider import Provider
-from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy
-from carloan_notify.delivery.surroundings import Screened, Surroundings, engaged
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, SendResult
 from tests.unit.delivery.world import (
     START,

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.delivery.gateway.answer import retry_after
-from carloan_notify.delivery.safe_xml import safe_root
-from carloan_notify.delivery.web_dates import web_date
+from carloan_notify.delivery.http import safe_root, web_date
 
 AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 ENDLESS = "Sun, 22 Nov 99999999999999999999 10:00:00 +0000"

@@ -18,11 +18,11 @@ from carloan_notify.delivery.gateway.answer import (
     retry_after,
     text_at,
 )
-from carloan_notify.delivery.gateway.later import NEVER, LookUpReader, ReceiptReader, moment
+from carloan_notify.delivery.gateway.returns import NEVER, LookUpReader, ReceiptReader, moment
 from carloan_notify.delivery.gateway.settings import LookUpSettings, PullSettings, ShapeSettings
+from carloan_notify.delivery.http import WireAnswer
 from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, Inquiry, Standing
-from carloan_notify.delivery.settings import HttpProviderSettings
-from carloan_notify.delivery.wire import WireAnswer
+from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.gateways import NOW, batched, described, wire_answer
 from tests.unit.delivery.world import message

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.gateway.request import RequestWriter
+from carloan_notify.delivery.gateway.request import (
+    RequestWriter,
+    batch_reference,
+    chain,
+    compiled,
+    names_in,
+    national,
+    of_message,
+    of_request,
+)
 from carloan_notify.delivery.gateway.settings import RequestSettings, SignatureSettings
-from carloan_notify.delivery.gateway.signing import chain
-from carloan_notify.delivery.gateway.template import compiled, names_in
-from carloan_notify.delivery.gateway.values import batch_reference, national, of_message, of_request
-from carloan_notify.delivery.wire import WireRequest
+from carloan_notify.delivery.http import WireRequest
 from carloan_notify.records import Channel, OutboundMessage
 from tests.unit.delivery.gateways import NOW
 from tests.unit.delivery.world import message

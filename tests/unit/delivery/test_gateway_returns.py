@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.delivery.gateway.answer import UnreadableError, fields_of
-from carloan_notify.delivery.gateway.later import NEVER
-from carloan_notify.delivery.gateway.parts_settings import RequestSettings
-from carloan_notify.delivery.gateway.pull import Queues
-from carloan_notify.delivery.gateway.settings import ShapeSettings
+from carloan_notify.delivery.gateway.provider import HttpProvider
+from carloan_notify.delivery.gateway.returns import NEVER, Queues
+from carloan_notify.delivery.gateway.settings import RequestSettings, ShapeSettings
 from carloan_notify.delivery.provider import ReceiptMode, Received, Refused
-from carloan_notify.delivery.providers.http import HttpProvider
 from carloan_notify.records import PushAnswer, PushRequest, Receipt, Reply
 from tests.unit.delivery.gateways import NOW, described
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from carloan_notify.delivery.approved import NO_TEMPLATE
-from carloan_notify.delivery.dispatcher import Dispatcher
-from carloan_notify.delivery.surroundings import Surroundings
+from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, SendResult
 from tests.unit.delivery.test_dispatcher import delivery, drain
 from tests.unit.delivery.world import (

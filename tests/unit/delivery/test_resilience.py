@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.line import Answer, Line
-from carloan_notify.delivery.resilience import CircuitBreaker, TokenBucket, retry_wait
-from carloan_notify.delivery.settings import BreakerSettings, ConsoleProviderSettings, RetrySettings
+from carloan_notify.delivery.registry import BreakerSettings, ConsoleProviderSettings, RetrySettings
+from carloan_notify.delivery.sender import Answer, CircuitBreaker, Line, TokenBucket, retry_wait
 from carloan_notify.records import Outcome
 from tests.unit.delivery.world import FakeProvider, FakeTime, message, result
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from pydantic import SecretStr, ValidationError
 
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import (
     Inquiry,
     ReceiptMode,
@@ -19,16 +21,16 @@ from carloan_notify.delivery.provider import (
     Verdict,
 )
 from carloan_notify.delivery.providers.console import ConsoleProvider
-from carloan_notify.delivery.providers.http import HttpProvider
-from carloan_notify.delivery.registry import PROVIDERS, build_channels, build_provider
-from carloan_notify.delivery.settings import (
+from carloan_notify.delivery.registry import (
+    PROVIDERS,
     AnyProviderSettings,
     ConsoleProviderSettings,
     DeliverySettings,
     HttpProviderSettings,
+    build_channels,
+    build_provider,
 )
-from carloan_notify.delivery.simulator import SIMULATOR_SMS, SIMULATOR_VOICE
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.delivery.simulator.settings import SIMULATOR_SMS, SIMULATOR_VOICE
 from carloan_notify.records import Channel, Outcome, PushRequest
 from carloan_notify.settings import Settings
 from tests.unit.delivery.gateways import NOW, described

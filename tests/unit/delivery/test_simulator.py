@@ -7,16 +7,17 @@ import pytest
 import requests
 from pydantic import ValidationError
 
-from carloan_notify.delivery.simulator import Faults, Simulator
-from carloan_notify.delivery.simulator.gateway import (
+from carloan_notify.delivery.simulator.server import (
     BAD_NUMBER,
     BUSY,
     NO_BALANCE,
     OK,
-    PAGE,
     UNLISTED,
     Gateway,
+    Simulator,
 )
+from carloan_notify.delivery.simulator.server import LARGEST_PAGE as PAGE
+from carloan_notify.delivery.simulator.settings import Faults
 from tests.unit.delivery.world import FakeTime
 
 

@@ -1,6 +1,4 @@
-from carloan_notify.inbound.actions import EVERY_CLASS, Stop, action_for
-from carloan_notify.inbound.kinds import ReplyKind
-from carloan_notify.inbound.lexicon import Reading
+from carloan_notify.inbound.lexicon import EVERY_CLASS, Reading, ReplyKind, Stop, action_for
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.records import MessageClass
 

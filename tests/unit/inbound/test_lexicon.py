@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.inbound.kinds import ReplyKind
 from carloan_notify.inbound.lexicon import (
     NO_RULE,
     Lexicon,
+    ReplyKind,
     as_opt_out,
     lexicon_text,
     parse_lexicon,

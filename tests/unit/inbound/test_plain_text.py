@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.inbound.plain_text import LONGEST, compact, plain
+from carloan_notify.inbound.lexicon import LONGEST, compact, plain
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import SourceError
-from carloan_notify.inbound.receipts import pull, read_export
+from carloan_notify.inbound.files import pull, read_export, span_around
 from carloan_notify.inbound.settings import InboundSettings, ReceiptFileSettings
-from carloan_notify.inbound.times import span_around
 from carloan_notify.records import Receipt
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

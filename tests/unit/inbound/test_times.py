@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.inbound.times import AHEAD, ODD, OLDEST, dated_receipts, dated_replies, span_around
+from carloan_notify.inbound.files import AHEAD, ODD, OLDEST, dated_receipts, dated_replies, span_around
 from carloan_notify.records import Receipt, Reply
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)

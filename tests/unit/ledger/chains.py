@@ -1,7 +1,6 @@
 """Chains in memory, and what can be done to them."""
 
-from carloan_notify.ledger.audit import Head, chained
-from carloan_notify.ledger.canonical import GENESIS, AuditRow
+from carloan_notify.ledger.audit import GENESIS, AuditRow, Head, chained
 from carloan_notify.ledger.chain_walk import Breach, ChainWalk
 from carloan_notify.records import AuditEvent
 

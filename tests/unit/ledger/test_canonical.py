@@ -6,7 +6,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.ledger.canonical import GENESIS, AuditRow, canonical, hash_of, row_hash
+from carloan_notify.ledger.audit import GENESIS, AuditRow, canonical, hash_of, row_hash
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.ledger.canonical import hash_of
+from carloan_notify.ledger.audit import hash_of
 from tests.unit.ledger.chains import chain, named, renumbered
 
 LENGTH = 40

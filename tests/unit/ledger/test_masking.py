@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from carloan_notify.ledger.masking import mask_digits
+from carloan_notify.text import mask_digits
 
 GAPS = st.sampled_from(["", " ", "-", " - ", "\xa0", "\u3000", "–", ") "])
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import keys, signing
-from carloan_notify.ledger.cipher import Cipher
-from carloan_notify.ledger.instants import from_text, to_text
-from carloan_notify.ledger.keys import Keyring
-from carloan_notify.ledger.masking import mask_digits, mask_phone
+from carloan_notify.ledger import digest, keys
+from carloan_notify.ledger.keys import Cipher, Keyring
+from carloan_notify.ledger.store import from_text, to_text
+from carloan_notify.text import mask_digits, mask_phone
 
 RING = Keyring.generate()
 CIPHER = Cipher(RING)
@@ -106,17 +105,17 @@ def test_a_spoiled_key_file_is_refused_without_showing_it(tmp_path: Path, text: 
 
 def test_signatures_hold_for_their_content_only(tmp_path: Path) -> None:
     path = tmp_path / "signing.key"
-    signing.create(path)
-    key = signing.load(path)
-    signature = signing.sign(key, b"content")
-    assert signing.is_signed(key.public_key(), signature, b"content")
-    assert not signing.is_signed(key.public_key(), signature, b"contents")
-    assert not signing.is_signed(key.public_key(), "no base64", b"content")
-    signing.create(path, replace=True)
-    trusted = signing.trusted(signing.public_file(path))
+    digest.create(path)
+    key = digest.load(path)
+    signature = digest.sign(key, b"content")
+    assert digest.is_signed(key.public_key(), signature, b"content")
+    assert not digest.is_signed(key.public_key(), signature, b"contents")
+    assert not digest.is_signed(key.public_key(), "no base64", b"content")
+    digest.create(path, replace=True)
+    trusted = digest.trusted(digest.public_file(path))
     assert list(trusted) == [
-        signing.public_id(signing.load(path).public_key()),
-        signing.public_id(key.public_key()),
+        digest.public_id(digest.load(path).public_key()),
+        digest.public_id(key.public_key()),
     ]
 
 
@@ -127,11 +126,11 @@ def test_other_keys_are_refused(tmp_path: Path) -> None:
     keys.write_private(tmp_path / "x.key", strange)
     keys.write_private(tmp_path / "no.key", b"no key")
     with pytest.raises(LedgerError, match="not an Ed25519 key"):
-        signing.load(tmp_path / "x.key")
+        digest.load(tmp_path / "x.key")
     with pytest.raises(LedgerError, match="not a private key"):
-        signing.load(tmp_path / "no.key")
+        digest.load(tmp_path / "no.key")
     with pytest.raises(LedgerError, match="cannot read the public key"):
-        signing.trusted(tmp_path / "none.pub")
+        digest.trusted(tmp_path / "none.pub")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from carloan_notify.ledger.storable import LONGEST, RESULT_TEXTS, cleaned, storable, whole
 from carloan_notify.records import Outcome, SendResult
+from carloan_notify.text import LONGEST, RESULT_TEXTS, cleaned, storable, whole
 
 ANY = st.text(alphabet=st.characters(), max_size=2 * LONGEST)
 HALF = "\ud83d"

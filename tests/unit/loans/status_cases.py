@@ -12,10 +12,9 @@ import pandas as pd
 from carloan_notify.frames import INSTALLMENTS, LOANS, PAYMENTS
 from carloan_notify.loans.allocation import AllocationRule
 from carloan_notify.loans.grid import Grid
-from carloan_notify.loans.payments import Payments
-from carloan_notify.loans.penalty import PenaltyRule
+from carloan_notify.loans.payments import Payments, PenaltyRule
 from carloan_notify.loans.settings import Rounding
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DayCount,
     DelinquencySettings,

@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decima
 from functools import cached_property
 
 from carloan_notify.loans.settings import Rounding
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DayCount,
     DelinquencySettings,

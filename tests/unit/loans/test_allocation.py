@@ -15,7 +15,7 @@ from carloan_notify.loans.allocation import (
     replay,
     surpluses,
 )
-from carloan_notify.loans.status_settings import AllocationSettings, DelinquencySettings
+from carloan_notify.loans.standing_settings import AllocationSettings, DelinquencySettings
 from carloan_notify.loans.waterfall import COMPONENTS, Waterfall
 from tests.unit.loans.portfolios import NO_SHRINKING
 from tests.unit.loans.status_cases import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.errors import CalendarError
-from carloan_notify.loans.calendars import load_calendar
+from carloan_notify.loans.calendar import load_calendar
 from carloan_notify.loans.grid import Dates
 from carloan_notify.loans.settings import CalendarSettings, Convention
 from tests.unit.loans.plain_schedule import plain_shift

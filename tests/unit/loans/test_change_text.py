@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from carloan_notify.frames import CHANGES
-from carloan_notify.loans.change_text import change_rows, parse_change
+from carloan_notify.loans.change_requests import change_rows, parse_change
 from carloan_notify.loans.schedule import LoanTerms, build_schedules, one_loan, schedule_frame
 from carloan_notify.loans.settings import ScheduleSettings
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.loans.change_table import ORDER
+from carloan_notify.loans.change_requests import ORDER
 from carloan_notify.loans.changes import CHANGE_EFFECTS
 from carloan_notify.loans.schedule import (
     LoanTerms,

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.frames import INSTALLMENTS
-from carloan_notify.loans.compare import DIFFERS, compare, differences
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.questions import DIFFERS, compare, differences
 from carloan_notify.loans.schedule import LoanTerms, build_schedules, one_loan, schedule_frame
 from carloan_notify.loans.settings import ProductTerms, ScheduleSettings
+from carloan_notify.loans.standing import LoanTables
 from tests.unit.loans.plain_schedule import plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, loans_frame, random_loan
 from tests.unit.loans.status_cases import frame

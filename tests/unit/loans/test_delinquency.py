@@ -21,7 +21,7 @@ from carloan_notify.loans.delinquency import (
     read_pauses,
 )
 from carloan_notify.loans.grid import Dates, Ints
-from carloan_notify.loans.status_settings import BUCKET_PRESETS, DayCount, DelinquencySettings
+from carloan_notify.loans.standing_settings import BUCKET_PRESETS, DayCount, DelinquencySettings
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame
 from tests.unit.loans.status_cases import BUCKETS, frame, loans_frame, random_day
 from tests.unit.loans.status_twin import (

@@ -9,9 +9,8 @@ import QuantLib as ql  # noqa: N813 - its documentation's own abbreviation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.loans.calendars import load_calendar
-from carloan_notify.loans.due_dates import due_dates, regular_start
-from carloan_notify.loans.periods import days_between
+from carloan_notify.loans.calendar import due_dates, load_calendar, regular_start
+from carloan_notify.loans.plan import days_between
 from carloan_notify.loans.settings import CalendarSettings, Convention, Frequency, InterestBasis
 from tests.unit.loans.plain_schedule import plain_days, plain_due_dates
 from tests.unit.loans.plain_schedule import regular_start as plain_start

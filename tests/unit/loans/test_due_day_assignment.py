@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from carloan_notify.loans.due_day_assignment import ASSIGNED, NEW_LOANS, assign_due_days
-from carloan_notify.loans.status_settings import DueDaySettings
+from carloan_notify.loans.due_days import ASSIGNED, NEW_LOANS, assign_due_days
+from carloan_notify.loans.standing_settings import DueDaySettings
 from tests.unit.loans.portfolios import NO_SHRINKING
 from tests.unit.loans.status_cases import frame
 

@@ -6,9 +6,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.loans.grid import Ints
-from carloan_notify.loans.level import LevelQuestion, level_installment
-from carloan_notify.loans.rounding import mul_div
+from carloan_notify.loans.amounts import LevelQuestion, level_installment
+from carloan_notify.loans.grid import Ints, mul_div
 from carloan_notify.loans.settings import Rounding
 from tests.unit.loans.plain_schedule import level, part_of
 

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.questions import statement
 from carloan_notify.loans.schedule import LoanTerms, one_loan
 from carloan_notify.loans.settings import InterestBasis, ProductTerms, Rounding, ScheduleSettings
-from carloan_notify.loans.standing import Standing, standing
-from carloan_notify.loans.statement import statement
-from carloan_notify.loans.status_settings import AllocationSettings, DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing import LoanTables, Standing, standing
+from carloan_notify.loans.standing_settings import AllocationSettings, DelinquencySettings, StandingSettings
 from tests.unit.loans.plain_changes import PlainChange, plain_changed
 from tests.unit.loans.plain_schedule import Row
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, loans_frame, random_loan

@@ -5,14 +5,11 @@ from datetime import date
 from decimal import Decimal
 
 from carloan_notify.frames import LOANS
-from carloan_notify.loans.payoff import COLUMNS, payoff
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.questions import COLUMNS, payoff
 from carloan_notify.loans.schedule import LoanTerms, one_loan
-from carloan_notify.loans.settings import (
-    ProductTerms,
-    ScheduleSettings,
-)
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.settings import ProductTerms, ScheduleSettings
+from carloan_notify.loans.standing import LoanTables
+from carloan_notify.loans.standing_settings import (
     DelinquencySettings,
     PayoffSettings,
     PenaltySettings,

@@ -12,18 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.frames import INSTALLMENTS, LOANS
-from carloan_notify.loans.payoff import payoff
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.questions import payoff
 from carloan_notify.loans.schedule import LoanTerms, build_schedules, schedule_frame
-from carloan_notify.loans.settings import (
-    Frequency,
-    InterestBasis,
-    ProductTerms,
-    Rounding,
-    ScheduleSettings,
-)
-from carloan_notify.loans.standing import standing
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.settings import Frequency, InterestBasis, ProductTerms, Rounding, ScheduleSettings
+from carloan_notify.loans.standing import LoanTables, standing
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DelinquencySettings,
     PayoffSettings,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.loans.allocation import owed_after_payments
-from carloan_notify.loans.penalty import PenaltyRule, compound
+from carloan_notify.loans.payments import PenaltyRule, compound
 from carloan_notify.loans.settings import Rounding
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DelinquencySettings,
     PenaltyBase,

@@ -7,7 +7,7 @@ import numpy as np
 import numpy_financial
 import pytest
 
-from carloan_notify.loans.periods import days_between, whole_period
+from carloan_notify.loans.plan import days_between, whole_period
 from carloan_notify.loans.settings import Frequency, InterestBasis, ProductTerms
 from tests.unit.loans.test_schedule import LOAN, schedule_of
 

@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 from carloan_notify.loans.delinquency import days_past_due, due_date_of
-from carloan_notify.loans.portfolio import LoanTables
 from carloan_notify.loans.settings import ScheduleSettings
-from carloan_notify.loans.standing import standing
-from carloan_notify.loans.status_settings import DayCount, DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing import LoanTables, standing
+from carloan_notify.loans.standing_settings import DayCount, DelinquencySettings, StandingSettings
 from tests.unit.loans.status_cases import loans_frame
 
 FILE = Path(__file__).parents[2] / "data" / "absee_eight_lenders_delinquency.csv.gz"

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.loans.portfolio import LoanTables
 from carloan_notify.loans.settings import ScheduleSettings
-from carloan_notify.loans.standing import Standing, standing
-from carloan_notify.loans.status_settings import DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing import LoanTables, Standing, standing
+from carloan_notify.loans.standing_settings import DelinquencySettings, StandingSettings
 from tests.unit.loans.portfolios import NO_SHRINKING
 from tests.unit.loans.status_cases import loans_frame
 from tests.unit.loans.status_twin import plain_days_30_360

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.frames import DUES, INSTALLMENTS, LOANS, STANDING
-from carloan_notify.loans.portfolio import CHUNK
 from carloan_notify.loans.schedule import LoanTerms, one_loan
 from carloan_notify.loans.settings import ProductTerms, ScheduleSettings
-from carloan_notify.loans.standing import LoanTables, Standing, standing
-from carloan_notify.loans.status_settings import AllocationSettings, DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing import CHUNK, LoanTables, Standing, standing
+from carloan_notify.loans.standing_settings import AllocationSettings, DelinquencySettings, StandingSettings
 from tests.unit.loans import portfolios
 from tests.unit.loans.plain_schedule import plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, random_loan

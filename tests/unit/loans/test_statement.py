@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.frames import INSTALLMENTS
-from carloan_notify.loans.portfolio import LoanTables
+from carloan_notify.loans.questions import STATEMENT, statement
 from carloan_notify.loans.schedule import LoanTerms, one_loan
 from carloan_notify.loans.settings import ProductTerms, ScheduleSettings
-from carloan_notify.loans.standing import standing
-from carloan_notify.loans.statement import STATEMENT, statement
-from carloan_notify.loans.status_settings import DelinquencySettings, PenaltySettings, StandingSettings
+from carloan_notify.loans.standing import LoanTables, standing
+from carloan_notify.loans.standing_settings import DelinquencySettings, PenaltySettings, StandingSettings
 from tests.unit.loans.plain_schedule import plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, loans_frame
 from tests.unit.loans.status_cases import frame, payments_frame

@@ -14,11 +14,11 @@ import pytest
 
 from carloan_notify.loans.allocation import owed_after_payments
 from carloan_notify.loans.delinquency import days_past_due
+from carloan_notify.loans.questions import statement
 from carloan_notify.loans.schedule import one_loan
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, standing
-from carloan_notify.loans.statement import statement
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DelinquencySettings,
     PenaltyBase,

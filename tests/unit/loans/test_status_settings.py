@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from carloan_notify.loans.status_settings import (
+from carloan_notify.loans.standing_settings import (
     AllocationSettings,
     DueDaySettings,
     PenaltySettings,

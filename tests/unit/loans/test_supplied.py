@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.frames import INSTALLMENTS
-from carloan_notify.loans.portfolio import LoanTables
 from carloan_notify.loans.settings import ScheduleSettings
-from carloan_notify.loans.standing import standing
-from carloan_notify.loans.status_settings import StandingSettings
+from carloan_notify.loans.standing import LoanTables, standing
+from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.loans.supplied import SuppliedTable, supplied_table
 from tests.unit.loans.portfolios import NO_SHRINKING
 from tests.unit.loans.status_cases import frame, loans_frame

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.messages.difference import difference
+from carloan_notify.pipeline.templates import difference
 
 TEXTS = st.text("ab，。元 ", max_size=30)
 

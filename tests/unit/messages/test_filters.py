@@ -9,8 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.messages.context import FILTERS
-from carloan_notify.messages.filters import babel_locale, build_filters, mask, spelled, spelled_in_chinese
-from carloan_notify.messages.money import Money, money_writer
+from carloan_notify.messages.values import (
+    Money,
+    babel_locale,
+    build_filters,
+    mask,
+    money_writer,
+    spelled,
+    spelled_in_chinese,
+)
 from tests.unit.messages.lenders import CHINESE, US
 
 

@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.errors import TemplateError
-from carloan_notify.messages.folder import default_templates_dir, find_templates_dir, read_folder
-from carloan_notify.messages.render import open_templates
+from carloan_notify.messages.render import (
+    default_templates_dir,
+    find_templates_dir,
+    open_templates,
+    read_folder,
+)
 from carloan_notify.messages.settings import MessagesSettings
 from tests.unit.messages.lenders import CHINESE, folder_of
 

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from carloan_notify.frames import FINDINGS
-from carloan_notify.messages.lint import LintRule, lint
-from carloan_notify.messages.lint_source import holds_word
+from carloan_notify.messages.lint import LintRule, holds_word, lint
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.records import Channel, Lender, MessageClass
 from tests.unit.messages.lenders import CHINESE, US, folder_of, templates_of

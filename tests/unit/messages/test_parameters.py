@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.messages.context import VARIABLES
-from carloan_notify.messages.filters import build_filters
-from carloan_notify.messages.money import Money
-from carloan_notify.messages.parameters import DERIVED, OURS_ONLY, PARAMETERS, parameters
-from carloan_notify.messages.samples import sample_context, worst_context
+from carloan_notify.messages.context import (
+    DERIVED,
+    OURS_ONLY,
+    PARAMETERS,
+    VARIABLES,
+    parameters,
+    sample_context,
+    worst_context,
+)
 from carloan_notify.messages.sandbox import MessageEnvironment, allow_steps
+from carloan_notify.messages.values import Money, build_filters
 from carloan_notify.records import Channel
 from tests.unit.messages.lenders import CHINESE, US
 

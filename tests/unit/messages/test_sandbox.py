@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.messages.filters import build_filters
-from carloan_notify.messages.money import Money
 from carloan_notify.messages.render import RenderCode, RenderFailure
 from carloan_notify.messages.sandbox import MAX_SOURCE, MAX_STEPS, MessageEnvironment, allow_steps, clean
+from carloan_notify.messages.values import Money, build_filters
 from carloan_notify.records import Rendered
 from tests.unit.messages.lenders import DAY, US, templates_of
 

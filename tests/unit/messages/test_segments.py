@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.messages.segments import GSM_BASIC, GSM_EXTENSION, china_units, count_segments
+from carloan_notify.gsm import GSM_BASIC, GSM_EXTENSION, china_units, count_segments
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "data" / "sms_cases.json").read_text(encoding="utf-8")

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.messages.context import VARIABLES
-from carloan_notify.messages.folder import default_templates_dir
+from carloan_notify.messages.context import VARIABLES, sample_context, worst_context
 from carloan_notify.messages.lint import LintRule, lint
-from carloan_notify.messages.money import Money
-from carloan_notify.messages.render import TemplateSet, open_templates
-from carloan_notify.messages.samples import sample_context, worst_context
+from carloan_notify.messages.render import TemplateSet, default_templates_dir, open_templates
 from carloan_notify.messages.settings import MessagesSettings
+from carloan_notify.messages.values import Money
 from carloan_notify.records import Channel, Lender, MessageClass, Rendered
 from tests.unit.messages.lenders import CHINESE, US
 

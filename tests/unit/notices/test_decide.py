@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import NOTICE_COLUMNS, decide
-from carloan_notify.notices.inputs import DecideInputs
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import PolicySettings, RuleSettings, When
 from tests.unit.notices.plain_decide import plain_decide

@@ -7,8 +7,7 @@ import pytest
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import Decided, decide
-from carloan_notify.notices.event_facts import happened
-from carloan_notify.notices.inputs import DecideInputs
+from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import EventType, PolicySettings
 from tests.unit.notices.tables import AS_OF, CHANGES_TOLD, no_dues, one_loan, standing_table, table

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify import frames
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.explain import Explanation, Why, explain
-from carloan_notify.notices.inputs import DecideInputs
 from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings, When
 from tests.unit.notices.tables import (
     AS_OF,

@@ -6,7 +6,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.notices.keys import idempotency_keys
+from carloan_notify.notices.decide import idempotency_keys
 
 PARTS = [
     "loan_id",

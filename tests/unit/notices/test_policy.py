@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from carloan_notify import frames
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.decide import NOTICE_COLUMNS
-from carloan_notify.notices.inputs import DecideInputs
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.policy import DECISION_COLUMNS, RECENT, SUPPRESSIONS, apply_policy
 from carloan_notify.notices.reasons import DECISION_OF, Reason
 from carloan_notify.notices.release import Tonight

@@ -4,7 +4,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import decide
-from carloan_notify.notices.inputs import DecideInputs
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.recipients import RECIPIENTS, recipients
 from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings, When
 from tests.unit.notices.tables import AS_OF, late, loans_table, no_dues, table

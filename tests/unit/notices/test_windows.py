@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.notices.hours import Span, Window, intersect, parse_window, span_on, zone_named
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.release import Tonight, first_span
-from carloan_notify.notices.windows import Span, Window, intersect, parse_window, span_on, zone_named
 
 ZONES = [
     "Asia/Shanghai",

@@ -9,13 +9,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.app import House, system_clock
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.load import validate
-from carloan_notify.config.sample import sample_values
 from carloan_notify.errors import ConfigError
-from carloan_notify.pipeline.approving import FINDING_COLUMNS, lint_approved
-from carloan_notify.pipeline.authoring import variable_rows
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.pipeline.templates import FINDING_COLUMNS, lint_approved, variable_rows
 
 ROOT = Path(__file__).parents[3]
 KEYS = {"access_key_id": "id", "access_key_secret": "secret"}

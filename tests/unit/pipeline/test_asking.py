@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.delivery.provider import LookUp, Standing
-from carloan_notify.pipeline.asking import endings, turn
+from carloan_notify.pipeline.inbox import endings, turn
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from carloan_notify.ledger.restored import Gap
+from carloan_notify.ledger.backup import Gap
 from carloan_notify.notices.guards import GUARDS
-from carloan_notify.pipeline.guarding import LEDGER_RESTORED, NAMES, check_night
-from carloan_notify.pipeline.memory import blank_memory
+from carloan_notify.pipeline.night import LEDGER_RESTORED, NAMES, check_night
+from carloan_notify.pipeline.plan import blank_memory
 from carloan_notify.records import NightFacts
 from tests.integration.inbound.desk import house_at
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from carloan_notify.app import House, build_house
 from carloan_notify.errors import SourceError
-from carloan_notify.pipeline.assigning import propose_due_days
-from carloan_notify.pipeline.build import House, build_house
-from carloan_notify.pipeline.schedules import loan_payoff, loan_schedule
+from carloan_notify.pipeline.schedules import loan_payoff, loan_schedule, propose_due_days
 from carloan_notify.pipeline.setup import init_folder
 
 AS_OF = date(2026, 11, 23)

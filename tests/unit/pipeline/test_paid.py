@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from carloan_notify.ledger.paid import UntilPaid
-from carloan_notify.pipeline.paid import PAID, UNCLEAR, Owed
+from carloan_notify.ledger.views import UntilPaid
+from carloan_notify.pipeline.send import PAID, UNCLEAR, Owed
 from carloan_notify.records import CoveredNotice
 
 JUNE, JULY, AUGUST = date(2026, 6, 10), date(2026, 7, 10), date(2026, 8, 10)

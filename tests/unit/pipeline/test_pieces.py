@@ -15,24 +15,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify import frames
-from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.app import business_date, rehearsal_clock, system_clock
+from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.messages.render import RenderCode, RenderFailure
 from carloan_notify.notices.reasons import Reason
-from carloan_notify.pipeline.auditing import verify_record
-from carloan_notify.pipeline.clock import business_date, rehearsal_clock, system_clock
-from carloan_notify.pipeline.drafts import hold_failures, message_reference
-from carloan_notify.pipeline.facts import content_digest, cost_minor
-from carloan_notify.pipeline.memory import RECENT_COLUMNS, SUPPRESSION_COLUMNS, blank_memory
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
+from carloan_notify.pipeline.plan import (
+    RECENT_COLUMNS,
+    SUPPRESSION_COLUMNS,
+    blank_memory,
+    content_digest,
+    cost_minor,
+    hold_failures,
+    message_reference,
+)
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.schedules import decimal_text
-from carloan_notify.pipeline.setup import init_folder
-from carloan_notify.pipeline.simulating import make_simulator
+from carloan_notify.pipeline.setup import init_folder, make_simulator
+from carloan_notify.pipeline.upkeep import verify_record
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Channel, Draft
-from carloan_notify.sources.assembly import Table
+from carloan_notify.sources.read import Table
 
 
 def decisions(*rows: Mapping[str, Any]) -> pd.DataFrame:

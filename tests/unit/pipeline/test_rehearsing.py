@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 
+from carloan_notify.app import House, require_rehearsable, system_clock
+from carloan_notify.config.example import sample_values
 from carloan_notify.config.model import AppSettings
-from carloan_notify.config.sample import sample_values
 from carloan_notify.errors import ConfigError
-from carloan_notify.pipeline.build import House
-from carloan_notify.pipeline.clock import system_clock
-from carloan_notify.pipeline.rehearsing import require_rehearsable
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 GATEWAY = {"type": "http", "answer": {"code": "c", "codes": {"accepted": ["0"]}}}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.reports.tables import csv_cell, frame_rows, print_rows
-from carloan_notify.spreadsheets import FORMULA_STARTS
+from carloan_notify.text import FORMULA_STARTS
 
 
 def printed(rows: Sequence[Mapping[str, Any]], form: str, **options: Any) -> str:

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.reports.html import preview_page
-from carloan_notify.reports.messages import print_messages
-from carloan_notify.reports.metrics import write_metrics
-from carloan_notify.reports.night import NightReport
-from carloan_notify.reports.terminal import print_night
+from carloan_notify.reports.night import NightReport, print_night, write_metrics
+from carloan_notify.reports.tables import print_messages
 from tests.unit.reports.samples import LENDER, report
 
 ROW = {

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.sources.assembly import Table
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.read import read_table
-from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.read import Table, read_table
+from carloan_notify.sources.settings import ReadContext, TableSettings
 from carloan_notify.sources.tables import TableName
 
 ReadText = Callable[..., Table]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.amounts import is_scientific, parse_amount, parse_count, parse_rate
-from carloan_notify.sources.problems import Problem
+from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.values import is_scientific, parse_amount, parse_count, parse_rate
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.amounts import parse_amount, parse_count
-from carloan_notify.sources.cells import CellRules, Values, parse_cells
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.duplicates import duplicate_rows
-from carloan_notify.sources.problems import Problem
+from carloan_notify.sources.cells import CellRules, Values, as_text, parse_cells, values_as_text
+from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.read import duplicate_rows
+from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.tables import TABLES, Column, Kind
-from carloan_notify.sources.typed_cells import as_text, values_as_text
+from carloan_notify.sources.values import parse_amount, parse_count
 
 COLUMNS = {column.name: column for spec in TABLES.values() for column in spec.columns}
 NUMBERS = st.one_of(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.dates import parse_date
-from carloan_notify.sources.problems import Problem
+from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.values import parse_date
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -13,10 +13,8 @@ from pyarrow import parquet
 
 from carloan_notify import frames
 from carloan_notify.errors import SourceError
-from carloan_notify.sources.assembly import Table
-from carloan_notify.sources.context import ReadContext
-from carloan_notify.sources.read import read_all, read_table
-from carloan_notify.sources.settings import SourcesSettings, TableSettings
+from carloan_notify.sources.read import Table, read_all, read_table
+from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
 from tests.unit.sources.conftest import ReadText
 
 HEADER = "loan_id,customer_id,borrower_name,phone,status,principal,annual_rate,term_months,due_day"

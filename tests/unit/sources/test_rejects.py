@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from carloan_notify.sources.problems import CURES, Problem, masked, shown
-from carloan_notify.sources.rejects import write_rejects
+from carloan_notify.sources.chunks import CURES, Problem, masked, shown
+from carloan_notify.sources.read import write_rejects
 
 
 def test_a_spreadsheet_opens_the_file_and_runs_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from carloan_notify.sources.problems import Problem
-from carloan_notify.sources.words import (
+from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.values import (
     parse_choice,
     parse_choices,
     parse_flag,

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings, VendorSettings
-from carloan_notify.delivery.providers.credentials import Credential, Secret
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from carloan_notify.delivery.codes import ByCode, Carried
 from carloan_notify.delivery.gateway.answer import public_code
-from carloan_notify.delivery.msisdn import e164
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
+from carloan_notify.phones import e164
 from carloan_notify.records import PushAnswer, PushRequest, Receipt, Reply
 
 ANSWER: Final = PushAnswer(body=b"")

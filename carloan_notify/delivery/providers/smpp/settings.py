@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from carloan_notify.delivery.provider_settings import LOOPBACK, ProviderSettings
+from carloan_notify.delivery.provider import LOOPBACK, ProviderSettings
 
 _ASCII = r"^[!-~]*$"
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.alphabet import Encoded, encode
 from carloan_notify.delivery.codes import answer_codes, carrier_codes
+from carloan_notify.delivery.http import WireFault
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
@@ -23,21 +23,20 @@ from carloan_notify.delivery.provider import (
     Standing,
     Verdict,
 )
-from carloan_notify.delivery.providers.smpp.ids import of_answer
 from carloan_notify.delivery.providers.smpp.link import Link
-from carloan_notify.delivery.providers.smpp.mailbox import Mailbox
 from carloan_notify.delivery.providers.smpp.pdus import (
     GENERIC_NACK,
     RESPONSE,
     SUBMIT_SM,
+    of_answer,
     status_name,
     submitted_id,
     written,
 )
-from carloan_notify.delivery.providers.smpp.returns import SmppReturns
+from carloan_notify.delivery.providers.smpp.returns import Mailbox, SmppReturns
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.vendor import coded
-from carloan_notify.delivery.wire import WireFault
+from carloan_notify.gsm import Encoded, encode
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
 WITH_HEADER: Final = 0x40

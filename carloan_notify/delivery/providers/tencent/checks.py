@@ -5,19 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.clock_check import clock_check
 from carloan_notify.delivery.codes import answer_codes
 from carloan_notify.delivery.gateway.answer import public_code
-from carloan_notify.delivery.provider import CheckResult, Verdict
-from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings
-from carloan_notify.delivery.providers.tencent.interface import Interface, entries, error_code, response_in
-from carloan_notify.delivery.providers.tencent.settings import (
-    VARIABLE,
-    TencentSettings,
-    TencentVoiceSettings,
-)
-from carloan_notify.delivery.vendor import text_of
-from carloan_notify.delivery.wire import WireAnswer, WireFault
+from carloan_notify.delivery.http import WireAnswer, WireFault
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, Verdict
+from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
+from carloan_notify.delivery.providers.tencent.settings import VARIABLE, TencentSettings, TencentVoiceSettings
+from carloan_notify.delivery.vendor import clock_check, text_of
 from carloan_notify.records import Outcome
 
 _LONGEST_PAGE: Final = 100

@@ -5,8 +5,8 @@ from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider_settings import ApprovedTemplateSettings, VendorSettings
-from carloan_notify.delivery.providers.credentials import Credential, Secret
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 
 VARIABLE: Final = re.compile(r"\{(\d+)\}")

@@ -4,9 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider_settings import VendorSettings
-from carloan_notify.delivery.providers.callbacks import ADDRESS, check_address
-from carloan_notify.delivery.providers.credentials import Credential, Secret
+from carloan_notify.delivery.provider import VendorSettings
+from carloan_notify.delivery.vendor import ADDRESS, Credential, Secret, check_address
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 

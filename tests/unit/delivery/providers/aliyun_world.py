@@ -12,9 +12,8 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from carloan_notify.delivery.providers.aliyun.aliyun import AliyunSms, AliyunVoice
 from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
-from carloan_notify.delivery.providers.aliyun.sms import AliyunSms
-from carloan_notify.delivery.providers.aliyun.voice import AliyunVoice
 from carloan_notify.records import Channel, OutboundMessage
 
 RECORDED: Mapping[str, Any] = json.loads(

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from carloan_notify.delivery.http import WireAnswer
 from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
-from carloan_notify.delivery.wire import WireAnswer
 from carloan_notify.records import Channel, OutboundMessage
 
 SDK: dict[str, Any] = json.loads(

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, Standing
-from carloan_notify.delivery.providers.aliyun.references import batch_out_id, batch_reference_in
+from carloan_notify.delivery.providers.aliyun.api import batch_out_id, batch_reference_in
 from carloan_notify.records import Channel, Outcome
 from tests.unit.delivery.providers.aliyun_world import (
     IDS,

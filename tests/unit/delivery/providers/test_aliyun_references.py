@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.providers.aliyun.api import new_nonce
-from carloan_notify.delivery.providers.aliyun.numbers import dialled, e164, instant
-from carloan_notify.delivery.providers.aliyun.references import (
+from carloan_notify.delivery.providers.aliyun.api import (
     batch_out_id,
     batch_reference_in,
+    dialled,
+    e164,
     holds,
+    instant,
     message_id_in,
+    new_nonce,
 )
 from tests.unit.delivery.providers.aliyun_world import IDS
 

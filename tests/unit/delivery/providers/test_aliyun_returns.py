@@ -8,10 +8,7 @@ import yaml
 
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.provider import Received
-from carloan_notify.delivery.providers.aliyun.references import (
-    batch_out_id,
-    batch_reference_in,
-)
+from carloan_notify.delivery.providers.aliyun.api import batch_out_id, batch_reference_in
 from carloan_notify.delivery.providers.aliyun.returns import Returns
 from carloan_notify.records import PushRequest, Receipt, Reply
 from tests.unit.delivery.providers.aliyun_world import IDS, NOW, sms, voice

@@ -6,11 +6,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.http import WireAnswer
 from carloan_notify.delivery.provider import UNLISTED_CODE, ReceiptMode
 from carloan_notify.delivery.providers.aliyun.api import listed, waiting
 from carloan_notify.delivery.registry import build_provider
-from carloan_notify.delivery.wire import WireAnswer
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.providers.aliyun_world import NOW, TEMPLATE, message, sms, sms_settings, voice
 

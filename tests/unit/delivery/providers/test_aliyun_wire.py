@@ -11,15 +11,11 @@ import pytest
 import requests
 from pydantic import SecretStr
 
+from carloan_notify.delivery.http import Wire
 from carloan_notify.delivery.provider import Inquiry
-from carloan_notify.delivery.providers.aliyun.api import Api
-from carloan_notify.delivery.providers.aliyun.checks import check_sms
-from carloan_notify.delivery.providers.aliyun.history import History
-from carloan_notify.delivery.providers.aliyun.mns import Mns, Token
-from carloan_notify.delivery.providers.aliyun.queues import Queue, Queues
-from carloan_notify.delivery.providers.aliyun.returns import Returns
-from carloan_notify.delivery.providers.aliyun.signing import AccessKey
-from carloan_notify.delivery.wire import Wire
+from carloan_notify.delivery.providers.aliyun.api import AccessKey, Api
+from carloan_notify.delivery.providers.aliyun.asking import History, check_sms
+from carloan_notify.delivery.providers.aliyun.returns import Mns, Queue, Queues, Returns, Token
 from carloan_notify.records import Channel
 from tests.unit.delivery.providers.aliyun_world import (
     BASE_URL,

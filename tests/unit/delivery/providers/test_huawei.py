@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.delivery.approved import NO_TEMPLATE
-from carloan_notify.delivery.clock_check import clock_check
+from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.provider import (
     NO_ANSWER,
     UNLISTED_CODE,
@@ -24,11 +24,12 @@ from carloan_notify.delivery.provider import (
     ReturnPage,
     Verdict,
 )
-from carloan_notify.delivery.providers.huawei import answer, pushed
-from carloan_notify.delivery.providers.huawei.numbers import e164
-from carloan_notify.delivery.providers.huawei.sms import LONGEST_CONTENT
-from carloan_notify.delivery.settings import DeliverySettings
-from carloan_notify.delivery.wire import WireAnswer, WireFault
+from carloan_notify.delivery.providers.huawei import huawei as adapter
+from carloan_notify.delivery.providers.huawei import returns
+from carloan_notify.delivery.providers.huawei.huawei import LONGEST_CONTENT
+from carloan_notify.delivery.providers.huawei.returns import e164
+from carloan_notify.delivery.registry import DeliverySettings
+from carloan_notify.delivery.vendor import clock_check
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, Receipt, Reply, SendResult
 from tests.unit.delivery.providers.vendors import (
     CALLBACK,
@@ -81,7 +82,7 @@ def outcomes(results: list[SendResult]) -> list[Outcome]:
 
 
 def read(end: WireAnswer | WireFault, batch: list[OutboundMessage] = BATCH) -> list[SendResult]:
-    return answer.read(end, batch, NOW)
+    return adapter.read(end, batch, NOW)
 
 
 def test_each_number_has_its_own_status() -> None:
@@ -512,7 +513,7 @@ def test_a_list_that_is_none_is_kept(body: bytes) -> None:
     st.binary(max_size=200), st.sampled_from(["application/json", "application/x-www-form-urlencoded", ""])
 )
 def test_no_body_brings_it_down(body: bytes, content_type: str) -> None:
-    page, _ = pushed.read("main", PushRequest("POST", "", {"content-type": content_type}, body), NOW)
+    page, _ = returns.read("main", PushRequest("POST", "", {"content-type": content_type}, body), NOW)
     assert page.unread in {b"", body}
     assert bool(page.unread) == bool(page.problems) or not body
 

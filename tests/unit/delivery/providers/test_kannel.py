@@ -11,13 +11,12 @@ import requests
 import yaml
 from pydantic import ValidationError
 
+from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import UNLISTED_CODE, ReceiptMode, Verdict
+from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
 from carloan_notify.delivery.providers.kannel.returns import REPLY_QUERY
-from carloan_notify.delivery.providers.kannel.settings import KannelSettings
-from carloan_notify.delivery.providers.kannel.sms import KannelSms
-from carloan_notify.delivery.settings import DeliverySettings
+from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import ConfigError
-from carloan_notify.pipeline.clock import system_clock
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.providers.vendors import Network, listed, message
 

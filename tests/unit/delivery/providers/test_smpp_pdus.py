@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.delivery.providers.smpp import pdus
-from carloan_notify.delivery.providers.smpp.ids import ReceiptIds, of_answer, of_receipt
 from carloan_notify.delivery.providers.smpp.pdus import (
     DELIVER_SM,
     MESSAGE_STATE,
@@ -18,10 +17,13 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     RECEIPTED_ID,
     RESPONSE,
     ProtocolError,
+    ReceiptIds,
     Unit,
     Units,
     answered,
     delivered,
+    of_answer,
+    of_receipt,
     status_name,
     submitted_id,
     written,

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.alphabet import encode
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.provider import ReturnPage
-from carloan_notify.delivery.providers.smpp.ids import ReceiptIds
 from carloan_notify.delivery.providers.smpp.pdus import (
     DELIVER_SM,
     MESSAGE_STATE,
@@ -21,9 +19,11 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     SAR_NUMBER,
     SAR_REFERENCE,
     SAR_TOTAL,
+    ReceiptIds,
     Unit,
 )
 from carloan_notify.delivery.providers.smpp.returns import SmppReturns
+from carloan_notify.gsm import encode
 from tests.unit.delivery.providers.test_smpp_pdus import deliver_sm, parameter
 from tests.unit.delivery.providers.vendors import listed
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from carloan_notify.delivery.providers.smpp.mailbox import Mailbox
+from carloan_notify.delivery.http import WireFault
+from carloan_notify.delivery.providers.smpp.link import Session
 from carloan_notify.delivery.providers.smpp.pdus import Unit, answered, written
-from carloan_notify.delivery.providers.smpp.session import Session
+from carloan_notify.delivery.providers.smpp.returns import Mailbox
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
-from carloan_notify.delivery.wire import WireFault
 from carloan_notify.records import Outcome
 
 SETTINGS = SmppSettings.model_validate(

@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from carloan_notify.app import system_clock
+from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, ReceiptMode
-from carloan_notify.delivery.providers.tencent.answers import read_call, read_statuses
+from carloan_notify.delivery.providers.tencent.api import (
+    Key,
+    authorization,
+    canonical_request,
+    read_call,
+    read_statuses,
+)
 from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
-from carloan_notify.delivery.providers.tencent.signing import Key, authorization, canonical_request
-from carloan_notify.delivery.providers.tencent.sms import TencentSms
-from carloan_notify.delivery.providers.tencent.voice import TencentVoice
-from carloan_notify.delivery.registry import build_provider
-from carloan_notify.delivery.settings import DeliverySettings
-from carloan_notify.delivery.wire import WireAnswer, WireFault
-from carloan_notify.pipeline.clock import system_clock
+from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
+from carloan_notify.delivery.registry import DeliverySettings, build_provider
 from carloan_notify.records import Outcome
 from tests.unit.delivery.providers.tencent import (
     NOW,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from carloan_notify.delivery.http import Wire, WireAnswer, new_session
 from carloan_notify.delivery.provider import CheckResult, Verdict
+from carloan_notify.delivery.providers.tencent.api import SMS, Interface
 from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
-from carloan_notify.delivery.providers.tencent.interface import SMS, Interface
-from carloan_notify.delivery.wire import Wire, WireAnswer, new_session
 from tests.unit.delivery.providers.tencent import (
     NOW,
     SDK,

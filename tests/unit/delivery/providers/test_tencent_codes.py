@@ -7,7 +7,7 @@ import yaml
 
 from carloan_notify.delivery.codes import answer_codes
 from carloan_notify.delivery.providers import tencent
-from carloan_notify.delivery.providers.tencent.answers import read_call, read_statuses
+from carloan_notify.delivery.providers.tencent.api import read_call, read_statuses
 from carloan_notify.records import Outcome
 from tests.unit.delivery.providers.tencent import NOW, SDK, answer, error, message, status
 

@@ -12,8 +12,7 @@ from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
 from carloan_notify.delivery.providers import tencent
 from carloan_notify.delivery.providers.tencent.returns import Reader, page
-from carloan_notify.delivery.providers.tencent.sms import TencentSms
-from carloan_notify.delivery.providers.tencent.voice import TencentVoice
+from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
 from carloan_notify.records import PushRequest, Receipt, Reply
 from tests.unit.delivery.providers.tencent import NOW, sms_settings, voice_settings
 

@@ -25,10 +25,14 @@ from carloan_notify.delivery.provider import (
     Standing,
     Verdict,
 )
-from carloan_notify.delivery.providers.twilio.pushed import NOTHING_TO_SAY
+from carloan_notify.delivery.providers.twilio.returns import (
+    NOTHING_TO_SAY,
+    is_genuine,
+    is_genuine_json,
+    signature_of,
+)
 from carloan_notify.delivery.providers.twilio.settings import SpeakerSettings
-from carloan_notify.delivery.providers.twilio.signature import is_genuine, is_genuine_json, signature_of
-from carloan_notify.delivery.providers.twilio.voice import twiml
+from carloan_notify.delivery.providers.twilio.twilio import twiml
 from carloan_notify.records import Channel, Outcome, PushRequest, Receipt, Reply, SendResult
 from tests.unit.delivery.providers.vendors import (
     ACCOUNT,

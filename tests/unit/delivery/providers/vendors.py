@@ -12,11 +12,9 @@ import yaml
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from carloan_notify.delivery.providers.huawei.settings import HuaweiSettings
-from carloan_notify.delivery.providers.huawei.sms import HuaweiSms
+from carloan_notify.delivery.providers.huawei.huawei import HuaweiSettings, HuaweiSms
 from carloan_notify.delivery.providers.twilio.settings import TwilioSettings, TwilioVoiceSettings
-from carloan_notify.delivery.providers.twilio.sms import TwilioSms
-from carloan_notify.delivery.providers.twilio.voice import TwilioVoice
+from carloan_notify.delivery.providers.twilio.twilio import TwilioSms, TwilioVoice
 from carloan_notify.records import Channel, OutboundMessage
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)

@@ -1,0 +1,179 @@
+"""`run`: the night."""
+
+import getpass
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from carloan_notify import errors
+from carloan_notify.cli.main import as_of_option, format_option, now_option, open_house
+
+
+@click.command()
+@as_of_option
+@click.option("--dry-run", is_flag=True, help="Plan and guard only: write nothing, open no network.")
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="GUARD",
+    help="Let the night pass this guard; recorded. May be repeated.",
+)
+@click.option("--reason", default="", help="Why a guard is accepted; recorded with it.")
+@now_option
+@format_option
+@click.pass_context
+def run_command(
+    ctx: click.Context,
+    as_of: date | None,
+    dry_run: bool,
+    accept: tuple[str, ...],
+    reason: str,
+    now: datetime | None,
+    form: str,
+) -> None:
+    """The night: read, plan, guard, queue, send what may go now, report.
+
+    Run again, it sends nothing twice. Exits with 5 and sends nothing if a guard finds the night implausible.
+
+    \b
+    Example:
+      carloan-notify run --as-of 2026-11-23 --format json
+      carloan-notify run --accept row_drop --reason "portfolio sold, ticket 4711"
+    """
+    from carloan_notify.pipeline.night import NightOrder, run_night
+    from carloan_notify.pipeline.preview import preview_night
+    from carloan_notify.reports.night import print_night
+
+    house = open_house(ctx, now)
+    order = NightOrder(
+        as_of=as_of or house.business_date(),
+        operator=getpass.getuser(),
+        accept=frozenset(accept),
+        reason=reason,
+    )
+    report = preview_night(house, order).report if dry_run else run_night(house, order)
+    print_night(report, sys.stdout, form)
+    stopping = report.stopping_guards
+    if stopping:
+        click.echo("\n".join(f"{guard.message} {guard.cure}" for guard in stopping), err=True)
+        ctx.exit(errors.EXIT_GUARD)
+    ctx.exit(errors.EXIT_FAILED_ITEMS if report.has_failed_items else errors.EXIT_OK)
+
+
+# `preview`: what would go out.
+
+WITHHELD = ("loan_id", "notice", "channel", "role", "decision", "why")
+COLUMNS = ("loan_id", "notice", "channel", "decision", "why", "phone", "not_before", "segments", "text")
+
+
+@click.command()
+@as_of_option
+@click.option("--loan", "loan_id", default="", help="Only this loan.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page to this file."
+)
+@now_option
+@format_option
+@click.pass_context
+def preview_command(
+    ctx: click.Context, as_of: date | None, loan_id: str, html: Path | None, now: datetime | None, form: str
+) -> None:
+    """What would go out tonight, in full, and what would not and why.
+
+    Writes nothing (but the page asked for) and opens no network beyond the tables it reads.
+
+    \b
+    Example:
+      carloan-notify preview --as-of 2026-11-23 --loan AD2026000001
+      carloan-notify preview --html tonight.html
+    """
+    from carloan_notify.pipeline.night import NightOrder
+    from carloan_notify.pipeline.preview import preview_night
+    from carloan_notify.reports.html import preview_page
+    from carloan_notify.reports.night import print_night
+    from carloan_notify.reports.tables import print_messages, print_rows
+
+    house = open_house(ctx, now)
+    preview = preview_night(house, NightOrder(as_of or house.business_date(), getpass.getuser()), loan_id)
+    if html is not None:
+        html.write_text(preview_page(preview.report, preview.rows, house.lender), encoding="utf-8")
+    if form != "table":
+        print_rows(preview.rows, sys.stdout, form, columns=COLUMNS)
+        return
+    print_night(preview.report, sys.stdout, "table")
+    print_messages([row for row in preview.rows if row["text"]], sys.stdout)
+    withheld = [row for row in preview.rows if not row["text"]]
+    print_rows(withheld, sys.stdout, "table", columns=WITHHELD, title="Not told tonight")
+
+
+# `report`: what a night did.
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@click.option("--list", "listed", is_flag=True, help="List the runs instead.")
+@format_option
+@click.pass_context
+def report_command(ctx: click.Context, run_id: str | None, listed: bool, form: str) -> None:
+    """The figures of RUN_ID, or of the last night, as they stand now: what was pending then may be delivered now.
+
+    \b
+    Example:
+      carloan-notify report
+      carloan-notify report --list --format csv
+    """
+    from carloan_notify.pipeline.preview import run_figures, run_list
+    from carloan_notify.reports.tables import print_json, print_rows
+
+    house = open_house(ctx)
+    if listed:
+        print_rows(run_list(house), sys.stdout, form)
+        return
+    figures = run_figures(house, run_id)
+    if form == "json":
+        print_json(figures, sys.stdout)
+    else:
+        rows = [
+            {"figure": name, "value": value}
+            for name, value in figures.items()
+            if not isinstance(value, dict | list)
+        ]
+        print_rows(rows, sys.stdout, form, columns=("figure", "value"))
+
+
+# `explain`: why a loan gets what it gets.
+
+
+@click.command()
+@click.argument("loan_id")
+@as_of_option
+@now_option
+@click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def explain_command(
+    ctx: click.Context, loan_id: str, as_of: date | None, now: datetime | None, language: str, form: str
+) -> None:
+    """Why LOAN_ID gets what it gets on a business date: each rule, the policy, the data, what was told before.
+
+    \b
+    Example:
+      carloan-notify explain AD2026000001 --as-of 2026-11-23
+    """
+    from carloan_notify.pipeline.preview import explain_loan
+    from carloan_notify.reports.tables import print_json, print_rows
+
+    house = open_house(ctx, now)
+    told = explain_loan(house, loan_id, as_of or house.business_date(), language)
+    if form == "json":
+        print_json(told, sys.stdout)
+        return
+    click.echo(f"Loan {told['loan_id']} on {told['as_of']}")
+    for line in (*told["rejected_rows"], *told["findings"]):
+        click.echo(f"  ! {line}")
+    sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}
+    for name, rows in (*sections.items(), ("tonight", told["tonight"]), ("told", told["told"])):
+        if rows:
+            print_rows(rows, sys.stdout, "table", title=name)

@@ -1,0 +1,175 @@
+"""One channel while messages drain: what is claimed, which provider takes what, and the canary."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from heapq import heappop, heappush
+from typing import Final
+
+from carloan_notify.delivery.registry import CanarySettings
+from carloan_notify.delivery.sender import Line
+from carloan_notify.delivery.summary import StoppedBy
+from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
+
+# Messages packed into requests: those of one key together, and no number twice in a request.
+#
+# A batch mostly carries one reference, and receipts then tell its messages apart by number alone.
+
+
+class Packing:
+    """At most `requests` batches of at most `limit` messages; `key_of` says what may share a request."""
+
+    def __init__(self, requests: int, limit: int, key_of: Callable[[OutboundMessage], str]) -> None:
+        """Empty."""
+        self.batches: list[list[OutboundMessage]] = []
+        self._requests = requests
+        self._limit = limit
+        self._key_of = key_of
+        self._open: dict[str, tuple[list[OutboundMessage], set[str]]] = {}
+
+    def add(self, message: OutboundMessage) -> bool:
+        """Whether the message found a place."""
+        key = self._key_of(message)
+        place = self._open.get(key)
+        if place is None or len(place[0]) >= self._limit or message.phone in place[1]:
+            if len(self.batches) >= self._requests:
+                return False
+            place = self._open[key] = [], set()
+            self.batches.append(place[0])
+        place[0].append(message)
+        place[1].add(message.phone)
+        return True
+
+
+AHEAD: Final = 16
+"""Claimed messages per message that can be on the wire."""
+LARGEST_CLAIM: Final = 2000
+LOOK_AHEAD: Final = 500
+"""Messages that do not fit into a request are passed over; after so many, the requests leave as they are."""
+FRESH_S: Final = 15.0
+"""A claim older than this goes back: a message must not leave long after its expiry was looked at."""
+
+ELSEWHERE: Final = frozenset({Outcome.RETRYABLE, Outcome.TEMPLATE})
+"""Definitely not sent, for a reason that another provider need not share. A number's cap is no such reason:
+the person has heard enough."""
+
+SAME_AGAIN: Final = frozenset({Outcome.THROTTLED, Outcome.APART})
+"""Says nothing about the message; the same provider is asked again."""
+NO_CANARY: Final = SAME_AGAIN | {Outcome.TEMPLATE}
+"""Says nothing about the rest of the night: a refused template stops only its own messages."""
+
+
+class Lane:
+    """A channel's claimed messages and its providers, by preference."""
+
+    def __init__(self, channel: Channel, lines: Sequence[Line], canary: CanarySettings) -> None:
+        """Nothing claimed yet; `lines` is not empty."""
+        self.channel = channel
+        self.lines = lines
+        self.ended_by: StoppedBy | None = None
+        self.waiting: deque[OutboundMessage] = deque()
+        self.claimed_at = 0.0
+        self._exhausted = False
+        self._retries: list[float] = []
+        self._tried: dict[str, set[str]] = {}
+        self._canary = canary
+        self._canary_left = canary.size
+        self._canary_answers: list[Outcome] = []
+
+    @property
+    def claim_limit(self) -> int:
+        """Messages to claim at once: enough to keep the wire busy, few enough to be gone soon."""
+        first = self.lines[0]
+        batch = first.provider.batch_limit
+        most = min(AHEAD * first.concurrency * batch, LARGEST_CLAIM)
+        return most if first.rate is None else max(batch, min(most, int(first.rate * FRESH_S / 3)))
+
+    @property
+    def in_flight(self) -> int:
+        """Batches on the wire."""
+        return sum(line.in_flight for line in self.lines)
+
+    def idle(self, now: float) -> bool:
+        """Whether there is nothing to do before the next retry is due, if there is one."""
+        return not self.waiting and self._exhausted and not (self._retries and self._retries[0] <= now)
+
+    def retry_at(self, due: float) -> None:
+        """Come back at this moment for a message that may be tried again then."""
+        heappush(self._retries, due)
+
+    def until_retry(self, now: float) -> list[float]:
+        """Seconds until the next retry that is worth waiting for, in a list of one or none."""
+        return [max(0.0, due - now) for due in self._retries[:1]]
+
+    def refill(self, claimed: Sequence[OutboundMessage], now: float) -> None:
+        """Take what was claimed; an empty claim means that nothing is due until a retry is."""
+        self.waiting.extend(claimed)
+        self.claimed_at = now
+        self._exhausted = not claimed
+        while self._retries and self._retries[0] <= now:
+            heappop(self._retries)
+
+    def pick(self, line: Line, most: int) -> list[list[OutboundMessage]]:
+        """Take up to `most` waiting messages that should go to this line now, packed into requests."""
+        packing = Packing(line.free, line.provider.batch_limit, line.key_of)
+        picked, left = 0, list[OutboundMessage]()
+        while self.waiting and picked < most and len(left) < LOOK_AHEAD:
+            message = self.waiting.popleft()
+            if self._choice(message) is line and packing.add(message):
+                picked += 1
+            else:
+                left.append(message)
+        self.waiting.extendleft(reversed(left))
+        return packing.batches
+
+    def allowance(self, line: Line) -> int:
+        """How many messages the line may be given as far as threads and canary go."""
+        most = line.free * line.provider.batch_limit
+        return min(most, self._canary_left) if self._canary_open else most
+
+    def wants(self, line: Line) -> bool:
+        """Whether the line has an allowance and a waiting message should go to it."""
+        return self.allowance(line) > 0 and any(self._choice(message) is line for message in self.waiting)
+
+    def handed_over(self, messages: int) -> None:
+        """So many messages have been handed to a line."""
+        if self._canary_open:
+            self._canary_left -= messages
+
+    def learn(self, line: Line, results: Sequence[SendResult]) -> Collection[str]:
+        """Note the answers; returns the ids that another provider may take at once."""
+        if self._canary_open:
+            self._learn_canary(results)
+        elsewhere = set()
+        for result in results:
+            if result.outcome in ELSEWHERE and self._other_line(line, result.message_id):
+                elsewhere.add(result.message_id)
+            elif result.outcome not in SAME_AGAIN:
+                self._tried.pop(result.message_id, None)
+        return elsewhere
+
+    @property
+    def _canary_open(self) -> bool:
+        return len(self._canary_answers) < self._canary.size
+
+    def _learn_canary(self, results: Sequence[SendResult]) -> None:
+        told = [r.outcome for r in results if r.outcome not in NO_CANARY]  # that says nothing about them
+        self._canary_left += len(results) - len(told)
+        self._canary_answers += told
+        if not self._canary_open:
+            accepted = self._canary_answers.count(Outcome.ACCEPTED) / len(self._canary_answers)
+            if accepted < self._canary.min_accept_share:
+                self.ended_by = StoppedBy.CANARY
+
+    def _choice(self, message: OutboundMessage) -> Line:
+        """The first healthy line that has not refused the message, else the first healthy, else the first."""
+        if len(self.lines) == 1:
+            return self.lines[0]
+        tried = self._tried.get(message.message_id, set())
+        healthy = [line for line in self.lines if line.healthy]
+        untried = [line for line in healthy if line.name not in tried]
+        return next(iter([*untried, *healthy, *self.lines]))
+
+    def _other_line(self, line: Line, message_id: str) -> bool:
+        tried = self._tried.setdefault(message_id, set())
+        tried.add(line.name)
+        return any(other.name not in tried and other.healthy for other in self.lines)

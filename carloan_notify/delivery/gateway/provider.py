@@ -1,0 +1,180 @@
+"""Any gateway with an HTTP interface, as its settings describe it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from carloan_notify.delivery.codes import Loners
+from carloan_notify.delivery.gateway.answer import AnswerReader
+from carloan_notify.delivery.gateway.request import (
+    RequestWriter,
+    batch_reference,
+    chain,
+    compiled,
+    of_inquiry,
+    of_message,
+    of_request,
+    written,
+)
+from carloan_notify.delivery.gateway.returns import LookUpReader, Pushes, Queues
+from carloan_notify.delivery.gateway.settings import BasicAuthSettings, BearerAuthSettings, RequestSettings
+from carloan_notify.delivery.http import WireFault, WireRequest
+from carloan_notify.delivery.provider import (
+    Capabilities,
+    CheckResult,
+    Inquiry,
+    LookUp,
+    ReceiptMode,
+    Received,
+    Refused,
+    ReturnPage,
+    Standing,
+    Verdict,
+    same_for_all,
+)
+from carloan_notify.delivery.registry import HttpProviderSettings
+from carloan_notify.delivery.vendor import Vendor
+from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+
+
+class HttpProvider(Vendor):
+    """A described gateway. Safe for many threads; one session for all of them."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: HttpProviderSettings,
+        *,
+        session: requests.Session | None = None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Compile the description; nothing is sent yet."""
+        super().__init__(name, settings, session=session, clock=clock)
+        self._settings = settings
+        self._constants = {key: secret.get_secret_value() for key, secret in settings.values.items()}
+        self._auth = _auth(settings.auth)
+        self._writer = RequestWriter(settings.request, settings.signatures)
+        self._item = compiled(settings.batch.item) if settings.batch else None
+        self._answers = AnswerReader(settings.answer)
+        self._pushes = Pushes(name, settings, self._constants)
+        self._queues = Queues(name, settings)
+        self._loners = Loners()
+
+    @property
+    def batch_limit(self) -> int:
+        """Messages in one request."""
+        return self._settings.batch.limit if self._settings.batch else 1
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the description covers."""
+        receipts, look_up = self._settings.receipts, self._settings.look_up
+        described = receipts or self._settings.replies
+        mode = ReceiptMode.PULL if self._queues else ReceiptMode.PUSH if described else ReceiptMode.NONE
+        return Capabilities(
+            client_reference=look_up is not None or bool(receipts and receipts.reference),
+            look_up_window=timedelta(hours=look_up.window_hours) if look_up else None,
+            receipts=mode,
+        )
+
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """One request; one result per message. A message the charset cannot write is REJECTED, alone."""
+        writable = [m for m in batch if _writable(m, self._settings.request.charset)]
+        refused = [m for m in batch if m not in writable] if len(writable) < len(batch) else []
+        results = same_for_all(refused, Outcome.REJECTED, f"not_in_charset:{self._settings.request.charset}")
+        if not writable:
+            return results
+        end = self._wire.exchange(self._written(writable), self._auth)
+        if isinstance(end, WireFault):
+            return results + same_for_all(writable, end.outcome, end.code)
+        told = self._answers.read(end, writable, self._clock())
+        self._loners.note(told)
+        return results + told
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        """One request per inquiry; what is older than the gateway's memory is UNCLEAR without asking."""
+        return [self._looked_up(inquiry) for inquiry in inquiries]
+
+    def batch_key(self, message: OutboundMessage) -> str:
+        """Any messages may share a request; one of a refused request keeps to itself."""
+        return self._loners.key(message)
+
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """Check and read pushed receipts and replies as described."""
+        return self._pushes.receive(request, self._clock())
+
+    def check(self) -> list[CheckResult]:
+        """A described gateway has no way to be asked without sending."""
+        return [
+            CheckResult(
+                "credentials", Verdict.UNTOLD, "a described gateway can only be tried: providers test"
+            )
+        ]
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:
+        """Fetch one page of receipts, after the last of them one of replies.
+
+        A fault is a problem of the page: the next pull begins again, and the other kind is asked meanwhile.
+        """
+        if not self._queues:
+            what = f"{self._name}: cannot be asked for receipts or replies; add `receipts.request`"
+            return ReturnPage(problems=(what,))
+        return self._queues.page(
+            cursor, lambda request, place: self._fetched(request, since, place), self._clock()
+        )
+
+    def _fetched(self, request: RequestSettings, since: datetime, cursor: str) -> bytes | str:
+        """The answer's body, or the code of what came instead."""
+        values = {"cursor": cursor, "since": written(since, request)}
+        end = self._wire.exchange(self._request(request, values), self._auth)
+        if isinstance(end, WireFault):
+            return end.code
+        return end.body if end.status < 300 else f"http_{end.status}"  # noqa: PLR2004 - success
+
+    def _written(self, batch: Sequence[OutboundMessage]) -> WireRequest:
+        shared = of_request(self._settings.request, self._constants, self._clock())
+        if self._item is None:
+            return self._writer.write(of_message(batch[0], shared.__getitem__))
+        items = [self._item(of_message(message, shared.__getitem__)) for message in batch]
+        return self._writer.write(chain({"items": items, "batch_reference": batch_reference(batch)}, shared))
+
+    def _looked_up(self, inquiry: Inquiry) -> LookUp:
+        settings = self._settings.look_up
+        if settings is None:
+            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up")
+        if self._clock() - inquiry.sent_at > timedelta(hours=settings.window_hours):
+            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="outside_look_up_window")
+        values = of_inquiry(inquiry, settings.request)
+        end = self._wire.exchange(self._request(settings.request, values), self._auth)
+        if isinstance(end, WireFault):
+            return LookUp(inquiry.message_id, Standing.UNCLEAR, code=end.code)
+        return LookUpReader(settings).read(end, inquiry)
+
+    def _request(self, settings: RequestSettings, values: Mapping[str, object]) -> WireRequest:
+        shared = of_request(settings, self._constants, self._clock())
+        return RequestWriter(settings, self._settings.signatures).write(chain(values, shared))
+
+
+def _writable(message: OutboundMessage, charset: str) -> bool:
+    try:
+        "".join((message.text, *message.params.values())).encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Bearer(AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _auth(settings: BasicAuthSettings | BearerAuthSettings | None) -> AuthBase | None:
+    if isinstance(settings, BasicAuthSettings):
+        return HTTPBasicAuth(settings.username.encode(), settings.password.get_secret_value().encode())
+    return _Bearer(settings.token.get_secret_value()) if settings else None

@@ -1,0 +1,307 @@
+"""SMS through Kannel's smsbox: one POST per message, its delivery reports and replies pushed back."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final, Literal, Self
+from urllib.parse import quote
+
+import requests
+from pydantic import Field, SecretStr, model_validator
+
+from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, carrier_codes
+from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest, safe_root, web_date
+from carloan_notify.delivery.provider import (
+    Capabilities,
+    CheckResult,
+    ReceiptMode,
+    Received,
+    Refused,
+    VendorSettings,
+    Verdict,
+    same_for_all,
+)
+from carloan_notify.delivery.providers.kannel.returns import FINAL_TYPES, REPORT_QUERY, KannelReturns
+from carloan_notify.delivery.vendor import SUCCESS, Vendor, coded, no_answer
+from carloan_notify.errors import ConfigError
+from carloan_notify.gsm import encode
+from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+
+# What smsbox's answer to a sendsms request means.
+
+LONGEST_ANSWER: Final = 200
+"""Bytes; Kannel answers in one line, so anything longer is another server's page."""
+_NOT_IN_CODE: Final = re.compile(rb"[^A-Za-z0-9]+")
+
+
+def answer_code(answer: WireAnswer) -> str:
+    """Kannel's answer as a code of its table, "" when it is none of Kannel's.
+
+    A proxy's page in front of it says nothing about the message.
+    """
+    kannel = answer.headers.get("Server", "").startswith("Kannel/")
+    if not kannel or b"<" in answer.body or len(answer.body) > LONGEST_ANSWER:
+        return ""
+    return _NOT_IN_CODE.sub(b"_", answer.body).strip(b"_").decode("ascii")
+
+
+def read_answer(
+    end: WireAnswer | WireFault, message: OutboundMessage, codes: ByCode[Listed], now: datetime
+) -> SendResult:
+    """The result of one message. A text that says yes under a status that says no is UNKNOWN."""
+    code = answer_code(end) if isinstance(end, WireAnswer) else ""
+    if isinstance(end, WireFault) or not code:
+        return no_answer(end, [message], now)[0]
+    listed, success = codes.get(code), end.status in SUCCESS
+    if listed is None:
+        return _unlisted(end, code, message, codes, now)
+    if (listed.outcome is Outcome.ACCEPTED) is not success:
+        return SendResult(
+            message.message_id, Outcome.UNKNOWN, code="contradicting_answer", detail=public_code(code)
+        )
+    return coded(message.message_id, code, codes)
+
+
+def _unlisted(
+    answer: WireAnswer, code: str, message: OutboundMessage, codes: ByCode[Listed], now: datetime
+) -> SendResult:
+    """Any 400 is a refusal (user guide); other statuses mean what HTTP says."""
+    if answer.status == HTTPStatus.BAD_REQUEST:
+        return coded(message.message_id, f"http_{answer.status}", codes)
+    if answer.status in SUCCESS:
+        return coded(message.message_id, code, codes)
+    return no_answer(answer, [message], now)[0]
+
+
+# Options of Kannel.
+
+_ADDRESS = r"^(https?://[^\s@?#]+)?$"
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+_URL_TEXT = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class KannelSettings(VendorSettings):
+    """SMS through a Kannel of the lender's own."""
+
+    type: Literal["kannel"] = Field(description="SMS through a Kannel gateway.", examples=["kannel"])
+    base_url: str = Field(
+        default="http://127.0.0.1:13013",
+        pattern=r"^https?://\S+$",
+        description="Address of Kannel's smsbox: its host and sendsms-port.",
+        examples=["http://127.0.0.1:13013"],
+    )
+    username: str = Field(pattern=r"^[!-~]+$", description="User of group sendsms-user.", examples=["lender"])
+    password: SecretStr = Field(description="Its password.", examples=["${KANNEL_PASSWORD}"])
+    sender: str = Field(
+        default="",
+        pattern=r"^([!-~]([ -~]*[!-~])?)?$",
+        description="Number or name that messages come from; empty for the user's default-sender.",
+        examples=["1069012345"],
+    )
+    max_parts: int = Field(
+        default=10,
+        ge=1,
+        le=255,
+        description="Parts that a long message may have: max-messages of group sendsms-user. Kannel would cut "
+        "a longer text off without a word, so it is refused here.",
+        examples=[10],
+    )
+    public_url: str = Field(
+        default="",
+        pattern=_ADDRESS,
+        description="Where Kannel reaches `receipts listen`, without NAME/SECRET; empty: no delivery reports "
+        "are asked for.",
+        examples=["http://127.0.0.1:8080"],
+    )
+    phone_region: str = Field(
+        default="CN",
+        pattern=r"^[A-Z]{2}$",
+        description="ISO 3166 country of numbers in replies that come without + and country code.",
+        examples=["CN"],
+    )
+    admin_url: str = Field(
+        default="",
+        pattern=_ADDRESS,
+        description="Address of bearerbox's admin-port, for `providers check`; empty: its links are not "
+        "looked at.",
+        examples=["http://127.0.0.1:13000"],
+    )
+    status_password: SecretStr | None = Field(
+        default=None,
+        description="status-password of group core, for `providers check`.",
+        examples=["${KANNEL_STATUS_PASSWORD}"],
+    )
+
+    @model_validator(mode="after")
+    def _check_kannel(self) -> Self:
+        problems = [*self._unwritable_password(), *self._report_address()]
+        if bool(self.admin_url) != (self.status_password is not None):
+            problems.append("admin_url and status_password: give both or neither")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _unwritable_password(self) -> list[str]:
+        if _HEADER_TEXT.fullmatch(self.password.get_secret_value()):
+            return []
+        return ["password: Kannel takes printable ASCII without blanks at either end"]
+
+    def _report_address(self) -> list[str]:
+        if not self.public_url:
+            return []
+        if self.push_secret is None:
+            return ["push_secret: delivery reports are asked for at public_url/NAME/SECRET; set the secret"]
+        if not _URL_TEXT.fullmatch(self.push_secret.get_secret_value()):
+            return ["push_secret: Kannel reads % as a sign of its own; use letters, digits, - and _ only"]
+        return []
+
+
+# A look at Kannel without sending: the user, the clock, the links of bearerbox.
+
+WIDEST_SKEW: Final = timedelta(minutes=5)
+
+
+def look(
+    wire: Wire, settings: KannelSettings, without_number: WireRequest, now: datetime
+) -> list[CheckResult]:
+    """`without_number` is a send request that Kannel refuses after it has checked user and password."""
+    end = wire.exchange(without_number)
+    found = [_credentials(end)]
+    if isinstance(end, WireAnswer):
+        found.append(_clock(end, now))
+    if settings.admin_url and settings.status_password is not None:
+        password = quote(settings.status_password.get_secret_value(), safe="")
+        url = f"{settings.admin_url.rstrip('/')}/status.xml?password={password}"
+        found += _links(wire.exchange(WireRequest("GET", url, {}, b"")))
+    else:
+        found.append(CheckResult("links", Verdict.UNTOLD, "set admin_url and status_password to see them"))
+    return found
+
+
+def _credentials(end: WireAnswer | WireFault) -> CheckResult:
+    if isinstance(end, WireFault):
+        return CheckResult("credentials", Verdict.WRONG, f"smsbox cannot be reached: {end.code}")
+    code = answer_code(end)
+    if code.startswith("Authorization_failed"):
+        return CheckResult("credentials", Verdict.WRONG, "Kannel refuses user, password or this host")
+    if "receiver" in code:
+        return CheckResult("credentials", Verdict.OK, "Kannel asks for a number, so it takes the user")
+    return CheckResult("credentials", Verdict.WRONG, f"no sendsms answers here: http_{end.status}")
+
+
+def _clock(answer: WireAnswer, now: datetime) -> CheckResult:
+    try:
+        there = web_date(answer.headers.get("Date", ""))
+    except ValueError:
+        return CheckResult("clock", Verdict.UNTOLD, "the answer holds no date")
+    skew = abs(there - now)
+    detail = f"{int(skew.total_seconds())} s apart"
+    return CheckResult("clock", Verdict.WRONG if skew > WIDEST_SKEW else Verdict.OK, detail)
+
+
+def _links(end: WireAnswer | WireFault) -> Iterator[CheckResult]:
+    if isinstance(end, WireFault):
+        yield CheckResult("links", Verdict.WRONG, f"bearerbox cannot be reached: {end.code}")
+        return
+    try:
+        gateway = safe_root(end.body)
+    except ValueError:
+        gateway = None
+    if gateway is None or gateway.find("status") is None:
+        yield CheckResult("links", Verdict.WRONG, "bearerbox refuses the status page; check status_password")
+        return
+    links = gateway.findall("smscs/smsc")
+    if not links:
+        yield CheckResult("links", Verdict.WRONG, "bearerbox has no link to an SMSC")
+    for link in links:
+        name, status = link.findtext("id", "?"), link.findtext("status", "?")
+        online = status.startswith("online")
+        yield CheckResult(
+            f"link {name}", Verdict.OK if online else Verdict.WRONG, (status.split() or ["?"])[0]
+        )
+
+
+PATH: Final = "/cgi-bin/sendsms"
+_URL_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class KannelSms(Vendor):
+    """Kannel of one's own. The text goes in the body and the number in a header, so no log of addresses has them."""
+
+    batch_limit = 1
+
+    def __init__(
+        self,
+        name: str,
+        settings: KannelSettings,
+        *,
+        session: requests.Session | None = None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Opens no connection yet.
+
+        Raises:
+            ConfigError: delivery reports are wanted and the name cannot stand in their address.
+        """
+        super().__init__(name, settings, session=session, clock=clock)
+        self._settings = settings
+        self._codes = answer_codes("kannel")
+        self._report_url = _report_url(name, settings)
+        self._returns = KannelReturns(name, settings.phone_region, carrier_codes("kannel"), clock)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Reports carry our reference; nothing can be asked for."""
+        mode = ReceiptMode.PUSH if self._report_url else ReceiptMode.NONE
+        return Capabilities(client_reference=True, look_up_window=None, receipts=mode)
+
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """One request per message."""
+        return [result for message in batch for result in self._sent(message)]
+
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """A delivery report or a reply."""
+        return self._returns.read(request)
+
+    def check(self) -> list[CheckResult]:
+        """User and password by a request without a number; the clock; bearerbox's links if it may be asked."""
+        return look(self._wire, self._settings, self._request(b"", {}), self._clock())
+
+    def _sent(self, message: OutboundMessage) -> list[SendResult]:
+        encoded = encode(message.text)
+        if len(encoded.parts) > self._settings.max_parts:
+            detail = f"{len(encoded.parts)} parts, and Kannel would cut it after `max_parts`"
+            return same_for_all([message], Outcome.REJECTED, "too_many_parts", detail)
+        headers = {"X-Kannel-To": message.phone, "X-Kannel-Coding": "2" if encoded.ucs2 else "0"}
+        if self._report_url:
+            headers["X-Kannel-DLR-Mask"] = str(FINAL_TYPES)
+            headers["X-Kannel-DLR-Url"] = self._report_url.replace("{reference}", message.message_id)
+        body = message.text.encode("utf-8", "replace")
+        end = self._wire.exchange(self._request(body, headers))
+        return [read_answer(end, message, self._codes, self._clock())]
+
+    def _request(self, body: bytes, headers: dict[str, str]) -> WireRequest:
+        settings = self._settings
+        user = {
+            "Content-Type": "text/plain; charset=UTF-8",
+            "X-Kannel-Username": settings.username,
+            "X-Kannel-Password": settings.password.get_secret_value(),
+        }
+        sender = {"X-Kannel-From": settings.sender} if settings.sender else {}
+        url = settings.base_url.rstrip("/") + PATH
+        return WireRequest("POST", url, {**user, **sender, **headers}, body)
+
+
+def _report_url(name: str, settings: KannelSettings) -> str:
+    if not settings.public_url or settings.push_secret is None:
+        return ""
+    if not _URL_NAME.fullmatch(name):
+        problem = (
+            f"delivery.providers.{name}: Kannel reads % as a sign of its own, so the name of a provider "
+            "with delivery reports may hold letters, digits, - and _ only; rename it"
+        )
+        raise ConfigError([problem])
+    address = f"{settings.public_url.rstrip('/')}/{name}/{settings.push_secret.get_secret_value()}"
+    return f"{address}?{REPORT_QUERY}"

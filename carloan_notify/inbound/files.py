@@ -1,0 +1,295 @@
+"""A file downloaded from a provider's portal: its columns as text, its times as instants."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+import pandas as pd
+
+from carloan_notify.errors import SourceError
+from carloan_notify.frames import FINDINGS, TEXT, empty, stack
+from carloan_notify.inbound.settings import ExportFileSettings, ReceiptFileSettings, ReplyFileSettings
+from carloan_notify.records import Receipt, Reply
+
+# Times that others tell, believed as far as they can be true. One odd time must not cost a record. Pure.
+
+OLDEST: Final = timedelta(days=365)
+AHEAD: Final = timedelta(days=1)
+"""Clocks differ, and zones are mistaken for one another."""
+ODD: Final = "a time that cannot be; taken as of now"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The instants between which something may have happened that is told now. Both aware."""
+
+    earliest: datetime
+    latest: datetime
+
+    def holds(self, at: datetime) -> bool:
+        """Whether an instant can be true; one without a zone is none."""
+        return at.utcoffset() is not None and self.earliest <= at <= self.latest
+
+
+def span_around(*nows: datetime) -> Span:
+    """From `OLDEST` before to `AHEAD` after; several clocks (a rehearsal's and the real one) are all believed."""
+    return Span(min(nows) - OLDEST, max(nows) + AHEAD)
+
+
+def dated_receipts(
+    receipts: Sequence[Receipt], span: Span, now: datetime
+) -> tuple[tuple[Receipt, ...], list[str]]:
+    """The receipts, those of odd times as of `now`; and a problem for each of these."""
+    odd = [place for place, receipt in enumerate(receipts) if not span.holds(receipt.occurred_at)]
+    dated = list(receipts)
+    for place in odd:
+        dated[place] = replace(receipts[place], occurred_at=now)
+    return tuple(dated), [f"{receipts[place].provider}: receipt {place}: {ODD}" for place in odd]
+
+
+def dated_replies(replies: Sequence[Reply], span: Span, now: datetime) -> tuple[tuple[Reply, ...], list[str]]:
+    """The same for replies. One without an id is known again on the same day by the odd time that it came with."""
+    odd = [place for place, reply in enumerate(replies) if not span.holds(reply.received_at)]
+    dated = list(replies)
+    for place in odd:
+        reply = replies[place]
+        name = reply.reply_id or f"time: {reply.received_at.isoformat()}, came {now:%Y-%m-%d}"
+        dated[place] = replace(reply, received_at=now, reply_id=name)
+    return tuple(dated), [f"{replies[place].provider}: reply {place}: {ODD}" for place in odd]
+
+
+_A_ZONE: Final = timedelta(days=1)
+"""No zone is farther from UTC; times farther off need no zone to be odd, and years 1 and 9999 bear none."""
+_ZONED: Final = r"(?:Z|[+-]\d{2}:?\d{2})$"
+
+
+def columns(path: Path, settings: ExportFileSettings, wanted: Mapping[str, str]) -> pd.DataFrame:
+    """The wanted columns (our name → the file's) as stripped text; one that is not configured ("") is empty.
+
+    Raises:
+        SourceError: the file cannot be read at all, or a column is missing.
+    """
+    raw = _json(path, settings) if path.suffix == ".json" else _csv(path, settings)
+    missing = sorted(column for column in wanted.values() if column and column not in raw.columns)
+    if missing:
+        has = ", ".join(map(str, raw.columns))
+        raise SourceError(
+            f"{path}: no column {', '.join(missing)}; correct the kind's columns (the file has: {has})"
+        )
+    chosen = {
+        name: raw[column] if column else pd.Series("", index=raw.index) for name, column in wanted.items()
+    }
+    return pd.DataFrame({name: cells.fillna("").astype(TEXT).str.strip() for name, cells in chosen.items()})
+
+
+def instants(texts: pd.Series, settings: ExportFileSettings, span: Span) -> tuple[pd.Series, pd.Series]:
+    """UTC instants, NaT where a text is no time or one outside the span; and a mask of these last.
+
+    A text without a zone is in the configured one.
+    """
+    parsed = pd.to_datetime(texts, format=settings.time_format, errors="coerce", utc=True)
+    near = parsed.between(span.earliest - _A_ZONE, span.latest + _A_ZONE)
+    written = parsed.where(near)
+    local = written.dt.tz_localize(None).dt.tz_localize(
+        settings.time_zone, ambiguous=False, nonexistent="shift_forward"
+    )
+    at = written.where(texts.str.contains(_ZONED), local.dt.tz_convert("UTC"))
+    at = at.where(at.between(span.earliest, span.latest))
+    return at, parsed.notna() & at.isna()
+
+
+def sentences(found: pd.DataFrame) -> list[str]:
+    """Findings as sentences: place, code, what it means."""
+    return [f"{row.place}: {row.code}: {row.message}" for row in found.itertuples()]
+
+
+def findings(path: Path, mask: pd.Series, code: str, text: str) -> pd.DataFrame:
+    """A finding for each row of the mask, without its content."""
+    rows = mask.index[mask]
+    if rows.empty:
+        return empty(FINDINGS)
+    places = [f"{path.name}:{row + 2}" for row in rows]  # a spreadsheet's row: from 1, under the header
+    return pd.DataFrame({"code": code, "loan_id": "", "place": places, "value": "", "message": text}).astype(
+        dict(FINDINGS)
+    )
+
+
+def _csv(path: Path, settings: ExportFileSettings) -> pd.DataFrame:
+    try:
+        return pd.read_csv(
+            path, dtype=TEXT, sep=settings.separator, encoding=settings.encoding, keep_default_na=False
+        )
+    except (OSError, ValueError, LookupError) as error:
+        reason = type(error).__name__
+        raise SourceError(
+            f"{path}: cannot be read as {settings.encoding} text with columns ({reason})"
+        ) from None
+
+
+def _json(path: Path, settings: ExportFileSettings) -> pd.DataFrame:
+    try:
+        whole = json.loads(path.read_text(settings.encoding))
+        items = whole[settings.items] if settings.items else whole
+        return pd.DataFrame.from_records([{k: _text(v) for k, v in item.items()} for item in items])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = type(error).__name__
+        raise SourceError(f"{path}: cannot be read as a JSON list of records ({reason})") from None
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+# What a provider hands out, page by page, and receipts imported from a portal's export.
+
+LONGEST_CODE: Final = 64
+_NOT_IN_CODE: Final = r"[^\w.:\- ]|\d{7,}"
+
+
+class Page(Protocol):
+    """What a provider hands out at once (see `delivery.provider.ReturnPage`)."""
+
+    @property
+    def receipts(self) -> Sequence[Receipt]:
+        """Receipts that could be read."""
+
+    @property
+    def replies(self) -> Sequence[Reply]:
+        """Replies that could be read."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What could not, and why the pull stopped early."""
+
+    @property
+    def cursor(self) -> str:
+        """Where the next page starts."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there is one."""
+
+    @property
+    def unread(self) -> bytes:
+        """The records that could not be read, as they came."""
+
+
+PageT_co = TypeVar("PageT_co", bound=Page, covariant=True)
+
+
+class Source(Protocol[PageT_co]):
+    """Something that hands out receipts and replies page by page."""
+
+    def pull(self, since: datetime, cursor: str) -> PageT_co:
+        """The page that starts at `cursor`, "" for the first."""
+
+
+def pull(
+    source: Source[PageT_co], since: datetime, *, cursor: str = "", pages: int = 10_000
+) -> Iterator[PageT_co]:
+    """Pages until there are no more, at most `pages`.
+
+    Put each page on disk before taking the next: some queues hand out a record only once, and asking for the
+    next page is what confirms the last. A source whose cursor stands still ends the pull.
+    """
+    for _ in range(pages):
+        page = source.pull(since, cursor)
+        yield page
+        if not page.more or page.cursor == cursor:
+            return
+        cursor = page.cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Receipts of a file, and a finding for each row that is none, or whose time cannot be (taken as of now)."""
+
+    receipts: tuple[Receipt, ...]
+    pending: int
+    findings: pd.DataFrame
+
+
+def read_export(path: Path, settings: ReceiptFileSettings, now: datetime, span: Span) -> Imported:
+    """Receipts of a portal's export; a bad row is a finding with its place, never the end.
+
+    `span` holds the times that can be true; a receipt of another time is one of `now`, and a finding.
+
+    Raises:
+        SourceError: the file cannot be read at all, or a column is missing.
+    """
+    names = ("reference", "provider_ref", "state", "time")
+    table = columns(path, settings, {name: getattr(settings, name) for name in names})
+    at, odd = instants(table["time"], settings, span)
+    at = at.mask(odd, pd.Timestamp(now))
+    nameless = (table["reference"] == "") & (table["provider_ref"] == "")
+    faults = [
+        (nameless, "receipt_without_id", "neither our id nor the provider's; check the columns"),
+        (~nameless & (table["state"] == ""), "receipt_without_state", "no state; check the column"),
+        (
+            ~nameless & (table["state"] != "") & at.isna(),
+            "receipt_time",
+            f"time is not {settings.time_format}",
+        ),
+        (~nameless & (table["state"] != "") & odd, "receipt_time_odd", ODD),
+    ]
+    bad = nameless | (table["state"] == "") | at.isna()
+    pending = ~bad & table["state"].isin(settings.pending)
+    good = table[~bad & ~pending]
+    receipts = _receipts(good, at[good.index], settings)
+    found = stack([findings(path, mask, code, text) for mask, code, text in faults], FINDINGS)
+    return Imported(receipts, int(pending.sum()), found)
+
+
+def _receipts(good: pd.DataFrame, at: pd.Series, settings: ReceiptFileSettings) -> tuple[Receipt, ...]:
+    delivered = good["state"].isin(settings.delivered)
+    codes = good["state"].str.replace(_NOT_IN_CODE, "", regex=True).str.slice(0, LONGEST_CODE)
+    moments = at.dt.to_pydatetime()
+    cells = zip(good["provider_ref"], good["reference"], delivered, codes, moments, strict=True)
+    return tuple(
+        Receipt(settings.provider, ref, ours, ok, code, "", when) for ref, ours, ok, code, when in cells
+    )
+
+
+# Replies imported from a portal's export.
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedReplies:
+    """Replies of a file, and a finding for each row that is wrong.
+
+    A row without a number is no reply. One whose time cannot be read or cannot be is taken all the same, as
+    received now, because it may say "stop": it is a reply and a finding.
+    """
+
+    replies: tuple[Reply, ...]
+    findings: pd.DataFrame
+
+
+def read_replies(path: Path, settings: ReplyFileSettings, now: datetime, span: Span) -> ImportedReplies:
+    """Replies of a portal's export, numbers as the file writes them; `span` holds the times that can be true.
+
+    Raises:
+        SourceError: the file cannot be read at all, or a column is missing.
+    """
+    names = ("phone", "text", "time", "id", "reference")
+    table = columns(path, settings, {name: getattr(settings, name) for name in names})
+    at, odd = instants(table["time"], settings, span)
+    senderless = table["phone"] == ""
+    untimed = ~senderless & at.isna()
+    faults = [
+        (senderless, "reply_without_number", "no number; check the column"),
+        (untimed & ~odd, "reply_time", f"time is not {settings.time_format}; taken as received now"),
+        (untimed & odd, "reply_time_odd", ODD),
+    ]
+    # Read again, the row is the same reply: without a time, what stands in its place tells it apart.
+    table["id"] = table["id"].mask(untimed & (table["id"] == ""), "time: " + table["time"])
+    good = table[~senderless]
+    moments = at[good.index].fillna(pd.Timestamp(now)).dt.to_pydatetime()
+    cells = zip(good["id"], good["phone"], good["text"], moments, good["reference"], strict=True)
+    return ImportedReplies(
+        tuple(Reply(settings.provider, *cell) for cell in cells),
+        stack([findings(path, mask, code, text) for mask, code, text in faults], FINDINGS),
+    )

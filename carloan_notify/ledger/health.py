@@ -1,0 +1,177 @@
+"""Is the ledger healthy? Findings with a code each; none means yes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import backup, runs, unread
+from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
+from carloan_notify.ledger.states import LEASED
+from carloan_notify.ledger.store import SQLITE, to_text
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, REPLIES, SEALED, UNREAD
+from carloan_notify.records import MessageState
+
+# Everything encrypted, encrypted anew under the active key, some rows at a time.
+
+_ROWS_PER_STEP: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTable:
+    """A table whose columns `<field>_sealed` are encrypted and bound to the row's id."""
+
+    table: sa.Table
+    id_column: str
+    fields: tuple[str, ...]
+
+
+SEALED_TABLES: Final = (
+    SealedTable(MESSAGES, "message_id", SEALED),
+    SealedTable(REPLIES, "reply_id", ("phone", "text")),
+    SealedTable(UNREAD, "unread_id", ("body",)),
+)
+
+
+def require_no_sender(connection: sa.Connection, now: datetime) -> None:
+    """Raise `LedgerError` while a sender holds messages: it read its keys when it began and knows no new one."""
+    held = sa.select(sa.func.count(), sa.func.max(MESSAGES.c.lease_until))
+    leased = MESSAGES.c.state.in_([state.value for state in LEASED])
+    count, until = connection.execute(held.where(leased, MESSAGES.c.lease_until > to_text(now))).one()
+    if count:
+        raise LedgerError(
+            f"{count} messages are in a sender's hands, until {until} at the latest: wait for it to end, or put "
+            "the STOP file (delivery.kill_switch_file) there to end it, then run this again"
+        )
+
+
+def reseal(connection: sa.Connection, cipher: Cipher, sealed: SealedTable, after: str) -> str:
+    """Encrypt the next rows behind id `after` with the active key.
+
+    Returns the last id done, `""` at the end.
+    """
+    its_id = sealed.table.c[sealed.id_column]
+    columns = [sealed.table.c[f"{field}_sealed"] for field in sealed.fields]
+    query = sa.select(its_id.label("id"), *columns).where(its_id > after).order_by(its_id)
+    rows = connection.execute(query.limit(_ROWS_PER_STEP).with_for_update()).mappings().all()
+    if not rows:
+        return ""
+    values: dict[str, Any] = {f"{field}_sealed": sa.bindparam(f"new_{field}") for field in sealed.fields}
+    statement = sa.update(sealed.table).where(its_id == sa.bindparam("its_id")).values(values)
+    connection.execute(statement, [_resealed(cipher, sealed, row) for row in rows])
+    return str(rows[-1]["id"])
+
+
+def used_keys(connection: sa.Connection) -> Iterator[bytes]:
+    """The id of every key that some value is encrypted with, once per column."""
+    for sealed in SEALED_TABLES:
+        for field in sealed.fields:
+            column = sealed.table.c[f"{field}_sealed"]
+            head = sa.func.substr(column, 1, KEY_ID_BYTES, type_=sa.LargeBinary)
+            for found in connection.execute(sa.select(head).distinct()).scalars():
+                yield bytes(found or b"")  # SQLite's substr makes NULL of erased data
+
+
+def _resealed(cipher: Cipher, sealed: SealedTable, row: sa.RowMapping) -> dict[str, Any]:
+    name = row["id"]
+    fresh: dict[str, Any] = {"its_id": name}
+    for field in sealed.fields:
+        old = row[f"{field}_sealed"]
+        fresh[f"new_{field}"] = cipher.seal(name, field, cipher.open(name, field, old)) if old else b""
+    return fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """What is wrong, where, and the cure. `code` never changes."""
+
+    code: str
+    place: str
+    message: str
+
+
+def examine(connection: sa.Connection, cipher: Cipher, now: datetime) -> list[Ailment]:
+    """Everything but the audit chain, which `Ledger.verify_audit` looks at."""
+    return [
+        *_damage(connection),
+        *_states(connection),
+        *_without_loan(connection),
+        *_foreign_keys(connection, cipher),
+        *_lapsed(connection, now),
+        *_conflicts(connection),
+        *_gap(connection),
+        *_unread(connection),
+        *(
+            Ailment("run_unfinished", run_id, "began and never ended: killed, or still running")
+            for run_id in runs.unfinished(connection)
+        ),
+    ]
+
+
+def _damage(connection: sa.Connection) -> Iterator[Ailment]:
+    if connection.dialect.name != SQLITE:
+        return
+    for (text,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+        if text != "ok":
+            yield Ailment("database_damaged", "ledger", f"{text}; restore a backup")
+    for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+        yield Ailment(
+            "dangling_key", f"{row[0]} row {row[1]}", "points to a message that is gone; restore a backup"
+        )
+
+
+def _states(connection: sa.Connection) -> Iterator[Ailment]:
+    known = [state.value for state in MessageState]
+    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.not_in(known))
+    for message_id in connection.execute(query).scalars():
+        yield Ailment(
+            "state_unknown_to_us", f"message {message_id}", "no state of this version; check the version"
+        )
+
+
+def _without_loan(connection: sa.Connection) -> Iterator[Ailment]:
+    keyed = sa.select(MESSAGE_KEYS.c.message_id)
+    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.not_in(keyed))
+    for message_id in connection.execute(query).scalars():
+        yield Ailment(
+            "message_without_loan", f"message {message_id}", "its keys were deleted; it could be told twice"
+        )
+
+
+def _foreign_keys(connection: sa.Connection, cipher: Cipher) -> Iterator[Ailment]:
+    """Values that no key at hand opens."""
+    for used in used_keys(connection):
+        if not cipher.holds_key_of(used):
+            text = "needed to read the ledger but not in the key file; put it back from your safe copy"
+            yield Ailment("key_missing", f"key {used.hex()}", text)
+
+
+def _gap(connection: sa.Connection) -> Iterator[Ailment]:
+    if gap := backup.gap(connection):
+        text = "restored from a backup: what happened between is missing; the next run asks to accept that"
+        yield Ailment("ledger_restored", f"{to_text(gap.since)} to {to_text(gap.until)}", text)
+
+
+def _unread(connection: sa.Connection) -> Iterator[Ailment]:
+    if kept := unread.count(connection):
+        text = "came back and could not be read; look with: carloan-notify replies unread FOLDER --reason …"
+        yield Ailment("unread_returns", f"{kept} records", text)
+
+
+def _lapsed(connection: sa.Connection, now: datetime) -> Iterator[Ailment]:
+    query = sa.select(MESSAGES.c.message_id, MESSAGES.c.owner).where(
+        MESSAGES.c.state.in_([state.value for state in LEASED]), MESSAGES.c.lease_until <= to_text(now)
+    )
+    for row in connection.execute(query):
+        text = f"left behind by sender {row.owner}; the next send takes it back"
+        yield Ailment("lease_lapsed", f"message {row.message_id}", text)
+
+
+def _conflicts(connection: sa.Connection) -> Iterator[Ailment]:
+    query = sa.select(AUDIT.c.seq).where(AUDIT.c.kind == "message.conflict").order_by(AUDIT.c.seq)
+    for seq in connection.execute(query).scalars():
+        text = "a provider's answer did not fit the message's state; see: audit show --kind message.conflict"
+        yield Ailment("answer_conflict", f"audit row {seq}", text)

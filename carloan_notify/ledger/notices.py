@@ -1,0 +1,125 @@
+"""Keys of notices: taken once for ever, unless a message is known never to have left.
+
+A released key is renamed to `key~message_id`: the key is free again, and the row still tells which loans the
+message was for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import pandas as pd
+import sqlalchemy as sa
+
+from carloan_notify.ledger.tables import MESSAGE_KEYS, NOTICES
+
+PER_QUERY: Final = 1_000
+_RELEASED: Final = "~"
+
+
+def in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """`names` in parts that one statement can take."""
+    for start in range(0, len(names), PER_QUERY):
+        yield names[start : start + PER_QUERY]
+
+
+def known(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+    """Which of `keys` are taken."""
+    column = MESSAGE_KEYS.c.idempotency_key
+    found: set[str] = set()
+    for part in in_parts(keys):
+        found.update(connection.execute(sa.select(column).where(column.in_(part))).scalars())
+    return found
+
+
+def is_released(key: str) -> bool:
+    """Whether a key of a message was freed: the message never left, and a later night may tell that notice."""
+    return _RELEASED in key
+
+
+def release(connection: sa.Connection, message_ids: Sequence[str], keys: Sequence[str] | None = None) -> None:
+    """Free the keys of these messages, all or only `keys`, so that a later night may tell those notices."""
+    column = MESSAGE_KEYS.c.idempotency_key
+    statement = sa.update(MESSAGE_KEYS).values(idempotency_key=column + _RELEASED + MESSAGE_KEYS.c.message_id)
+    statement = statement.where(column.not_like(f"%{_RELEASED}%"))
+    for part in in_parts(message_ids):
+        of_part = statement.where(MESSAGE_KEYS.c.message_id.in_(part))
+        if keys is None:
+            connection.execute(of_part)
+            continue
+        for some in in_parts(keys):
+            connection.execute(of_part.where(column.in_(some)))
+
+
+# What was decided about every notice of a night, told or not, and why; without personal data.
+
+_CHUNK: Final = 10_000
+_DATES: Final = ("due_on", "original_due_on")
+_INSTANTS: Final = ("not_before", "expires_at")
+_SAME: Final = (
+    "loan_id",
+    "notice",
+    "channel",
+    "role",
+    "message_class",
+    "installment_no",
+    "amount_minor",
+    "days_past_due",
+    "decision",
+    "reason",
+    "idempotency_key",
+    "merged_into",
+)
+_SHOWN: Final = tuple(name for name in NOTICES.c.keys() if name not in {"notice_no", "customer_ref"})  # noqa: SIM118 - a column collection is no dict
+
+
+def to_rows(run_id: str, decisions: pd.DataFrame, customer_ref: Callable[[str], str]) -> pd.DataFrame:
+    """The rows of table `notices` for a frame of `frames.DECISIONS`, same order."""
+    rows = decisions[list(_SAME)].copy()
+    rows["run_id"] = run_id
+    customers = decisions["customer_id"]
+    rows["customer_ref"] = customers.map({name: customer_ref(name) for name in customers.unique()})
+    for names, form in ((_DATES, "%Y-%m-%d"), (_INSTANTS, "%Y-%m-%dT%H:%M:%S.%fZ")):
+        for name in names:
+            rows[name] = pd.Series(_texts(decisions[name], form), index=rows.index, dtype=object)
+    return rows
+
+
+def _texts(instants: pd.Series, form: str) -> list[str | None]:
+    texts = instants.dt.strftime(form)
+    return [text if there else None for text, there in zip(texts, instants.notna(), strict=True)]
+
+
+def record(connection: sa.Connection, rows: pd.DataFrame) -> None:
+    """Insert what `to_rows` made, a chunk at a time."""
+    for start in range(0, len(rows), _CHUNK):
+        connection.execute(sa.insert(NOTICES), _records(rows.iloc[start : start + _CHUNK]))
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    names = [str(name) for name in rows.columns]
+    return [
+        dict(zip(names, row, strict=True))
+        for row in zip(*(rows[name].tolist() for name in names), strict=True)
+    ]
+
+
+def tally(decisions: pd.DataFrame) -> dict[str, int]:
+    """How many notices per decision and reason, e.g. `{"queued": 7, "suppressed:opted_out": 2}`."""
+    labels = decisions["decision"].where(
+        decisions["reason"] == "", decisions["decision"] + ":" + decisions["reason"]
+    )
+    return {str(label): int(count) for label, count in labels.value_counts().sort_index().items()}
+
+
+def of_loan(connection: sa.Connection, loan_id: str) -> pd.DataFrame:
+    """Every decision about one loan, oldest first; dates and instants as text, None when missing."""
+    query = sa.select(*(NOTICES.c[name] for name in _SHOWN)).order_by(NOTICES.c.notice_no)
+    rows = connection.execute(query.where(NOTICES.c.loan_id == loan_id))
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(_SHOWN))
+
+
+def of_run(connection: sa.Connection, run_id: str) -> pd.DataFrame:
+    """Every decision of one run, in the order it was made."""
+    query = sa.select(*(NOTICES.c[name] for name in _SHOWN)).order_by(NOTICES.c.notice_no)
+    rows = connection.execute(query.where(NOTICES.c.run_id == run_id))
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(_SHOWN))

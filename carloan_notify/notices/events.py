@@ -1,0 +1,175 @@
+"""What happened to the loans, from the events table and from payments, standing and changes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from carloan_notify import frames
+from carloan_notify.frames import among
+from carloan_notify.notices.settings import REPEATABLE, EventType
+
+# What deciding needs to know of a partition of loans.
+
+
+@dataclass(frozen=True, slots=True)
+class DecideInputs:
+    """Frames as `frames` documents them; None where the lender has no such table.
+
+    `dues` holds the unpaid installments due soon (DUES), `standing` one row per loan that could be computed
+    (STANDING): a loan without one gets no due or past-due notice. `changes_told` has the text columns
+    loan_id, change_id, type, before, after and the date effective_on.
+    """
+
+    loans: pd.DataFrame
+    dues: pd.DataFrame
+    standing: pd.DataFrame
+    events: pd.DataFrame | None = None
+    payments: pd.DataFrame | None = None
+    changes_told: pd.DataFrame | None = None
+    contacts: pd.DataFrame | None = None
+
+
+HAPPENED: Final[Mapping[str, str]] = {
+    "loan_id": frames.TEXT,
+    "type": frames.TEXT,
+    "event_id": frames.TEXT,  # "" unless the event may repeat
+    "occurred_on": frames.DATE,
+    "amount_minor": frames.MONEY,
+    "event_detail": frames.TEXT,
+}
+DETAIL_ARROW: Final = " → "
+"""Stands between what was and what is in the detail of a change."""
+
+
+def happened(
+    inputs: DecideInputs, derived: Sequence[EventType], since: date
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Events from `since` on (HAPPENED, each once) and the findings about rows that cannot be used.
+
+    A type in `derived` takes its facts only from its own source, never from the events table as well.
+    """
+    reported, problems = _reported(inputs, derived, pd.Timestamp(since))
+    found = [reported, *(DERIVATIONS[event](inputs, pd.Timestamp(since)) for event in derived)]
+    everything = frames.stack(found, HAPPENED)[list(HAPPENED)]
+    nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
+    problems.append(
+        frames.findings(
+            "event_without_id",
+            everything.loc[nameless, "loan_id"],
+            "This event may repeat, so it needs an id of its own to be told once; add the id to the export.",
+            place="event_id",
+        )
+    )
+    once = ~everything["type"].isin(list(REPEATABLE))
+    everything["event_id"] = everything["event_id"].mask(once, "")
+    usable = everything[~nameless].sort_values(["loan_id", "type", "event_id", "occurred_on"], kind="stable")
+    unique = usable.drop_duplicates(["loan_id", "type", "event_id"], keep="first")
+    return unique.reset_index(drop=True), frames.stack(problems, frames.FINDINGS)
+
+
+def _reported(
+    inputs: DecideInputs, derived: Sequence[EventType], since: pd.Timestamp
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Usable rows of the events table as HAPPENED, and findings for the others."""
+    events = inputs.events if inputs.events is not None else frames.empty(frames.EVENTS)
+    events = events[events["occurred_on"] >= since]
+    unknown_type = ~events["type"].isin(list(EventType))
+    ignored = events["type"].isin(list(derived))
+    unknown_loan = ~_of_loans(events, inputs)
+    problems = [
+        _finding(
+            "event_type_unknown", events[unknown_type], f"Unknown event; use one of {', '.join(EventType)}."
+        ),
+        _finding(
+            "event_derived",
+            events[ignored],
+            "Not used: policy.derived_events says this event is worked out from other tables. "
+            "Take it out of that list to use the events table instead.",
+        ),
+        _finding(
+            "event_unknown_loan",
+            events[unknown_loan & ~unknown_type & ~ignored],
+            "No such loan in the loans table; export the loan as well.",
+        ),
+    ]
+    usable = events[~unknown_type & ~ignored & ~unknown_loan]
+    return usable.rename(columns={"detail": "event_detail"})[list(HAPPENED)], problems
+
+
+def _of_loans(rows: pd.DataFrame, inputs: DecideInputs) -> pd.Series:
+    """Which rows are about one of the loans; without rows the loans are not looked at."""
+    return among(rows["loan_id"], inputs.loans["loan_id"] if len(rows) else [])
+
+
+def _finding(code: str, events: pd.DataFrame, message: str) -> pd.DataFrame:
+    return frames.findings(code, events["loan_id"], message, place="type", value=events["type"].tolist())
+
+
+def _payments_received(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+    """Payments that came in and were not taken back."""
+    if inputs.payments is None:
+        return frames.empty(HAPPENED)
+    payments = inputs.payments[inputs.payments["paid_on"] >= since]
+    payments = payments[_of_loans(payments, inputs)]
+    kept = payments[(payments["amount_minor"] > 0) & ~_taken_back(payments)]
+    renamed = kept.rename(columns={"payment_id": "event_id", "paid_on": "occurred_on"})
+    return _as_events(renamed, EventType.PAYMENT_RECEIVED)
+
+
+def _taken_back(payments: pd.DataFrame) -> pd.Series:
+    """Which payments a later row of the opposite amount reverses; each takes back the latest before it.
+
+    Read from the latest row back, reversals open and payments close: a payment that meets an open one is its.
+    """
+    latest_first = pd.DataFrame(
+        {
+            "loan_id": payments["loan_id"],
+            "paid_on": payments["paid_on"],
+            "size": payments["amount_minor"].abs(),
+            "step": np.where(payments["amount_minor"] < 0, 1, -1),
+            "payment_id": payments["payment_id"],
+        }
+    ).sort_values(["paid_on", "step", "payment_id"], ascending=False)
+    key = ["loan_id", "size"]
+    latest_first["sum"] = latest_first.groupby(key)["step"].cumsum()
+    lowest = latest_first.groupby(key)["sum"].cummin().clip(upper=0)
+    latest_first["open"] = latest_first["sum"] - lowest
+    open_before = latest_first.groupby(key)["open"].shift(fill_value=0)
+    return (open_before > 0).reindex(payments.index)
+
+
+def _settled(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+    standing = inputs.standing
+    settled = standing[(standing["status"] == "settled") & (standing["settled_on"] >= since)]
+    renamed = settled.rename(columns={"settled_on": "occurred_on"}).assign(event_id="", amount_minor=0)
+    return _as_events(renamed, EventType.LOAN_SETTLED)
+
+
+def _due_day_changed(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+    """Due-day changes, told on the day they take effect, with what was and what is."""
+    if inputs.changes_told is None:
+        return frames.empty(HAPPENED)
+    told = inputs.changes_told
+    told = told[(told["type"] == "due_day") & (told["effective_on"] >= since)]
+    told = told[_of_loans(told, inputs)]
+    detail = told["before"] + DETAIL_ARROW + told["after"]
+    renamed = told.rename(columns={"change_id": "event_id", "effective_on": "occurred_on"})
+    return _as_events(renamed.assign(event_detail=detail, amount_minor=0), EventType.DUE_DAY_CHANGED)
+
+
+def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
+    rows = rows.assign(type=event.value)
+    if "event_detail" not in rows:
+        rows["event_detail"] = np.full(len(rows), "")
+    return rows[list(HAPPENED)].astype(dict(HAPPENED))
+
+
+DERIVATIONS: Final[Mapping[EventType, Callable[[DecideInputs, pd.Timestamp], pd.DataFrame]]] = {
+    EventType.PAYMENT_RECEIVED: _payments_received,
+    EventType.LOAN_SETTLED: _settled,
+    EventType.DUE_DAY_CHANGED: _due_day_changed,
+}

@@ -1,0 +1,271 @@
+"""Put what came back on disk: receipts settled, what cannot be read kept as it came, replies read and acted on."""
+
+import base64
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from carloan_notify.app import House, any_number, system_clock
+from carloan_notify.delivery.provider import Inquiry, LookUp, Provider, ReturnPage, Standing
+from carloan_notify.inbound.files import Span, dated_receipts, dated_replies, span_around
+from carloan_notify.inbound.lexicon import (
+    EVERY_CLASS,
+    Lexicon,
+    Stop,
+    action_for,
+    as_opt_out,
+    lexicon_text,
+    parse_lexicon,
+    shipped_lexicon,
+    shipped_text,
+)
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.replies import Hold, Judged
+from carloan_notify.ledger.unknowns import Unknown
+from carloan_notify.records import MessageClass, Receipt, Reply
+from carloan_notify.text import mask_digits
+
+RECEIPT_FIGURES: Final = ("receipts", "settled", "repeated", "unmatched", "refused", "replies", "problems")
+REPLY_FIGURES: Final = ("replies", "known", "work_list", "stopping", "cancelled", "strangers", "problems")
+"""Of the replies, so many were known already. Of the new ones, so many are on the work list, so many stop
+messages (which cancels some that waited), and so many came from numbers that we had not written to lately."""
+_E164: Final = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
+_WORK_LIST: Final = "work list"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a page: `RECEIPT_FIGURES` and `REPLY_FIGURES`, and every problem in words.
+
+    A problem names no person. The figure `problems` counts them but for those of `refused` receipts.
+    """
+
+    figures: dict[str, int]
+    problems: tuple[str, ...] = ()
+
+
+Keep = Callable[[House, Ledger, str, ReturnPage], Kept]
+
+
+def lexicon_in_use(house: House) -> str:
+    """The text of the lexicon: the lender's own, else the one that comes with the package.
+
+    Raises:
+        ConfigError: the lender's own cannot be read.
+    """
+    own = house.settings.inbound.lexicon_file
+    return lexicon_text(house.path(own)) if own else shipped_text()
+
+
+def open_lexicon(house: House) -> Lexicon:
+    """The lexicon, ready to read replies.
+
+    Raises:
+        ConfigError: with every problem of the lender's own.
+    """
+    own = house.settings.inbound.lexicon_file
+    return parse_lexicon(lexicon_in_use(house), str(house.path(own))) if own else shipped_lexicon()
+
+
+def keeper(house: House) -> Keep:
+    """What puts a page of a provider on disk: receipts first, then what cannot be read, then replies.
+
+    In that order, so that nothing in a borrower's text can cost a receipt. The lexicon is read once, here.
+
+    Raises:
+        ConfigError: the lexicon is wrong.
+    """
+    lexicon = open_lexicon(house)
+
+    def keep(house: House, ledger: Ledger, provider: str, page: ReturnPage) -> Kept:
+        now = house.clock()
+        page = dated(house, page)
+        settled = ledger.outbox.settle(page.receipts, now)
+        if page.unread:
+            ledger.inbox.keep_unread(provider, page.unread, page.problems, now)
+        replies = take_replies(house, ledger, lexicon, page.replies)
+        figures = {
+            **replies.figures,
+            "receipts": len(page.receipts),
+            "settled": settled.settled,
+            "repeated": settled.repeated,
+            "unmatched": settled.unmatched,
+            "refused": len(settled.refused),
+            "problems": len(page.problems) + len(replies.problems),
+        }
+        return Kept(figures, (*masked([*page.problems, *settled.refused]), *replies.problems))
+
+    return keep
+
+
+def believed_times(house: House) -> Span:
+    """Between which instants what is told now may have happened. In a rehearsal others keep the real time."""
+    return span_around(house.clock(), *([system_clock()] if house.rehearsal else []))
+
+
+def dated(house: House, page: ReturnPage) -> ReturnPage:
+    """The page with every odd time replaced by that of arrival; each is a problem. Doing it twice is once."""
+    span, now = believed_times(house), house.clock()
+    receipts, odd = dated_receipts(page.receipts, span, now)
+    replies, also_odd = dated_replies(page.replies, span, now)
+    return replace(page, receipts=receipts, replies=replies, problems=(*page.problems, *odd, *also_odd))
+
+
+def masked(problems: Sequence[str]) -> tuple[str, ...]:
+    """Problems with what may be somebody's number masked."""
+    return tuple(map(mask_digits, problems))
+
+
+def take_replies(house: House, ledger: Ledger, lexicon: Lexicon, replies: Sequence[Reply]) -> Kept:
+    """Read replies, keep them once each and do what they ask for.
+
+    A sender without a number stops nobody: that is a problem, and for a person.
+    """
+    judged = [_judged(house, lexicon, reply) for reply in replies]
+    done = ledger.inbox.take(judged, house.clock())
+    problems = [
+        f"{each.reply.provider}: reply {place}: its sender is no number; it stops nothing, see the work list"
+        for place, each in enumerate(judged)
+        if not _E164.fullmatch(each.reply.phone)
+    ]
+    figures = {
+        "replies": len(judged),
+        "known": done.repeated,
+        "work_list": done.opened,
+        "stopping": done.stopped,
+        "cancelled": done.cancelled,
+        "strangers": done.strangers,
+        "problems": len(problems),
+    }
+    return Kept(figures, tuple(problems))
+
+
+def _judged(house: House, lexicon: Lexicon, reply: Reply) -> Judged:
+    reading = lexicon.read(reply.text)
+    if reply.opted_out:
+        reading = as_opt_out(reading)
+    action = action_for(reading, house.settings.inbound.opt_out_stops)
+    phone = _e164(house, reply.phone)
+    judged = Judged(
+        reply=replace(reply, phone=phone or reply.phone),
+        kind=reading.kind.value,
+        rule=reading.rule,
+        action=action.summary,
+        holds=tuple(map(_hold, action.stops)),
+        work_list=action.work_list,
+    )
+    return judged if phone else replace(judged, action=_WORK_LIST, holds=(), work_list=True)
+
+
+def _hold(stop: Stop) -> Hold:
+    message_class = None if stop.message_class == EVERY_CLASS else MessageClass(stop.message_class)
+    return Hold(message_class, stop.reason, stop.customer)
+
+
+def _e164(house: House, phone: str) -> str:
+    """The number as our messages know it, "" when it is none: a short code, a masked or a spoilt one.
+
+    One in full E.164 counts even where no numbering plan is known to us that has it.
+    """
+    found = any_number(house, phone)
+    return found.e164 or (phone if _E164.fullmatch(phone) else "")
+
+
+# Ask a provider about messages: accepted ones whose receipt never came, because it hands none out.
+
+_PER_QUESTION: Final = 100
+
+
+def ask_about_accepted(house: House, ledger: Ledger, provider: Provider, window: timedelta) -> Kept:
+    """Settle what the provider knows the end of, of messages old enough and sent within its look-up `window`.
+
+    Figures: how many answers were `receipts` (delivered or not), how many messages they `settled`, `refused`.
+    """
+    now, settings = house.clock(), house.settings.inbound
+    ripe = now - timedelta(seconds=settings.look_up_after_s)
+    silent = ledger.inbox.accepted_ids(provider.name, now - window, ripe)
+    chosen = turn(silent, settings.look_up_most, ledger.inbox.last_asked(provider.name))
+    counts, problems = Counter[str](), list[str]()
+    for start in range(0, len(chosen), _PER_QUESTION):
+        part = chosen[start : start + _PER_QUESTION]
+        asked = [inquiry(message) for message in ledger.inbox.accepted(part)]
+        receipts = endings(provider.name, provider.look_up(asked), house.clock()) if asked else []
+        settled = ledger.outbox.settle(receipts, house.clock())
+        ledger.inbox.note_asked(provider.name, part[-1])
+        counts["receipts"] += len(receipts)
+        counts["settled"] += settled.settled
+        counts["refused"] += len(settled.refused)
+        problems += masked(settled.refused)
+    return Kept(dict(counts), tuple(problems))
+
+
+def turn(names: Sequence[str], most: int, last: str) -> list[str]:
+    """At most `most` of the sorted `names`: those behind `last`, then from the beginning.
+
+    So each gets its turn, however many there are and however seldom somebody asks.
+    """
+    start = bisect_right(names, last)
+    return [*names[start:], *names[:start]][:most]
+
+
+def inquiry(message: Unknown) -> Inquiry:
+    """The question about a message."""
+    return Inquiry(message.message_id, message.channel, message.provider_ref, message.sent_at, message.phone)
+
+
+def endings(provider: str, answers: Sequence[LookUp], now: datetime) -> list[Receipt]:
+    """The receipts that answers amount to: of messages that the network is done with."""
+    return [
+        Receipt(
+            provider=provider,
+            provider_ref=a.provider_ref,
+            message_id=a.message_id,
+            delivered=a.standing is Standing.DELIVERED,
+            code=a.code,
+            detail=a.detail,
+            occurred_at=now,
+            blocked=a.blocked,
+        )
+        for a in answers
+        if a.standing in (Standing.DELIVERED, Standing.UNDELIVERED)
+    ]
+
+
+# A page of what came back as text, to keep it in the spool, and back.
+
+
+def text_of(provider: str, page: ReturnPage) -> str:
+    """Everything in a page but where the next one stands, in ASCII, whatever characters are in it."""
+    return json.dumps(
+        {
+            "provider": provider,
+            "receipts": [asdict(receipt) for receipt in page.receipts],
+            "replies": [asdict(reply) for reply in page.replies],
+            "problems": page.problems,
+            "unread": base64.b64encode(page.unread).decode(),
+        },
+        default=datetime.isoformat,
+    )
+
+
+def page_of(text: str) -> tuple[str, ReturnPage]:
+    """Provider and page again. Raises `ValueError`, `LookupError` or `TypeError` when the text is none."""
+    fields = json.loads(text)
+    page = ReturnPage(
+        receipts=tuple(
+            Receipt(**{**each, "occurred_at": datetime.fromisoformat(each["occurred_at"])})
+            for each in fields["receipts"]
+        ),
+        replies=tuple(
+            Reply(**{**each, "received_at": datetime.fromisoformat(each["received_at"])})
+            for each in fields["replies"]
+        ),
+        problems=tuple(fields["problems"]),
+        unread=base64.b64decode(fields["unread"]),
+    )
+    return fields["provider"], page

@@ -1,0 +1,172 @@
+"""Send one message again: with a key, a reason and an operator of its own, and the same care as the first time."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from carloan_notify import frames
+from carloan_notify.app import House, require_rehearsable
+from carloan_notify.errors import LedgerError
+from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.views import Stored
+from carloan_notify.notices.policy import apply_policy
+from carloan_notify.notices.recipients import recipients
+from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.night import new_run_id
+from carloan_notify.pipeline.plan import contact_history, message_reference, remember
+from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
+from carloan_notify.pipeline.preview import why
+from carloan_notify.pipeline.send import owed
+from carloan_notify.records import CoveredNotice, Decision, Draft
+from carloan_notify.reports.tables import frame_rows
+
+RESEND = "resend"
+SHOWN = ("message_id", "notice", "channel", "phone", "state", "queued_at", "sent_at", "code", "resend_of")
+
+
+@dataclass(frozen=True, slots=True)
+class ResendOrder:
+    """Which message again, who wants it and why."""
+
+    message_id: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """`message_id` of the new message, or "" and `refusal`: why it was not queued."""
+
+    message_id: str
+    refusal: str = ""
+
+
+def earlier_attempts(
+    house: House, *, message_id: str = "", loan_id: str = "", notice: str = ""
+) -> list[dict[str, Any]]:
+    """Every earlier message about the same loan and notice, newest first, masked.
+
+    Raises:
+        LedgerError: nothing of the kind was ever queued.
+    """
+    with house.open_ledger() as ledger:
+        if message_id:
+            original = _original(ledger, message_id)
+            loan_id, notice = original.covers[0].loan_id, original.notice
+        found = frame_rows(ledger.attempts(loan_id, notice))
+    if not found:
+        raise LedgerError(
+            f"loan {loan_id}: {notice} was never queued, so there is nothing to send again; see `explain`"
+        )
+    return [{name: row[name] for name in SHOWN} for row in found]
+
+
+def resend(house: House, order: ResendOrder) -> Resent:
+    """Queue the message once more; opt-outs, hours and payments count as on any night. `send` then sends it.
+
+    Raises:
+        LedgerError: no such message, or its notice is free to be told by the next night.
+        SourceError: the tables that say what is still owed cannot be read.
+    """
+    require_rehearsable(house)
+    with house.open_ledger() as ledger:
+        original = _original(ledger, order.message_id)
+        portfolio = read_portfolio(house, house.business_date())
+        if original.until_paid and owed(house, portfolio).verdict(original.covers):
+            return Resent("", "it has been paid, or what is owed can no longer be told")
+        row = _decision(house, ledger, original, portfolio)
+        if row["decision"] != Decision.QUEUED:
+            return Resent("", why(row["reason"]))
+        run_id = new_run_id(house, portfolio.as_of)
+        draft = _draft(original, order, row, run_id)
+        ledger.start_run(run_id, portfolio.as_of, RESEND, house.clock())
+        ledger.enqueue(run_id, [draft], house.clock())
+        ledger.finish_run(run_id, "finished", {"queued": 1}, None, house.clock())
+        ledger.write_digest(run_id, house.clock())
+        return Resent(draft.message_id)
+
+
+def _original(ledger: Ledger, message_id: str) -> Stored:
+    found = ledger.stored(message_id)
+    if found is None:
+        raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
+    if found.is_free_again:
+        raise LedgerError(
+            f"message {message_id}: it never left and its notice is free again; the next `run` tells it"
+        )
+    return found
+
+
+def _decision(house: House, ledger: Ledger, original: Stored, portfolio: Portfolio) -> dict[str, Any]:
+    """The contact policy's word on telling it again."""
+    notice = _notice(original, portfolio).assign(phone_hash=ledger.phone_hash(original.phone))
+    history = contact_history(notice, remember(house, ledger), house.templates().languages, portfolio)
+    history = replace(history, already_sent=frozenset())
+    tonight = Tonight(house.clock(), portfolio.as_of)
+    return frame_rows(apply_policy(notice, house.settings.policy, history, tonight))[0]
+
+
+def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
+    """A one-row notice (frames.NOTICES) for the recipient as the tables describe them now.
+
+    Raises:
+        LedgerError: the tables no longer know a recipient with that number in that role.
+    """
+    loan_id = original.covers[0].loan_id
+    loans = portfolio.loans[portfolio.loans["loan_id"] == loan_id]
+    people = recipients(loans, frame_of(portfolio.sources.contacts))
+    mine = people[(people["role"] == original.role) & (people["phone"] == original.phone)].head(1)
+    if mine.empty:
+        raise LedgerError(
+            f"loan {loan_id}: its {original.role} no longer has that number; the next `run` uses the new one"
+        )
+    row = {
+        **frame_rows(mine)[0],
+        "idempotency_key": original.message_id,
+        "customer_id": frame_rows(loans)[0]["customer_id"],
+        "notice": original.notice,
+        "channel": original.channel.value,
+        "message_class": original.message_class.value,
+        "language": original.language,
+        "amount_minor": original.amount_minor,
+        "until_paid": original.until_paid,
+    }
+    blank = frames.blank_row({**frames.NOTICES, "recipient_no": frames.COUNT, "supersedes": frames.TEXT})
+    return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
+
+
+def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: str) -> Draft:
+    key = _resend_key(original.covers, run_id)
+    return Draft(
+        message_id=message_reference(run_id, key),
+        covers=tuple(
+            replace(c, idempotency_key=f"{key}{number:04d}") for number, c in enumerate(original.covers)
+        ),
+        customer_id=row["customer_id"],
+        notice=original.notice,
+        channel=original.channel,
+        role=original.role,
+        message_class=original.message_class,
+        language=original.language,
+        phone=original.phone,
+        recipient_name=original.recipient_name,
+        rendered=original.rendered,
+        params=original.params,
+        due_on=original.due_on,
+        amount_minor=original.amount_minor,
+        not_before=row["not_before"].to_pydatetime(),
+        expires_at=row["expires_at"].to_pydatetime(),
+        until_paid=original.until_paid,
+        resend_of=original.message_id,
+        operator=order.operator,
+        reason=order.reason,
+    )
+
+
+def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
+    """A resend has a key of its own: each asked for once, each on record."""
+    told = "|".join(cover.idempotency_key for cover in covers)
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()

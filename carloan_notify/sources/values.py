@@ -1,0 +1,225 @@
+"""One text → an amount, a rate or a whole number, as spreadsheets and core systems write them. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from carloan_notify.sources.chunks import Problem
+
+MOST_MAJOR_UNITS: Final = 10**13
+PPB: Final = 10**9
+HIGHEST_RATE_PPB: Final = 12 * PPB
+
+_SYMBOLS: Final = {
+    "CNY": ("¥", "元", "圆", "RMB"),
+    "JPY": ("¥", "円"),
+    "USD": ("US$", "$"),
+    "HKD": ("HK$", "$"),
+    "SGD": ("S$", "$"),
+    "TWD": ("NT$", "$"),
+    "EUR": ("€",),
+    "GBP": ("£",),
+}
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d*)?|[+-]?\.\d+")
+_SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
+_MINUS_SIGNS: Final = str.maketrans("−–—", "---")
+
+
+def folded(text: str) -> str:
+    """Full-width digits and signs as ASCII, every kind of minus as `-`, no space around."""
+    return unicodedata.normalize("NFKC", text).translate(_MINUS_SIGNS).strip()
+
+
+def is_scientific(text: str) -> bool:
+    """True for `1.38E+10`: what a spreadsheet shows of a long number, its last digits lost."""
+    return _SCIENTIFIC.fullmatch(folded(text).lstrip("'")) is not None
+
+
+def parse_amount(text: str, *, currency: str, digits: int) -> int | Problem:
+    """Minor units of `12,345.60`, `￥12345.6`, `12元`, `(1,234.00)` (negative); `digits`: its currency's."""
+    number = _plain_number(_without_currency(folded(text).lstrip("'"), currency))
+    if number is None:
+        return Problem.BAD_AMOUNT
+    if abs(number) >= MOST_MAJOR_UNITS:
+        return Problem.OUT_OF_RANGE
+    minor = number.scaleb(digits)
+    return int(minor) if minor == minor.to_integral_value() else Problem.AMOUNT_PRECISION
+
+
+def parse_rate(text: str) -> int | Problem:
+    """Parts per billion of an annual rate: `5%` or `0.05`.
+
+    A number without % is a fraction. Above 1 it might as well be per cent, so it is refused, not guessed;
+    a rate above 100 % must be written with its %. Finer than one part per billion is rounded half-even.
+    """
+    plain = folded(text).lstrip("'")
+    percent = plain.endswith("%")
+    number = _plain_number(plain.removesuffix("%").strip())
+    if number is None:
+        return Problem.BAD_RATE
+    if not percent and number > 1:
+        return Problem.RATE_AMBIGUOUS
+    rate = int((number * PPB / (100 if percent else 1)).to_integral_value())
+    return rate if 0 <= rate <= HIGHEST_RATE_PPB else Problem.RATE_OUT_OF_RANGE
+
+
+def parse_count(text: str) -> int | Problem:
+    """A whole number; `12.0` counts, `12.5` does not."""
+    number = _plain_number(folded(text).lstrip("'"))
+    if number is None or number != number.to_integral_value():
+        return Problem.BAD_NUMBER
+    return int(number) if abs(number) < MOST_MAJOR_UNITS else Problem.OUT_OF_RANGE
+
+
+def _plain_number(text: str) -> Decimal | None:
+    negative = text.startswith("(") and text.endswith(")")
+    digits = text[1:-1].strip() if negative else text
+    if not digits.isascii() or not _NUMBER.fullmatch(digits) or (negative and digits[0] in "+-"):
+        return None
+    number = Decimal(digits.replace(",", ""))
+    return -number if negative else number
+
+
+def _without_currency(text: str, currency: str) -> str:
+    """The number alone; the sign may stand before or after the currency (`-¥5`, `¥-5`)."""
+    sign, rest = (text[0], text[1:].strip()) if text[:1] in ("-", "+") else ("", text)
+    for symbol in (currency, *_SYMBOLS.get(currency, ())):
+        if rest.upper().startswith(symbol):
+            rest = rest[len(symbol) :].strip()
+            break
+    for symbol in (currency, *_SYMBOLS.get(currency, ())):
+        if rest.upper().endswith(symbol):
+            rest = rest[: -len(symbol)].strip()
+            break
+    return sign + rest
+
+
+# One text → a calendar date, as spreadsheets and databases write dates. Pure.
+
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2199
+
+_CLOCK: Final = (
+    r"(?:[T\s]+(?P<clock>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
+    r"\s*(?P<zone>Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?"
+)
+_DATE: Final = re.compile(
+    r"(?P<year>\d{4})(?:"
+    r"(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"|年\s*(?P<month_cn>\d{1,2})月\s*(?P<day_cn>\d{1,2})日"
+    r"|(?P<month_8>\d{2})(?P<day_8>\d{2})"
+    rf"){_CLOCK}",
+)
+_EXCEL_SERIAL: Final = re.compile(r"\d{5}(?:\.\d+)?")
+
+
+def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | Problem:
+    """The date of `2026-01-05`, `2026/1/5`, `2026.1.5`, `20260105`, `2026年1月5日`, with or without a time.
+
+    A time with an offset is carried to `zone` (the lender's) before its date is taken; a time without
+    one is local already. `date_format` (strptime) takes precedence; only it reads day-first dates.
+    """
+    plain = folded(text).lstrip("'")
+    if date_format:
+        return _by_format(plain, zone, date_format)
+    found = _DATE.fullmatch(plain)
+    if found is None:
+        return Problem.EXCEL_SERIAL_DATE if _EXCEL_SERIAL.fullmatch(plain) else Problem.BAD_DATE
+    parts = found.groupdict()
+    month = parts["month"] or parts["month_cn"] or parts["month_8"]
+    day = parts["day"] or parts["day_cn"] or parts["day_8"]
+    iso_day = f"{parts['year']}-{int(month):02}-{int(day):02}"
+    return _in_range(_at_home(iso_day, parts["clock"], parts["zone"], zone))
+
+
+def _by_format(text: str, zone: ZoneInfo, date_format: str) -> date | Problem:
+    try:
+        moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - a time without offset is the lender's
+    except ValueError:
+        return Problem.BAD_DATE
+    return _in_range(moment.astimezone(zone).date() if moment.tzinfo else moment.date())
+
+
+def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo) -> date | Problem:
+    try:
+        if clock is None:
+            return date.fromisoformat(iso_day)
+        clock = clock if clock[1:2] != ":" else f"0{clock}"
+        moment = datetime.fromisoformat(f"{iso_day}T{clock.replace(',', '.')}{offset or ''}")
+        return moment.astimezone(zone).date() if offset else moment.date()
+    except (ValueError, OverflowError):
+        return Problem.IMPOSSIBLE_DATE
+
+
+def _in_range(day: date | Problem) -> date | Problem:
+    if isinstance(day, Problem) or FIRST_YEAR <= day.year <= LAST_YEAR:
+        return day
+    return Problem.DATE_OUT_OF_RANGE
+
+
+# One text → a flag, a language tag, a time zone, hours or one of a few known words. Pure.
+
+_TRUE: Final = frozenset({"1", "1.0", "yes", "y", "true", "t", "是", "有"})
+_FALSE: Final = frozenset({"0", "0.0", "no", "n", "false", "f", "否", "无"})
+_LANGUAGE: Final = re.compile(r"([a-zA-Z]{2,3})(?:[-_]([a-zA-Z]{4}))?(?:[-_]([a-zA-Z]{2}|\d{3}))?")
+_HOURS: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-~至]+\s*([01]?\d|2[0-4]):([0-5]\d)")
+
+
+def word_key(text: str) -> str:
+    """The form in which words and headers are compared: no case, spaces, `_` or `-`; full-width folded."""
+    return re.sub(r"[\s_\-]+", "", folded(text)).casefold()
+
+
+def parse_flag(text: str) -> bool | Problem:
+    """True or False from 1/0, yes/no, true/false, 是/否; any other word is refused, never taken for False."""
+    word = folded(text).casefold()
+    return True if word in _TRUE else False if word in _FALSE else Problem.BAD_FLAG
+
+
+def parse_choice(text: str, words: Mapping[str, str]) -> str | Problem:
+    """The canonical word; `words` maps `word_key` forms to it."""
+    return words.get(word_key(text), Problem.UNKNOWN_VALUE)
+
+
+def parse_choices(text: str, words: Mapping[str, str]) -> str | Problem:
+    """A comma list of canonical words from a list parted by comma, 、 or ;."""
+    parts = [parse_choice(part, words) for part in re.split(r"[,;、，；]", text) if part.strip()]
+    problems = [part for part in parts if isinstance(part, Problem)]
+    return problems[0] if problems else ",".join(dict.fromkeys(parts))
+
+
+def parse_language(text: str) -> str | Problem:
+    """A BCP 47 tag in its usual case: `zh_cn` → `zh-CN`."""
+    found = _LANGUAGE.fullmatch(folded(text))
+    if found is None:
+        return Problem.BAD_LANGUAGE
+    language, script, region = found.groups()
+    tags = (language.lower(), (script or "").title(), (region or "").upper())
+    return "-".join(tag for tag in tags if tag)
+
+
+def parse_timezone(text: str) -> str | Problem:
+    """An IANA zone in its own spelling: `asia/shanghai` → `Asia/Shanghai`."""
+    return _zones().get(folded(text).casefold(), Problem.UNKNOWN_TIMEZONE)
+
+
+def parse_hours(text: str) -> str | Problem:
+    """Hours of one day as `18:00-20:00`; the end is later than the start and at most 24:00."""
+    found = _HOURS.fullmatch(folded(text))
+    if found is None:
+        return Problem.BAD_HOURS
+    first_hour, first_minute, last_hour, last_minute = map(int, found.groups())
+    start, end = (first_hour, first_minute), (last_hour, last_minute)
+    if not start < end <= (24, 0):
+        return Problem.BAD_HOURS
+    return f"{first_hour:02}:{first_minute:02}-{last_hour:02}:{last_minute:02}"
+
+
+@cache
+def _zones() -> Mapping[str, str]:
+    return {name.casefold(): name for name in available_timezones()}
