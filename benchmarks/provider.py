@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from benchmarks.ledger_audit import drafts
 from carloan_notify.app import system_clock
-from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.registry import DeliverySettings, build_channels
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import simulator_settings
@@ -91,5 +91,5 @@ def dispatcher(ledger: Ledger, url: str, batch_limit: int, **pace: Any) -> Dispa
     """What drains that ledger to the simulator; `pace` are provider settings (concurrency, rate…)."""
     provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), **pace}
     settings = DeliverySettings.model_validate({"channels": {"sms": ["sim"]}, "providers": {"sim": provider}})
-    surroundings = Surroundings(clock=now, owner=OWNER)
+    surroundings = RunContext(clock=now, owner=OWNER)
     return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, surroundings)

@@ -50,7 +50,7 @@ def business_date(now: datetime, timezone: str) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class App:
     """What every use case needs: the settings, the folder that relative paths start from, the lender, the clock.
 
     `rehearsal` is the instant given with `--now`, else None; it is written to the audit.
@@ -97,14 +97,14 @@ class House:
             store.close()
 
 
-def build_house(config_path: Path, now: datetime | None = None) -> House:
-    """Read the configuration and make the house. `now` (aware) replaces the clock for a rehearsal.
+def build_app(config_path: Path, now: datetime | None = None) -> App:
+    """Read the configuration and make the app. `now` (aware) replaces the clock for a rehearsal.
 
     Raises:
         ConfigError: with every problem of the configuration.
     """
     settings = load_settings(config_path)
-    return House(
+    return App(
         settings=settings,
         folder=config_path.resolve().parent,
         lender=settings.lender.record(),
@@ -116,7 +116,7 @@ def build_house(config_path: Path, now: datetime | None = None) -> House:
 # A rehearsal, with a clock of its own (`--now`), must not reach anybody.
 
 
-def require_rehearsable(house: House) -> None:
+def require_rehearsable(app: App) -> None:
     """Do nothing with the true clock; with another, let no provider in that could reach people.
 
     Contact hours would be those of the other clock, and what is sent would carry a time at which the provider
@@ -125,9 +125,9 @@ def require_rehearsable(house: House) -> None:
     Raises:
         ConfigError: with every provider of a channel that is neither the console nor on this machine.
     """
-    if house.rehearsal is None:
+    if app.rehearsal is None:
         return
-    delivery = house.settings.delivery
+    delivery = app.settings.delivery
     real = [name for name in delivery.used if not _reaches_nobody(delivery.providers[name])]
     if real:
         raise ConfigError(
@@ -161,7 +161,7 @@ _HOLDER: Final = sa.text(
 
 
 @contextmanager
-def one_night(house: House, operator: str, doing: str = "runs a night") -> Iterator[None]:
+def one_night(app: App, operator: str, doing: str = "runs a night") -> Iterator[None]:
     """Hold the night's lock: on this machine, and among all machines that share a PostgreSQL ledger.
 
     Upkeep that no night may meet takes it as well, and says what it is `doing`. A crash leaves no stale lock
@@ -172,7 +172,7 @@ def one_night(house: House, operator: str, doing: str = "runs a night") -> Itera
         LedgerError: the database does not answer.
     """
     holder = f"{operator} on {socket.gethostname()}, process {os.getpid()} {doing}"
-    with _file_lock(house.path(house.settings.reports.lock_file), holder), _database_lock(house, holder):
+    with _file_lock(app.path(app.settings.reports.lock_file), holder), _database_lock(app, holder):
         yield
 
 
@@ -201,9 +201,9 @@ def _signed(signature: Path) -> str:
 
 
 @contextmanager
-def _database_lock(house: House, holder: str) -> Iterator[None]:
+def _database_lock(app: App, holder: str) -> Iterator[None]:
     """The advisory lock of a PostgreSQL ledger, held by a connection of its own; nothing for SQLite."""
-    url = locate(house.settings.ledger.url, house.folder)
+    url = locate(app.settings.ledger.url, app.folder)
     if url.get_backend_name() != POSTGRESQL:
         yield
         return
@@ -239,11 +239,11 @@ def _locked(place: str, holder: str) -> LockedError:
 # Numbers that a person or a provider wrote.
 
 
-def any_number(house: House, written: str) -> PhoneResult:
+def any_number(app: App, written: str) -> PhoneResult:
     """A number of whatever country and kind; the lender's country where it carries none."""
     return normalise_phone(
         written,
-        region=house.lender.country,
+        region=app.lender.country,
         allow_international=True,
         allow_landline=True,
         allow_fictitious=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import IsoInstant, format_option, open_house
+from carloan_notify.cli.main import IsoInstant, format_option, open_app
 
 
 @click.group()
@@ -46,7 +46,7 @@ def verify(ctx: click.Context, exported: Path | None, public_key: Path | None, f
     from carloan_notify.reports.tables import print_json, print_rows
 
     # An export proves itself: no ledger, and so no configuration, is needed.
-    found = verify_record(None if exported else open_house(ctx), exported, public_key)
+    found = verify_record(None if exported else open_app(ctx), exported, public_key)
     rows = verify_rows(found)
     if form == "json":
         print_json(
@@ -82,7 +82,7 @@ def show(ctx: click.Context, kind: str, about: str, since: datetime | None, limi
     """
     from carloan_notify.reports.tables import frame_rows, print_rows
 
-    with open_house(ctx).open_ledger() as ledger:
+    with open_app(ctx).open_ledger() as ledger:
         rows = frame_rows(ledger.show_audit(kind=kind, mentions=about, since=since, limit=limit))
     print_rows(rows, sys.stdout, form)
 
@@ -97,6 +97,6 @@ def export(ctx: click.Context, path: Path) -> None:
     Example:
       carloan-notify audit export audit-2026.jsonl
     """
-    with open_house(ctx).open_ledger() as ledger:
+    with open_app(ctx).open_ledger() as ledger:
         done = ledger.export_audit(path)
     click.echo(f"{path}: {done.rows} rows, {done.digests} digests")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, open_house
+from carloan_notify.cli.main import format_option, open_app
 from carloan_notify.records import MessageState
 
 SHOWN = (
@@ -81,10 +81,10 @@ def messages(
         state=MessageState(state) if state else None,
         limit=limit,
     )
-    house = open_house(ctx)
-    with house.open_ledger() as ledger:
+    app = open_app(ctx)
+    with app.open_ledger() as ledger:
         found = (
-            ledger.reveal(wanted, getpass.getuser(), reason, house.clock())
+            ledger.reveal(wanted, getpass.getuser(), reason, app.clock())
             if reveal
             else ledger.messages(wanted)
         )
@@ -106,11 +106,11 @@ def migrate(ctx: click.Context) -> None:
     from carloan_notify.app import one_night
     from carloan_notify.ledger.upkeep import migrate as bring_up
 
-    house = open_house(ctx)
-    with one_night(house, getpass.getuser(), "migrates the ledger"):
-        if house.has_ledger() and (made := bring_up(house.settings.ledger, house.folder, house.clock())):
+    app = open_app(ctx)
+    with one_night(app, getpass.getuser(), "migrates the ledger"):
+        if app.has_ledger() and (made := bring_up(app.settings.ledger, app.folder, app.clock())):
             click.echo(f"{made.path}: backup of the ledger as it was")
-        with house.open_ledger(create=True):
+        with app.open_ledger(create=True):
             click.echo("the ledger is at this version's schema")
 
 
@@ -133,8 +133,8 @@ def backup(ctx: click.Context, folder: Path | None) -> None:
     """
     from carloan_notify.ledger.upkeep import back_up
 
-    house = open_house(ctx)
-    made = back_up(house.settings.ledger, house.folder, house.clock(), folder)
+    app = open_app(ctx)
+    made = back_up(app.settings.ledger, app.folder, app.clock(), folder)
     click.echo(f"{made.path}: {made.rows} rows, sha256 {made.sha256}")
 
 
@@ -154,9 +154,9 @@ def restore(ctx: click.Context, source: Path) -> None:
     from carloan_notify.app import one_night
     from carloan_notify.ledger.upkeep import restore as put_back
 
-    house = open_house(ctx)
-    with one_night(house, getpass.getuser(), "restores the ledger"):
-        done = put_back(house.settings.ledger, house.folder, source, house.clock())
+    app = open_app(ctx)
+    with one_night(app, getpass.getuser(), "restores the ledger"):
+        done = put_back(app.settings.ledger, app.folder, source, app.clock())
     click.echo(
         f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
         "see reconcile; now run: carloan-notify audit verify"
@@ -183,9 +183,9 @@ def purge(ctx: click.Context, years: float) -> None:
     """
     from carloan_notify.app import one_night
 
-    house = open_house(ctx)
-    now = house.clock()
-    with one_night(house, getpass.getuser(), "purges the ledger"), house.open_ledger() as ledger:
+    app = open_app(ctx)
+    now = app.clock()
+    with one_night(app, getpass.getuser(), "purges the ledger"), app.open_ledger() as ledger:
         gone = ledger.upkeep.purge(now - timedelta(days=years * DAYS_A_YEAR), now)
     click.echo(
         f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts, "
@@ -206,9 +206,9 @@ def erase(ctx: click.Context, customer_id: str) -> None:
     """
     from carloan_notify.app import one_night
 
-    house = open_house(ctx)
-    with one_night(house, getpass.getuser(), "erases a customer"), house.open_ledger() as ledger:
-        done = ledger.upkeep.erase(customer_id, getpass.getuser(), house.clock())
+    app = open_app(ctx)
+    with one_night(app, getpass.getuser(), "erases a customer"), app.open_ledger() as ledger:
+        done = ledger.upkeep.erase(customer_id, getpass.getuser(), app.clock())
     click.echo(
         f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
         f"erased {done.replies} replies, deleted {done.unread} unread records"
@@ -228,7 +228,7 @@ def doctor(ctx: click.Context, form: str) -> None:
     from carloan_notify.pipeline.upkeep import ailments
     from carloan_notify.reports.tables import print_rows
 
-    found = ailments(open_house(ctx))
+    found = ailments(open_app(ctx))
     if found or form != "table":
         print_rows(found, sys.stdout, form, columns=("code", "place", "message"))
     else:
@@ -250,7 +250,7 @@ def rotate_keys(ctx: click.Context) -> None:
     """
     from carloan_notify.app import one_night
 
-    house = open_house(ctx)
-    with one_night(house, getpass.getuser(), "rotates the keys"), house.open_ledger() as ledger:
-        ledger.upkeep.rotate_keys(getpass.getuser(), house.clock())
-    click.echo(f"{house.path(house.settings.ledger.key_file)}: holds a new key; put a copy into your safe")
+    app = open_app(ctx)
+    with one_night(app, getpass.getuser(), "rotates the keys"), app.open_ledger() as ledger:
+        ledger.upkeep.rotate_keys(getpass.getuser(), app.clock())
+    click.echo(f"{app.path(app.settings.ledger.key_file)}: holds a new key; put a copy into your safe")

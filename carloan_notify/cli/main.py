@@ -18,7 +18,7 @@ import click
 from carloan_notify import __version__, errors
 
 if TYPE_CHECKING:
-    from carloan_notify.app import House
+    from carloan_notify.app import App
 
 
 # Log lines on stderr, as text for people or JSON for machines. Personal data never reaches a log call.
@@ -45,7 +45,7 @@ def configure(log_format: str, verbose: int) -> None:
     )
 
 
-# Options that several commands share, and the house that they open.
+# Options that several commands share, and the app that they open.
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -112,13 +112,13 @@ def start_talking(ctx: click.Context) -> "Path":
     return options.config_path
 
 
-def open_house(ctx: click.Context, now: datetime | None = None) -> "House":
-    """The house of the configuration named on the command line, with logging set up."""
-    from carloan_notify.app import build_house
+def open_app(ctx: click.Context, now: datetime | None = None) -> "App":
+    """The app of the configuration named on the command line, with logging set up."""
+    from carloan_notify.app import build_app
 
     options = cast("Globals", ctx.find_root().obj)
     options.start_logging()
-    return build_house(options.config_path, now)
+    return build_app(options.config_path, now)
 
 
 # Problems with what came back: a line each on standard error, and an exit code that cron notices.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import as_of_option, format_option, now_option, open_house
+from carloan_notify.cli.main import as_of_option, format_option, now_option, open_app
 
 
 @click.command()
@@ -46,14 +46,14 @@ def run_command(
     from carloan_notify.pipeline.preview import preview_night
     from carloan_notify.reports.night import print_night
 
-    house = open_house(ctx, now)
+    app = open_app(ctx, now)
     order = NightOrder(
-        as_of=as_of or house.business_date(),
+        as_of=as_of or app.business_date(),
         operator=getpass.getuser(),
         accept=frozenset(accept),
         reason=reason,
     )
-    report = preview_night(house, order).report if dry_run else run_night(house, order)
+    report = preview_night(app, order).report if dry_run else run_night(app, order)
     print_night(report, sys.stdout, form)
     stopping = report.stopping_guards
     if stopping:
@@ -95,10 +95,10 @@ def preview_command(
     from carloan_notify.reports.night import print_night
     from carloan_notify.reports.tables import print_messages, print_rows
 
-    house = open_house(ctx, now)
-    preview = preview_night(house, NightOrder(as_of or house.business_date(), getpass.getuser()), loan_id)
+    app = open_app(ctx, now)
+    preview = preview_night(app, NightOrder(as_of or app.business_date(), getpass.getuser()), loan_id)
     if html is not None:
-        html.write_text(preview_page(preview.report, preview.rows, house.lender), encoding="utf-8")
+        html.write_text(preview_page(preview.report, preview.rows, app.lender), encoding="utf-8")
     if form != "table":
         print_rows(preview.rows, sys.stdout, form, columns=COLUMNS)
         return
@@ -127,11 +127,11 @@ def report_command(ctx: click.Context, run_id: str | None, listed: bool, form: s
     from carloan_notify.pipeline.preview import run_figures, run_list
     from carloan_notify.reports.tables import print_json, print_rows
 
-    house = open_house(ctx)
+    app = open_app(ctx)
     if listed:
-        print_rows(run_list(house), sys.stdout, form)
+        print_rows(run_list(app), sys.stdout, form)
         return
-    figures = run_figures(house, run_id)
+    figures = run_figures(app, run_id)
     if form == "json":
         print_json(figures, sys.stdout)
     else:
@@ -165,8 +165,8 @@ def explain_command(
     from carloan_notify.pipeline.preview import explain_loan
     from carloan_notify.reports.tables import print_json, print_rows
 
-    house = open_house(ctx, now)
-    told = explain_loan(house, loan_id, as_of or house.business_date(), language)
+    app = open_app(ctx, now)
+    told = explain_loan(app, loan_id, as_of or app.business_date(), language)
     if form == "json":
         print_json(told, sys.stdout)
         return

@@ -5,7 +5,7 @@ import sys
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, open_house
+from carloan_notify.cli.main import format_option, open_app
 
 
 @click.group()
@@ -31,7 +31,7 @@ def list_providers(ctx: click.Context, form: str) -> None:
     from carloan_notify.pipeline.providers import provider_rows
     from carloan_notify.reports.tables import print_rows
 
-    print_rows(provider_rows(open_house(ctx)), sys.stdout, form)
+    print_rows(provider_rows(open_app(ctx)), sys.stdout, form)
 
 
 @providers_command.command()
@@ -48,7 +48,7 @@ def check(ctx: click.Context, names: tuple[str, ...], form: str) -> None:
     from carloan_notify.pipeline.providers import CHECK_COLUMNS, check_providers
     from carloan_notify.reports.tables import print_rows
 
-    rows = check_providers(open_house(ctx), names)
+    rows = check_providers(open_app(ctx), names)
     print_rows(rows, sys.stdout, form, columns=CHECK_COLUMNS)
     wrong = any(row["verdict"] == "wrong" for row in rows)
     ctx.exit(errors.EXIT_FAILED_ITEMS if wrong else errors.EXIT_OK)
@@ -82,6 +82,6 @@ def test(
 
     if not yes:
         click.confirm(f"Send one real {channel} message through {name}?", abort=True, err=True)
-    row = try_provider(open_house(ctx), name, phone, Wanted(Channel(channel), notice, language))
+    row = try_provider(open_app(ctx), name, phone, Wanted(Channel(channel), notice, language))
     print_rows([row], sys.stdout, form)
     ctx.exit(errors.EXIT_OK if row["outcome"] == "accepted" else errors.EXIT_FAILED_ITEMS)

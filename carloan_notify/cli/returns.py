@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from carloan_notify.cli.main import IsoDate, format_option, now_option, open_house
+from carloan_notify.cli.main import IsoDate, format_option, now_option, open_app
 from carloan_notify.errors import ConfigError
 from carloan_notify.inbound.lexicon import ReplyKind
 
@@ -48,8 +48,8 @@ def pull_receipts(ctx: click.Context, now: datetime | None, form: str) -> None:
     from carloan_notify.pipeline.inbox import RECEIPT_FIGURES
     from carloan_notify.pipeline.returns import pull_returns
 
-    house = open_house(ctx, now)
-    print_returns(ctx, form, lambda tell: pull_returns(house, tell), ("provider", *RECEIPT_FIGURES))
+    app = open_app(ctx, now)
+    print_returns(ctx, form, lambda tell: pull_returns(app, tell), ("provider", *RECEIPT_FIGURES))
 
 
 @receipts_command.command(name="import")
@@ -70,8 +70,8 @@ def import_receipts_file(ctx: click.Context, path: Path, kind: str, now: datetim
     from carloan_notify.cli.main import print_returns
     from carloan_notify.pipeline.returns import import_receipts
 
-    house = open_house(ctx, now)
-    print_returns(ctx, form, lambda tell: [import_receipts(house, path, kind, tell)])
+    app = open_app(ctx, now)
+    print_returns(ctx, form, lambda tell: [import_receipts(app, path, kind, tell)])
 
 
 @receipts_command.command()
@@ -88,8 +88,8 @@ def listen(ctx: click.Context, host: str, port: int) -> None:
     from carloan_notify.cli.main import start_talking
     from carloan_notify.pipeline.listen import application
 
-    app = application(start_talking(ctx))
-    serve(app, app.settings, host, port)
+    listener = application(start_talking(ctx))
+    serve(listener, listener.settings, host, port)
 
 
 # `receipts listen`: serve the address that providers push to.
@@ -184,8 +184,8 @@ def pull_replies_command(ctx: click.Context, now: datetime | None, form: str) ->
     from carloan_notify.pipeline.inbox import REPLY_FIGURES
     from carloan_notify.pipeline.returns import pull_returns
 
-    house = open_house(ctx, now)
-    print_returns(ctx, form, lambda tell: pull_returns(house, tell), ("provider", *REPLY_FIGURES))
+    app = open_app(ctx, now)
+    print_returns(ctx, form, lambda tell: pull_returns(app, tell), ("provider", *REPLY_FIGURES))
 
 
 @replies_command.command(name="import")
@@ -207,9 +207,9 @@ def import_replies_file(ctx: click.Context, path: Path, kind: str, now: datetime
     from carloan_notify.pipeline.inbox import REPLY_FIGURES
     from carloan_notify.pipeline.replies import import_replies
 
-    house = open_house(ctx, now)
+    app = open_app(ctx, now)
     columns = ("provider", *REPLY_FIGURES)
-    print_returns(ctx, form, lambda tell: [import_replies(house, path, kind, tell)], columns)
+    print_returns(ctx, form, lambda tell: [import_replies(app, path, kind, tell)], columns)
 
 
 @replies_command.command(name="list")
@@ -246,9 +246,9 @@ def list_command(
 
     if reveal and not reason:
         raise click.UsageError("--reveal needs --reason: it is written to the audit")
-    house = open_house(ctx)
-    wanted = reply_filter(house, open_only=open_only, kind=kind or "", since=since, reply_id=reply_id)
-    rows = reveal_replies(house, wanted, getpass.getuser(), reason) if reveal else list_replies(house, wanted)
+    app = open_app(ctx)
+    wanted = reply_filter(app, open_only=open_only, kind=kind or "", since=since, reply_id=reply_id)
+    rows = reveal_replies(app, wanted, getpass.getuser(), reason) if reveal else list_replies(app, wanted)
     short = (*SHOWN, "text") if reveal else SHOWN
     print_rows(rows, sys.stdout, form, columns=short if form == "table" else COLUMNS)
 
@@ -266,7 +266,7 @@ def close(ctx: click.Context, reply_id: str, note: str) -> None:
     """
     from carloan_notify.pipeline.replies import close_reply
 
-    close_reply(open_house(ctx), reply_id, getpass.getuser(), note)
+    close_reply(open_app(ctx), reply_id, getpass.getuser(), note)
     click.echo("closed")
 
 
@@ -281,7 +281,7 @@ def lexicon(ctx: click.Context) -> None:
     """
     from carloan_notify.pipeline.inbox import lexicon_in_use
 
-    click.echo(lexicon_in_use(open_house(ctx)), nl=False)
+    click.echo(lexicon_in_use(open_app(ctx)), nl=False)
 
 
 @replies_command.command()
@@ -298,7 +298,7 @@ def classify(ctx: click.Context, text: str, form: str) -> None:
     from carloan_notify.pipeline.replies import classify as read
     from carloan_notify.reports.tables import print_rows
 
-    row = read(open_house(ctx), sys.stdin.read() if text == "-" else text)
+    row = read(open_app(ctx), sys.stdin.read() if text == "-" else text)
     print_rows([row], sys.stdout, form)
 
 
@@ -320,9 +320,9 @@ def unread(ctx: click.Context, folder: Path, reason: str, everything: bool, done
     """
     from carloan_notify.pipeline.replies import finish_unread, write_unread
 
-    house, operator = open_house(ctx), getpass.getuser()
+    app, operator = open_app(ctx), getpass.getuser()
     if done:
-        click.echo(f"{finish_unread(house, folder, operator, reason)} records done; delete {folder}")
+        click.echo(f"{finish_unread(app, folder, operator, reason)} records done; delete {folder}")
         return
-    written = write_unread(house, folder, operator, reason, everything=everything)
+    written = write_unread(app, folder, operator, reason, everything=everything)
     click.echo(f"{len(written)} records in {folder}; delete them when you are done")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import IsoDate, as_of_option, format_option, open_house
+from carloan_notify.cli.main import IsoDate, as_of_option, format_option, open_app
 
 COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_due", "balance_after")
 PPB = 10**9
@@ -170,7 +170,7 @@ def schedule_command(
         today = as_of or business_date(system_clock(), "Asia/Shanghai")
         _print(schedules.ad_hoc_schedule(_terms(given), today), form, installments=True)
         return
-    house = open_house(ctx)
+    app = open_app(ctx)
     if compare and payoff:
         raise click.UsageError("--compare and --payoff are two questions; ask one at a time")
     read = (
@@ -180,7 +180,7 @@ def schedule_command(
         if payoff
         else schedules.loan_schedule
     )
-    _print(read(house, loan_id, as_of or house.business_date()), form, installments=not (compare or payoff))
+    _print(read(app, loan_id, as_of or app.business_date()), form, installments=not (compare or payoff))
 
 
 def _terms(given: dict[str, Any]) -> Any:  # noqa: ANN401 - schedules.Terms, imported lazily
@@ -262,8 +262,8 @@ def assign(ctx: click.Context, as_of: date | None, form: str) -> None:
     from carloan_notify.pipeline.schedules import propose_due_days
     from carloan_notify.reports.tables import print_rows
 
-    house = open_house(ctx)
-    rows, lost = propose_due_days(house, as_of or house.business_date())
+    app = open_app(ctx)
+    rows, lost = propose_due_days(app, as_of or app.business_date())
     print_rows(rows, sys.stdout, form)
     for line in lost:
         click.echo(line, err=True)

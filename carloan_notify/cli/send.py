@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, now_option, open_house
+from carloan_notify.cli.main import format_option, now_option, open_app
 
 
 @click.command()
@@ -27,7 +27,7 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
     from carloan_notify.pipeline.send import send_due, summary_row
     from carloan_notify.reports.tables import print_json, print_rows
 
-    summary = send_due(open_house(ctx, now))
+    summary = send_due(open_app(ctx, now))
     row = summary_row(summary)
     if form == "json":
         print_json(row, sys.stdout)
@@ -76,13 +76,13 @@ def resend_command(
 
     if bool(message_id) == bool(loan_id and notice):
         raise click.UsageError("give either --message, or --loan and --notice")
-    house = open_house(ctx, now)
-    attempts = earlier_attempts(house, message_id=message_id, loan_id=loan_id, notice=notice)
+    app = open_app(ctx, now)
+    attempts = earlier_attempts(app, message_id=message_id, loan_id=loan_id, notice=notice)
     print_rows(attempts, sys.stderr, "table", title="Earlier attempts")
     chosen = message_id or str(attempts[0]["message_id"])
     if not yes:
         click.confirm(f"Send {chosen} again?", abort=True, err=True)
-    done = resend(house, ResendOrder(chosen, getpass.getuser(), reason))
+    done = resend(app, ResendOrder(chosen, getpass.getuser(), reason))
     print_rows(
         [{"message_id": done.message_id, "resend_of": chosen, "refusal": done.refusal}], sys.stdout, form
     )
@@ -116,11 +116,11 @@ def reconcile_command(
     from carloan_notify.pipeline.returns import mark_unknown, reconcile, still_unknown
     from carloan_notify.reports.tables import print_rows
 
-    house = open_house(ctx, now)
+    app = open_app(ctx, now)
     if mark:
         if not (message_id and reason):
             raise click.UsageError("--mark needs MESSAGE_ID and --reason: both are written to the audit")
-        mark_unknown(house, message_id, mark, getpass.getuser(), reason)
+        mark_unknown(app, message_id, mark, getpass.getuser(), reason)
         return
-    print_rows(reconcile(house), sys.stdout, form, columns=COLUMNS)
-    ctx.exit(errors.EXIT_FAILED_ITEMS if still_unknown(house) else errors.EXIT_OK)
+    print_rows(reconcile(app), sys.stdout, form, columns=COLUMNS)
+    ctx.exit(errors.EXIT_FAILED_ITEMS if still_unknown(app) else errors.EXIT_OK)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import open_house
+from carloan_notify.cli.main import open_app
 from carloan_notify.reports.night import print_night
 from carloan_notify.reports.tables import print_messages, print_rows, terminal
 
@@ -62,7 +62,7 @@ def check(ctx: click.Context) -> None:
     """
     from carloan_notify.pipeline.providers import check_setup
 
-    for line in check_setup(open_house(ctx)):
+    for line in check_setup(open_app(ctx)):
         click.echo(line)
 
 

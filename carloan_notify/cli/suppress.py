@@ -6,7 +6,7 @@ import sys
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, open_house
+from carloan_notify.cli.main import format_option, open_app
 from carloan_notify.records import MessageClass
 
 SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
@@ -48,7 +48,7 @@ def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | N
     """
     from carloan_notify.pipeline.upkeep import suppress
 
-    done = suppress(open_house(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
+    done = suppress(open_app(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
     waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
     click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 
@@ -72,7 +72,7 @@ def remove(
     from carloan_notify.pipeline.upkeep import unsuppress
 
     given = (phone, customer_id, message_class)
-    ended = unsuppress(open_house(ctx), given, getpass.getuser(), reason, was)
+    ended = unsuppress(open_app(ctx), given, getpass.getuser(), reason, was)
     click.echo("there was none" if ended is None else f"removed: {ended}")
     ctx.exit(errors.EXIT_FAILED_ITEMS if ended is None else errors.EXIT_OK)
 
@@ -90,6 +90,6 @@ def list_suppressions(ctx: click.Context, everything: bool, form: str) -> None:
     """
     from carloan_notify.reports.tables import frame_rows, print_rows
 
-    with open_house(ctx).open_ledger() as ledger:
+    with open_app(ctx).open_ledger() as ledger:
         rows = frame_rows(ledger.suppressions(standing_only=not everything))
     print_rows(rows, sys.stdout, form, columns=(*SHOWN, "removed_at") if everything else SHOWN)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, open_house
+from carloan_notify.cli.main import format_option, open_app
 
 
 @click.group()
@@ -39,7 +39,7 @@ def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
         print_rows(variable_rows(), sys.stdout, form)
         return
     print_rows(
-        template_rows(open_house(ctx)), sys.stdout, form, columns=("notice", "channel", "language", "version")
+        template_rows(open_app(ctx)), sys.stdout, form, columns=("notice", "channel", "language", "version")
     )
 
 
@@ -85,7 +85,7 @@ def lint(
 def _own_findings(ctx: click.Context) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     from carloan_notify.pipeline.templates import lint_templates
 
-    return lint_templates(open_house(ctx)), ("code", "place", "message")
+    return lint_templates(open_app(ctx)), ("code", "place", "message")
 
 
 def _approved_findings(
@@ -94,7 +94,7 @@ def _approved_findings(
     """The findings; in a table both texts stand below the message, where a column each would be too narrow."""
     from carloan_notify.pipeline.templates import FINDING_COLUMNS, lint_approved
 
-    findings = lint_approved(open_house(ctx), provider, approved, variable_limit)
+    findings = lint_approved(open_app(ctx), provider, approved, variable_limit)
     if form != "table":
         return findings, FINDING_COLUMNS
     for row in findings:
@@ -117,7 +117,7 @@ def show(ctx: click.Context, notice: str, channel: str, language: str | None) ->
     """
     from carloan_notify.pipeline.templates import show_template
 
-    click.echo(show_template(open_house(ctx), notice, channel, language))
+    click.echo(show_template(open_app(ctx), notice, channel, language))
 
 
 @templates_command.command()

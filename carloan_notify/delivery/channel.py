@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from carloan_notify.delivery.registry import CanarySettings
-from carloan_notify.delivery.sender import Line
+from carloan_notify.delivery.sender import Sender
 from carloan_notify.delivery.summary import StoppedBy
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
@@ -15,7 +15,7 @@ from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 # A batch mostly carries one reference, and receipts then tell its messages apart by number alone.
 
 
-class Packing:
+class Batcher:
     """At most `requests` batches of at most `limit` messages; `key_of` says what may share a request."""
 
     def __init__(self, requests: int, limit: int, key_of: Callable[[OutboundMessage], str]) -> None:
@@ -58,10 +58,10 @@ NO_CANARY: Final = SAME_AGAIN | {Outcome.TEMPLATE}
 """Says nothing about the rest of the night: a refused template stops only its own messages."""
 
 
-class Lane:
+class ChannelQueue:
     """A channel's claimed messages and its providers, by preference."""
 
-    def __init__(self, channel: Channel, lines: Sequence[Line], canary: CanarySettings) -> None:
+    def __init__(self, channel: Channel, lines: Sequence[Sender], canary: CanarySettings) -> None:
         """Nothing claimed yet; `lines` is not empty."""
         self.channel = channel
         self.lines = lines
@@ -108,9 +108,9 @@ class Lane:
         while self._retries and self._retries[0] <= now:
             heappop(self._retries)
 
-    def pick(self, line: Line, most: int) -> list[list[OutboundMessage]]:
+    def pick(self, line: Sender, most: int) -> list[list[OutboundMessage]]:
         """Take up to `most` waiting messages that should go to this line now, packed into requests."""
-        packing = Packing(line.free, line.provider.batch_limit, line.key_of)
+        packing = Batcher(line.free, line.provider.batch_limit, line.key_of)
         picked, left = 0, list[OutboundMessage]()
         while self.waiting and picked < most and len(left) < LOOK_AHEAD:
             message = self.waiting.popleft()
@@ -121,12 +121,12 @@ class Lane:
         self.waiting.extendleft(reversed(left))
         return packing.batches
 
-    def allowance(self, line: Line) -> int:
+    def allowance(self, line: Sender) -> int:
         """How many messages the line may be given as far as threads and canary go."""
         most = line.free * line.provider.batch_limit
         return min(most, self._canary_left) if self._canary_open else most
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: Sender) -> bool:
         """Whether the line has an allowance and a waiting message should go to it."""
         return self.allowance(line) > 0 and any(self._choice(message) is line for message in self.waiting)
 
@@ -135,7 +135,7 @@ class Lane:
         if self._canary_open:
             self._canary_left -= messages
 
-    def learn(self, line: Line, results: Sequence[SendResult]) -> Collection[str]:
+    def learn(self, line: Sender, results: Sequence[SendResult]) -> Collection[str]:
         """Note the answers; returns the ids that another provider may take at once."""
         if self._canary_open:
             self._learn_canary(results)
@@ -160,7 +160,7 @@ class Lane:
             if accepted < self._canary.min_accept_share:
                 self.ended_by = StoppedBy.CANARY
 
-    def _choice(self, message: OutboundMessage) -> Line:
+    def _choice(self, message: OutboundMessage) -> Sender:
         """The first healthy line that has not refused the message, else the first healthy, else the first."""
         if len(self.lines) == 1:
             return self.lines[0]
@@ -169,7 +169,7 @@ class Lane:
         untried = [line for line in healthy if line.name not in tried]
         return next(iter([*untried, *healthy, *self.lines]))
 
-    def _other_line(self, line: Line, message_id: str) -> bool:
+    def _other_line(self, line: Sender, message_id: str) -> bool:
         tried = self._tried.setdefault(message_id, set())
         tried.add(line.name)
         return any(other.name not in tried and other.healthy for other in self.lines)

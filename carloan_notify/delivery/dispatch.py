@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from carloan_notify.delivery.channel import FRESH_S, Lane
+from carloan_notify.delivery.channel import FRESH_S, ChannelQueue
 from carloan_notify.delivery.provider import Provider
 from carloan_notify.delivery.registry import DeliverySettings
-from carloan_notify.delivery.sender import Answer, Line, retry_waits
+from carloan_notify.delivery.sender import Answer, Sender, retry_waits
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy, Tally
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
@@ -38,7 +38,7 @@ def send_all(messages: Sequence[OutboundMessage]) -> Screened:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class RunContext:
     """The world around a drain. `clock` gives aware UTC, `monotonic` seconds; `stop` ends the drain politely.
 
     `owner` names this sender among others; a lease has to outlast the slowest provider's time-outs.
@@ -128,7 +128,7 @@ class Drain:
         outbox: Outbox,
         channels: Mapping[Channel, Sequence[Provider]],
         settings: DeliverySettings,
-        surroundings: Surroundings,
+        surroundings: RunContext,
     ) -> None:
         """A line per provider and a lane per channel that has any."""
         self._outbox = outbox
@@ -139,12 +139,12 @@ class Drain:
         self._stopped_by: StoppedBy | None = None
         self._bug: BaseException | None = None
         self._unrecorded: list[_Unrecorded] = []
-        self._answers: queue.SimpleQueue[tuple[Lane, Line, Answer]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[ChannelQueue, Sender, Answer]] = queue.SimpleQueue()
         self._in_flight = 0
         self._claimed: dict[str, OutboundMessage] = {}
         providers = {provider.name: provider for listed in channels.values() for provider in listed}
         self._lines = {
-            name: Line(
+            name: Sender(
                 provider,
                 settings.providers[name],
                 settings.breaker,
@@ -154,7 +154,7 @@ class Drain:
             for name, provider in providers.items()
         }
         self._lanes = [
-            Lane(channel, [self._lines[p.name] for p in listed], settings.canary)
+            ChannelQueue(channel, [self._lines[p.name] for p in listed], settings.canary)
             for channel, listed in channels.items()
             if listed
         ]
@@ -199,7 +199,7 @@ class Drain:
         return None
 
     # --- towards the wire ---
-    def _advance(self, lane: Lane) -> Iterator[float]:
+    def _advance(self, lane: ChannelQueue) -> Iterator[float]:
         """Claim and launch for one lane; yields seconds after which it is worth looking again."""
         if lane.idle(self._around.monotonic()):
             yield from lane.until_retry(self._around.monotonic())
@@ -217,7 +217,7 @@ class Drain:
             if lane.wants(line):
                 yield self._feed(lane, line)
 
-    def _feed(self, lane: Lane, line: Line) -> float:
+    def _feed(self, lane: ChannelQueue, line: Sender) -> float:
         """Launch as much as line and lane have room for; seconds until it is worth looking again."""
         pause = line.pause()
         if pause > 0:
@@ -228,7 +228,7 @@ class Drain:
         self._launch(lane, line, room)
         return 0.0 if lane.allowance(line) > 0 else TICK_S  # a full wire waits for answers
 
-    def _refresh(self, lane: Lane) -> None:
+    def _refresh(self, lane: ChannelQueue) -> None:
         """Claim more when nothing waits; what has waited too long goes back first."""
         if lane.waiting and self._around.monotonic() - lane.claimed_at > FRESH_S:
             self._release([message.message_id for message in lane.waiting])
@@ -245,7 +245,7 @@ class Drain:
         self._claimed |= {message.message_id: message for message in claimed}
         lane.refill(claimed, self._around.monotonic())
 
-    def _until_pause_ends(self, lane: Lane, line: Line, pause: float) -> Iterator[float]:
+    def _until_pause_ends(self, lane: ChannelQueue, line: Sender, pause: float) -> Iterator[float]:
         """Wait for a paused line, or end the lane when that takes too long and nothing is on the wire."""
         if line.breaker.is_open:
             longest, reason = self._settings.retry.wait_within_s, StoppedBy.BREAKER
@@ -256,7 +256,7 @@ class Drain:
         elif not lane.in_flight:
             lane.ended_by = reason
 
-    def _launch(self, lane: Lane, line: Line, room: int) -> None:
+    def _launch(self, lane: ChannelQueue, line: Sender, room: int) -> None:
         """Last look, commit *sending*, hand over. What is committed and not handed over would be unknown."""
         batches = lane.pick(line, room)
         picked = [message for batch in batches for message in batch]
@@ -274,7 +274,7 @@ class Drain:
                 self._in_flight += 1
                 line.send(going, lambda answer: self._answers.put((lane, line, answer)))
 
-    def _begin(self, message_ids: Sequence[str], line: Line) -> set[str]:
+    def _begin(self, message_ids: Sequence[str], line: Sender) -> set[str]:
         if not message_ids:
             return set()
         around = self._around
@@ -297,7 +297,7 @@ class Drain:
         self._in_flight -= len(arrived)
         self._record(arrived)
 
-    def _first_answer(self, patience_s: float | None) -> list[tuple[Lane, Line, Answer]]:
+    def _first_answer(self, patience_s: float | None) -> list[tuple[ChannelQueue, Sender, Answer]]:
         if not self._in_flight or patience_s is None:
             return []
         try:
@@ -305,7 +305,7 @@ class Drain:
         except queue.Empty:
             return []
 
-    def _gather(self, arrived: list[tuple[Lane, Line, Answer]]) -> None:
+    def _gather(self, arrived: list[tuple[ChannelQueue, Sender, Answer]]) -> None:
         """A commit costs the same for one answer as for ten, and the wire is busy meanwhile."""
         until = time.monotonic() + GATHER_S
         while len(arrived) < self._in_flight / 2 and (left := until - time.monotonic()) > 0:
@@ -314,7 +314,7 @@ class Drain:
             except queue.Empty:
                 return
 
-    def _record(self, arrived: Sequence[tuple[Lane, Line, Answer]]) -> None:
+    def _record(self, arrived: Sequence[tuple[ChannelQueue, Sender, Answer]]) -> None:
         """Commit all that arrived, each line's together. Planning retries comes first but cannot prevent it."""
         of_line = [
             (line, [(la, an) for la, of, an in arrived if of is line]) for line in self._lines.values()
@@ -334,7 +334,11 @@ class Drain:
             self._conclude(line, results, next((answer.bug for _, answer in answers if answer.bug), None))
 
     def _plan(
-        self, line: Line, answers: Sequence[tuple[Lane, Answer]], now: datetime, due: dict[str, datetime]
+        self,
+        line: Sender,
+        answers: Sequence[tuple[ChannelQueue, Answer]],
+        now: datetime,
+        due: dict[str, datetime],
     ) -> None:
         """Learn from a line's answers, and fill in when messages that were not sent may be tried again."""
         for lane, answer in answers:
@@ -350,14 +354,14 @@ class Drain:
             self._outbox.record(*self._unrecorded[0])
             del self._unrecorded[0]
 
-    def _conclude(self, line: Line, results: Sequence[SendResult], bug: BaseException | None) -> None:
+    def _conclude(self, line: Sender, results: Sequence[SendResult], bug: BaseException | None) -> None:
         """What follows from answers that are on disk."""
         self._tally.add(line.name, results)
         self._bug = self._bug or bug
         if self._bug is not None or any(result.outcome is Outcome.ACCOUNT for result in results):
             self._stopped_by = self._stopped_by or StoppedBy.ACCOUNT
 
-    def _plan_retry(self, lane: Lane, waits: Mapping[str, float]) -> None:
+    def _plan_retry(self, lane: ChannelQueue, waits: Mapping[str, float]) -> None:
         """Come back for the retries that this drain can wait for."""
         now = self._around.monotonic()
         for seconds in waits.values():
@@ -386,7 +390,7 @@ class Drain:
             self._claimed.pop(message_id, None)
 
 
-def _results(answers: Sequence[tuple[Lane, Answer]]) -> list[SendResult]:
+def _results(answers: Sequence[tuple[ChannelQueue, Answer]]) -> list[SendResult]:
     return [result for _, answer in answers for result in answer.results]
 
 
@@ -401,7 +405,7 @@ class Dispatcher:
         outbox: Outbox,
         channels: Mapping[Channel, Sequence[Provider]],
         settings: DeliverySettings,
-        surroundings: Surroundings,
+        surroundings: RunContext,
     ) -> None:
         """Opens nothing; `settings.providers` gives each provider's pace by its name."""
         self._outbox = outbox

@@ -170,7 +170,7 @@ class Answer:
         return [(message.message_id, message.attempts + 1) for message in self.batch]
 
 
-class Line:
+class Sender:
     """A provider with its pool, bucket and breaker. Used by one thread; only `send` runs in others."""
 
     def __init__(

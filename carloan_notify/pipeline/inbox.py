@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from carloan_notify.app import House, any_number, system_clock
+from carloan_notify.app import App, any_number, system_clock
 from carloan_notify.delivery.provider import Inquiry, LookUp, Provider, ReturnPage, Standing
 from carloan_notify.inbound.files import Span, dated_receipts, dated_replies, span_around
 from carloan_notify.inbound.lexicon import (
@@ -49,30 +49,30 @@ class Kept:
     problems: tuple[str, ...] = ()
 
 
-Keep = Callable[[House, Ledger, str, ReturnPage], Kept]
+Keep = Callable[[App, Ledger, str, ReturnPage], Kept]
 
 
-def lexicon_in_use(house: House) -> str:
+def lexicon_in_use(app: App) -> str:
     """The text of the lexicon: the lender's own, else the one that comes with the package.
 
     Raises:
         ConfigError: the lender's own cannot be read.
     """
-    own = house.settings.inbound.lexicon_file
-    return lexicon_text(house.path(own)) if own else shipped_text()
+    own = app.settings.inbound.lexicon_file
+    return lexicon_text(app.path(own)) if own else shipped_text()
 
 
-def open_lexicon(house: House) -> Lexicon:
+def open_lexicon(app: App) -> Lexicon:
     """The lexicon, ready to read replies.
 
     Raises:
         ConfigError: with every problem of the lender's own.
     """
-    own = house.settings.inbound.lexicon_file
-    return parse_lexicon(lexicon_in_use(house), str(house.path(own))) if own else shipped_lexicon()
+    own = app.settings.inbound.lexicon_file
+    return parse_lexicon(lexicon_in_use(app), str(app.path(own))) if own else shipped_lexicon()
 
 
-def keeper(house: House) -> Keep:
+def keeper(app: App) -> Keep:
     """What puts a page of a provider on disk: receipts first, then what cannot be read, then replies.
 
     In that order, so that nothing in a borrower's text can cost a receipt. The lexicon is read once, here.
@@ -80,15 +80,15 @@ def keeper(house: House) -> Keep:
     Raises:
         ConfigError: the lexicon is wrong.
     """
-    lexicon = open_lexicon(house)
+    lexicon = open_lexicon(app)
 
-    def keep(house: House, ledger: Ledger, provider: str, page: ReturnPage) -> Kept:
-        now = house.clock()
-        page = dated(house, page)
+    def keep(app: App, ledger: Ledger, provider: str, page: ReturnPage) -> Kept:
+        now = app.clock()
+        page = dated(app, page)
         settled = ledger.outbox.settle(page.receipts, now)
         if page.unread:
             ledger.inbox.keep_unread(provider, page.unread, page.problems, now)
-        replies = take_replies(house, ledger, lexicon, page.replies)
+        replies = take_replies(app, ledger, lexicon, page.replies)
         figures = {
             **replies.figures,
             "receipts": len(page.receipts),
@@ -103,14 +103,14 @@ def keeper(house: House) -> Keep:
     return keep
 
 
-def believed_times(house: House) -> Span:
+def believed_times(app: App) -> Span:
     """Between which instants what is told now may have happened. In a rehearsal others keep the real time."""
-    return span_around(house.clock(), *([system_clock()] if house.rehearsal else []))
+    return span_around(app.clock(), *([system_clock()] if app.rehearsal else []))
 
 
-def dated(house: House, page: ReturnPage) -> ReturnPage:
+def dated(app: App, page: ReturnPage) -> ReturnPage:
     """The page with every odd time replaced by that of arrival; each is a problem. Doing it twice is once."""
-    span, now = believed_times(house), house.clock()
+    span, now = believed_times(app), app.clock()
     receipts, odd = dated_receipts(page.receipts, span, now)
     replies, also_odd = dated_replies(page.replies, span, now)
     return replace(page, receipts=receipts, replies=replies, problems=(*page.problems, *odd, *also_odd))
@@ -121,13 +121,13 @@ def masked(problems: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(mask_digits, problems))
 
 
-def take_replies(house: House, ledger: Ledger, lexicon: Lexicon, replies: Sequence[Reply]) -> Kept:
+def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[Reply]) -> Kept:
     """Read replies, keep them once each and do what they ask for.
 
     A sender without a number stops nobody: that is a problem, and for a person.
     """
-    judged = [_judged(house, lexicon, reply) for reply in replies]
-    done = ledger.inbox.take(judged, house.clock())
+    judged = [_judged(app, lexicon, reply) for reply in replies]
+    done = ledger.inbox.take(judged, app.clock())
     problems = [
         f"{each.reply.provider}: reply {place}: its sender is no number; it stops nothing, see the work list"
         for place, each in enumerate(judged)
@@ -145,12 +145,12 @@ def take_replies(house: House, ledger: Ledger, lexicon: Lexicon, replies: Sequen
     return Kept(figures, tuple(problems))
 
 
-def _judged(house: House, lexicon: Lexicon, reply: Reply) -> Judged:
+def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
     reading = lexicon.read(reply.text)
     if reply.opted_out:
         reading = as_opt_out(reading)
-    action = action_for(reading, house.settings.inbound.opt_out_stops)
-    phone = _e164(house, reply.phone)
+    action = action_for(reading, app.settings.inbound.opt_out_stops)
+    phone = _e164(app, reply.phone)
     judged = Judged(
         reply=replace(reply, phone=phone or reply.phone),
         kind=reading.kind.value,
@@ -167,12 +167,12 @@ def _hold(stop: Stop) -> Hold:
     return Hold(message_class, stop.reason, stop.customer)
 
 
-def _e164(house: House, phone: str) -> str:
+def _e164(app: App, phone: str) -> str:
     """The number as our messages know it, "" when it is none: a short code, a masked or a spoilt one.
 
     One in full E.164 counts even where no numbering plan is known to us that has it.
     """
-    found = any_number(house, phone)
+    found = any_number(app, phone)
     return found.e164 or (phone if _E164.fullmatch(phone) else "")
 
 
@@ -181,12 +181,12 @@ def _e164(house: House, phone: str) -> str:
 _PER_QUESTION: Final = 100
 
 
-def ask_about_accepted(house: House, ledger: Ledger, provider: Provider, window: timedelta) -> Kept:
+def ask_about_accepted(app: App, ledger: Ledger, provider: Provider, window: timedelta) -> Kept:
     """Settle what the provider knows the end of, of messages old enough and sent within its look-up `window`.
 
     Figures: how many answers were `receipts` (delivered or not), how many messages they `settled`, `refused`.
     """
-    now, settings = house.clock(), house.settings.inbound
+    now, settings = app.clock(), app.settings.inbound
     ripe = now - timedelta(seconds=settings.look_up_after_s)
     silent = ledger.inbox.accepted_ids(provider.name, now - window, ripe)
     chosen = turn(silent, settings.look_up_most, ledger.inbox.last_asked(provider.name))
@@ -194,8 +194,8 @@ def ask_about_accepted(house: House, ledger: Ledger, provider: Provider, window:
     for start in range(0, len(chosen), _PER_QUESTION):
         part = chosen[start : start + _PER_QUESTION]
         asked = [inquiry(message) for message in ledger.inbox.accepted(part)]
-        receipts = endings(provider.name, provider.look_up(asked), house.clock()) if asked else []
-        settled = ledger.outbox.settle(receipts, house.clock())
+        receipts = endings(provider.name, provider.look_up(asked), app.clock()) if asked else []
+        settled = ledger.outbox.settle(receipts, app.clock())
         ledger.inbox.note_asked(provider.name, part[-1])
         counts["receipts"] += len(receipts)
         counts["settled"] += settled.settled

@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from carloan_notify.app import House, build_house, system_clock
+from carloan_notify.app import App, build_app, system_clock
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.provider import Provider, Received, Refused
 from carloan_notify.delivery.registry import build_provider
@@ -42,7 +42,7 @@ class Door:
     secret: str = field(repr=False)
 
 
-def doors(house: House) -> dict[str, Door]:
+def doors(app: App) -> dict[str, Door]:
     """Every provider with a `push_secret`, also one that no channel names any more: receipts come late.
 
     Raises:
@@ -50,7 +50,7 @@ def doors(house: House) -> dict[str, Door]:
     """
     secrets = {
         name: settings.push_secret.get_secret_value()
-        for name, settings in house.settings.delivery.providers.items()
+        for name, settings in app.settings.delivery.providers.items()
         if settings.push_secret
     }
     problems = [
@@ -64,7 +64,7 @@ def doors(house: House) -> dict[str, Door]:
         )
     if problems:
         raise ConfigError(problems)
-    providers = house.settings.delivery.providers
+    providers = app.settings.delivery.providers
     return {
         name: Door(build_provider(name, providers[name], system_clock), secret)
         for name, secret in secrets.items()
@@ -74,9 +74,9 @@ def doors(house: House) -> dict[str, Door]:
 class OpenLedger:
     """The ledger for many threads, opened when needed, anew after a failure or a while."""
 
-    def __init__(self, house: House, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: App, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Opens nothing yet."""
-        self._house = house
+        self._house = app
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
@@ -110,9 +110,9 @@ class OpenLedger:
 class Receiving:
     """What the listener asks: is this push to be believed, and is it on disk?"""
 
-    def __init__(self, house: House, opened: Mapping[str, Door], ledger: OpenLedger, keep: Keep) -> None:
+    def __init__(self, app: App, opened: Mapping[str, Door], ledger: OpenLedger, keep: Keep) -> None:
         """`opened` are the providers that may push; `keep` puts what they say on disk."""
-        self._house = house
+        self._house = app
         self._doors = opened
         self._ledger = ledger
         self._keep = keep
@@ -155,9 +155,9 @@ def application(config_path: str | Path) -> Listener:
     Raises:
         ConfigError: the configuration or the lexicon is wrong, or no provider may push.
     """
-    house = build_house(Path(config_path))
-    receiving = Receiving(house, doors(house), OpenLedger(house), keeper(house))
-    return Listener(receiving.take, receiving.healthy, house.settings.inbound.listen)
+    app = build_app(Path(config_path))
+    receiving = Receiving(app, doors(app), OpenLedger(app), keeper(app))
+    return Listener(receiving.take, receiving.healthy, app.settings.inbound.listen)
 
 
 def _same(given: str, expected: str) -> bool:

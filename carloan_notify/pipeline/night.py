@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from carloan_notify.app import House, one_night, require_rehearsable
+from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.backup import Gap
@@ -41,10 +41,10 @@ _CURE: Final = (
 )
 
 
-def check_night(house: House, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
+def check_night(app: App, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
-    compared = check_guards(tonight, memory.history, house.settings.guards)
-    return [*compared, _ledger_restored(memory.gap, ZoneInfo(house.lender.timezone))]
+    compared = check_guards(tonight, memory.history, app.settings.guards)
+    return [*compared, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
 
 
 def _ledger_restored(gap: Gap | None, zone: ZoneInfo) -> GuardResult:
@@ -67,26 +67,26 @@ def _shown(instant: datetime, zone: ZoneInfo) -> str:
 # The files a night leaves behind: rejected rows, its figures, its metrics.
 
 
-def leave_rejects(house: House, plan: Plan) -> str:
+def leave_rejects(app: App, plan: Plan) -> str:
     """Write `rejects-<run>.csv` if any row was rejected; its path, else ""."""
     rejects = plan.portfolio.sources.rejects
     if rejects.empty:
         return ""
-    path = _folder(house) / f"rejects-{plan.run_id}.csv"
+    path = _folder(app) / f"rejects-{plan.run_id}.csv"
     write_rejects(rejects, path)
     return str(path)
 
 
-def leave_figures(house: House, report: NightReport) -> None:
+def leave_figures(app: App, report: NightReport) -> None:
     """Write `night-<run>.json`, the reconciling object, and the metrics file if one is configured."""
     text = json.dumps(reconciling_object(report), ensure_ascii=False, indent=1)
-    (_folder(house) / f"night-{report.run_id}.json").write_text(text + "\n", encoding="utf-8")
-    if house.settings.reports.metrics_file:
-        write_metrics(report, house.clock(), house.path(house.settings.reports.metrics_file))
+    (_folder(app) / f"night-{report.run_id}.json").write_text(text + "\n", encoding="utf-8")
+    if app.settings.reports.metrics_file:
+        write_metrics(report, app.clock(), app.path(app.settings.reports.metrics_file))
 
 
-def _folder(house: House) -> Path:
-    folder = house.path(house.settings.reports.folder)
+def _folder(app: App) -> Path:
+    folder = app.path(app.settings.reports.folder)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -171,7 +171,7 @@ class NightOrder:
     reason: str = ""
 
 
-def run_night(house: House, order: NightOrder) -> NightReport:
+def run_night(app: App, order: NightOrder) -> NightReport:
     """Run one night; a second run for the same business date tells nobody twice.
 
     A tripped guard that is not accepted leaves `report.stopping_guards`, and nothing is queued or sent.
@@ -181,67 +181,65 @@ def run_night(house: House, order: NightOrder) -> NightReport:
         SourceError: a table cannot be read.
         LockedError: another run holds the lock.
     """
-    require_rehearsable(house)
+    require_rehearsable(app)
     unknown = sorted(order.accept - set(NAMES))
     if unknown:
         raise ConfigError(
             [f"--accept {name}: no such guard; the guards are {', '.join(NAMES)}" for name in unknown]
         )
-    with one_night(house, order.operator), house.open_ledger(create=True) as ledger:
-        run_id = new_run_id(house, order.as_of)
-        stamps = table_stamps(house, order.as_of, {})
-        ledger.start_run(run_id, order.as_of, NIGHT, house.clock(), _noted(house, stamps))
+    with one_night(app, order.operator), app.open_ledger(create=True) as ledger:
+        run_id = new_run_id(app, order.as_of)
+        stamps = table_stamps(app, order.as_of, {})
+        ledger.start_run(run_id, order.as_of, NIGHT, app.clock(), _noted(app, stamps))
         try:
-            return _run(house, ledger, run_id, order, stamps)
+            return _run(app, ledger, run_id, order, stamps)
         except BaseException:
-            ledger.finish_run(run_id, BROKEN, {}, None, house.clock())
+            ledger.finish_run(run_id, BROKEN, {}, None, app.clock())
             raise
 
 
-def new_run_id(house: House, as_of: date) -> str:
+def new_run_id(app: App, as_of: date) -> str:
     """Unique among runs, sortable, readable: business date, the instant the run began, and a lot.
 
     Rehearsals begin at the same instant again and again; only the lot tells them apart.
     """
-    return f"{as_of:%Y%m%d}-{house.clock():%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
+    return f"{as_of:%Y%m%d}-{app.clock():%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
 
 
-def _noted(house: House, stamps: Mapping[str, str]) -> dict[str, Any]:
-    rehearsal = {"now": house.rehearsal.isoformat()} if house.rehearsal else {}
+def _noted(app: App, stamps: Mapping[str, str]) -> dict[str, Any]:
+    rehearsal = {"now": app.rehearsal.isoformat()} if app.rehearsal else {}
     return {"stamps": dict(stamps), **rehearsal}
 
 
-def _run(
-    house: House, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mapping[str, str]
-) -> NightReport:
-    ledger.outbox.recover(house.clock())
-    portfolio = read_portfolio(house, order.as_of)
-    memory = remember(house, ledger)
-    plan = make_plan(house, portfolio, memory, run_id)
-    guards = check_night(house, plan.facts, memory)
+def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mapping[str, str]) -> NightReport:
+    ledger.outbox.recover(app.clock())
+    portfolio = read_portfolio(app, order.as_of)
+    memory = remember(app, ledger)
+    plan = make_plan(app, portfolio, memory, run_id)
+    guards = check_night(app, plan.facts, memory)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
-    rejects = leave_rejects(house, plan)
+    rejects = leave_rejects(app, plan)
     if stopping:
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
-        return _close(house, ledger, report, plan)
-    _accept(house, ledger, order, guards)
-    cancel_paid(ledger, owed(house, portfolio), house)
-    result = ledger.enqueue(run_id, plan.drafts, house.clock())
+        return _close(app, ledger, report, plan)
+    _accept(app, ledger, order, guards)
+    cancel_paid(ledger, owed(app, portfolio), app)
+    result = ledger.enqueue(run_id, plan.drafts, app.clock())
     plan = plan.adjusted(adjust(plan.decisions, result))
-    ledger.record_notices(run_id, plan.decisions, house.clock())
-    summary = drain(house, ledger, PaidWatch(house, ledger, order.as_of, stamps))
+    ledger.record_notices(run_id, plan.decisions, app.clock())
+    summary = drain(app, ledger, PaidWatch(app, ledger, order.as_of, stamps))
     states = {state.value: number for state, number in ledger.outbox.counts(run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
-    return _close(house, ledger, report, plan)
+    return _close(app, ledger, report, plan)
 
 
-def _accept(house: House, ledger: Ledger, order: NightOrder, guards: list[GuardResult]) -> None:
+def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResult]) -> None:
     """Record which tripped guards the operator lets pass, and why. A restored ledger is accepted once for all."""
     accepted = [guard for guard in guards if guard.tripped and guard.guard in order.accept]
     by = {"operator": order.operator, "reason": mask_digits(order.reason)}
     events = [AuditEvent("guard.accepted", guard.guard, {**by, "said": guard.message}) for guard in accepted]
     if events:
-        ledger.append_audit(events, house.clock())
+        ledger.append_audit(events, app.clock())
     if LEDGER_RESTORED in {guard.guard for guard in accepted}:
         ledger.upkeep.accept_gap()
 
@@ -258,13 +256,13 @@ def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:
     return changed
 
 
-def _close(house: House, ledger: Ledger, report: NightReport, plan: Plan) -> NightReport:
+def _close(app: App, ledger: Ledger, report: NightReport, plan: Plan) -> NightReport:
     """Write down how the night ended and sign the record."""
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None
-    ledger.finish_run(report.run_id, report.status, counts, comparable, house.clock())
+    ledger.finish_run(report.run_id, report.status, counts, comparable, app.clock())
     ledger.write_digest(
-        report.run_id, house.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}
+        report.run_id, app.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}
     )
-    leave_figures(house, report)
+    leave_figures(app, report)
     return report

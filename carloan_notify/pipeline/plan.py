@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
 from carloan_notify.ledger.backup import Gap
@@ -139,7 +139,7 @@ def _draft(
 # The facts of a night that guards compare with earlier nights.
 
 
-def night_facts(house: House, portfolio: Portfolio, drafts: Sequence[Draft]) -> NightFacts:
+def night_facts(app: App, portfolio: Portfolio, drafts: Sequence[Draft]) -> NightFacts:
     """Counts, shares, cost and the identity of tonight's export."""
     sources, standing = portfolio.sources, portfolio.standing.loans
     active = standing["status"] == "active"
@@ -152,8 +152,8 @@ def night_facts(house: House, portfolio: Portfolio, drafts: Sequence[Draft]) -> 
         active_loans=int(active.sum()),
         overdue_loans=int((active & (standing["days_past_due"] > 0)).sum()),
         messages=len(drafts),
-        cost_minor=cost_minor(drafts, house.settings.delivery),
-        export_on=export_date(house, sources.loans),
+        cost_minor=cost_minor(drafts, app.settings.delivery),
+        export_on=export_date(app, sources.loans),
         content_digest=content_digest(sources.tables),
         newest_payment_on=None
         if sources.payments is None
@@ -181,7 +181,7 @@ def content_digest(tables: Sequence[Table]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def export_date(house: House, loans: Table) -> date | None:
+def export_date(app: App, loans: Table) -> date | None:
     """When the loan export was made: by the lender's own column where one is named, else by the file's time.
 
     None for a database without such a column.
@@ -189,7 +189,7 @@ def export_date(house: House, loans: Table) -> date | None:
     Raises:
         SourceError: the named column is missing or holds no date.
     """
-    column = house.settings.guards.export_date_column
+    column = app.settings.guards.export_date_column
     if column:
         cells = loans.frame.get(column, pd.Series([], dtype="str"))
         newest = pd.to_datetime(cells, errors="coerce").max()
@@ -200,7 +200,7 @@ def export_date(house: House, loans: Table) -> date | None:
             )
         return day_or_none(newest)
     written = [file.modified_at for file in loans.files if file.modified_at is not None]
-    return min(written).astimezone(ZoneInfo(house.lender.timezone)).date() if written else None
+    return min(written).astimezone(ZoneInfo(app.lender.timezone)).date() if written else None
 
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
@@ -227,11 +227,11 @@ class Memory:
     gap: Gap | None = None
 
 
-def remember(house: House, ledger: Ledger) -> Memory:
+def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
-    longest = max((cap.days for cap in house.settings.policy.caps), default=0)
-    recent = ledger.recent_contacts(house.clock() - timedelta(days=longest + 1))
-    local = recent["contact_at"].dt.tz_convert(ZoneInfo(house.lender.timezone)).dt.tz_localize(None)
+    longest = max((cap.days for cap in app.settings.policy.caps), default=0)
+    recent = ledger.recent_contacts(app.clock() - timedelta(days=longest + 1))
+    local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
     return Memory(
         known_keys=ledger.known_keys,
         phone_hash=ledger.phone_hash,
@@ -257,12 +257,12 @@ def blank_memory() -> Memory:
     )
 
 
-def recall(house: House) -> Memory:
+def recall(app: App) -> Memory:
     """What the ledger knows, or nothing where there is none yet; writes nothing."""
-    if not house.has_ledger():
+    if not app.has_ledger():
         return blank_memory()
-    with house.open_ledger() as ledger:
-        return remember(house, ledger)
+    with app.open_ledger() as ledger:
+        return remember(app, ledger)
 
 
 # What borrowers can be told of a change: how it was before and how it is after.
@@ -307,38 +307,36 @@ class Plan:
         return replace(self, decisions=decisions)
 
 
-def make_plan(house: House, portfolio: Portfolio, memory: Memory, run_id: str) -> Plan:
+def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Plan:
     """Decide, apply the contact policy and word every message of the night."""
-    settings, as_of = house.settings, portfolio.as_of
-    decided = decide(
-        inputs_of(house, portfolio), settings.rules, settings.policy, as_of, house.lender.lender_id
-    )
+    settings, as_of = app.settings, portfolio.as_of
+    decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, app.lender.lender_id)
     notices = decided.notices.assign(phone_hash=_mapped(decided.notices["phone"], memory.phone_hash))
-    templates = house.templates()
+    templates = app.templates()
     history = contact_history(notices, memory, templates.languages, portfolio)
-    decisions = apply_policy(notices, settings.policy, history, Tonight(house.clock(), as_of))
-    drafted = draft_messages(run_id, decisions, portfolio, templates, make_wording(house, as_of))
+    decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
+    drafted = draft_messages(run_id, decisions, portfolio, templates, make_wording(app, as_of))
     return Plan(
         run_id=run_id,
         portfolio=portfolio,
         decisions=hold_failures(decisions, drafted.failures),
         drafts=drafted.drafts,
         findings=frames.stack([portfolio.findings, decided.findings, drafted.findings()], frames.FINDINGS),
-        facts=night_facts(house, portfolio, drafted.drafts),
+        facts=night_facts(app, portfolio, drafted.drafts),
     )
 
 
-def inputs_of(house: House, portfolio: Portfolio) -> DecideInputs:
+def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
     """What deciding needs to know."""
     sources, standing = portfolio.sources, portfolio.standing
-    since = portfolio.as_of - timedelta(days=max(rule.catch_up_days for rule in house.settings.rules))
+    since = portfolio.as_of - timedelta(days=max(rule.catch_up_days for rule in app.settings.rules))
     return DecideInputs(
         loans=portfolio.loans,
         standing=standing.loans,
         dues=standing.dues,
         events=frame_of(sources.events),
         payments=frame_of(sources.payments),
-        changes_told=changes_told(portfolio, house.settings.schedule, since),
+        changes_told=changes_told(portfolio, app.settings.schedule, since),
         contacts=frame_of(sources.contacts),
     )
 

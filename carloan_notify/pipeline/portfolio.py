@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.loans.questions import DIFFERS, compare
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
@@ -64,20 +64,20 @@ class Portfolio:
         )
 
 
-def read_portfolio(house: House, as_of: date) -> Portfolio:
+def read_portfolio(app: App, as_of: date) -> Portfolio:
     """Read every configured table as of a business date and compute the standing.
 
     Raises:
         SourceError: if a table cannot be read at all.
         CalendarError: if a calendar does not cover a needed year.
     """
-    sources = read_all(house.settings.sources, read_context(house, as_of))
+    sources = read_all(app.settings.sources, read_context(app, as_of))
     tables = loan_tables(sources)
     return Portfolio(
         as_of,
         sources,
-        standing(tables, standing_settings(house), as_of),
-        _differences(tables, house.settings.schedule),
+        standing(tables, standing_settings(app), as_of),
+        _differences(tables, app.settings.schedule),
     )
 
 
@@ -110,24 +110,24 @@ def frame_of(table: Table | None) -> pd.DataFrame | None:
     return None if table is None else table.frame
 
 
-def read_context(house: House, as_of: date) -> ReadContext:
+def read_context(app: App, as_of: date) -> ReadContext:
     """How the tables are to be read."""
-    settings = house.settings
+    settings = app.settings
     return ReadContext(
         as_of=as_of,
-        base_dir=house.folder,
+        base_dir=app.folder,
         basis=settings.schedule.basis,
-        currency=house.lender.currency,
-        phone_region=house.lender.country,
-        timezone=house.lender.timezone,
+        currency=app.lender.currency,
+        phone_region=app.lender.country,
+        timezone=app.lender.timezone,
         chunk_rows=settings.sources.chunk_rows,
         max_line_bytes=settings.sources.max_line_bytes,
     )
 
 
-def standing_settings(house: House) -> StandingSettings:
+def standing_settings(app: App) -> StandingSettings:
     """The conventions of the standing; its horizon reaches as far ahead as the earliest reminder looks."""
-    settings = house.settings
+    settings = app.settings
     return StandingSettings(
         schedule=settings.schedule,
         delinquency=settings.delinquency,
@@ -144,15 +144,15 @@ ASKED: Final = "asked"
 """The stamp of a query: a database cannot say whether its rows changed, so it is asked."""
 
 
-def table_stamps(house: House, as_of: date, seen: Mapping[str, str]) -> dict[str, str]:
+def table_stamps(app: App, as_of: date, seen: Mapping[str, str]) -> dict[str, str]:
     """Table name → stamp of each paying table; two stamps differ when the content does.
 
     A file's stamp is `place:sha256`. `place` (time of change, size, inode) only spares the reading: a file
     whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash.
     """
     return {
-        name: ASKED if table.query else _file_stamp(_path(house, as_of, table), seen.get(name, ""))
-        for name, table in _paying(house).items()
+        name: ASKED if table.query else _file_stamp(_path(app, as_of, table), seen.get(name, ""))
+        for name, table in _paying(app).items()
     }
 
 
@@ -164,11 +164,11 @@ def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 class PayingTables:
     """What is owed now. Files are read whole, and again when they change; queries only for the loans asked."""
 
-    def __init__(self, house: House, as_of: date) -> None:
+    def __init__(self, app: App, as_of: date) -> None:
         """Nothing is read yet; `as_of` is the business date that paths and queries are dated with."""
-        self._house = house
-        self._context = read_context(house, as_of)
-        tables = _paying(house)
+        self._house = app
+        self._context = read_context(app, as_of)
+        tables = _paying(app)
         self._queries = {
             name: LoanRows(name, table, self._context) for name, table in tables.items() if table.query
         }
@@ -211,13 +211,13 @@ class PayingTables:
         return found, rejected_loans(sources), day + timedelta(days=rules.horizon_days)
 
 
-def _paying(house: House) -> dict[TableName, TableSettings]:
-    sources = house.settings.sources
+def _paying(app: App) -> dict[TableName, TableSettings]:
+    sources = app.settings.sources
     return {name: table for name in PAYING_TABLES if (table := sources.table(name)) is not None}
 
 
-def _path(house: House, as_of: date, table: TableSettings) -> Path:
-    return house.folder / read_context(house, as_of).dated(table.path)
+def _path(app: App, as_of: date, table: TableSettings) -> Path:
+    return app.folder / read_context(app, as_of).dated(table.path)
 
 
 def _only(table: Table, loan_ids: Collection[str] | None) -> Table:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.errors import LedgerError, SourceError
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
@@ -32,13 +32,13 @@ class Preview:
     rows: tuple[Mapping[str, Any], ...]
 
 
-def preview_night(house: House, order: NightOrder, loan_id: str = "") -> Preview:
+def preview_night(app: App, order: NightOrder, loan_id: str = "") -> Preview:
     """Plan and guard a night without writing anything; rows of one loan only if `loan_id` is given."""
-    memory = recall(house)
-    plan = make_plan(house, read_portfolio(house, order.as_of), memory, new_run_id(house, order.as_of))
-    guards = check_night(house, plan.facts, memory)
+    memory = recall(app)
+    plan = make_plan(app, read_portfolio(app, order.as_of), memory, new_run_id(app, order.as_of))
+    guards = check_night(app, plan.facts, memory)
     report = make_report(plan, guards, order.accept, Ending(DRY))
-    return Preview(report, tuple(row for row in _rows(house, plan) if loan_id in ("", row["loan_id"])))
+    return Preview(report, tuple(row for row in _rows(app, plan) if loan_id in ("", row["loan_id"])))
 
 
 def why(reason: str) -> str:
@@ -46,9 +46,9 @@ def why(reason: str) -> str:
     return Reason(reason).sentence("en") if reason in set(Reason) else reason.replace("_", " ")
 
 
-def _rows(house: House, plan: Plan) -> list[dict[str, Any]]:
+def _rows(app: App, plan: Plan) -> list[dict[str, Any]]:
     drafts = {draft.covers[0].idempotency_key: draft for draft in plan.drafts}
-    zone = ZoneInfo(house.lender.timezone)
+    zone = ZoneInfo(app.lender.timezone)
     return [_row(row, drafts.get(row["idempotency_key"]), zone) for row in plan.decisions.to_dict("records")]
 
 
@@ -71,26 +71,26 @@ def _row(row: Mapping[Any, Any], draft: Draft | None, zone: ZoneInfo) -> dict[st
 # Why one loan gets what it gets.
 
 
-def explain_loan(house: House, loan_id: str, as_of: date, language: str) -> dict[str, Any]:
+def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str, Any]:
     """The loan's standing, what each rule says of it, what the policy decided, what the tables lack, what was told.
 
     Raises:
         SourceError: neither the tables nor their rejects know the loan.
     """
-    portfolio = read_portfolio(house, as_of)
+    portfolio = read_portfolio(app, as_of)
     rejects = portfolio.sources.rejects
     mine = rejects[rejects["owner"] == loan_id]
     if mine.empty and loan_id not in set(portfolio.loans["loan_id"]):
         raise SourceError(
             f"loan {loan_id}: in no table of {as_of}, and no rejected row names it; check the number"
         )
-    plan = make_plan(house, portfolio, recall(house), new_run_id(house, as_of))
-    rules = explain(inputs_of(house, portfolio), house.settings.rules, house.settings.policy, as_of, loan_id)
+    plan = make_plan(app, portfolio, recall(app), new_run_id(app, as_of))
+    rules = explain(inputs_of(app, portfolio), app.settings.rules, app.settings.policy, as_of, loan_id)
     findings = plan.findings[plan.findings["loan_id"] == loan_id]
     return {
         "loan_id": loan_id,
         "as_of": as_of.isoformat(),
-        "standing": _standing(plan, loan_id, house.lender.currency),
+        "standing": _standing(plan, loan_id, app.lender.currency),
         "rejected_rows": [
             f"{row['file']}:{row['line']}: {row['code']}: {row['cure']}" for row in frame_rows(mine)
         ],
@@ -106,7 +106,7 @@ def explain_loan(house: House, loan_id: str, as_of: date, language: str) -> dict
             for rule in rules
         ],
         "tonight": _tonight(plan, loan_id),
-        "told": _told(house, loan_id),
+        "told": _told(app, loan_id),
     }
 
 
@@ -141,11 +141,11 @@ def _tonight(plan: Plan, loan_id: str) -> list[dict[str, str]]:
     ]
 
 
-def _told(house: House, loan_id: str) -> list[dict[str, Any]]:
+def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
     """Every message that ever told this loan, newest first."""
-    if not house.has_ledger():
+    if not app.has_ledger():
         return []
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         rows = frame_rows(ledger.attempts(loan_id))
     return [
         {name: row[name] for name in ("message_id", "notice", "channel", "state", "queued_at", "sent_at")}
@@ -156,19 +156,19 @@ def _told(house: House, loan_id: str) -> list[dict[str, Any]]:
 # What earlier nights did, as the ledger tells it now.
 
 
-def run_list(house: House) -> list[dict[str, Any]]:
+def run_list(app: App) -> list[dict[str, Any]]:
     """Every run, newest first."""
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         return frame_rows(ledger.runs())
 
 
-def run_figures(house: House, run_id: str | None) -> dict[str, Any]:
+def run_figures(app: App, run_id: str | None) -> dict[str, Any]:
     """The reconciling object of a run (the last night if none is named) with its messages' present states.
 
     Raises:
         LedgerError: there is no such run.
     """
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         run = ledger.get_run(run_id) if run_id else ledger.last_run(NIGHT)
         if run is None:
             raise LedgerError(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carloan_notify.app import House, any_number, system_clock
+from carloan_notify.app import App, any_number, system_clock
 from carloan_notify.delivery.approved import choose, template_rules, templates_of
 from carloan_notify.delivery.dispatch import engaged
 from carloan_notify.delivery.provider import CheckResult, Verdict
@@ -32,9 +32,9 @@ class Wanted:
     language: str = ""
 
 
-def provider_rows(house: House) -> list[dict[str, Any]]:
+def provider_rows(app: App) -> list[dict[str, Any]]:
     """One row per configured provider."""
-    delivery = house.settings.delivery
+    delivery = app.settings.delivery
     rows = []
     for name, settings in delivery.providers.items():
         provider = build_provider(name, settings, system_clock)
@@ -59,7 +59,7 @@ def provider_rows(house: House) -> list[dict[str, Any]]:
     return rows
 
 
-def check_providers(house: House, names: Sequence[str] = ()) -> list[dict[str, str]]:
+def check_providers(app: App, names: Sequence[str] = ()) -> list[dict[str, str]]:
     """Look at credentials, clocks, signs and templates without sending; every provider, or those named.
 
     Returns rows of `CHECK_COLUMNS`; a verdict is ok, wrong or untold.
@@ -68,9 +68,9 @@ def check_providers(house: House, names: Sequence[str] = ()) -> list[dict[str, s
         ConfigError: no such provider.
     """
     rows = []
-    for name in names or house.settings.delivery.providers:
-        settings = _settings(house, name)
-        results = [*build_provider(name, settings, system_clock).check(), *_templates(house, name, settings)]
+    for name in names or app.settings.delivery.providers:
+        settings = _settings(app, name)
+        results = [*build_provider(name, settings, system_clock).check(), *_templates(app, name, settings)]
         rows += [
             {"provider": name, "what": r.what, "verdict": r.verdict.value, "detail": r.detail}
             for r in results
@@ -78,17 +78,17 @@ def check_providers(house: House, names: Sequence[str] = ()) -> list[dict[str, s
     return rows
 
 
-def try_provider(house: House, name: str, phone: str, wanted: Wanted) -> dict[str, Any]:
+def try_provider(app: App, name: str, phone: str, wanted: Wanted) -> dict[str, Any]:
     """Send one message through one provider, outside the outbox; audited before and after, the number masked.
 
     Raises:
         ConfigError: the kill-switch file is there, `phone` is no number, no such provider, it does not serve the
             channel, or it needs a notice that has words.
     """
-    stop = house.path(house.settings.delivery.kill_switch_file)
+    stop = app.path(app.settings.delivery.kill_switch_file)
     if engaged(stop):
         raise ConfigError([f"{stop}: the kill switch is on, so nothing is sent; remove the file first"])
-    settings, phone = _settings(house, name), _number(house, phone)
+    settings, phone = _settings(app, name), _number(app, phone)
     provider = build_provider(name, settings, system_clock)
     if wanted.channel not in provider.channels:
         raise ConfigError([f"delivery.providers.{name}: does not serve {wanted.channel}"])
@@ -96,13 +96,13 @@ def try_provider(house: House, name: str, phone: str, wanted: Wanted) -> dict[st
         known = ", ".join(sorted({n for template in templates_of(settings) for n in template.notices}))
         what = f"sends approved templates only; choose one with --notice ({known or 'it has none yet'})"
         raise ConfigError([f"delivery.providers.{name}: {what}"])
-    message = replace(_sample(house, wanted), phone=phone)
-    with house.open_ledger(create=True) as ledger:
+    message = replace(_sample(app, wanted), phone=phone)
+    with app.open_ledger(create=True) as ledger:
         about = {"phone": mask_phone(phone), "channel": wanted.channel.value, "message": message.message_id}
-        ledger.append_audit([AuditEvent("provider.test_begun", name, about)], house.clock())
+        ledger.append_audit([AuditEvent("provider.test_begun", name, about)], app.clock())
         result = provider.send([message])[0]
         data = {**about, "outcome": result.outcome.value, "code": result.code}
-        ledger.append_audit([AuditEvent("provider.tested", name, data)], house.clock())
+        ledger.append_audit([AuditEvent("provider.tested", name, data)], app.clock())
     return {
         "outcome": result.outcome.value,
         "code": result.code,
@@ -111,15 +111,15 @@ def try_provider(house: House, name: str, phone: str, wanted: Wanted) -> dict[st
     }
 
 
-def _number(house: House, phone: str) -> str:
-    found = any_number(house, phone)
+def _number(app: App, phone: str) -> str:
+    found = any_number(app, phone)
     if found.error:
         raise ConfigError([f"--to: {found.error}; write it as +8613800138000"])
     return found.e164
 
 
-def _settings(house: House, name: str) -> AnyProviderSettings:
-    providers = house.settings.delivery.providers
+def _settings(app: App, name: str) -> AnyProviderSettings:
+    providers = app.settings.delivery.providers
     if name not in providers:
         raise ConfigError(
             [f"delivery.providers: no provider is called {name!r}; there is {', '.join(sorted(providers))}"]
@@ -127,14 +127,14 @@ def _settings(house: House, name: str) -> AnyProviderSettings:
     return providers[name]
 
 
-def _templates(house: House, name: str, settings: AnyProviderSettings) -> Iterator[CheckResult]:
+def _templates(app: App, name: str, settings: AnyProviderSettings) -> Iterator[CheckResult]:
     """Whether approved templates word everything that the provider may be handed."""
-    channels = [channel for channel, names in house.settings.delivery.channels.items() if name in names]
+    channels = [channel for channel, names in app.settings.delivery.channels.items() if name in names]
     if settings.type not in template_rules() or not channels:
         return
     templates = templates_of(settings)
     missing: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for case in cases_of(house.settings.rules, house.templates(), channels):
+    for case in cases_of(app.settings.rules, app.templates(), channels):
         if choose(templates, case.message()) is None:
             missing[case.notice, case.language].append(case.whom)
     for (notice, language), whom in missing.items():
@@ -144,9 +144,9 @@ def _templates(house: House, name: str, settings: AnyProviderSettings) -> Iterat
         yield CheckResult("templates", Verdict.OK, "every notice of its channels has one")
 
 
-def _sample(house: House, wanted: Wanted) -> OutboundMessage:
-    language = wanted.language or house.settings.messages.default_language
-    opening = opening_of(language, wanted.channel, house.settings.messages, house.lender)
+def _sample(app: App, wanted: Wanted) -> OutboundMessage:
+    language = wanted.language or app.settings.messages.default_language
+    opening = opening_of(language, wanted.channel, app.settings.messages, app.lender)
     text = TEST_TEXT.get(language.split("-")[0], TEST_TEXT["en"])
     plain = OutboundMessage(
         message_id=message_reference("providers test", secrets.token_hex(16)),
@@ -159,15 +159,15 @@ def _sample(house: House, wanted: Wanted) -> OutboundMessage:
     )
     if not wanted.notice:
         return plain
-    sample = next(samples_of(_case(house, wanted, language), house.templates()))
+    sample = next(samples_of(_case(app, wanted, language), app.templates()))
     if sample.failure:
         raise ConfigError([f"templates: {wanted.notice}: {sample.failure}"])
     return replace(plain, text=opening + sample.ours, params=sample.message.params)
 
 
-def _case(house: House, wanted: Wanted, language: str) -> Case:
+def _case(app: App, wanted: Wanted, language: str) -> Case:
     """The notice as a borrower with one loan gets it, else as its first recipient does."""
-    cases = list(cases_of(house.settings.rules, house.templates(), [wanted.channel]))
+    cases = list(cases_of(app.settings.rules, app.templates(), [wanted.channel]))
     for case in cases:
         if (case.notice, case.language) == (wanted.notice, language):
             return case
@@ -182,36 +182,36 @@ def _case(house: House, wanted: Wanted, language: str) -> Case:
 # Check a set-up before the first night needs it.
 
 
-def check_setup(house: House) -> Iterator[str]:
+def check_setup(app: App) -> Iterator[str]:
     """One line per thing that is in order.
 
     Raises:
         ConfigError: with everything that is not.
     """
-    yield f"options: {len(house.settings.rules)} rules, basis {house.settings.schedule.basis}"
-    problems = [f"templates: {row['place']}: {row['message']}" for row in lint_templates(house)]
-    problems += _key_problems(house)
-    problems += _lexicon_problems(house)
+    yield f"options: {len(app.settings.rules)} rules, basis {app.settings.schedule.basis}"
+    problems = [f"templates: {row['place']}: {row['message']}" for row in lint_templates(app)]
+    problems += _key_problems(app)
+    problems += _lexicon_problems(app)
     if problems:
         raise ConfigError(problems)
     yield "templates: no findings"
     yield "keys: present and private"
-    yield f"lexicon of replies: {len(open_lexicon(house))} rules"
+    yield f"lexicon of replies: {len(open_lexicon(app))} rules"
 
 
-def _key_problems(house: House) -> list[str]:
-    settings = house.settings.ledger
+def _key_problems(app: App) -> list[str]:
+    settings = app.settings.ledger
     names = (settings.key_file, settings.signing_key_file)
     return [
-        f"ledger: {house.path(name)}: no such key file; run `carloan-notify ledger migrate` for a new ledger"
+        f"ledger: {app.path(name)}: no such key file; run `carloan-notify ledger migrate` for a new ledger"
         for name in names
-        if not house.path(name).exists()
+        if not app.path(name).exists()
     ]
 
 
-def _lexicon_problems(house: House) -> list[str]:
+def _lexicon_problems(app: App) -> list[str]:
     try:
-        open_lexicon(house)
+        open_lexicon(app)
     except ConfigError as error:
         return list(error.problems)
     return []

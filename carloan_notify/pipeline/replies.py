@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.errors import ConfigError
 from carloan_notify.inbound.files import read_replies, sentences
 from carloan_notify.inbound.lexicon import action_for
@@ -17,14 +17,14 @@ from carloan_notify.reports.tables import frame_rows
 _ENDING: Final = ".bin"
 
 
-def classify(house: House, text: str) -> dict[str, str]:
+def classify(app: App, text: str) -> dict[str, str]:
     """What the lexicon makes of a text: kind, rules, action."""
-    reading = open_lexicon(house).read(text)
-    action = action_for(reading, house.settings.inbound.opt_out_stops)
+    reading = open_lexicon(app).read(text)
+    action = action_for(reading, app.settings.inbound.opt_out_stops)
     return {"kind": reading.kind.value, "rule": reading.rule, "action": action.summary}
 
 
-def import_replies(house: House, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
+def import_replies(app: App, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
     """Take the replies of a portal's export; `kind` is a name under inbound.reply_files.
 
     Every problem is told with its place. Returns the provider and `keeping.REPLY_FIGURES`.
@@ -33,16 +33,16 @@ def import_replies(house: House, path: Path, kind: str, tell: Tell) -> dict[str,
         ConfigError: no such kind, or the lexicon is wrong.
         SourceError: the file cannot be read.
     """
-    kinds = house.settings.inbound.reply_files
+    kinds = app.settings.inbound.reply_files
     if kind not in kinds:
         known = ", ".join(sorted(kinds)) or "none yet"
         raise ConfigError(
             [f"inbound.reply_files: no kind {kind!r} ({known}); describe the file's columns there"]
         )
-    lexicon = open_lexicon(house)
-    read = read_replies(path, kinds[kind], house.clock(), believed_times(house))
-    with house.open_ledger() as ledger:
-        kept = take_replies(house, ledger, lexicon, read.replies)
+    lexicon = open_lexicon(app)
+    read = read_replies(path, kinds[kind], app.clock(), believed_times(app))
+    with app.open_ledger() as ledger:
+        kept = take_replies(app, ledger, lexicon, read.replies)
     problems = [*sentences(read.findings), *kept.problems]
     for problem in problems:
         tell(problem)
@@ -50,39 +50,39 @@ def import_replies(house: House, path: Path, kind: str, tell: Tell) -> dict[str,
 
 
 def reply_filter(
-    house: House, *, open_only: bool, kind: str, since: date | None, reply_id: str = ""
+    app: App, *, open_only: bool, kind: str, since: date | None, reply_id: str = ""
 ) -> ReplyFilter:
     """Which replies to list; `since` is a day in the lender's own zone."""
-    zone = ZoneInfo(house.lender.timezone)
+    zone = ZoneInfo(app.lender.timezone)
     # The first day of all begins before the first instant of UTC in half of all zones: it means everything.
     start = datetime.combine(since, time(), zone) if since and since > date.min else None
     return ReplyFilter(reply_id=reply_id, open_only=open_only, kind=kind, since=start)
 
 
-def list_replies(house: House, wanted: ReplyFilter) -> list[dict[str, Any]]:
+def list_replies(app: App, wanted: ReplyFilter) -> list[dict[str, Any]]:
     """Replies, masked."""
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         return frame_rows(ledger.inbox.replies(wanted))
 
 
-def reveal_replies(house: House, wanted: ReplyFilter, operator: str, reason: str) -> list[dict[str, Any]]:
+def reveal_replies(app: App, wanted: ReplyFilter, operator: str, reason: str) -> list[dict[str, Any]]:
     """Replies in clear; that is audited."""
-    with house.open_ledger() as ledger:
-        return frame_rows(ledger.inbox.reveal(wanted, operator, reason, house.clock()))
+    with app.open_ledger() as ledger:
+        return frame_rows(ledger.inbox.reveal(wanted, operator, reason, app.clock()))
 
 
-def close_reply(house: House, reply_id: str, operator: str, note: str) -> None:
+def close_reply(app: App, reply_id: str, operator: str, note: str) -> None:
     """Take a reply off the work list.
 
     Raises:
         LedgerError: it is not on it.
     """
-    with house.open_ledger() as ledger:
-        ledger.inbox.close(reply_id, operator, note, house.clock())
+    with app.open_ledger() as ledger:
+        ledger.inbox.close(reply_id, operator, note, app.clock())
 
 
 def write_unread(
-    house: House, folder: Path, operator: str, reason: str, *, everything: bool = False
+    app: App, folder: Path, operator: str, reason: str, *, everything: bool = False
 ) -> list[Path]:
     """Write what could not be read and nobody has done with (or all) into `folder`, as it came; audited.
 
@@ -90,15 +90,15 @@ def write_unread(
     """
     if folder.exists():
         raise ConfigError([f"{folder}: is there already; name a new folder"])
-    with house.open_ledger() as ledger:
-        found = ledger.inbox.unread(operator, reason, house.clock(), everything=everything)
+    with app.open_ledger() as ledger:
+        found = ledger.inbox.unread(operator, reason, app.clock(), everything=everything)
     folder.mkdir(parents=True, mode=0o700)
     for name, body in found.items():
         (folder / f"{name}{_ENDING}").write_bytes(body)
     return [folder / f"{name}{_ENDING}" for name in found]
 
 
-def finish_unread(house: House, folder: Path, operator: str, reason: str) -> int:
+def finish_unread(app: App, folder: Path, operator: str, reason: str) -> int:
     """What `write_unread` wrote into `folder` has been looked at; audited. Returns how many waited for that.
 
     Only these: what came back since then still waits. Raises `ConfigError` when the folder holds none.
@@ -106,5 +106,5 @@ def finish_unread(house: House, folder: Path, operator: str, reason: str) -> int
     names = [file.stem for file in sorted(folder.glob(f"*{_ENDING}"))]
     if not names:
         raise ConfigError([f"{folder}: no record of `replies unread` is in it; name the folder it wrote"])
-    with house.open_ledger() as ledger:
-        return ledger.inbox.unread_done(names, operator, reason, house.clock())
+    with app.open_ledger() as ledger:
+        return ledger.inbox.unread_done(names, operator, reason, app.clock())

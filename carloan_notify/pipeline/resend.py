@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import House, require_rehearsable
+from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored
@@ -45,14 +45,14 @@ class Resent:
 
 
 def earlier_attempts(
-    house: House, *, message_id: str = "", loan_id: str = "", notice: str = ""
+    app: App, *, message_id: str = "", loan_id: str = "", notice: str = ""
 ) -> list[dict[str, Any]]:
     """Every earlier message about the same loan and notice, newest first, masked.
 
     Raises:
         LedgerError: nothing of the kind was ever queued.
     """
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         if message_id:
             original = _original(ledger, message_id)
             loan_id, notice = original.covers[0].loan_id, original.notice
@@ -64,28 +64,28 @@ def earlier_attempts(
     return [{name: row[name] for name in SHOWN} for row in found]
 
 
-def resend(house: House, order: ResendOrder) -> Resent:
+def resend(app: App, order: ResendOrder) -> Resent:
     """Queue the message once more; opt-outs, hours and payments count as on any night. `send` then sends it.
 
     Raises:
         LedgerError: no such message, or its notice is free to be told by the next night.
         SourceError: the tables that say what is still owed cannot be read.
     """
-    require_rehearsable(house)
-    with house.open_ledger() as ledger:
+    require_rehearsable(app)
+    with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
-        portfolio = read_portfolio(house, house.business_date())
-        if original.until_paid and owed(house, portfolio).verdict(original.covers):
+        portfolio = read_portfolio(app, app.business_date())
+        if original.until_paid and owed(app, portfolio).verdict(original.covers):
             return Resent("", "it has been paid, or what is owed can no longer be told")
-        row = _decision(house, ledger, original, portfolio)
+        row = _decision(app, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
             return Resent("", why(row["reason"]))
-        run_id = new_run_id(house, portfolio.as_of)
+        run_id = new_run_id(app, portfolio.as_of)
         draft = _draft(original, order, row, run_id)
-        ledger.start_run(run_id, portfolio.as_of, RESEND, house.clock())
-        ledger.enqueue(run_id, [draft], house.clock())
-        ledger.finish_run(run_id, "finished", {"queued": 1}, None, house.clock())
-        ledger.write_digest(run_id, house.clock())
+        ledger.start_run(run_id, portfolio.as_of, RESEND, app.clock())
+        ledger.enqueue(run_id, [draft], app.clock())
+        ledger.finish_run(run_id, "finished", {"queued": 1}, None, app.clock())
+        ledger.write_digest(run_id, app.clock())
         return Resent(draft.message_id)
 
 
@@ -100,13 +100,13 @@ def _original(ledger: Ledger, message_id: str) -> Stored:
     return found
 
 
-def _decision(house: House, ledger: Ledger, original: Stored, portfolio: Portfolio) -> dict[str, Any]:
+def _decision(app: App, ledger: Ledger, original: Stored, portfolio: Portfolio) -> dict[str, Any]:
     """The contact policy's word on telling it again."""
     notice = _notice(original, portfolio).assign(phone_hash=ledger.phone_hash(original.phone))
-    history = contact_history(notice, remember(house, ledger), house.templates().languages, portfolio)
+    history = contact_history(notice, remember(app, ledger), app.templates().languages, portfolio)
     history = replace(history, already_sent=frozenset())
-    tonight = Tonight(house.clock(), portfolio.as_of)
-    return frame_rows(apply_policy(notice, house.settings.policy, history, tonight))[0]
+    tonight = Tonight(app.clock(), portfolio.as_of)
+    return frame_rows(apply_policy(notice, app.settings.policy, history, tonight))[0]
 
 
 def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:

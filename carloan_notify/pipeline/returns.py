@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from carloan_notify.app import House, require_rehearsable, system_clock
+from carloan_notify.app import App, require_rehearsable, system_clock
 from carloan_notify.delivery.provider import LookUp, Provider, ReceiptMode, ReturnPage, Standing
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
@@ -47,9 +47,9 @@ def log_problem(problem: str) -> None:
     _log.warning("problem with what came back", problem=problem)
 
 
-def spool_of(house: House, ledger: Ledger) -> Spool:
+def spool_of(app: App, ledger: Ledger) -> Spool:
     """The folder beside the ledger's file, or beside the configuration where the ledger has none."""
-    folder = ledger.store.file.parent if ledger.store.file else house.folder
+    folder = ledger.store.file.parent if ledger.store.file else app.folder
     return Spool(folder / FOLDER, ledger.cipher)
 
 
@@ -57,7 +57,7 @@ def spool_of(house: House, ledger: Ledger) -> Spool:
 class Pulling:
     """One pull over all providers. `figures` by provider grow as it goes."""
 
-    house: House
+    app: App
     ledger: Ledger
     keep: Keep
     tell: Tell
@@ -88,11 +88,11 @@ class Pulling:
             self._ask(provider, window)
 
     def _ask(self, provider: Provider, window: timedelta) -> None:
-        kept = ask_about_accepted(self.house, self.ledger, provider, window)
+        kept = ask_about_accepted(self.app, self.ledger, provider, window)
         self._count(provider.name, kept)
 
     def _take(self, provider: str, page: ReturnPage) -> None:
-        page = dated(self.house, page)
+        page = dated(self.app, page)
         self._into_ledger(provider, page, self._put_aside(provider, page))
 
     def _put_aside(self, provider: str, page: ReturnPage) -> str:
@@ -100,7 +100,7 @@ class Pulling:
         if not (page.receipts or page.replies or page.unread):
             return ""
         try:
-            return self.spool.put(text_of(provider, page), self.house.clock())
+            return self.spool.put(text_of(provider, page), self.app.clock())
         except OSError as error:
             self.tell(f"{provider}: no room to put a page aside first ({error.strerror}); make room")
             return ""
@@ -108,7 +108,7 @@ class Pulling:
     def _into_ledger(self, provider: str, page: ReturnPage, name: str) -> None:
         """Into the ledger, then out of the spool. What fails for a bug stays there and keeps nobody else."""
         try:
-            kept = self.keep(self.house, self.ledger, provider, page)
+            kept = self.keep(self.app, self.ledger, provider, page)
         except LedgerError:  # the run cannot go on; the next one takes the page up
             raise
         except Exception as error:  # noqa: BLE001 - the page stays, is told of and tried again; others must not wait for it
@@ -132,7 +132,7 @@ class Pulling:
             self.tell(problem)
         if problems:
             event = AuditEvent("return.problem", provider, {"problems": list(masked(problems))})
-            self.ledger.append_audit([event], self.house.clock())
+            self.ledger.append_audit([event], self.app.clock())
 
 
 # What comes back: receipts and replies pulled or imported, and the fate of messages nobody knows about.
@@ -144,31 +144,31 @@ PER_QUESTION = 20
 """Messages asked about before the answers are written down."""
 
 
-def configured_providers(house: House) -> list[Provider]:
+def configured_providers(app: App) -> list[Provider]:
     """Every provider of the configuration, also one that no channel names any more: what it sent comes back late."""
-    providers = house.settings.delivery.providers
+    providers = app.settings.delivery.providers
     return [build_provider(name, providers[name], system_clock) for name in sorted(providers)]
 
 
-def pull_returns(house: House, tell: Tell = log_problem) -> list[dict[str, Any]]:
+def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:
     """Fetch receipts and replies from every provider that hands them out, each page put on disk before the next.
 
     What an earlier pull could not put into the ledger is taken up first. A provider that hands nothing out but
     can be asked is asked about accepted messages without a receipt. Every problem is told as it is met, and
     audited. Returns one row per provider: its name, `RECEIPT_FIGURES` and `REPLY_FIGURES`.
     """
-    since = house.clock() - timedelta(days=house.settings.inbound.pull_days)
-    keep = keeper(house)
-    with house.open_ledger() as ledger:
-        pulling = Pulling(house, ledger, keep, tell, spool_of(house, ledger))
+    since = app.clock() - timedelta(days=app.settings.inbound.pull_days)
+    keep = keeper(app)
+    with app.open_ledger() as ledger:
+        pulling = Pulling(app, ledger, keep, tell, spool_of(app, ledger))
         pulling.take_up()
-        for provider in configured_providers(house):
+        for provider in configured_providers(app):
             pulling.fetch(provider, since)
     blank = dict.fromkeys((*RECEIPT_FIGURES, *REPLY_FIGURES), 0)
     return [{"provider": name, **blank, **counts} for name, counts in pulling.figures.items()]
 
 
-def import_receipts(house: House, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
+def import_receipts(app: App, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
     """Settle the receipts of a portal's export; `kind` is a name under inbound.receipt_files.
 
     Every problem is told, one of the file with its place.
@@ -177,15 +177,15 @@ def import_receipts(house: House, path: Path, kind: str, tell: Tell) -> dict[str
         ConfigError: no such kind.
         SourceError: the file cannot be read.
     """
-    kinds = house.settings.inbound.receipt_files
+    kinds = app.settings.inbound.receipt_files
     if kind not in kinds:
         known = ", ".join(sorted(kinds)) or "none yet"
         raise ConfigError(
             [f"inbound.receipt_files: no kind {kind!r} ({known}); describe the file's columns there"]
         )
-    read = read_export(path, kinds[kind], house.clock(), believed_times(house))
-    with house.open_ledger() as ledger:
-        done = ledger.outbox.settle(read.receipts, house.clock())
+    read = read_export(path, kinds[kind], app.clock(), believed_times(app))
+    with app.open_ledger() as ledger:
+        done = ledger.outbox.settle(read.receipts, app.clock())
     for problem in (*sentences(read.findings), *masked(done.refused)):
         tell(problem)
     return {
@@ -199,23 +199,23 @@ def import_receipts(house: House, path: Path, kind: str, tell: Tell) -> dict[str
     }
 
 
-def reconcile(house: House) -> list[dict[str, Any]]:
+def reconcile(app: App) -> list[dict[str, Any]]:
     """Ask providers about unknown messages within their declared window; what stays unknown is for an operator.
 
     Returns one row per message that is or was unknown: message_id, provider, before, now, code.
     """
-    require_rehearsable(house)
-    with house.open_ledger() as ledger:
-        ledger.outbox.recover(house.clock())
+    require_rehearsable(app)
+    with app.open_ledger() as ledger:
+        ledger.outbox.recover(app.clock())
         waiting = ledger.outbox.unknown()
-        providers = {provider.name: provider for provider in configured_providers(house)}
+        providers = {provider.name: provider for provider in configured_providers(app)}
         answers: dict[str, LookUp] = {}
         for name, provider in providers.items():
-            its = [m for m in waiting if m.provider == name and _in_window(house, provider, m)]
+            its = [m for m in waiting if m.provider == name and _in_window(app, provider, m)]
             for start in range(0, len(its), PER_QUESTION):
                 asked = {message.message_id: message for message in its[start : start + PER_QUESTION]}
-                found = _found(house, provider, asked)
-                _apply(house, ledger, name, found, asked)
+                found = _found(app, provider, asked)
+                _apply(app, ledger, name, found, asked)
                 answers |= {answer.message_id: answer for answer in found}
     return [
         _row(message, answers.get(message.message_id), _unasked(message, providers.get(message.provider)))
@@ -223,9 +223,9 @@ def reconcile(house: House) -> list[dict[str, Any]]:
     ]
 
 
-def _in_window(house: House, provider: Provider, message: Unknown) -> bool:
+def _in_window(app: App, provider: Provider, message: Unknown) -> bool:
     window = provider.capabilities.look_up_window
-    return window is not None and house.clock() - message.sent_at <= window
+    return window is not None and app.clock() - message.sent_at <= window
 
 
 def _unasked(message: Unknown, provider: Provider | None) -> str:
@@ -239,9 +239,9 @@ def _unasked(message: Unknown, provider: Provider | None) -> str:
     return "not asked: outside the provider's look-up window"
 
 
-def _found(house: House, provider: Provider, asked: Mapping[str, Unknown]) -> list[LookUp]:
+def _found(app: App, provider: Provider, asked: Mapping[str, Unknown]) -> list[LookUp]:
     answers = provider.look_up([inquiry(message) for message in asked.values()])
-    return [_believed(answer, asked[answer.message_id].sent_at, house.clock()) for answer in answers]
+    return [_believed(answer, asked[answer.message_id].sent_at, app.clock()) for answer in answers]
 
 
 def _believed(answer: LookUp, sent_at: datetime, now: datetime) -> LookUp:
@@ -252,13 +252,13 @@ def _believed(answer: LookUp, sent_at: datetime, now: datetime) -> LookUp:
 
 
 def _apply(
-    house: House, ledger: Ledger, provider: str, answers: list[LookUp], asked: Mapping[str, Unknown]
+    app: App, ledger: Ledger, provider: str, answers: list[LookUp], asked: Mapping[str, Unknown]
 ) -> None:
     """Write down what the provider says. ABSENT means the request never arrived: the message may go again.
 
     What went out again while we asked is another attempt, of which the answer says nothing.
     """
-    now = house.clock()
+    now = app.clock()
     results = [
         SendResult(a.message_id, OUTCOMES[a.standing], a.provider_ref, a.code, a.detail)
         for a in answers
@@ -290,17 +290,17 @@ def _row(message: Unknown, answer: LookUp | None, unasked: str) -> dict[str, Any
     }
 
 
-def mark_unknown(house: House, message_id: str, verdict: str, operator: str, reason: str) -> None:
+def mark_unknown(app: App, message_id: str, verdict: str, operator: str, reason: str) -> None:
     """An operator's word on an unknown message.
 
     Raises:
         LedgerError: no such message, or it is not unknown.
     """
-    with house.open_ledger() as ledger:
-        ledger.outbox.mark(message_id, Verdict(verdict.replace("-", "_")), operator, reason, house.clock())
+    with app.open_ledger() as ledger:
+        ledger.outbox.mark(message_id, Verdict(verdict.replace("-", "_")), operator, reason, app.clock())
 
 
-def still_unknown(house: House) -> int:
+def still_unknown(app: App) -> int:
     """How many messages nobody knows the fate of."""
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         return len(ledger.outbox.unknown())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.errors import ConfigError, SourceError
 from carloan_notify.loans.change_requests import change_rows, parse_change
 from carloan_notify.loans.due_days import NEW_LOANS, assign_due_days
@@ -42,18 +42,18 @@ class Terms:
     payments: Sequence[tuple[date, Decimal]] = ()
 
 
-def loan_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+def loan_schedule(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
     """The schedule of a loan in the tables as it stands on `as_of`.
 
     Raises:
         SourceError: the tables do not know the loan, or its schedule cannot be computed.
     """
-    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, as_of))), loan_id)
+    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, as_of))), loan_id)
     if tables.loans.empty:
         raise SourceError(
             f"loan {loan_id}: not in the loans table of {as_of}; see `carloan-notify explain {loan_id}`"
         )
-    return _rows(tables, standing_settings(house), as_of)
+    return _rows(tables, standing_settings(app), as_of)
 
 
 def ad_hoc_schedule(terms: Terms, as_of: date) -> list[dict[str, Any]]:
@@ -69,39 +69,39 @@ def ad_hoc_schedule(terms: Terms, as_of: date) -> list[dict[str, Any]]:
     return _rows(tables, settings, as_of)
 
 
-def loan_payoff(house: House, loan_id: str, on: date) -> list[dict[str, Any]]:
+def loan_payoff(app: App, loan_id: str, on: date) -> list[dict[str, Any]]:
     """What settles a loan in full on the day `on`, part by part, as one row.
 
     Raises:
         SourceError: the tables do not know the loan, it is not active, or its payoff cannot be told.
     """
-    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, on))), loan_id)
-    figures, found = payoff(tables, standing_settings(house), house.settings.payoff, on)
+    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, on))), loan_id)
+    figures, found = payoff(tables, standing_settings(app), app.settings.payoff, on)
     if figures.empty:
         reasons = [f"{row['code']}: {row['message']}" for row in frame_rows(found)]
         raise SourceError(
             f"loan {loan_id}: nothing to settle on {on}; {'; '.join(reasons) or 'no active loan of that number'}"
         )
-    digits = house.settings.schedule.currency_exponent
+    digits = app.settings.schedule.currency_exponent
     row = frame_rows(figures)[0]
     amounts = {name.removesuffix("_minor"): decimal_text(row[name], digits) for name in COLUMNS[1:]}
     return [{"loan_id": loan_id, "on": on.isoformat(), **amounts}]
 
 
-def compared_schedule(house: House, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+def compared_schedule(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
     """Where the lender's own installments of a loan differ from the recomputed ones.
 
     Raises:
         ConfigError: there is no installments table.
     """
-    if house.settings.sources.installments is None:
+    if app.settings.sources.installments is None:
         raise ConfigError(["sources.installments: --compare needs the lender's installments table"])
-    tables = _of_loan(loan_tables(read_all(house.settings.sources, read_context(house, as_of))), loan_id)
-    rows, found = compare(tables, house.settings.schedule)
+    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, as_of))), loan_id)
+    rows, found = compare(tables, app.settings.schedule)
     unable = found[found["code"] != DIFFERS]
     if len(unable):
         raise SourceError("\n".join(f"loan {row['loan_id']}: {row['message']}" for row in frame_rows(unable)))
-    digits = house.settings.schedule.currency_exponent
+    digits = app.settings.schedule.currency_exponent
     return [
         {name.replace("_minor", ""): _edge(name, value, digits) for name, value in row.items()}
         for row in frame_rows(rows)
@@ -190,16 +190,16 @@ DAYS = 31
 PAYDAY = "payday"
 
 
-def propose_due_days(house: House, as_of: date) -> tuple[list[dict[str, Any]], list[str]]:
+def propose_due_days(app: App, as_of: date) -> tuple[list[dict[str, Any]], list[str]]:
     """One proposal per pending loan, with its reason, and what could not be placed.
 
     New loans are those with status pending. Disbursement is `disbursed_on`, or `as_of` while it is open; the
     lender's column `payday` (day of month) is used where there is one. Inflow is what active loans owe next.
     """
-    portfolio = read_portfolio(house, as_of)
+    portfolio = read_portfolio(app, as_of)
     new, unreadable = _new_loans(portfolio, as_of)
-    proposed, lost = assign_due_days(new, _inflow(portfolio), house.settings.due_days)
-    digits = house.settings.schedule.currency_exponent
+    proposed, lost = assign_due_days(new, _inflow(portfolio), app.settings.due_days)
+    digits = app.settings.schedule.currency_exponent
     rows = [
         {
             "loan_id": row["loan_id"],

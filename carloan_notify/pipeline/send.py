@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import structlog
 
-from carloan_notify.app import House, require_rehearsable, system_clock
-from carloan_notify.delivery.dispatch import Dispatcher, Screened, Surroundings
+from carloan_notify.app import App, require_rehearsable, system_clock
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.ledger.ledger import Ledger
@@ -67,9 +67,9 @@ class Owed:
         return [c.idempotency_key for c in message.covers if (c.loan_id, c.original_due_on) in self.unpaid]
 
 
-def owed(house: House, portfolio: Portfolio) -> Owed:
+def owed(app: App, portfolio: Portfolio) -> Owed:
     """What a portfolio says is still owed."""
-    until = portfolio.as_of + timedelta(days=standing_settings(house).horizon_days)
+    until = portfolio.as_of + timedelta(days=standing_settings(app).horizon_days)
     return _owed(portfolio.standing, portfolio.incomplete_loans, until)
 
 
@@ -83,7 +83,7 @@ def _owed(stands: Standing, incomplete: Collection[str], until: date) -> Owed:
 
 
 def cancel_paid(
-    ledger: Ledger, still: Owed, house: House, waiting: Iterable[UntilPaid] | None = None
+    ledger: Ledger, still: Owed, app: App, waiting: Iterable[UntilPaid] | None = None
 ) -> list[str]:
     """Cancel those of the waiting messages (None: of all) of which something is no longer owed; their ids."""
     verdicts: dict[str, list[UntilPaid]] = {}
@@ -95,7 +95,7 @@ def cancel_paid(
     for reason, messages in verdicts.items():
         keys = [key for message in messages for key in _freed(reason, message, still)]
         ids = [message.message_id for message in messages]
-        cancelled += ledger.outbox.cancel(ids, reason, house.clock(), release_keys=keys)
+        cancelled += ledger.outbox.cancel(ids, reason, app.clock(), release_keys=keys)
     return cancelled
 
 
@@ -125,19 +125,19 @@ class PaidWatch:
 
     def __init__(
         self,
-        house: House,
+        app: App,
         ledger: Ledger,
         as_of: date,
         seen: Mapping[str, str],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`seen` are the stamps (see `tables`) of the tables that the queued messages were planned from."""
-        self._house = house
+        self._house = app
         self._ledger = ledger
         self._as_of = as_of
         self._seen = dict(seen)
         self._monotonic = monotonic
-        self._tables = PayingTables(house, as_of)
+        self._tables = PayingTables(app, as_of)
         self._claimed: set[str] = set()
         self._all_owed: Owed | None = None
         self._look = _Look()
@@ -225,25 +225,25 @@ FINISHED = "finished"
 _log = structlog.get_logger()
 
 
-def drain(house: House, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
+def drain(app: App, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
     """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
     with _politely_stopped() as stop, closing(watch):
-        surroundings = Surroundings(
-            clock=house.clock,
+        surroundings = RunContext(
+            clock=app.clock,
             owner=f"{socket.gethostname()}:{os.getpid()}",
-            lease_s=house.settings.ledger.lease_seconds,
+            lease_s=app.settings.ledger.lease_seconds,
             stop=stop,
-            kill_switch=house.path(house.settings.delivery.kill_switch_file),
+            kill_switch=app.path(app.settings.delivery.kill_switch_file),
             before_send=watch.screen,
         )
-        channels = build_channels(house.settings.delivery, system_clock)
+        channels = build_channels(app.settings.delivery, system_clock)
         outbox = WatchedOutbox(ledger, watch)
-        summary = Dispatcher(outbox, channels, house.settings.delivery, surroundings).drain()
-    _note(house, ledger, summary)
+        summary = Dispatcher(outbox, channels, app.settings.delivery, surroundings).drain()
+    _note(app, ledger, summary)
     return summary
 
 
-def send_due(house: House) -> DrainSummary:
+def send_due(app: App) -> DrainSummary:
     """Send what may go now, over every run.
 
     Raises:
@@ -251,13 +251,13 @@ def send_due(house: House) -> DrainSummary:
         LedgerError: there is no ledger yet.
         SourceError: the tables that say who has paid cannot be read; nothing is sent then.
     """
-    require_rehearsable(house)
-    with house.open_ledger() as ledger:
+    require_rehearsable(app)
+    with app.open_ledger() as ledger:
         night = ledger.last_run(NIGHT)
-        as_of = night.as_of if night else house.business_date()
+        as_of = night.as_of if night else app.business_date()
         # A night that did not finish has not screened what earlier nights queued: read the tables again.
         stamps = night.sources.get("stamps", {}) if night and night.status == FINISHED else {}
-        return drain(house, ledger, PaidWatch(house, ledger, as_of, stamps))
+        return drain(app, ledger, PaidWatch(app, ledger, as_of, stamps))
 
 
 def summary_row(summary: DrainSummary) -> dict[str, Any]:
@@ -276,14 +276,14 @@ def _counted(codes: Mapping[str, int]) -> str:
     return " ".join(f"{code}={number}" for code, number in sorted(codes.items()))
 
 
-def _note(house: House, ledger: Ledger, summary: DrainSummary) -> None:
+def _note(app: App, ledger: Ledger, summary: DrainSummary) -> None:
     """Keep in the audit what a person must look at: an early stop, and codes that no table knows."""
     told = {"unlisted_codes": summary.unlisted_codes, "refused_templates": summary.refused_templates}
     subject = next(filter(None, [summary.stopped_by.value, *(name for name in told if told[name])]), "")
     if not subject:
         return
     data = {"stopped_by": summary.stopped_by.value, **{name: dict(codes) for name, codes in told.items()}}
-    ledger.append_audit([AuditEvent("send.stopped", subject, data)], house.clock())
+    ledger.append_audit([AuditEvent("send.stopped", subject, data)], app.clock())
     for stop in summary.account_stops:
         _log.error("account refused", provider=stop.provider, code=stop.code, cure=stop.cure)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pydantic
 import yaml
 
-from carloan_notify.app import House, build_house
+from carloan_notify.app import App, build_app
 from carloan_notify.config.example import example_text, sample_values
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
@@ -156,8 +156,8 @@ def run_demo(folder: Path) -> Demo:
         )
 
 
-def _at(folder: Path, now: datetime) -> House:
-    return build_house(folder / "config.yaml", now)
+def _at(folder: Path, now: datetime) -> App:
+    return build_app(folder / "config.yaml", now)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.delivery.approved import (
     TemplateRules,
     choose,
@@ -43,7 +43,7 @@ from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.records import Channel, MessageClass, OutboundMessage, Rendered
 
 
-def template_rows(house: House) -> list[dict[str, Any]]:
+def template_rows(app: App) -> list[dict[str, Any]]:
     """One row per template: notice, channel, language, version."""
     return [
         {
@@ -52,7 +52,7 @@ def template_rows(house: House) -> list[dict[str, Any]]:
             "language": tag,
             "version": folder.version(name),
         }
-        for tag, folder in house.templates().folders.items()
+        for tag, folder in app.templates().folders.items()
         for name in sorted(folder.sources)
         if not name.startswith("_")
     ]
@@ -67,7 +67,7 @@ def variable_rows() -> list[dict[str, str]]:
     return rows
 
 
-def lint_templates(house: House) -> list[dict[str, Any]]:
+def lint_templates(app: App) -> list[dict[str, Any]]:
     """Findings about the templates and the rules that need them: code, place, message."""
     rules = [
         LintRule(
@@ -76,20 +76,20 @@ def lint_templates(house: House) -> list[dict[str, Any]]:
             channel=rule.channel,
             message_class=rule.message_class,
         )
-        for rule in house.settings.rules
+        for rule in app.settings.rules
     ]
-    found = lint(house.templates(), house.settings.messages, house.lender, rules)
+    found = lint(app.templates(), app.settings.messages, app.lender, rules)
     return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
 
 
-def show_template(house: House, notice: str, channel: str, language: str | None) -> str:
+def show_template(app: App, notice: str, channel: str, language: str | None) -> str:
     """The text of one template with sample values.
 
     Raises:
         ConfigError: there is no such template, or it cannot be rendered.
     """
-    tag = language or house.settings.messages.default_language
-    rendered = house.templates().render(notice, tag, channel, sample_context(tag))
+    tag = language or app.settings.messages.default_language
+    rendered = app.templates().render(notice, tag, channel, sample_context(tag))
     if isinstance(rendered, RenderFailure):
         raise ConfigError([rendered.message])
     return rendered.text
@@ -257,12 +257,12 @@ class _Desk:
 
 
 def lint_approved(
-    house: House, name: str, export: Path | None = None, variable_limit: int | None = None
+    app: App, name: str, export: Path | None = None, variable_limit: int | None = None
 ) -> list[dict[str, str]]:
     """Findings about the approved templates of one provider, by `FINDING_COLUMNS`, in the templates' order.
 
     Args:
-        house: its templates are the texts that the approved ones are compared with.
+        app: its templates are the texts that the approved ones are compared with.
         name: the provider's name under `delivery.providers`.
         export: file of approved texts; they replace those of the configuration.
         variable_limit: characters of one variable in the lender's own account, if not the published number.
@@ -270,15 +270,15 @@ def lint_approved(
     Raises:
         ConfigError: there is no such provider, or it sends no approved templates; or the file is wrong.
     """
-    desk = _desk(house, name, export, variable_limit)
+    desk = _desk(app, name, export, variable_limit)
     found = [*_of_the_list(desk)]
     for number, template in enumerate(desk.templates):
         found += _of_template(desk, number, template)
     return list({tuple(row.items()): row for row in found}.values())
 
 
-def _desk(house: House, name: str, export: Path | None, variable_limit: int | None) -> _Desk:
-    providers = house.settings.delivery.providers
+def _desk(app: App, name: str, export: Path | None, variable_limit: int | None) -> _Desk:
+    providers = app.settings.delivery.providers
     if name not in providers:
         known = ", ".join(sorted(providers))
         raise ConfigError([f"delivery.providers: no provider is called {name!r}; there is {known}"])
@@ -295,8 +295,8 @@ def _desk(house: House, name: str, export: Path | None, variable_limit: int | No
         template.model_copy(update={"text": texts.get(template.code, template.text)})
         for template in templates_of(settings)
     ]
-    own = house.templates()
-    cases, unworded = _shared_out(templates, cases_of(house.settings.rules, own, settings.channels))
+    own = app.templates()
+    cases, unworded = _shared_out(templates, cases_of(app.settings.rules, own, settings.channels))
     return _Desk(
         own=own,
         path=f"delivery.providers.{name}.templates",

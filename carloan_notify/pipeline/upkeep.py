@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from carloan_notify.app import House, any_number
+from carloan_notify.app import App, any_number
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import verify
 from carloan_notify.ledger.ledger import Ledger
@@ -15,28 +15,28 @@ Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
 
 
-def suppress(house: House, given: Given, operator: str, reason: str) -> Stopped:
+def suppress(app: App, given: Given, operator: str, reason: str) -> Stopped:
     """Stop messages to a phone or a customer, those that wait included."""
-    with house.open_ledger(create=True) as ledger:
-        return ledger.suppress(_subject(house, ledger, given), operator, reason, house.clock())
+    with app.open_ledger(create=True) as ledger:
+        return ledger.suppress(_subject(app, ledger, given), operator, reason, app.clock())
 
 
-def unsuppress(house: House, given: Given, operator: str, reason: str, was: str) -> str | None:
+def unsuppress(app: App, given: Given, operator: str, reason: str, was: str) -> str | None:
     """End the suppression whose reason `was` ("" for the only one); its reason, None when there is none.
 
     Raises:
         LedgerError: several stand, and `was` names none.
     """
-    with house.open_ledger() as ledger:
-        return ledger.unsuppress(_subject(house, ledger, given), operator, reason, house.clock(), was=was)
+    with app.open_ledger() as ledger:
+        return ledger.unsuppress(_subject(app, ledger, given), operator, reason, app.clock(), was=was)
 
 
-def _subject(house: House, ledger: Ledger, given: Given) -> Subject:
+def _subject(app: App, ledger: Ledger, given: Given) -> Subject:
     phone, customer_id, message_class = given
     if bool(phone) == bool(customer_id):
         raise ConfigError(["give a phone or a customer, exactly one of them"])
     if phone:
-        found = any_number(house, phone)
+        found = any_number(app, phone)
         if found.error:
             raise ConfigError([f"--phone: {found.error}; write it as +8613800138000"])
         phone = found.e164
@@ -47,13 +47,13 @@ def _subject(house: House, ledger: Ledger, given: Given) -> Subject:
 # Verify the record, in the ledger or in an export of it.
 
 
-def verify_record(house: House | None, exported: Path | None, public_key: Path | None) -> Verification:
-    """Verify an export if one is given, else the house's ledger; `public_key` replaces the trusted key at hand."""
+def verify_record(app: App | None, exported: Path | None, public_key: Path | None) -> Verification:
+    """Verify an export if one is given, else the lender's ledger; `public_key` replaces the trusted key at hand."""
     if exported is not None:
         return verify.verify_file(exported, public_key)
-    if house is None:
-        raise ValueError("nothing to verify: give a house or an export")
-    with house.open_ledger() as ledger:
+    if app is None:
+        raise ValueError("nothing to verify: give an app or an export")
+    with app.open_ledger() as ledger:
         return ledger.verify_audit(public_key)
 
 
@@ -65,12 +65,12 @@ def verify_rows(found: Verification) -> list[dict[str, Any]]:
     ]
 
 
-def ailments(house: House) -> list[dict[str, Any]]:
+def ailments(app: App) -> list[dict[str, Any]]:
     """What is wrong with the ledger, its audit chain included: code, place, message."""
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         found = [
             {"code": ailment.code, "place": ailment.place, "message": ailment.message}
-            for ailment in ledger.upkeep.doctor(house.clock())
+            for ailment in ledger.upkeep.doctor(app.clock())
         ]
         breaches = verify_rows(ledger.verify_audit())
     return found + [

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.messages.context import parameters
 from carloan_notify.messages.links import certificate_link, pay_link
 from carloan_notify.messages.settings import MessagesSettings
@@ -92,9 +92,9 @@ class Wording:
 _NOTHING = {"installments": 0, "overdue_minor": 0, "penalty_minor": 0}
 
 
-def make_wording(house: House, as_of: date) -> Wording:
+def make_wording(app: App, as_of: date) -> Wording:
     """The wording of a night."""
-    return Wording(house.lender.currency, house.settings.messages, house.link_key(), as_of, house.clock())
+    return Wording(app.lender.currency, app.settings.messages, app.link_key(), as_of, app.clock())
 
 
 def _local_day(instant: pd.Timestamp, timezone: str) -> date:

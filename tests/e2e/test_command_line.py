@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carloan_notify.app import build_house, one_night
+from carloan_notify.app import build_app, one_night
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.records import Channel
@@ -74,7 +74,7 @@ def test_log_lines_are_json_when_asked(after: Desk) -> None:
 
 
 def test_second_run_names_the_holder_of_the_lock(lender: Lender) -> None:
-    with one_night(build_house(lender.folder / "config.yaml"), "miriam"):
+    with one_night(build_app(lender.folder / "config.yaml"), "miriam"):
         done = lender.run("run", "--as-of", AS_OF, "--now", NIGHT, code=4)
     assert "miriam on " in done.err
     assert f"process {os.getpid()} runs a night already; wait for it to end" in done.err

@@ -177,13 +177,13 @@ def _snapshot(filed: pd.DataFrame, day: str) -> pd.DataFrame:
 
 def _share_within_a_dollar(filed: pd.DataFrame, lender: Desk) -> float:
     """Against the schedules that the same configuration computes."""
-    from carloan_notify.app import build_house  # noqa: PLC0415 - only here
+    from carloan_notify.app import build_app  # noqa: PLC0415 - only here
     from carloan_notify.loans.schedule import build_schedules, schedule_frame  # noqa: PLC0415 - only here
     from carloan_notify.pipeline.portfolio import read_portfolio  # noqa: PLC0415 - only here
 
-    house = build_house(lender.folder / "config.yaml")
-    portfolio = read_portfolio(house, pd.Timestamp(TODAY).date())
-    schedule = schedule_frame(build_schedules(portfolio.loans, None, house.settings.schedule)[0])
+    app = build_app(lender.folder / "config.yaml")
+    portfolio = read_portfolio(app, pd.Timestamp(TODAY).date())
+    schedule = schedule_frame(build_schedules(portfolio.loans, None, app.settings.schedule)[0])
     level = schedule[schedule["installment_no"] == 1].set_index("loan_id")["total_minor"] / 100
     gap = (level.reindex(filed["loan_key"]).to_numpy() - filed["scheduled_payment"].to_numpy()).__abs__()
     return float((gap <= 1).mean())

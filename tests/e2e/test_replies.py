@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.app import build_house
+from carloan_notify.app import build_app
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.pipeline.inbox import keeper
 from carloan_notify.records import Receipt, Reply
@@ -171,16 +171,16 @@ def lender_of_rules(after: Desk) -> Desk:
 
 def test_a_page_is_put_on_disk_as_a_whole(after: Desk) -> None:
     now = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
-    house = build_house(after.folder / "config.yaml", now)
+    app = build_app(after.folder / "config.yaml", now)
     page = ReturnPage(
         receipts=(Receipt("gate", "stranger", "", delivered=True, code="OK", detail="", occurred_at=now),),
         replies=(Reply("gate", "1", "10000000008", "TD", now),),
         problems=("gate: record 2: no time",),
         unread=b"phone=10000000012&text=hi",
     )
-    with house.open_ledger() as ledger:
-        kept = keeper(house)(house, ledger, "gate", page)
-        figures, again = kept.figures, keeper(house)(house, ledger, "gate", page).figures
+    with app.open_ledger() as ledger:
+        kept = keeper(app)(app, ledger, "gate", page)
+        figures, again = kept.figures, keeper(app)(app, ledger, "gate", page).figures
     assert kept.problems == page.problems
     assert (figures["receipts"], figures["unmatched"], figures["problems"]) == (1, 1, 1)
     assert (figures["replies"], figures["known"], figures["stopping"]) == (1, 0, 1)

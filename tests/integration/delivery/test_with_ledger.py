@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.app import system_clock
-from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.registry import DeliverySettings, build_channels
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
@@ -62,7 +62,7 @@ def drain(ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | No
             "breaker": {"consecutive_errors": 50, "error_share": 1},
         }
     )
-    around = Surroundings(clock=lambda: datetime.now(UTC), owner="me", stop=stop or threading.Event())
+    around = RunContext(clock=lambda: datetime.now(UTC), owner="me", stop=stop or threading.Event())
     return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, around).drain()
 
 

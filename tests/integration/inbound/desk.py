@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.cli.returns import make_server
 from carloan_notify.config.example import sample_values
 from carloan_notify.config.model import AppSettings
@@ -53,16 +53,14 @@ def settings_with(*, url: str = "sqlite:///ledger.db", **providers: Any) -> AppS
     return AppSettings.model_validate(values)
 
 
-def house_at(
-    folder: Path, now: datetime = NOW, *, url: str = "sqlite:///ledger.db", **providers: Any
-) -> House:
+def house_at(folder: Path, now: datetime = NOW, *, url: str = "sqlite:///ledger.db", **providers: Any) -> App:
     settings = settings_with(url=url, **(providers or {"gate": GATE}))
-    return House(settings, folder, settings.lender.record(), lambda: now)
+    return App(settings, folder, settings.lender.record(), lambda: now)
 
 
-def make_ledger(house: House, messages: int = 3) -> list[str]:
+def make_ledger(app: App, messages: int = 3) -> list[str]:
     """A ledger whose messages the gateway has accepted; their ids."""
-    with house.open_ledger(create=True) as ledger:
+    with app.open_ledger(create=True) as ledger:
         ledger.enqueue("run", [draft(number) for number in range(messages)], NOW)
         ids = put_on_wire(ledger)
         for number, message_id in enumerate(ids):
@@ -70,8 +68,8 @@ def make_ledger(house: House, messages: int = 3) -> list[str]:
     return [name_of(number) for number in range(messages)]
 
 
-def states(house: House) -> dict[str, str]:
-    with house.open_ledger() as ledger:
+def states(app: App) -> dict[str, str]:
+    with app.open_ledger() as ledger:
         return {row["message_id"]: row["state"] for row in ledger.messages().to_dict("records")}
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from carloan_notify.app import House
+from carloan_notify.app import App
 from carloan_notify.delivery.provider import Capabilities, ReceiptMode, ReturnPage
 from carloan_notify.pipeline.inbox import Keep, keeper
 from carloan_notify.pipeline.returns import Pulling, spool_of
@@ -43,15 +43,15 @@ class OnceOnly(Scripted):
         return replace(page, cursor=f"{cursor}x", more=bool(self._pages))
 
 
-def pulled(house: House, provider: OnceOnly, keep: Keep | None = None) -> tuple[dict[str, Any], list[str]]:
+def pulled(app: App, provider: OnceOnly, keep: Keep | None = None) -> tuple[dict[str, Any], list[str]]:
     """Figures of the gate and every problem of one pull."""
     told: list[str] = []
-    with house.open_ledger() as ledger:
-        pulling = Pulling(house, ledger, keep or keeper(house), told.append, spool_of(house, ledger))
+    with app.open_ledger() as ledger:
+        pulling = Pulling(app, ledger, keep or keeper(app), told.append, spool_of(app, ledger))
         pulling.take_up()
         pulling.fetch(provider, NOW - timedelta(days=1))
     return dict(pulling.figures.get("gate", {})), told
 
 
-def left(house: House) -> list[Path]:
-    return sorted((house.folder / "returned").glob("*"))
+def left(app: App) -> list[Path]:
+    return sorted((app.folder / "returned").glob("*"))

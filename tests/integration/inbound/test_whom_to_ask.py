@@ -40,26 +40,26 @@ class Askable(OnceOnly):
 @pytest.mark.parametrize("minutes", [0, 7, 10])
 def test_everybody_is_asked_about_however_often_somebody_asks(tmp_path: Path, minutes: int) -> None:
     """Neither the interval nor the numbers decide who gets a turn."""
-    house = house_at(tmp_path)
-    make_ledger(house, 7)
-    few = house.settings.model_copy(update={"inbound": InboundSettings(look_up_most=3)})
+    app = house_at(tmp_path)
+    make_ledger(app, 7)
+    few = app.settings.model_copy(update={"inbound": InboundSettings(look_up_most=3)})
     provider = Askable()
     for turn in range(1, 8):
         clock = partial(NOW.__add__, timedelta(minutes=5 + minutes * turn))
-        pulled(replace(house, settings=few, clock=clock), provider)
+        pulled(replace(app, settings=few, clock=clock), provider)
     assert len(provider.asked) == 21
     assert {provider.asked.count(name_of(number)) for number in range(7)} == {3}
 
 
 def test_providers_that_no_channel_names_are_pulled_too(tmp_path: Path) -> None:
     closed = {**GATE["receipts"], "request": {"url": "http://127.0.0.1:9/", "method": "GET"}}
-    house = house_at(tmp_path, gate={**GATE, "receipts": closed})
-    make_ledger(house)
+    app = house_at(tmp_path, gate={**GATE, "receipts": closed})
+    make_ledger(app)
     told: list[str] = []
-    (row,) = pull_returns(house, told.append)
+    (row,) = pull_returns(app, told.append)
     assert (row["provider"], row["problems"]) == ("gate", 1)
     assert told == ["gate: receipts: not_connected:ConnectionRefusedError"]
-    with house.open_ledger() as ledger:
+    with app.open_ledger() as ledger:
         (event,) = ledger.show_audit(kind="return.problem").to_dict("records")
     assert (event["subject"], told[0] in event["data"]) == ("gate", True)
 
@@ -84,9 +84,9 @@ LOOK_UP = {
 def test_why_a_message_was_not_asked_about_is_true(
     tmp_path: Path, name: str, changes: dict[str, Any], found: str
 ) -> None:
-    house = house_at(tmp_path)
-    make_ledger(house)
-    with house.open_ledger() as ledger:
+    app = house_at(tmp_path)
+    make_ledger(app)
+    with app.open_ledger() as ledger:
         ledger.enqueue("run", [draft(9)], NOW)
         (on_wire,) = put_on_wire(ledger)
         answer(ledger, on_wire, Outcome.UNKNOWN)

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from waitress.server import create_server
 
-from carloan_notify.app import build_house, system_clock
+from carloan_notify.app import build_app, system_clock
 from carloan_notify.config.example import sample_values
-from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.provider import Verdict
 from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
 from carloan_notify.delivery.registry import build_channels
@@ -104,10 +104,10 @@ class Lender:
         for name, secret in (("kannel-password", "kannel-password"), ("push-secret", SECRET)):
             (folder / name).write_text(secret)
             (folder / name).chmod(0o600)
-        self.house = build_house(self.written_config())
-        self.ledger = self.house.open_ledger(create=True)
-        receiving = Receiving(self.house, doors(self.house), OpenLedger(self.house), keeper(self.house))
-        listener = Listener(receiving.take, receiving.healthy, self.house.settings.inbound.listen)
+        self.app = build_app(self.written_config())
+        self.ledger = self.app.open_ledger(create=True)
+        receiving = Receiving(self.app, doors(self.app), OpenLedger(self.app), keeper(self.app))
+        listener = Listener(receiving.take, receiving.healthy, self.app.settings.inbound.listen)
         self._server = create_server(listener, host="127.0.0.1", port=port, threads=2)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
@@ -133,8 +133,8 @@ class Lender:
         self.ledger.enqueue(run, [draft(run, number) for number in range(messages)], STARTED)
 
     def drain(self) -> DrainSummary:
-        delivery = self.house.settings.delivery
-        around = Surroundings(clock=system_clock, owner="me")
+        delivery = self.app.settings.delivery
+        around = RunContext(clock=system_clock, owner="me")
         return Dispatcher(
             self.ledger.outbox, build_channels(delivery, system_clock), delivery, around
         ).drain()

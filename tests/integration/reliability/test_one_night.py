@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.app import House, build_house, one_night
+from carloan_notify.app import App, build_app, one_night
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.errors import LedgerError, LockedError
 from tests.integration.ledger.drafts import NOW
@@ -33,8 +33,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield make_world(tmp_path_factory.mktemp("one") / "lender", started, 1)
 
 
-def house_of(world: World) -> House:
-    return build_house(world.folder / "config.yaml", NOW)
+def house_of(world: World) -> App:
+    return build_app(world.folder / "config.yaml", NOW)
 
 
 def two_hosts(tmp_path: Path, simulator: Simulator, ledger_url: str) -> tuple[World, World]:
@@ -126,12 +126,12 @@ def _soon(world: World) -> Done:
 def test_a_database_that_does_not_answer_is_an_error_with_its_cure(
     tmp_path: Path, simulator: Simulator
 ) -> None:
-    house = house_of(make_world(tmp_path / "lender", simulator, 1))
-    gone = house.settings.ledger.model_copy(
+    app = house_of(make_world(tmp_path / "lender", simulator, 1))
+    gone = app.settings.ledger.model_copy(
         update={"url": "postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=1"}
     )
-    away = replace(house, settings=house.settings.model_copy(update={"ledger": gone}))
+    away = replace(app, settings=app.settings.model_copy(update={"ledger": gone}))
     with pytest.raises(LedgerError, match="does not answer"), one_night(away, "wang"):
         pytest.fail("a lock that nobody holds")
-    with one_night(house, "wang"):
+    with one_night(app, "wang"):
         pass

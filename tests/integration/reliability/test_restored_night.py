@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from carloan_notify.app import build_house
+from carloan_notify.app import build_app
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.ledger import upkeep
 from tests.integration.ledger.drafts import NOW
@@ -19,9 +19,9 @@ ACCEPT = ("--accept", "ledger_restored", "--reason", "asked 13800138000, ticket 
 
 
 def lose_and_restore(world: World, backup: Path) -> None:
-    house = build_house(world.folder / "config.yaml", LATER)
-    wipe(house.settings.ledger, world.folder)
-    assert upkeep.restore(house.settings.ledger, world.folder, backup, LATER).unknown == MESSAGES
+    app = build_app(world.folder / "config.yaml", LATER)
+    wipe(app.settings.ledger, world.folder)
+    assert upkeep.restore(app.settings.ledger, world.folder, backup, LATER).unknown == MESSAGES
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -29,7 +29,7 @@ def test_nobody_is_told_twice(tmp_path: Path, request: pytest.FixtureRequest, da
     url = "" if database == "sqlite" else request.getfixturevalue("fresh_postgres")
     with Simulator() as simulator:
         world = make_world(tmp_path / "lender", simulator, MESSAGES, ledger_url=url)
-        settings = build_house(world.folder / "config.yaml", NOW).settings.ledger
+        settings = build_app(world.folder / "config.yaml", NOW).settings.ledger
         backup = upkeep.back_up(settings, world.folder, NOW).path
         assert world.send(NOW).code == 0
         assert sorted(simulator.gateway.counts().values()) == [1] * MESSAGES

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.app import build_house
+from carloan_notify.app import build_app
 from carloan_notify.errors import SourceError
 from carloan_notify.pipeline.portfolio import PayingTables, read_context, same_content, table_stamps
 from carloan_notify.pipeline.send import PaidWatch, send_due
@@ -100,9 +100,9 @@ def test_a_payment_that_comes_while_messages_leave_stops_the_rest(tmp_path: Path
         tmp_path / "lender", database, provider={"concurrency": 1, "rate_per_second": 15}
     ) as world:
         assert at_night(world) == 30
-        house = build_house(world.folder / "config.yaml", MORNING_AT)
+        app = build_app(world.folder / "config.yaml", MORNING_AT)
         with ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(send_due, house)
+            sending = pool.submit(send_due, app)
             while not world.simulator.gateway.stats()["accepted"]:
                 time.sleep(0.005)
             database.pay(range(1, 31))
@@ -126,7 +126,7 @@ def test_payments_of_the_days_since_the_business_date_count(
 ) -> None:
     sqlite_database.pay([3], paid_on=date(2026, 11, 25))
     for now, owing in ((MORNING_AT, {"3", "4"}), (MORNING_AT + timedelta(days=2), {"4"})):
-        tables = PayingTables(build_house(sqlite_world.folder / "config.yaml", now), AS_OF)
+        tables = PayingTables(build_app(sqlite_world.folder / "config.yaml", now), AS_OF)
         standing, incomplete, _ = tables.standing(["3", "4"])
         tables.close()
         overdue = standing.dues[standing.dues["original_due_on"].dt.date == AS_OF]
@@ -136,7 +136,7 @@ def test_payments_of_the_days_since_the_business_date_count(
 def test_only_the_wanted_rows_are_read(database: LenderDatabase, tmp_path: Path) -> None:
     database.pay([1, 2, 2, 3])
     with lender_world(tmp_path / "lender", database) as world:
-        context = read_context(build_house(world.folder / "config.yaml", MORNING_AT), AS_OF)
+        context = read_context(build_app(world.folder / "config.yaml", MORNING_AT), AS_OF)
     rows = LoanRows("payments", TableSettings.model_validate(database.source("payments")), context)
     assert rows.read(["2"]).frame["loan_id"].tolist() == ["2", "2"]
     assert rows.read(["1", "3", "99"]).rows_read == 2
@@ -155,7 +155,7 @@ def test_only_the_wanted_rows_are_read(database: LenderDatabase, tmp_path: Path)
 def test_a_query_that_cannot_be_asked_for_some_loans_says_so(
     sqlite_world: World, sqlite_database: LenderDatabase, broken: dict[str, str], said: str
 ) -> None:
-    context = read_context(build_house(sqlite_world.folder / "config.yaml", MORNING_AT), AS_OF)
+    context = read_context(build_app(sqlite_world.folder / "config.yaml", MORNING_AT), AS_OF)
     settings = {**sqlite_database.source("payments"), **broken}
     rows = LoanRows("payments", TableSettings.model_validate(settings), context)
     with pytest.raises(SourceError, match=re.escape(said)):
@@ -204,24 +204,24 @@ def test_a_file_beside_a_database(sqlite_world: World, sqlite_database: LenderDa
 def test_a_files_content_decides_not_its_time(sqlite_world: World, sqlite_database: LenderDatabase) -> None:
     path = payments_file(sqlite_world, sqlite_database)
     path.write_text("payment_id,loan_id,paid_on,amount\n1,6,2026-10-23,1\n", encoding="utf-8")
-    house = build_house(sqlite_world.folder / "config.yaml", MORNING_AT)
-    first = table_stamps(house, AS_OF, {})
-    assert table_stamps(house, AS_OF, first) == first
+    app = build_app(sqlite_world.folder / "config.yaml", MORNING_AT)
+    first = table_stamps(app, AS_OF, {})
+    assert table_stamps(app, AS_OF, first) == first
 
     os.utime(path, (1, 1))
-    touched = table_stamps(house, AS_OF, first)
+    touched = table_stamps(app, AS_OF, first)
     assert touched != first
     assert same_content(touched, first)
 
     status = path.stat()
     path.write_text("payment_id,loan_id,paid_on,amount\n1,7,2026-10-23,1\n", encoding="utf-8")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    rewritten = table_stamps(house, AS_OF, touched)
+    rewritten = table_stamps(app, AS_OF, touched)
     assert path.stat().st_size == status.st_size
     assert not same_content(rewritten, touched)
 
     path.unlink()
-    assert not same_content(table_stamps(house, AS_OF, rewritten), rewritten)
+    assert not same_content(table_stamps(app, AS_OF, rewritten), rewritten)
     assert not same_content(first, {})
 
 
@@ -231,9 +231,9 @@ def test_a_look_holds_while_asking_again_would_cost_too_much(
     """The clock ticks a second whenever it is read, so a look takes one second and holds for nine more."""
     at_night(sqlite_world)
     ticks = count()
-    house = build_house(sqlite_world.folder / "config.yaml", MORNING_AT)
-    with house.open_ledger() as ledger:
-        watch = PaidWatch(house, ledger, AS_OF, {}, monotonic=lambda: float(next(ticks)))
+    app = build_app(sqlite_world.folder / "config.yaml", MORNING_AT)
+    with app.open_ledger() as ledger:
+        watch = PaidWatch(app, ledger, AS_OF, {}, monotonic=lambda: float(next(ticks)))
         claimed = ledger.outbox.claim(
             channels=[Channel.SMS], limit=LOANS, owner="me", now=MORNING_AT, lease_s=60
         )

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 import yaml
 
-from carloan_notify.app import build_house
+from carloan_notify.app import build_app
 from carloan_notify.cli.main import main
 from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.simulator.server import Simulator
@@ -98,8 +98,8 @@ class World:
 
     def fill(self, messages: int) -> None:
         """Queue messages that may go from NOW on, for twelve hours, whoever pays."""
-        house = build_house(self.folder / "config.yaml", NOW)
-        with house.open_ledger(create=True) as ledger:
+        app = build_app(self.folder / "config.yaml", NOW)
+        with app.open_ledger(create=True) as ledger:
             ledger.start_run("R1", NOW.date(), "night", NOW)
             ledger.enqueue("R1", (_draft(n) for n in range(messages)), NOW)
 
@@ -135,7 +135,7 @@ class World:
 
     def states(self) -> dict[str, str]:
         """Message id → state."""
-        with build_house(self.folder / "config.yaml", NOW).open_ledger() as ledger:
+        with build_app(self.folder / "config.yaml", NOW).open_ledger() as ledger:
             query = sa.select(MESSAGES.c.message_id, MESSAGES.c.state)
             with ledger.store.read() as connection:
                 return {row.message_id: row.state for row in connection.execute(query)}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.channel import Packing
+from carloan_notify.delivery.channel import Batcher
 from carloan_notify.records import OutboundMessage
 from tests.unit.delivery.world import message
 
@@ -26,7 +26,7 @@ def test_a_request_holds_one_key_no_number_twice_and_no_more_than_the_limit(
     wanted: list[tuple[str, str]], requests: int, limit: int
 ) -> None:
     messages = [keyed(i, key, phone) for i, (key, phone) in enumerate(wanted)]
-    packing = Packing(requests, limit, key_of)
+    packing = Batcher(requests, limit, key_of)
     packed = [m for m in messages if packing.add(m)]
     assert len(packing.batches) <= requests
     for batch in packing.batches:
@@ -38,7 +38,7 @@ def test_a_request_holds_one_key_no_number_twice_and_no_more_than_the_limit(
 
 @given(count=st.integers(0, 40), requests=st.integers(1, 6), limit=st.integers(1, 5))
 def test_different_numbers_of_one_key_fill_every_request(count: int, requests: int, limit: int) -> None:
-    packing = Packing(requests, limit, key_of)
+    packing = Batcher(requests, limit, key_of)
     packed = sum(packing.add(keyed(i, "a", str(i))) for i in range(count))
     assert packed == min(count, requests * limit)
     assert all(len(batch) == limit for batch in packing.batches[:-1])

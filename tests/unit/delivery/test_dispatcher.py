@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.dispatch import Dispatcher, Screened, Surroundings, engaged
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened, engaged
 from carloan_notify.delivery.provider import Provider
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy
@@ -49,7 +49,7 @@ def drain(
 ) -> DrainSummary:
     time = time or FakeTime()
     options = options or delivery(*[p.name for p in providers])
-    outside = Surroundings(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep, **around)
+    outside = RunContext(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep, **around)
     return Dispatcher(outbox, {Channel.SMS: providers}, options, outside).drain()
 
 
@@ -363,7 +363,7 @@ def test_two_channels_do_not_wait_for_each_other() -> None:
             "providers": {"main": {"type": "console"}, "calls": slow},
         }
     )
-    around = Surroundings(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
+    around = RunContext(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
     Dispatcher(outbox, {Channel.SMS: [sms], Channel.VOICE: [voice]}, options, around).drain()
     assert outbox.states() == {S.ACCEPTED: 300}
     told = outbox.recorded
@@ -374,7 +374,7 @@ def test_two_channels_do_not_wait_for_each_other() -> None:
 def test_only_the_asked_channel_is_drained() -> None:
     time, outbox = FakeTime(), FakeOutbox([message(1), message(2, Channel.VOICE)])
     provider = FakeProvider(channels=[Channel.SMS, Channel.VOICE])
-    around = Surroundings(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
+    around = RunContext(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
     options = delivery("main")
     Dispatcher(outbox, {Channel.SMS: [provider], Channel.VOICE: [provider]}, options, around).drain(
         [Channel.VOICE]

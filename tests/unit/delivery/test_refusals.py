@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from carloan_notify.delivery.approved import NO_TEMPLATE
-from carloan_notify.delivery.dispatch import Dispatcher, Surroundings
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, SendResult
 from tests.unit.delivery.test_dispatcher import delivery, drain
 from tests.unit.delivery.world import (
@@ -212,7 +212,7 @@ def test_a_line_that_fails_to_learn_loses_no_other_lines_answers() -> None:
     sms, voice = FakeProvider("main"), FakeProvider("calls")
     outbox = Failing([message(1), message(2, Channel.VOICE)])
     time, options = FakeTime(), delivery("main", "calls")
-    around = Surroundings(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
+    around = RunContext(clock=time.clock, owner="me", monotonic=time.monotonic, sleep=time.sleep)
     with pytest.raises(OSError, match="no space"):
         Dispatcher(outbox, {Channel.SMS: [sms], Channel.VOICE: [voice]}, options, around).drain()
     assert outbox.states() == {S.ACCEPTED: 2}

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.delivery.registry import BreakerSettings, ConsoleProviderSettings, RetrySettings
-from carloan_notify.delivery.sender import Answer, CircuitBreaker, Line, TokenBucket, retry_wait
+from carloan_notify.delivery.sender import Answer, CircuitBreaker, Sender, TokenBucket, retry_wait
 from carloan_notify.records import Outcome
 from tests.unit.delivery.world import FakeProvider, FakeTime, message, result
 
@@ -121,9 +121,9 @@ def test_an_answer_that_decides_nothing_ends_the_try_but_not_the_opening() -> No
     assert (breaker.is_open, breaker.wait(30)) == (True, 0)
 
 
-def line(time: FakeTime, batch_limit: int = 1, **pace: float) -> Line:
+def line(time: FakeTime, batch_limit: int = 1, **pace: float) -> Sender:
     console = ConsoleProviderSettings.model_validate({"type": "console", "concurrency": 4, **pace})
-    return Line(FakeProvider(batch_limit=batch_limit), console, BREAKER, time.monotonic)
+    return Sender(FakeProvider(batch_limit=batch_limit), console, BREAKER, time.monotonic)
 
 
 def answer(outcome: Outcome) -> Answer:

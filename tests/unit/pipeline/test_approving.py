@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.app import House, system_clock
+from carloan_notify.app import App, system_clock
 from carloan_notify.config.example import sample_values
 from carloan_notify.config.load import validate
 from carloan_notify.errors import ConfigError
@@ -26,11 +26,11 @@ SAMPLE: Mapping[str, dict[str, Any]] = {
 PENALTY_ALWAYS = ["overdue_1", "overdue_3", "overdue_7", "overdue_15", "overdue_30", "credit_bureau_notice"]
 
 
-def house_of(providers: Mapping[str, Any], folder: Path = ROOT, **options: Any) -> House:
+def house_of(providers: Mapping[str, Any], folder: Path = ROOT, **options: Any) -> App:
     values = sample_values() | options
     values["delivery"]["providers"] |= providers
     loaded = validate(values, source=Path("config.yaml"))
-    return House(loaded, folder, loaded.lender.record(), system_clock)
+    return App(loaded, folder, loaded.lender.record(), system_clock)
 
 
 def told(rows: list[dict[str, str]], language: str = "zh-CN") -> list[tuple[str, str]]:
@@ -151,10 +151,10 @@ def test_tencent_fills_by_number_and_huawei_by_place() -> None:
         "sender": "8823",
         "templates": [{**template, "params": params, "text": "${NUM_4}元${MONEY}"}],
     }
-    house = house_of({"tencent": tencent, "huawei": huawei})
+    app = house_of({"tencent": tencent, "huawei": huawei})
     read = {}
     for name in ("tencent", "huawei"):
-        rows = [row for row in lint_approved(house, name) if row["code"] != "not_worded"]
+        rows = [row for row in lint_approved(app, name) if row["code"] != "not_worded"]
         read[name] = [(row["code"], row["approved"]) for row in rows]
     assert read == {
         "tencent": [("sign_missing", ""), ("text_differs", "3210.50元1234")],

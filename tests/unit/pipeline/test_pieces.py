@@ -190,5 +190,5 @@ def test_simulator_without_faults_takes_everything() -> None:
 
 
 def test_verifying_needs_something_to_verify() -> None:
-    with pytest.raises(ValueError, match="give a house or an export"):
+    with pytest.raises(ValueError, match="give an app or an export"):
         verify_record(None, None, None)

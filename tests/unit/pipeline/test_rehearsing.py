@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.app import House, require_rehearsable, system_clock
+from carloan_notify.app import App, require_rehearsable, system_clock
 from carloan_notify.config.example import sample_values
 from carloan_notify.config.model import AppSettings
 from carloan_notify.errors import ConfigError
@@ -16,7 +16,7 @@ NEAR = GATEWAY | {"request": {"url": "http://127.0.0.1:9/send"}}
 KANNEL = {"type": "kannel", "username": "u", "password": "p"}
 
 
-def house(now: datetime | None, **providers: Any) -> House:
+def app(now: datetime | None, **providers: Any) -> App:
     values = sample_values()
     console = {"type": "console", "channels": ["voice"]}
     values["delivery"] = {
@@ -24,20 +24,20 @@ def house(now: datetime | None, **providers: Any) -> House:
         "providers": {**providers, "console": console},
     }
     settings = AppSettings.model_validate(values)
-    return House(settings, Path(), settings.lender.record(), system_clock, now)
+    return App(settings, Path(), settings.lender.record(), system_clock, now)
 
 
 def test_the_true_clock_lets_everybody_in() -> None:
-    require_rehearsable(house(None, main=REAL, own=KANNEL))
+    require_rehearsable(app(None, main=REAL, own=KANNEL))
 
 
 def test_a_rehearsal_may_reach_the_console_and_this_machine() -> None:
-    require_rehearsable(house(NOW, main=NEAR, unused=REAL))
+    require_rehearsable(app(NOW, main=NEAR, unused=REAL))
 
 
 def test_a_rehearsal_may_not_reach_people_and_every_provider_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        require_rehearsable(house(NOW, main=REAL, near=NEAR, own=KANNEL))
+        require_rehearsable(app(NOW, main=REAL, near=NEAR, own=KANNEL))
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
         "delivery.providers.main",
         "delivery.providers.own",
