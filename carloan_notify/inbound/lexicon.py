@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pydantic
+import regex
 import yaml
 from pydantic import Field
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.inbound.pattern_risk import risk_of
 from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
 
@@ -90,6 +90,8 @@ NO_RULE: Final = "none"
 """The rule of a reply that no rule fits."""
 PROVIDER_RULE: Final = "provider"
 """The rule of an opt-out that the provider recognised by its own keywords."""
+TIME_LIMIT_S: Final = 0.25
+"""For one pattern on one reply. The shipped ones need less than a thousandth of it."""
 _NOTHING: Final = "\n"
 """Stands where text is overlooked: no pattern on plain text matches it, so the parts beside it stay apart."""
 
@@ -120,18 +122,20 @@ class LexiconFile(Settings):
 class Reading:
     """What a reply says: the kind of the first rule that fits, then every kind it shows, each with its first rule.
 
-    `asks` tells whether a person has to look at it.
+    `asks` tells whether a person has to look at it. `slow` names the rules that took longer than `TIME_LIMIT_S`
+    and therefore count as not fitting.
     """
 
     kind: ReplyKind
     kinds: tuple[ReplyKind, ...]
     rules: tuple[str, ...]
     asks: bool
+    slow: tuple[str, ...] = ()
 
     @property
     def rule(self) -> str:
-        """The rules as one text."""
-        return ", ".join(self.rules)
+        """The rules as one text; one that was given up is named as `NAME:timed_out`."""
+        return ", ".join([*self.rules, *(f"{name}:timed_out" for name in self.slow)])
 
 
 def as_opt_out(reading: Reading) -> Reading:
@@ -141,27 +145,33 @@ def as_opt_out(reading: Reading) -> Reading:
     others = [(k, r) for k, r in zip(reading.kinds, reading.rules, strict=True) if r != NO_RULE]
     told = [pair for pair in others if pair[0] is not ReplyKind.OPT_OUT]
     kinds, rules = zip((ReplyKind.OPT_OUT, PROVIDER_RULE), *told, strict=True)
-    return Reading(kinds[0], kinds, rules, asks=bool(told) and reading.asks)
+    return Reading(
+        kinds[0], kinds, rules, asks=(bool(told) and reading.asks) or bool(reading.slow), slow=reading.slow
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     rule: LexiconRule
     whole: frozenset[str]
-    wanted: tuple[re.Pattern[str], ...]
-    overlook: tuple[re.Pattern[str], ...]
+    wanted: tuple[regex.Pattern[str], ...]
+    overlook: tuple[regex.Pattern[str], ...]
 
     def fits(self, text: str, packed: str) -> bool:
-        """Whether the rule fits a reply in plain and in compact form."""
+        """Whether the rule fits a reply in plain and in compact form.
+
+        Raises:
+            TimeoutError: a pattern searched for longer than `TIME_LIMIT_S`.
+        """
         if packed in self.whole:
             return True
         for pattern in self.overlook:
-            text = pattern.sub(_NOTHING, text)
-        return any(pattern.search(text) for pattern in self.wanted)
+            text = pattern.sub(_NOTHING, text, timeout=TIME_LIMIT_S)
+        return any(pattern.search(text, timeout=TIME_LIMIT_S) for pattern in self.wanted)
 
 
 class Lexicon:
-    """The rules in order. Reading a reply never fails, and takes time in proportion to its length."""
+    """The rules in order. Reading a reply never fails, and no pattern searches longer than `TIME_LIMIT_S`."""
 
     def __init__(self, rules: Sequence[LexiconRule]) -> None:
         """Compile the rules, which `load_lexicon` has checked."""
@@ -172,18 +182,26 @@ class Lexicon:
         return len(self._rules)
 
     def read(self, text: str) -> Reading:
-        """What `text` says; kind "other" where no rule fits."""
+        """What `text` says; kind "other" where no rule fits.
+
+        Only the first `LONGEST` characters are read. Where a rule was given up, a person has to look.
+        """
         seen = plain(text)
         packed = compact(seen)
-        found: dict[ReplyKind, LexiconRule] = {}
+        fitting: dict[ReplyKind, LexiconRule] = {}
+        slow: list[str] = []
         for compiled in self._rules:
-            if compiled.rule.kind not in found and compiled.fits(seen, packed):
-                found[compiled.rule.kind] = compiled.rule
-        if not found:
-            return Reading(ReplyKind.OTHER, (ReplyKind.OTHER,), (NO_RULE,), asks=True)
-        kinds, rules = tuple(found), tuple(found.values())
-        names = tuple(rule.name for rule in rules)
-        return Reading(kinds[0], kinds, names, asks=any(rule.work_list for rule in rules))
+            if compiled.rule.kind in fitting:
+                continue
+            try:
+                if compiled.fits(seen, packed):
+                    fitting[compiled.rule.kind] = compiled.rule
+            except TimeoutError:
+                slow.append(compiled.rule.name)
+        kinds = tuple(fitting) or (ReplyKind.OTHER,)
+        names = tuple(rule.name for rule in fitting.values()) or (NO_RULE,)
+        listed = not fitting or any(rule.work_list for rule in fitting.values())
+        return Reading(kinds[0], kinds, names, listed or bool(slow), tuple(slow))
 
 
 def shipped_text() -> str:
@@ -275,12 +293,10 @@ def _problems(rules: Sequence[LexiconRule]) -> Iterator[str]:
 
 def _fault(pattern: str) -> str:
     try:
-        compiled = re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
+        compiled = regex.compile(pattern, regex.IGNORECASE)
+    except regex.error as error:
         return f"no regular expression ({error}); correct it"
-    if compiled.search(""):
-        return "fits every reply, also an empty one; make it narrower"
-    return risk_of(pattern)
+    return "fits every reply, also an empty one; make it narrower" if compiled.search("") else ""
 
 
 def _compiled(rule: LexiconRule) -> _Compiled:
@@ -288,15 +304,15 @@ def _compiled(rule: LexiconRule) -> _Compiled:
     return _Compiled(rule, whole, _each([*map(_words, rule.phrases), *rule.patterns]), _each(rule.overlook))
 
 
-def _each(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+def _each(patterns: Sequence[str]) -> tuple[regex.Pattern[str], ...]:
+    return tuple(regex.compile(pattern, regex.IGNORECASE) for pattern in patterns)
 
 
 def _words(phrase: str) -> str:
     """A phrase as a pattern: no part of a longer word where it begins or ends with a Latin letter or digit."""
     wanted = plain(phrase)
     before = "(?<![a-z0-9])" if wanted[0].isascii() else ""
-    return before + re.escape(wanted) + ("(?![a-z0-9])" if wanted[-1].isascii() else "")
+    return before + regex.escape(wanted) + ("(?![a-z0-9])" if wanted[-1].isascii() else "")
 
 
 # What is done at once about a reply, by kind. Pure: the ledger does it, a person does the rest.

@@ -149,7 +149,7 @@ rules:
         "mine.yaml: line 3: 'whole' is given twice",
         "mine.yaml: rules[1].name: 'one' is used twice",
         "mine.yaml: rules[1].whole[0]: holds no letter or digit",
-        "mine.yaml: rules[1].patterns[0]: no regular expression (missing ), unterminated subpattern at position 0)",
+        "mine.yaml: rules[1].patterns[0]: no regular expression (missing ) at position 1)",
         "mine.yaml: rules[1].overlook[0]: fits every reply, also an empty one",
         "mine.yaml: rules[2]: fits nothing",
     ]
@@ -186,3 +186,48 @@ def test_a_lexicon_that_cannot_be_read_says_how_to_get_one(tmp_path: Path) -> No
             lexicon_text(path)
     path.write_text(shipped_text(), encoding="utf-8-sig")
     assert lexicon_text(path) == shipped_text()
+
+
+ENDLESS = ["(a+)+b", "(a|aa)+b", "(.*)*b", r"(\w+\s?)*!", "(a*)*(a*)*b"]
+"""Each would search for minutes or years in a backtracking engine without a limit."""
+
+
+@pytest.mark.parametrize("pattern", ENDLESS)
+def test_a_pattern_that_searches_for_ever_is_given_up_and_a_person_sees_the_reply(pattern: str) -> None:
+    rules = {
+        "rules": [
+            {"name": "endless", "kind": "abuse", "patterns": [pattern], "work_list": False},
+            {"name": "stop_word", "kind": "opt_out", "whole": ["a" * 30], "work_list": False},
+            {
+                "name": "slow_too",
+                "kind": "dispute",
+                "overlook": [pattern],
+                "phrases": ["b"],
+                "work_list": False,
+            },
+        ]
+    }
+    lexicon = parse_lexicon(yaml.safe_dump(rules), "mine.yaml")
+    reading = lexicon.read("a" * 30)
+    assert reading.kind is ReplyKind.OPT_OUT
+    assert reading.asks is bool(reading.slow)
+    assert set(reading.slow) <= {"endless", "slow_too"}
+    assert all(f"{name}:timed_out" in reading.rule for name in reading.slow)
+
+
+def test_a_rule_that_is_given_up_is_named() -> None:
+    rules = {"rules": [{"name": "endless", "kind": "abuse", "patterns": ["(a|aa)+b"], "work_list": False}]}
+    reading = parse_lexicon(yaml.safe_dump(rules), "mine.yaml").read("a" * 60)
+    assert (reading.kind, reading.asks, reading.slow) == (ReplyKind.OTHER, True, ("endless",))
+    assert reading.rule == "none, endless:timed_out"
+
+
+def test_what_runs_for_a_minute_in_the_standard_library_is_read_at_once() -> None:
+    rules = {"rules": [{"name": "many", "kind": "abuse", "patterns": ["(a?){28}a{28}"]}]}
+    assert parse_lexicon(yaml.safe_dump(rules), "mine.yaml").read("a" * 28).rules == ("many",)
+
+
+def test_no_shipped_pattern_is_given_up_on_a_pumped_reply() -> None:
+    lexicon = shipped_lexicon()
+    for part in ("a", "还", "别再", "stop ", "不要发,", "1", "还款 ", "a1,"):
+        assert lexicon.read(part * 500).slow == ()
