@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test coverage soak lint bench clean
+.PHONY: demo test coverage soak lint bench figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -26,11 +26,14 @@ soak: $(STAMP)  ## the long runs: hundreds of kills, four senders and 20,000 mes
 lint: $(STAMP)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy carloan_notify tests benchmarks
+	$(BIN)/mypy carloan_notify tests benchmarks tools
 	$(BIN)/lint-imports
 
 bench: $(STAMP)  ## figures, as ratios against a floor measured in the same run
 	$(BIN)/python -m benchmarks
+
+figures: $(STAMP)  ## the size of the house, and how much of it one due notice walks through
+	$(BIN)/python -m tools.house
 
 clean:
 	rm -rf $(VENV) dist build .coverage* .pytest_cache .mypy_cache .ruff_cache
