@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from carloan_notify.app import App, any_number, system_clock
+from carloan_notify.app import App, any_number
 from carloan_notify.delivery.provider import Inquiry, LookUp, Provider, ReturnPage, Standing
-from carloan_notify.inbound.files import Span, dated_receipts, dated_replies, span_around
+from carloan_notify.inbound.files import REHEARSED, Span, dated_receipts, dated_replies, span_around
 from carloan_notify.inbound.lexicon import (
     EVERY_CLASS,
     Lexicon,
@@ -104,8 +104,8 @@ def keeper(app: App) -> Keep:
 
 
 def believed_times(app: App) -> Span:
-    """Between which instants what is told now may have happened. In a rehearsal others keep the real time."""
-    return span_around(app.clock(), *([system_clock()] if app.rehearsal else []))
+    """Between which instants what is told now may have happened."""
+    return REHEARSED if app.rehearsal else span_around(app.clock())
 
 
 def dated(app: App, page: ReturnPage) -> ReturnPage:

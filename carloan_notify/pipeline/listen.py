@@ -17,7 +17,7 @@ from typing import Final
 
 import structlog
 
-from carloan_notify.app import App, build_app, system_clock
+from carloan_notify.app import App, build_app
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.provider import Provider, Received, Refused
 from carloan_notify.delivery.registry import build_provider
@@ -66,7 +66,7 @@ def doors(app: App) -> dict[str, Door]:
         raise ConfigError(problems)
     providers = app.settings.delivery.providers
     return {
-        name: Door(build_provider(name, providers[name], system_clock), secret)
+        name: Door(build_provider(name, providers[name], app.clock), secret)
         for name, secret in secrets.items()
     }
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from carloan_notify.app import App, require_rehearsable, system_clock
+from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, Provider, ReceiptMode, ReturnPage, Standing
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
@@ -147,7 +147,7 @@ PER_QUESTION = 20
 def configured_providers(app: App) -> list[Provider]:
     """Every provider of the configuration, also one that no channel names any more: what it sent comes back late."""
     providers = app.settings.delivery.providers
-    return [build_provider(name, providers[name], system_clock) for name in sorted(providers)]
+    return [build_provider(name, providers[name], app.clock) for name in sorted(providers)]
 
 
 def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import structlog
 
-from carloan_notify.app import App, require_rehearsable, system_clock
+from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
@@ -236,7 +236,7 @@ def drain(app: App, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
             kill_switch=app.path(app.settings.delivery.kill_switch_file),
             before_send=watch.screen,
         )
-        channels = build_channels(app.settings.delivery, system_clock)
+        channels = build_channels(app.settings.delivery, app.clock)
         outbox = WatchedOutbox(ledger, watch)
         summary = Dispatcher(outbox, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)

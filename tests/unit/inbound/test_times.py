@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.inbound.files import AHEAD, ODD, OLDEST, dated_receipts, dated_replies, span_around
+from carloan_notify.inbound.files import (
+    AHEAD,
+    ODD,
+    OLDEST,
+    REHEARSED,
+    dated_receipts,
+    dated_replies,
+    span_around,
+)
 from carloan_notify.records import Receipt, Reply
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -37,9 +45,9 @@ def test_what_is_believed(at: datetime, *, believed: bool) -> None:
     assert SPAN.holds(at) is believed
 
 
-def test_in_a_rehearsal_both_clocks_are_believed() -> None:
-    real = NOW + timedelta(days=900)
-    assert all(span_around(NOW, real).holds(at) for at in (NOW, real))
+def test_in_a_rehearsal_the_clock_of_the_gateway_is_believed() -> None:
+    assert all(REHEARSED.holds(NOW + timedelta(days=days)) for days in (-900, 0, 900))
+    assert not REHEARSED.holds(datetime.min.replace(tzinfo=UTC))
 
 
 @given(st.lists(st.datetimes(timezones=ZONES, allow_imaginary=False)))
