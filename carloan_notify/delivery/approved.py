@@ -32,7 +32,7 @@ def choose(
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class ApprovedWording:
     """What decides which template words a message."""
 
     notice: str
@@ -41,9 +41,9 @@ class Wording:
     several_loans: bool
 
 
-def wording(message: OutboundMessage) -> Wording:
+def wording(message: OutboundMessage) -> ApprovedWording:
     """The wording a message asks for. Without parameters it is the borrower's, for one loan."""
-    return Wording(
+    return ApprovedWording(
         message.notice,
         message.language,
         message.params.get("role", BORROWER) != BORROWER,
@@ -51,7 +51,7 @@ def wording(message: OutboundMessage) -> Wording:
     )
 
 
-def words(template: ApprovedTemplateSettings, asked: Wording) -> bool:
+def words(template: ApprovedTemplateSettings, asked: ApprovedWording) -> bool:
     """Whether a template is for this notice, language, party and number of loans."""
     return (
         asked.notice in template.notices

@@ -29,7 +29,7 @@ class ByCode(Generic[Meaning]):
         return next((meaning for beginning, meaning in self._beginnings if code.startswith(beginning)), None)
 
 
-class Table(ByCode[Meaning]):
+class CodeTable(ByCode[Meaning]):
     """The same from lists of codes by meaning."""
 
     def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:

@@ -41,7 +41,7 @@ class ReceiptMode(StrEnum):
     PUSH = "push"
 
 
-class Standing(StrEnum):
+class MessageFate(StrEnum):
     """What a provider says of a message when asked later. ABSENT means it never arrived: not sent."""
 
     ABSENT = "absent"
@@ -80,7 +80,7 @@ class LookUp:
     """
 
     message_id: str
-    standing: Standing
+    standing: MessageFate
     provider_ref: str = ""
     code: str = ""
     detail: str = ""
@@ -119,7 +119,7 @@ class Refused:
     code: str
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """How a look at one part of a provider's set-up ended."""
 
     OK = "ok"
@@ -132,7 +132,7 @@ class CheckResult:
     """One thing that was looked at without sending: credentials, clock, a sign, a template code."""
 
     what: str
-    verdict: Verdict
+    verdict: CheckVerdict
     detail: str = ""
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
 
-from carloan_notify.delivery.approved import NO_TEMPLATE, Wording, wording
+from carloan_notify.delivery.approved import NO_TEMPLATE, ApprovedWording, wording
 from carloan_notify.delivery.provider import Provider, ProviderSettings, one_per_message, same_for_all
 from carloan_notify.delivery.registry import BreakerSettings, RetrySettings
 from carloan_notify.records import OutboundMessage, Outcome, SendResult
@@ -192,8 +192,8 @@ class Sender:
         self._paused_until = monotonic()
         self._throttled_in_a_row = 0
         self._keys: dict[str, str] = {}
-        self._refused: dict[Wording, SendResult] = {}
-        self._refusals: Counter[Wording] = Counter()
+        self._refused: dict[ApprovedWording, SendResult] = {}
+        self._refusals: Counter[ApprovedWording] = Counter()
         self._patience_s = patience_s
         self._pool = ThreadPoolExecutor(settings.concurrency, f"send-{provider.name}")
 
@@ -289,7 +289,7 @@ class Sender:
 def _send(
     provider: Provider,
     batch: tuple[OutboundMessage, ...],
-    refused: Mapping[Wording, SendResult],
+    refused: Mapping[ApprovedWording, SendResult],
     answered: Callable[[Answer], None],
 ) -> None:
     try:

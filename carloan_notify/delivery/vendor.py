@@ -16,14 +16,14 @@ from carloan_notify.delivery.provider import (
     LOOPBACK,
     UNLISTED_CODE,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     Received,
     Refused,
     ReturnPage,
-    Standing,
     VendorSettings,
-    Verdict,
     WiredSettings,
     same_for_all,
 )
@@ -66,7 +66,7 @@ class Vendor:
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """Cannot be asked."""
-        return [LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up") for inquiry in inquiries]
+        return [LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up") for inquiry in inquiries]
 
     def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
         """Pushes nothing."""
@@ -78,7 +78,9 @@ class Vendor:
 
     def check(self) -> list[CheckResult]:
         """Nothing can be looked at without sending."""
-        return [CheckResult("credentials", Verdict.UNTOLD, "this provider offers no look without sending")]
+        return [
+            CheckResult("credentials", CheckVerdict.UNTOLD, "this provider offers no look without sending")
+        ]
 
 
 def no_answer(
@@ -205,13 +207,13 @@ def clock_check(headers: Mapping[str, str], now: datetime) -> CheckResult:
     try:
         theirs = web_date(headers.get("Date", ""))
     except ValueError:
-        return CheckResult("clock", Verdict.UNTOLD, "the answer carries no date")
+        return CheckResult("clock", CheckVerdict.UNTOLD, "the answer carries no date")
     off_s = round((now - theirs).total_seconds())
     if abs(off_s) > LARGEST_SKEW.total_seconds():
         where = "ahead of" if off_s > 0 else "behind"
         return CheckResult(
             "clock",
-            Verdict.WRONG,
+            CheckVerdict.WRONG,
             f"{abs(off_s)} s {where} the provider's; set it (NTP), or requests are refused",
         )
-    return CheckResult("clock", Verdict.OK, f"within {abs(off_s)} s of the provider's")
+    return CheckResult("clock", CheckVerdict.OK, f"within {abs(off_s)} s of the provider's")

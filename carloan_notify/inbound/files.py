@@ -23,7 +23,7 @@ ODD: Final = "a time that cannot be; taken as of now"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """The instants between which something may have happened that is told now. Both aware."""
 
     earliest: datetime
@@ -34,17 +34,17 @@ class Span:
         return at.utcoffset() is not None and self.earliest <= at <= self.latest
 
 
-REHEARSED: Final = Span(datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+REHEARSED: Final = TimeSpan(datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 """In a rehearsal the loopback gateway keeps a time of its own, which we do not know: all that it says is believed."""
 
 
-def span_around(now: datetime) -> Span:
+def span_around(now: datetime) -> TimeSpan:
     """From `OLDEST` before to `AHEAD` after `now`."""
-    return Span(now - OLDEST, now + AHEAD)
+    return TimeSpan(now - OLDEST, now + AHEAD)
 
 
 def dated_receipts(
-    receipts: Sequence[Receipt], span: Span, now: datetime
+    receipts: Sequence[Receipt], span: TimeSpan, now: datetime
 ) -> tuple[tuple[Receipt, ...], list[str]]:
     """The receipts, those of odd times as of `now`; and a problem for each of these."""
     odd = [place for place, receipt in enumerate(receipts) if not span.holds(receipt.occurred_at)]
@@ -54,7 +54,9 @@ def dated_receipts(
     return tuple(dated), [f"{receipts[place].provider}: receipt {place}: {ODD}" for place in odd]
 
 
-def dated_replies(replies: Sequence[Reply], span: Span, now: datetime) -> tuple[tuple[Reply, ...], list[str]]:
+def dated_replies(
+    replies: Sequence[Reply], span: TimeSpan, now: datetime
+) -> tuple[tuple[Reply, ...], list[str]]:
     """The same for replies. One without an id is known again on the same day by the odd time that it came with."""
     odd = [place for place, reply in enumerate(replies) if not span.holds(reply.received_at)]
     dated = list(replies)
@@ -89,7 +91,7 @@ def columns(path: Path, settings: ExportFileSettings, wanted: Mapping[str, str])
     return pd.DataFrame({name: cells.fillna("").astype(TEXT).str.strip() for name, cells in chosen.items()})
 
 
-def instants(texts: pd.Series, settings: ExportFileSettings, span: Span) -> tuple[pd.Series, pd.Series]:
+def instants(texts: pd.Series, settings: ExportFileSettings, span: TimeSpan) -> tuple[pd.Series, pd.Series]:
     """UTC instants, NaT where a text is no time or one outside the span; and a mask of these last.
 
     A text without a zone is in the configured one.
@@ -216,7 +218,7 @@ class Imported:
     findings: pd.DataFrame
 
 
-def read_export(path: Path, settings: ReceiptFileSettings, now: datetime, span: Span) -> Imported:
+def read_export(path: Path, settings: ReceiptFileSettings, now: datetime, span: TimeSpan) -> Imported:
     """Receipts of a portal's export; a bad row is a finding with its place, never the end.
 
     `span` holds the times that can be true; a receipt of another time is one of `now`, and a finding.
@@ -272,7 +274,7 @@ class ImportedReplies:
     findings: pd.DataFrame
 
 
-def read_replies(path: Path, settings: ReplyFileSettings, now: datetime, span: Span) -> ImportedReplies:
+def read_replies(path: Path, settings: ReplyFileSettings, now: datetime, span: TimeSpan) -> ImportedReplies:
     """Replies of a portal's export, numbers as the file writes them; `span` holds the times that can be true.
 
     Raises:

@@ -45,7 +45,7 @@ _ACCEPT: Final = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AnswerPlan:
     """When messages that were not sent may be tried again, and which attempt each answer is about."""
 
     retry_at: Mapping[str, datetime]
@@ -81,7 +81,7 @@ def record_each(
     results: Sequence[SendResult],
     provider: str,
     now: datetime,
-    plan: Plan,
+    plan: AnswerPlan,
 ) -> None:
     """Move every message by its answer; what the table of states forbids is audited and left as it is."""
     ids = listed(result.message_id for result in results)
@@ -124,7 +124,7 @@ def _accept(
 def _move_others(
     connection: sa.Connection,
     results: Sequence[SendResult],
-    given: tuple[str, datetime, Plan],
+    given: tuple[str, datetime, AnswerPlan],
     told: defaultdict[tuple[str, str], list[list[str]]],
 ) -> list[list[str]]:
     """A change of its own for each; returns the answers that the table of states forbids."""
@@ -148,7 +148,7 @@ def _move_others(
     return conflicts
 
 
-def _of_another_attempt(result: SendResult, was: sa.RowMapping, plan: Plan) -> bool:
+def _of_another_attempt(result: SendResult, was: sa.RowMapping, plan: AnswerPlan) -> bool:
     """A late "not sent" must not put back what has gone out again since."""
     said_no = STEP_OF_OUTCOME[result.outcome] in (Step.RETRY, Step.REJECT)
     return said_no and plan.tries.get(result.message_id, was["attempts"]) != was["attempts"]

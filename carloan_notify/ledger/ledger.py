@@ -10,7 +10,7 @@ import pandas as pd
 
 from carloan_notify.ledger import audit, digest, intake, keys, notices, runs, schema, stopping, verify, views
 from carloan_notify.ledger.keys import Cipher
-from carloan_notify.ledger.outbox import Outbox
+from carloan_notify.ledger.outbox import LedgerOutbox
 from carloan_notify.ledger.replies import Inbox
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import Store, locate
@@ -30,7 +30,7 @@ class Ledger:
         self.cipher = cipher
         self.settings = settings
         self.places = places
-        self.outbox = Outbox(store, cipher)
+        self.outbox = LedgerOutbox(store, cipher)
         self.inbox = Inbox(store, cipher)
         self.upkeep = Upkeep(store, cipher, settings, places)
 

@@ -105,7 +105,7 @@ class Recovered:
     unknown: int
 
 
-class Outbox:
+class LedgerOutbox:
     """What a dispatcher, a receipt reader and an operator do to messages; `states` says what is allowed."""
 
     def __init__(self, store: Store, cipher: Cipher) -> None:
@@ -180,7 +180,9 @@ class Outbox:
                 if answers.record_alike(connection, written, provider, now):
                     return
         with self._store.write() as connection:
-            answers.record_each(connection, written, provider, now, answers.Plan(retry_at or {}, tries or {}))
+            answers.record_each(
+                connection, written, provider, now, answers.AnswerPlan(retry_at or {}, tries or {})
+            )
 
     def release(self, message_ids: Sequence[str], now: datetime) -> None:
         """Claimed → queued: nothing was sent, no attempt is counted.

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from carloan_notify.loans.grid import Flags, Floats, Ints, mul_div, near_tie
-from carloan_notify.loans.plan import PPB, Plan, whole_denominator, whole_period
+from carloan_notify.loans.plan import PPB, InstallmentPlan, whole_denominator, whole_period
 from carloan_notify.loans.settings import InterestBasis, Method, Rounding
 
 # The equal installment: in float64, and in exact fractions where a float cannot decide the last cent.
@@ -140,7 +140,7 @@ class Amounts:
     level: Ints
 
 
-def amounts(plan: Plan) -> Amounts:
+def amounts(plan: InstallmentPlan) -> Amounts:
     """Every installment's principal and interest. Principal sums to the loan; the last row clears it."""
     pays = paying(plan)
     level = np.where(plan.level >= 0, plan.level, _new_level(plan, pays))
@@ -150,7 +150,7 @@ def amounts(plan: Plan) -> Amounts:
     return _walk(plan, level, pays, _first_row_residue(plan, first))
 
 
-def opening(plan: Plan) -> Ints:
+def opening(plan: InstallmentPlan) -> Ints:
     """Principal still open before the first row that is not fixed."""
     if not plan.fixed.any():
         return plan.principal
@@ -159,7 +159,7 @@ def opening(plan: Plan) -> Ints:
     return owed
 
 
-def paying(plan: Plan) -> Flags:
+def paying(plan: InstallmentPlan) -> Flags:
     """The rows that repay principal by the plan, shape (k, n): after fixed, grace and skipped rows."""
     row = np.arange(len(plan.nominal_on))[:, None]
     after_grace = (row >= plan.terms.principal_grace) | (row == plan.count - 1)
@@ -167,7 +167,7 @@ def paying(plan: Plan) -> Flags:
     return pays
 
 
-def _new_level(plan: Plan, pays: Flags) -> Ints:
+def _new_level(plan: InstallmentPlan, pays: Flags) -> Ints:
     owed = opening(plan)
     if plan.method in LEVEL_METHODS:
         return _level_payment(plan, pays, owed)
@@ -181,7 +181,7 @@ def _new_level(plan: Plan, pays: Flags) -> Ints:
     return units * plan.unit
 
 
-def _level_payment(plan: Plan, pays: Flags, owed: Ints) -> Ints:
+def _level_payment(plan: InstallmentPlan, pays: Flags, owed: Ints) -> Ints:
     numerator, denominator = _level_rate(plan, pays)
     stub = np.where(pays[0], _stub_interest(plan, owed), 0)
     left = np.minimum(plan.balloon, owed) if plan.method is Method.BALLOON else np.zeros_like(owed)
@@ -189,7 +189,7 @@ def _level_payment(plan: Plan, pays: Flags, owed: Ints) -> Ints:
     return level_installment(question, plan.unit, plan.terms.rounding)
 
 
-def _level_rate(plan: Plan, pays: Flags) -> tuple[Ints, Ints]:
+def _level_rate(plan: InstallmentPlan, pays: Flags) -> tuple[Ints, Ints]:
     """The period fractions that the equal installment is computed from (`annuity_rate`)."""
     numerator, denominator = plan.periods.numerator, plan.periods.denominator
     if plan.terms.annuity_rate == "exact" or plan.terms.interest_basis is InterestBasis.RATE_12:
@@ -200,7 +200,7 @@ def _level_rate(plan: Plan, pays: Flags) -> tuple[Ints, Ints]:
     return (plan.rate_ppb * part)[None, :], np.array([[year * PPB]])
 
 
-def _charge(plan: Plan, balance: Ints, row: Ints | int) -> Ints:
+def _charge(plan: InstallmentPlan, balance: Ints, row: Ints | int) -> Ints:
     """One period's interest on a balance; `row` is one row for all loans or one per loan."""
     numerator, denominator = _of_row(plan.periods.numerator, row), _of_row(plan.periods.denominator, row)
     return mul_div(balance, numerator, denominator, plan.terms.rounding)
@@ -216,12 +216,12 @@ def _of_row(values: Ints, row: Ints | int) -> Ints:
     return each
 
 
-def _stub_interest(plan: Plan, balance: Ints) -> Ints:
+def _stub_interest(plan: InstallmentPlan, balance: Ints) -> Ints:
     fraction = plan.periods
     return mul_div(balance, fraction.stub_numerator, fraction.stub_denominator, plan.terms.rounding)
 
 
-def _interest(plan: Plan, balance: Ints, row: int) -> Ints:
+def _interest(plan: InstallmentPlan, balance: Ints, row: int) -> Ints:
     """Interest due with one row: on the balance, or on the flat base; the first row carries the stub's."""
     base = plan.flat_base if plan.method is Method.FLAT else balance
     if row == 0:
@@ -230,7 +230,7 @@ def _interest(plan: Plan, balance: Ints, row: int) -> Ints:
     return np.asarray(np.maximum(_charge(plan, base, row), 0))
 
 
-def _walk(plan: Plan, level: Ints, pays: Flags, first_extra: Ints | None = None) -> Amounts:
+def _walk(plan: InstallmentPlan, level: Ints, pays: Flags, first_extra: Ints | None = None) -> Amounts:
     """Row by row; `first_extra` is added to what the first paying row pays."""
     rows, loans = plan.nominal_on.shape
     principal, interest = np.zeros((rows, loans), np.int64), np.zeros((rows, loans), np.int64)
@@ -255,7 +255,7 @@ def _walk(plan: Plan, level: Ints, pays: Flags, first_extra: Ints | None = None)
     return Amounts(principal, interest, level)
 
 
-def _place_interest_residue(plan: Plan, interest: Ints) -> None:
+def _place_interest_residue(plan: InstallmentPlan, interest: Ints) -> None:
     """Make a flat loan's interest sum to its exact total, by the last row (or the first charged).
 
     An irregular period (a split rate, a charged shift) is rounded by itself and takes no part.
@@ -286,12 +286,12 @@ class Due:
     payments_left: Ints
 
 
-def _pays_total(plan: Plan) -> bool:
+def _pays_total(plan: InstallmentPlan) -> bool:
     """Whether the level is the whole installment, or its principal alone."""
     return plan.method in LEVEL_METHODS or (plan.method is Method.FLAT and plan.unit > 1)
 
 
-def _target(plan: Plan, level: Ints, due: Due, row: int) -> Ints:
+def _target(plan: InstallmentPlan, level: Ints, due: Due, row: int) -> Ints:
     """The principal that one row repays before it is held within the balance."""
     supplied = plan.supplied[row]
     by_plan = level - due.interest if _pays_total(plan) else level
@@ -302,7 +302,7 @@ def _target(plan: Plan, level: Ints, due: Due, row: int) -> Ints:
     return np.where(supplied >= 0, supplied - due.interest, by_plan)
 
 
-def _first_row_residue(plan: Plan, walked: Amounts) -> Ints:
+def _first_row_residue(plan: InstallmentPlan, walked: Amounts) -> Ints:
     """What the first paying row pays more so that the last one pays the level, discounted to the first."""
     last, loans = plan.count - 1, np.arange(len(plan.count))
     if plan.method is Method.INTEREST_ONLY:
@@ -319,7 +319,7 @@ def _first_row_residue(plan: Plan, walked: Amounts) -> Ints:
     return np.rint(residue * _discount(plan, begins)).astype(np.int64)
 
 
-def _discount(plan: Plan, begins: Ints) -> Floats:
+def _discount(plan: InstallmentPlan, begins: Ints) -> Floats:
     """The value, at the first paying row, of one unit paid with the last."""
     row = np.arange(len(plan.nominal_on))[:, None]
     later = (row > begins) & paying(plan)
@@ -328,6 +328,6 @@ def _discount(plan: Plan, begins: Ints) -> Floats:
     return value
 
 
-def with_amounts_fixed(plan: Plan, found: Amounts) -> Plan:
+def with_amounts_fixed(plan: InstallmentPlan, found: Amounts) -> InstallmentPlan:
     """The same plan with the amounts found as its fixed amounts (how many rows hold is `fixed`)."""
     return replace(plan, fixed_principal=found.principal, fixed_interest=found.interest, level=found.level)

@@ -12,7 +12,7 @@ from carloan_notify.loans.amounts import LEVEL_METHODS, amounts, with_amounts_fi
 from carloan_notify.loans.calendar import MONTHS_PER_PERIOD, Calendar, day_of_month, within_count
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.grid import Flags, Ints, Texts
-from carloan_notify.loans.plan import Plan
+from carloan_notify.loans.plan import InstallmentPlan
 from carloan_notify.loans.running import (
     Asked,
     Running,
@@ -229,13 +229,13 @@ MESSAGES: Final[Mapping[str, str]] = {
 class Changed:
     """Loans after their changes: the plan with amounts fixed, FINDINGS of struck loans, the effects."""
 
-    plan: Plan
+    plan: InstallmentPlan
     sound: Flags
     findings: pd.DataFrame
     effects: pd.DataFrame
 
 
-def apply_changes(plan: Plan, due_day: Ints, changes: pd.DataFrame, calendar: Calendar) -> Changed:
+def apply_changes(plan: InstallmentPlan, due_day: Ints, changes: pd.DataFrame, calendar: Calendar) -> Changed:
     """The plan after all rounds of changes (see `change_table.read_changes`).
 
     A loan whose change cannot be applied is not `sound` and has a finding; the others are unharmed.
@@ -261,7 +261,7 @@ def apply_changes(plan: Plan, due_day: Ints, changes: pd.DataFrame, calendar: Ca
     )
 
 
-def _asked(plan: Plan, rows: pd.DataFrame, sound: Flags) -> Asked:
+def _asked(plan: InstallmentPlan, rows: pd.DataFrame, sound: Flags) -> Asked:
     """The round's changes in the order of the plan's loans; struck loans ask for nothing any more."""
     aligned = rows.set_index("loan_id").reindex(plan.loan_ids)
     asks = sound & aligned["type"].notna().to_numpy()
@@ -294,7 +294,7 @@ def _out_of_order(after: Running, asked: Asked, row: Ints) -> Flags:
 
 
 def _struck(
-    plan: Plan, rows: pd.DataFrame, codes: np.ndarray[tuple[int], np.dtype[np.object_]]
+    plan: InstallmentPlan, rows: pd.DataFrame, codes: np.ndarray[tuple[int], np.dtype[np.object_]]
 ) -> pd.DataFrame:
     told = (rows["change_id"] + ": " + rows["type"] + " " + rows["value"]).to_numpy(dtype=object)
     value = dict(zip(rows["loan_id"], told, strict=True))

@@ -146,7 +146,7 @@ def _without_free(counted: Periods, rows: int, free: int) -> Periods:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class InstallmentPlan:
     """n loans with up to k rows; (k, n) arrays hold row j = installment j + 1. Money is minor units.
 
     `nominal_on` is the due date before the business-day shift, `original_on` also before any change; it
@@ -181,7 +181,7 @@ class Plan:
     skipped: Flags
 
 
-def plan(loans: pd.DataFrame, supplied: Ints, settings: ScheduleSettings) -> Plan:
+def plan(loans: pd.DataFrame, supplied: Ints, settings: ScheduleSettings) -> InstallmentPlan:
     """The plan of loans of one product and one method, without changes.
 
     `supplied` has one row per installment of the longest loan. Raises CalendarError where the product's
@@ -202,7 +202,7 @@ def plan(loans: pd.DataFrame, supplied: Ints, settings: ScheduleSettings) -> Pla
     rate = loans["annual_rate_ppb"].to_numpy()
     fee = settings.minor(terms.fee_per_installment)
     nothing = np.broadcast_to(np.int64(0), nominal.shape)
-    return Plan(
+    return InstallmentPlan(
         terms=terms,
         method=Method(loans["repayment_method"].iloc[0]),
         unit=max(1, settings.minor(terms.installment_multiple)),

@@ -15,7 +15,7 @@ from carloan_notify.loans.plan import PPB
 from carloan_notify.loans.position import Position
 from carloan_notify.loans.schedule import build_schedules, schedule_frame
 from carloan_notify.loans.settings import Rounding, ScheduleSettings
-from carloan_notify.loans.standing import LoanTables, Portfolio, usable
+from carloan_notify.loans.standing import LoanBook, LoanTables, usable
 from carloan_notify.loans.standing_settings import PayoffSettings, StandingSettings
 from carloan_notify.loans.waterfall import FEES, INTEREST, PRINCIPAL
 
@@ -56,7 +56,7 @@ def payoff(
         return pd.DataFrame({name: [] for name in COLUMNS}), stack([notes, lost], FINDINGS)
     known = tables.changes
     past = known if known is None else known[known["effective_on"] <= pd.Timestamp(on)]
-    portfolio = Portfolio.of(loans, replace(tables, changes=past), settings, on)
+    portfolio = LoanBook.of(loans, replace(tables, changes=past), settings, on)
     figures, open_at, problems = _figures(portfolio, active, terms)
     if settings.schedule.basis == "computed":
         exact, refused = _when_settled(portfolio, open_at, terms)
@@ -71,7 +71,7 @@ def payoff(
 
 
 def _when_settled(
-    portfolio: Portfolio, open_at: Ints, terms: PayoffSettings
+    portfolio: LoanBook, open_at: Ints, terms: PayoffSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The figures with a `settlement` change on the day, and FINDINGS of loans that cannot have one."""
     ids = portfolio.loans["loan_id"]
@@ -89,7 +89,7 @@ def _settlements(loan_ids: pd.Series, on: date) -> pd.DataFrame:
 
 
 def _figures(
-    portfolio: Portfolio, loan_at: Ints, terms: PayoffSettings
+    portfolio: LoanBook, loan_at: Ints, terms: PayoffSettings
 ) -> tuple[pd.DataFrame, Ints, pd.DataFrame]:
     """Payoff columns by place in the loans table, the places of loans that still run, and FINDINGS."""
     parts, still_open, found = [], [loan_at[:0]], []
@@ -104,7 +104,7 @@ def _figures(
     return pd.concat([columns, *parts]), np.concatenate(still_open), stack(found, FINDINGS)
 
 
-def _rows(portfolio: Portfolio, position: Position, coming: Flags, terms: PayoffSettings) -> pd.DataFrame:
+def _rows(portfolio: LoanBook, position: Position, coming: Flags, terms: PayoffSettings) -> pd.DataFrame:
     grid, unpaid = position.grid, position.owed.unpaid
     charged = np.where(coming, 0, grid.interest_minor)
     running = coming & (np.cumsum(coming, axis=0) == 1)
@@ -127,7 +127,7 @@ def _rows(portfolio: Portfolio, position: Position, coming: Flags, terms: Payoff
     )
 
 
-def _running_interest(portfolio: Portfolio, position: Position) -> Ints:
+def _running_interest(portfolio: LoanBook, position: Position) -> Ints:
     """Each installment's interest as far as it has run on the day, shape (k, n).
 
     By actual days over its period's days; all of it where the period's first day is unknown.
@@ -153,7 +153,7 @@ def _running_interest(portfolio: Portfolio, position: Position) -> Ints:
     return mul_div(grid.interest_minor, passed, whole, Rounding.HALF_UP)
 
 
-def _fee(portfolio: Portfolio, not_due: Ints, past: Flags, terms: PayoffSettings) -> Ints:
+def _fee(portfolio: LoanBook, not_due: Ints, past: Flags, terms: PayoffSettings) -> Ints:
     """The early settlement fee; none where no principal is still to come."""
     early = not_due.sum(axis=0)
     share = mul_div(early, np.array(int(terms.fee_rate * PPB)), np.array(PPB), terms.rounding)
@@ -189,7 +189,7 @@ def statement(
         lost = findings("statement_needs_schedule", list(loans["loan_id"]), text, place="schedule.basis")
         return stack([], STATEMENT), stack([notes, lost], FINDINGS)
     # A settled loan's changes are its history; only to a running loan does a portfolio apply them.
-    portfolio = Portfolio.of(loans.assign(status="active"), tables, settings, as_of)
+    portfolio = LoanBook.of(loans.assign(status="active"), tables, settings, as_of)
     rows, found = [], [notes, portfolio.notes]
     for positions, problems in portfolio.batches(np.arange(len(loans))):
         rows += [_statement_rows(position, as_of) for position in positions]

@@ -7,7 +7,7 @@ import numpy as np
 from carloan_notify.loans.calendar import DAYS_PER_PERIOD, MONTHS_PER_PERIOD, add_months, anchor_day, in_month
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.grid import Dates, Flags, Ints, Texts, mul_div
-from carloan_notify.loans.plan import PPB, YEAR_DAYS, Periods, Plan, days_between, whole_period
+from carloan_notify.loans.plan import PPB, YEAR_DAYS, InstallmentPlan, Periods, days_between, whole_period
 from carloan_notify.loans.settings import InterestBasis, Method
 
 
@@ -21,7 +21,7 @@ class Running:
     except that the last of them takes further prepayments.
     """
 
-    plan: Plan
+    plan: InstallmentPlan
     path_on: Dates
     path_day: Ints
     regular_end_on: Dates
@@ -49,7 +49,7 @@ class Asked:
         return flags
 
 
-def running(plan: Plan, due_day: Ints) -> Running:
+def running(plan: InstallmentPlan, due_day: Ints) -> Running:
     """The state before any change."""
     first = plan.nominal_on[0]
     stepped = plan.terms.frequency in DAYS_PER_PERIOD
@@ -106,7 +106,7 @@ def spans(state: Running) -> Spans:
     return Spans(start_on, count, np.maximum(regular_days, 1))
 
 
-def _first_start(plan: Plan) -> Dates:
+def _first_start(plan: InstallmentPlan) -> Dates:
     by_stub = plan.terms.interest_basis is InterestBasis.RATE_12 and plan.terms.stub not in (
         "none",
         "pro_rata",

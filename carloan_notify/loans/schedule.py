@@ -14,7 +14,7 @@ from carloan_notify.loans.calendar import load_calendar, within_count
 from carloan_notify.loans.change_requests import ChangeType, read_changes
 from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
 from carloan_notify.loans.grid import Flags, Grid, Ints
-from carloan_notify.loans.plan import Plan, plan
+from carloan_notify.loans.plan import InstallmentPlan, plan
 from carloan_notify.loans.settings import FIRST_YEAR, LAST_YEAR, Method, ScheduleSettings
 from carloan_notify.loans.supplied import COLUMN as STEPS_COLUMN
 from carloan_notify.loans.supplied import supplied_amounts
@@ -304,7 +304,7 @@ def _groups(loans: pd.DataFrame, settings: ScheduleSettings) -> Iterator[pd.Data
             yield by_term.iloc[begin : begin + CHUNK]
 
 
-def grid_of(computed: Plan, found: Amounts) -> Grid:
+def grid_of(computed: InstallmentPlan, found: Amounts) -> Grid:
     """The grid of a plan with its amounts, without rows that no loan uses."""
     return Grid(
         loan_ids=computed.loan_ids,

@@ -45,7 +45,7 @@ class LoanTables:
 
 
 @dataclass(frozen=True, eq=False)
-class Portfolio:
+class LoanBook:
     """Loans of one partition; every array of loans goes by their place in `loans`.
 
     `notes` are the FINDINGS of the tables beside it. `supplied` is set for the supplied basis only.
@@ -63,7 +63,7 @@ class Portfolio:
     @classmethod
     def of(
         cls, loans: pd.DataFrame, tables: LoanTables, settings: StandingSettings, as_of: date
-    ) -> "Portfolio":
+    ) -> "LoanBook":
         """Match the tables with these loans, once for the whole partition."""
         ids = loans["loan_id"]
         changes = empty(CHANGES) if tables.changes is None else tables.changes
@@ -228,7 +228,7 @@ def standing(tables: LoanTables, settings: StandingSettings, as_of: date) -> Sta
         sheet.write(inert, {"paid_minor": loans["paid_to_date_minor"].to_numpy()[inert]})
         struck = write_snapshot(sheet, loans, at, settings.delinquency, as_of, until)
         return Standing(sheet.standing(), sheet.dues(), stack([notes, struck], FINDINGS))
-    portfolio = Portfolio.of(loans, tables, settings, as_of)
+    portfolio = LoanBook.of(loans, tables, settings, as_of)
     sheet.write(inert, portfolio.inert_columns(inert))
     found = []
     for positions, problems in portfolio.batches(at):

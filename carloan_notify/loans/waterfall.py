@@ -27,7 +27,7 @@ _AGES: Final = ("overdue", "current")
 
 
 @dataclass(frozen=True)
-class Step:
+class WaterfallStep:
     """One step: these components of overdue and / or current installments, oldest installment first."""
 
     overdue: bool
@@ -39,7 +39,7 @@ class Step:
 class Waterfall:
     """Steps in order. `order` is the components' order within a coming installment."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[WaterfallStep, ...]
 
     @classmethod
     def parse(cls, texts: Sequence[str]) -> "Waterfall":
@@ -62,13 +62,13 @@ class Waterfall:
         return len(self.steps) == 1
 
 
-def _step(text: str) -> Step:
+def _step(text: str) -> WaterfallStep:
     words = text.replace(",", " ").split()
     age = words.pop(0) if words and words[0] in _AGES else ""
     unknown = [word for word in words if word not in COMPONENTS]
     if unknown or not words:
         raise ValueError(f"{text!r}: write [overdue|current] and some of {', '.join(COMPONENTS)}")
-    return Step(age != "current", age != "overdue", tuple(COMPONENTS.index(word) for word in words))
+    return WaterfallStep(age != "current", age != "overdue", tuple(COMPONENTS.index(word) for word in words))
 
 
 def settle(

@@ -31,7 +31,7 @@ _RARE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class LintFinding:
     """One line of the report. `place` is relative to the template folder."""
 
     code: str
@@ -40,24 +40,24 @@ class Problem:
     message: str
 
 
-def read_names(environment: MessageEnvironment, name: str, path: str) -> Iterator[Problem]:
+def read_names(environment: MessageEnvironment, name: str, path: str) -> Iterator[LintFinding]:
     """Syntax errors, constructs outside the language, unknown filters and unknown variables."""
     source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
     try:
         environment.get_template(name)
         tree = environment.checked(source, name)
     except TemplateSyntaxError as error:
-        yield Problem("syntax_error", f"{path}:{error.lineno}", "", _syntax_cure(str(error.message)))
+        yield LintFinding("syntax_error", f"{path}:{error.lineno}", "", _syntax_cure(str(error.message)))
         return
     except (SyntaxError, RecursionError):
-        yield Problem(
+        yield LintFinding(
             "syntax_error", f"{path}:1", "", "blocks are nested too deeply; make the template simpler"
         )
         return
     known = {*VARIABLES, *environment.globals}
     for variable in sorted(meta.find_undeclared_variables(tree) - known):
         line = next(node.lineno for node in tree.find_all(nodes.Name) if node.name == variable)
-        yield Problem("unknown_variable", f"{path}:{line}", variable, _variable_cure(variable, known))
+        yield LintFinding("unknown_variable", f"{path}:{line}", variable, _variable_cure(variable, known))
 
 
 def read_words(
@@ -66,14 +66,16 @@ def read_words(
     path: str,
     settings: MessagesSettings,
     classes: AbstractSet[MessageClass],
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     """Words that no message, or none of these classes, may hold; unsafe addresses; costly characters."""
     source = environment.loader.get_source(environment, name)[0] if environment.loader else ""
     written = [*_literals(environment.checked(source, name))]
     for line, text in written:
         yield from word_problems(text, f"{path}:{line}", settings, classes)
         if "http://" in text.casefold():
-            yield Problem("link_not_https", f"{path}:{line}", "http://", "a link must start with https://")
+            yield LintFinding(
+                "link_not_https", f"{path}:{line}", "http://", "a link must start with https://"
+            )
     outside = dict.fromkeys(
         char for _, text in written for char in text if char not in GSM and not char.isspace()
     )
@@ -81,7 +83,7 @@ def read_words(
     if 0 < len(outside) <= _FEW and letters > _RARE * len(outside):
         characters = " ".join(outside)
         line = next(line for line, text in written if next(iter(outside)) in text)
-        yield Problem(
+        yield LintFinding(
             "costly_character",
             f"{path}:{line}",
             characters,
@@ -92,11 +94,11 @@ def read_words(
 
 def word_problems(
     text: str, place: str, settings: MessagesSettings, classes: AbstractSet[MessageClass]
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     """Forbidden words in any text; marketing words where some class of the template is not marketing."""
     for word in settings.forbidden_words:
         if holds_word(text, word):
-            yield Problem(
+            yield LintFinding(
                 "forbidden_word", place, word, f"`{word}` may stand in no message; say it without a threat"
             )
     if classes and classes != {MessageClass.MARKETING}:
@@ -105,7 +107,7 @@ def word_problems(
                 message = (
                     f"`{word}` is marketing; a service or collection message must not advertise: take it out"
                 )
-                yield Problem("marketing_word", place, word, message)
+                yield LintFinding("marketing_word", place, word, message)
 
 
 def holds_word(text: str, word: str) -> bool:
@@ -159,11 +161,11 @@ class LintText:
     classes: frozenset[MessageClass]
     source: str = field(repr=False)
 
-    def problem(self, code: str, value: str, message: str, *, near: str = "") -> Problem:
+    def problem(self, code: str, value: str, message: str, *, near: str = "") -> LintFinding:
         """A problem at the line that holds `near`, else at the first line."""
         lines = self.source.splitlines()
         line = next((number for number, text in enumerate(lines, 1) if near and near in text), 1)
-        return Problem(code, f"{self.path}:{line}", value, message)
+        return LintFinding(code, f"{self.path}:{line}", value, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,7 @@ def render_variants(
 
 def check_texts(
     subject: LintText, variants: Sequence[Variant], lender: Lender, settings: MessagesSettings
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     """Every problem of the rendered texts; each kind once per template."""
     yield from _failures(subject, variants)
     texts = [(variant, variant.result) for variant in variants if isinstance(variant.result, Rendered)]
@@ -216,7 +218,7 @@ def check_texts(
         yield from _discretion(subject, variant, rendered.text)
 
 
-def _failures(subject: LintText, variants: Sequence[Variant]) -> Iterator[Problem]:
+def _failures(subject: LintText, variants: Sequence[Variant]) -> Iterator[LintFinding]:
     """What stops a message; the first variant of each kind is enough."""
     seen: set[str] = set()
     for variant in variants:
@@ -225,12 +227,12 @@ def _failures(subject: LintText, variants: Sequence[Variant]) -> Iterator[Proble
             seen.add(failure.code)
             place, _, reason = failure.message.partition(": ")
             placed = place if place.rpartition(":")[2].isdigit() else f"{subject.path}:1"
-            yield Problem(failure.code, placed, "", f"for {variant.label}: {reason}")
+            yield LintFinding(failure.code, placed, "", f"for {variant.label}: {reason}")
 
 
 def _length(
     subject: LintText, texts: Sequence[tuple[Variant, Rendered]], settings: MessagesSettings
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     limit = for_language(settings.segment_limit, subject.language, 0)
     over = [(variant, text) for variant, text in texts if limit and text.segments > limit]
     if over:
@@ -243,7 +245,7 @@ def _length(
         yield subject.problem("over_segment_limit", str(text.segments), message)
 
 
-def _opt_out(subject: LintText, text: str, settings: MessagesSettings) -> Iterator[Problem]:
+def _opt_out(subject: LintText, text: str, settings: MessagesSettings) -> Iterator[LintFinding]:
     """Source of the rule: providers refuse it in notifications and demand it in marketing messages."""
     words = for_language(settings.opt_out_text, subject.language, "")
     owed = subject.classes & set(settings.opt_out_classes)
@@ -260,7 +262,7 @@ def _opt_out(subject: LintText, text: str, settings: MessagesSettings) -> Iterat
         yield subject.problem("opt_out_not_owed", found, message, near=found)
 
 
-def _links(subject: LintText, text: str) -> Iterator[Problem]:
+def _links(subject: LintText, text: str) -> Iterator[LintFinding]:
     for link in _LINK.finditer(text):
         shown = link[0].split("/")[2]
         if subject.channel == Channel.VOICE:
@@ -276,7 +278,9 @@ def _links(subject: LintText, text: str) -> Iterator[Problem]:
             yield subject.problem("link_not_separated", shown, message, near="link")
 
 
-def _signed(subject: LintText, text: str, lender: Lender, settings: MessagesSettings) -> Iterator[Problem]:
+def _signed(
+    subject: LintText, text: str, lender: Lender, settings: MessagesSettings
+) -> Iterator[LintFinding]:
     if subject.channel == Channel.VOICE:
         if lender.sign not in text and lender.name not in text:
             message = (
@@ -292,7 +296,7 @@ def _signed(subject: LintText, text: str, lender: Lender, settings: MessagesSett
         yield subject.problem("sign_repeated", again or lender.sign, message, near=again or "sign")
 
 
-def _discretion(subject: LintText, variant: Variant, text: str) -> Iterator[Problem]:
+def _discretion(subject: LintText, variant: Variant, text: str) -> Iterator[LintFinding]:
     """A co-borrower or guarantor does not learn the borrower's name or account."""
     if variant.context["role"] == "borrower":
         return
@@ -330,13 +334,13 @@ def lint(
     return pd.DataFrame(rows, columns=list(FINDINGS)).astype(dict(FINDINGS))
 
 
-def _sign(lender: Lender) -> Iterator[Problem]:
+def _sign(lender: Lender) -> Iterator[LintFinding]:
     if not lender.sign.strip():
-        yield Problem(
+        yield LintFinding(
             "missing_sign", "lender.sign", "", "every message must name the lender; set lender.sign"
         )
     elif set(lender.sign) & set("【】[]"):
-        yield Problem(
+        yield LintFinding(
             "sign_brackets",
             "lender.sign",
             lender.sign,
@@ -344,7 +348,7 @@ def _sign(lender: Lender) -> Iterator[Problem]:
         )
 
 
-def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Problem]:
+def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[LintFinding]:
     """Templates that a rule needs and nobody wrote, or that exist in some languages only."""
     wanted = {(rule.template, str(rule.channel)): rule.notice for rule in rules}
     for template, channel in sorted({*wanted, *_written(templates)}):
@@ -352,7 +356,7 @@ def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Pro
         missing = [tag for tag, folder in templates.folders.items() if not folder.file_of(template, channel)]
         if len(missing) == len(templates.folders):
             notice = wanted[template, channel]
-            yield Problem(
+            yield LintFinding(
                 "missing_template",
                 name,
                 notice,
@@ -361,7 +365,7 @@ def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Pro
             continue
         for tag in missing:
             message = "exists in other languages but not in this one; translate it, or remove the language"
-            yield Problem("missing_language", f"{tag}/{name}", tag, message)
+            yield LintFinding("missing_language", f"{tag}/{name}", tag, message)
 
 
 def _written(templates: TemplateSet) -> set[tuple[str, str]]:
@@ -375,13 +379,13 @@ def _written(templates: TemplateSet) -> set[tuple[str, str]]:
 
 def _folder(
     templates: TemplateSet, folder: LanguageFolder, settings: MessagesSettings, rules: Sequence[LintRule]
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     for name, reason in folder.problems.items():
-        yield Problem("template_file", f"{folder.language}/{name}:1", "", reason)
+        yield LintFinding("template_file", f"{folder.language}/{name}:1", "", reason)
     try:
         templates.environment(folder.language, Channel.SMS)
     except ValueError as error:
-        yield Problem("unknown_language", folder.language, folder.language, str(error))
+        yield LintFinding("unknown_language", folder.language, folder.language, str(error))
         return
     for name in folder.sources:
         yield from _file(templates, folder, name, settings, rules)
@@ -393,7 +397,7 @@ def _file(
     name: str,
     settings: MessagesSettings,
     rules: Sequence[LintRule],
-) -> Iterator[Problem]:
+) -> Iterator[LintFinding]:
     path = f"{folder.language}/{name}"
     shared = name.startswith("_")
     template, channel = _parsed(name)

@@ -19,7 +19,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ContactSpan:
     """The instants (aware, UTC) `opens` ≤ t < `closes` of a window on one day."""
 
     opens: datetime
@@ -50,7 +50,7 @@ def zone_named(name: str) -> ZoneInfo | None:
         return None
 
 
-def span_on(day: date, window: Window, zone: ZoneInfo) -> Span | None:
+def span_on(day: date, window: Window, zone: ZoneInfo) -> ContactSpan | None:
     """When the window is open on a local day; None when the clock change leaves nothing of it.
 
     A wall-clock time that a clock change skips or repeats has two readings. The opening takes the later one
@@ -60,7 +60,7 @@ def span_on(day: date, window: Window, zone: ZoneInfo) -> Span | None:
     ends = _readings(day, window.end, zone)
     for closes in (min(ends), max(ends)):
         if opens < closes and _inside(opens, closes, day, window, zone):
-            return Span(opens, closes)
+            return ContactSpan(opens, closes)
     return None
 
 

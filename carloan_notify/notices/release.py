@@ -7,14 +7,14 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.notices.hours import Span, Window, intersect, parse_window, span_on, zone_named
+from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.settings import PolicySettings
 
 INSTANT: Final = "datetime64[s, UTC]"
 
 
-class Kind(NamedTuple):
+class NoticeKind(NamedTuple):
     """What decides when a notice may go out; the names are columns of NOTICES."""
 
     timezone: str
@@ -43,19 +43,21 @@ def releases(notices: pd.DataFrame, policy: PolicySettings, tonight: Tonight) ->
     Raises:
         ConfigError: a rule's own window shares no time with the policy's hours.
     """
-    columns = list(Kind._fields)
+    columns = list(NoticeKind._fields)
     kinds = notices[columns].drop_duplicates(ignore_index=True)
-    found = [_release(Kind(*values), policy, tonight) for values in kinds.itertuples(index=False, name=None)]
+    found = [
+        _release(NoticeKind(*values), policy, tonight) for values in kinds.itertuples(index=False, name=None)
+    ]
     kinds["reason"] = pd.Series([one.value if isinstance(one, Reason) else "" for one in found], dtype="str")
-    kinds["not_before"] = _instants([one.opens if isinstance(one, Span) else None for one in found])
-    kinds["expires_at"] = _instants([one.closes if isinstance(one, Span) else None for one in found])
+    kinds["not_before"] = _instants([one.opens if isinstance(one, ContactSpan) else None for one in found])
+    kinds["expires_at"] = _instants([one.closes if isinstance(one, ContactSpan) else None for one in found])
     times = notices[columns].merge(kinds, on=columns, how="left").set_axis(notices.index)
     return times[["reason", "not_before", "expires_at"]]
 
 
 def first_span(
     window: Window, zone_name: str, tonight: Tonight, nights_left: int, closed: frozenset[date]
-) -> Span | Reason:
+) -> ContactSpan | Reason:
     """The first span of the window still to come, cut off at the full second of now, or why there is none.
 
     Cut down, not up: a run within the hours may send at once.
@@ -69,11 +71,11 @@ def first_span(
     whole_second = tonight.now.replace(microsecond=0)
     for span in (span_on(day, window, zone) for day in days):
         if span is not None and span.closes > tonight.now:
-            return Span(max(span.opens, whole_second), span.closes)
+            return ContactSpan(max(span.opens, whole_second), span.closes)
     return Reason.TOO_LATE if days else Reason.NO_CONTACT_DATE
 
 
-def _release(kind: Kind, policy: PolicySettings, tonight: Tonight) -> Span | Reason:
+def _release(kind: NoticeKind, policy: PolicySettings, tonight: Tonight) -> ContactSpan | Reason:
     permitted = permitted_hours(policy, kind.channel, kind.message_class, kind.window)
     if kind.preferred_hours:
         preferred = parse_window(kind.preferred_hours)

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from carloan_notify.app import App, any_number
-from carloan_notify.delivery.provider import Inquiry, LookUp, Provider, ReturnPage, Standing
-from carloan_notify.inbound.files import REHEARSED, Span, dated_receipts, dated_replies, span_around
+from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
+from carloan_notify.inbound.files import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.inbound.lexicon import (
     EVERY_CLASS,
     Lexicon,
@@ -103,7 +103,7 @@ def keeper(app: App) -> Keep:
     return keep
 
 
-def believed_times(app: App) -> Span:
+def believed_times(app: App) -> TimeSpan:
     """Between which instants what is told now may have happened."""
     return REHEARSED if app.rehearsal else span_around(app.clock())
 
@@ -225,14 +225,14 @@ def endings(provider: str, answers: Sequence[LookUp], now: datetime) -> list[Rec
             provider=provider,
             provider_ref=a.provider_ref,
             message_id=a.message_id,
-            delivered=a.standing is Standing.DELIVERED,
+            delivered=a.standing is MessageFate.DELIVERED,
             code=a.code,
             detail=a.detail,
             occurred_at=now,
             blocked=a.blocked,
         )
         for a in answers
-        if a.standing in (Standing.DELIVERED, Standing.UNDELIVERED)
+        if a.standing in (MessageFate.DELIVERED, MessageFate.UNDELIVERED)
     ]
 
 

@@ -21,7 +21,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.messages.render import RenderCode
 from carloan_notify.notices.guards import GUARDS, check_guards
-from carloan_notify.pipeline.plan import Memory, Plan, make_plan, remember
+from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
 from carloan_notify.pipeline.send import FINISHED, NIGHT, PaidWatch, cancel_paid, drain, owed
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
@@ -67,7 +67,7 @@ def _shown(instant: datetime, zone: ZoneInfo) -> str:
 # The files a night leaves behind: rejected rows, its figures, its metrics.
 
 
-def leave_rejects(app: App, plan: Plan) -> str:
+def leave_rejects(app: App, plan: NightPlan) -> str:
     """Write `rejects-<run>.csv` if any row was rejected; its path, else ""."""
     rejects = plan.portfolio.sources.rejects
     if rejects.empty:
@@ -107,7 +107,7 @@ class Ending:
 
 
 def make_report(
-    plan: Plan, guards: Sequence[GuardResult], accepted: Collection[str], ending: Ending
+    plan: NightPlan, guards: Sequence[GuardResult], accepted: Collection[str], ending: Ending
 ) -> NightReport:
     """The report of a night."""
     states, summary = ending.states, ending.summary
@@ -256,7 +256,7 @@ def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:
     return changed
 
 
-def _close(app: App, ledger: Ledger, report: NightReport, plan: Plan) -> NightReport:
+def _close(app: App, ledger: Ledger, report: NightReport, plan: NightPlan) -> NightReport:
     """Write down how the night ended and sign the record."""
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None

@@ -292,7 +292,7 @@ def changes_told(portfolio: Portfolio, settings: ScheduleSettings, since: date) 
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NightPlan:
     """Tonight as it would be: every decision (frames.DECISIONS) and, for the queued ones, their messages."""
 
     run_id: str
@@ -307,7 +307,7 @@ class Plan:
         return replace(self, decisions=decisions)
 
 
-def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Plan:
+def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> NightPlan:
     """Decide, apply the contact policy and word every message of the night."""
     settings, as_of = app.settings, portfolio.as_of
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, app.lender.lender_id)
@@ -316,7 +316,7 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Pl
     history = contact_history(notices, memory, templates.languages, portfolio)
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     drafted = draft_messages(run_id, decisions, portfolio, templates, make_wording(app, as_of))
-    return Plan(
+    return NightPlan(
         run_id=run_id,
         portfolio=portfolio,
         decisions=hold_failures(decisions, drafted.failures),

@@ -12,7 +12,7 @@ from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.pipeline.night import Ending, NightOrder, check_night, make_report, new_run_id
-from carloan_notify.pipeline.plan import Plan, inputs_of, make_plan, recall
+from carloan_notify.pipeline.plan import NightPlan, inputs_of, make_plan, recall
 from carloan_notify.pipeline.portfolio import read_portfolio
 from carloan_notify.pipeline.send import NIGHT
 from carloan_notify.pipeline.wording import day_or_none
@@ -46,7 +46,7 @@ def why(reason: str) -> str:
     return Reason(reason).sentence("en") if reason in set(Reason) else reason.replace("_", " ")
 
 
-def _rows(app: App, plan: Plan) -> list[dict[str, Any]]:
+def _rows(app: App, plan: NightPlan) -> list[dict[str, Any]]:
     drafts = {draft.covers[0].idempotency_key: draft for draft in plan.drafts}
     zone = ZoneInfo(app.lender.timezone)
     return [_row(row, drafts.get(row["idempotency_key"]), zone) for row in plan.decisions.to_dict("records")]
@@ -110,7 +110,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
     }
 
 
-def _standing(plan: Plan, loan_id: str, currency: str) -> dict[str, str]:
+def _standing(plan: NightPlan, loan_id: str, currency: str) -> dict[str, str]:
     loans = plan.portfolio.standing.loans
     rows = frame_rows(loans[loans["loan_id"] == loan_id])
     if not rows:
@@ -127,7 +127,7 @@ def _standing(plan: Plan, loan_id: str, currency: str) -> dict[str, str]:
     }
 
 
-def _tonight(plan: Plan, loan_id: str) -> list[dict[str, str]]:
+def _tonight(plan: NightPlan, loan_id: str) -> list[dict[str, str]]:
     decisions = plan.decisions[plan.decisions["loan_id"] == loan_id]
     return [
         {

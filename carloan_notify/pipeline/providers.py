@@ -9,7 +9,7 @@ from typing import Any
 from carloan_notify.app import App, any_number
 from carloan_notify.delivery.approved import choose, template_rules, templates_of
 from carloan_notify.delivery.dispatch import engaged
-from carloan_notify.delivery.provider import CheckResult, Verdict
+from carloan_notify.delivery.provider import CheckResult, CheckVerdict
 from carloan_notify.delivery.registry import AnyProviderSettings, build_provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.messages.render import opening_of
@@ -139,9 +139,9 @@ def _templates(app: App, name: str, settings: AnyProviderSettings) -> Iterator[C
             missing[case.notice, case.language].append(case.whom)
     for (notice, language), whom in missing.items():
         detail = f"no template words {notice} in {language} to {' and '.join(whom)}"
-        yield CheckResult("templates", Verdict.WRONG, detail)
+        yield CheckResult("templates", CheckVerdict.WRONG, detail)
     if not missing:
-        yield CheckResult("templates", Verdict.OK, "every notice of its channels has one")
+        yield CheckResult("templates", CheckVerdict.OK, "every notice of its channels has one")
 
 
 def _sample(app: App, wanted: Wanted) -> OutboundMessage:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from carloan_notify.app import App, require_rehearsable
-from carloan_notify.delivery.provider import LookUp, Provider, ReceiptMode, ReturnPage, Standing
+from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.files import pull, read_export, sentences
@@ -246,8 +246,8 @@ def _found(app: App, provider: Provider, asked: Mapping[str, Unknown]) -> list[L
 
 def _believed(answer: LookUp, sent_at: datetime, now: datetime) -> LookUp:
     """The answer; but "never arrived" says nothing while the request may still be on its way."""
-    if answer.standing is Standing.ABSENT and now - sent_at < ABSENCE_COUNTS_AFTER:
-        return replace(answer, standing=Standing.UNCLEAR, code=TOO_SOON)
+    if answer.standing is MessageFate.ABSENT and now - sent_at < ABSENCE_COUNTS_AFTER:
+        return replace(answer, standing=MessageFate.UNCLEAR, code=TOO_SOON)
     return answer
 
 
@@ -273,9 +273,9 @@ def _apply(
 
 
 OUTCOMES = {
-    Standing.ACCEPTED: Outcome.ACCEPTED,
-    Standing.REJECTED: Outcome.REJECTED,
-    Standing.ABSENT: Outcome.RETRYABLE,
+    MessageFate.ACCEPTED: Outcome.ACCEPTED,
+    MessageFate.REJECTED: Outcome.REJECTED,
+    MessageFate.ABSENT: Outcome.RETRYABLE,
 }
 
 

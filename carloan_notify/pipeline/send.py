@@ -19,7 +19,7 @@ from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.outbox import Outbox
+from carloan_notify.ledger.outbox import LedgerOutbox
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.pipeline.portfolio import (
@@ -40,7 +40,7 @@ READING_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class StillOwed:
     """What is still owed: unpaid (loan, original due date) pairs, and the loans whose standing could be told.
 
     Nothing is said of installments due after `until`: a look at an older business date sees no further.
@@ -67,15 +67,15 @@ class Owed:
         return [c.idempotency_key for c in message.covers if (c.loan_id, c.original_due_on) in self.unpaid]
 
 
-def owed(app: App, portfolio: Portfolio) -> Owed:
+def owed(app: App, portfolio: Portfolio) -> StillOwed:
     """What a portfolio says is still owed."""
     until = portfolio.as_of + timedelta(days=standing_settings(app).horizon_days)
     return _owed(portfolio.standing, portfolio.incomplete_loans, until)
 
 
-def _owed(stands: Standing, incomplete: Collection[str], until: date) -> Owed:
+def _owed(stands: Standing, incomplete: Collection[str], until: date) -> StillOwed:
     dues = stands.dues
-    return Owed(
+    return StillOwed(
         unpaid=set(zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True)),
         loans=set(stands.loans["loan_id"]).difference(incomplete),
         until=until,
@@ -83,7 +83,7 @@ def _owed(stands: Standing, incomplete: Collection[str], until: date) -> Owed:
 
 
 def cancel_paid(
-    ledger: Ledger, still: Owed, app: App, waiting: Iterable[UntilPaid] | None = None
+    ledger: Ledger, still: StillOwed, app: App, waiting: Iterable[UntilPaid] | None = None
 ) -> list[str]:
     """Cancel those of the waiting messages (None: of all) of which something is no longer owed; their ids."""
     verdicts: dict[str, list[UntilPaid]] = {}
@@ -99,7 +99,7 @@ def cancel_paid(
     return cancelled
 
 
-def _freed(reason: str, message: UntilPaid, still: Owed) -> list[str]:
+def _freed(reason: str, message: UntilPaid, still: StillOwed) -> list[str]:
     if reason == UNCLEAR:
         return [cover.idempotency_key for cover in message.covers]
     return still.still_owed_keys(message)
@@ -111,7 +111,7 @@ class _Look:
 
     messages: frozenset[str] = frozenset()
     waiting: Mapping[str, UntilPaid] = field(default_factory=dict)
-    owed: Owed = field(default_factory=lambda: Owed((), (), date.max))
+    owed: StillOwed = field(default_factory=lambda: StillOwed((), (), date.max))
     holds_until: float = 0.0
 
 
@@ -139,7 +139,7 @@ class PaidWatch:
         self._monotonic = monotonic
         self._tables = PayingTables(app, as_of)
         self._claimed: set[str] = set()
-        self._all_owed: Owed | None = None
+        self._all_owed: StillOwed | None = None
         self._look = _Look()
 
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
@@ -190,9 +190,9 @@ class PaidWatch:
             holds_until=self._holds_until(began),
         )
 
-    def _asked_owed(self, waiting: Iterable[UntilPaid]) -> Owed:
+    def _asked_owed(self, waiting: Iterable[UntilPaid]) -> StillOwed:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
-        return _owed(*self._tables.standing(loan_ids)) if loan_ids else Owed((), (), date.max)
+        return _owed(*self._tables.standing(loan_ids)) if loan_ids else StillOwed((), (), date.max)
 
     def _holds_until(self, began: float) -> float:
         if not self._tables.asks:
@@ -201,7 +201,7 @@ class PaidWatch:
         return now + (now - began) * (1 - READING_SHARE) / READING_SHARE
 
 
-class WatchedOutbox(Outbox):
+class WatchedOutbox(LedgerOutbox):
     """The outbox of a ledger that tells a watch what was claimed, so that it can look ahead."""
 
     def __init__(self, ledger: Ledger, watch: PaidWatch) -> None:
@@ -212,7 +212,7 @@ class WatchedOutbox(Outbox):
     def claim(
         self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
     ) -> list[OutboundMessage]:
-        """See `Outbox.claim`."""
+        """See `LedgerOutbox.claim`."""
         claimed = super().claim(channels=channels, limit=limit, owner=owner, now=now, lease_s=lease_s)
         self._watch.expect(claimed)
         return claimed

@@ -22,9 +22,9 @@ from carloan_notify.phones import (
     UNSUPPORTED_COUNTRY,
     normalise_phone,
 )
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.settings import ReadContext
-from carloan_notify.sources.tables import Column, Kind
+from carloan_notify.sources.tables import CellKind, Column
 from carloan_notify.sources.values import (
     is_scientific,
     parse_amount,
@@ -89,11 +89,11 @@ def _one_text(value: object) -> str:
 # A column of phone numbers → E.164, quickly where the numbers are plain.
 
 _PROBLEMS: Final = {
-    NUMBER_INVALID: Problem.PHONE_INVALID,
-    NUMBER_TOO_LONG: Problem.PHONE_TOO_LONG,
-    NUMBER_TOO_SHORT: Problem.PHONE_TOO_SHORT,
-    UNKNOWN_CHARACTER: Problem.PHONE_UNKNOWN_CHARACTER,
-    UNSUPPORTED_COUNTRY: Problem.PHONE_UNSUPPORTED_COUNTRY,
+    NUMBER_INVALID: CellProblem.PHONE_INVALID,
+    NUMBER_TOO_LONG: CellProblem.PHONE_TOO_LONG,
+    NUMBER_TOO_SHORT: CellProblem.PHONE_TOO_SHORT,
+    UNKNOWN_CHARACTER: CellProblem.PHONE_UNKNOWN_CHARACTER,
+    UNSUPPORTED_COUNTRY: CellProblem.PHONE_UNSUPPORTED_COUNTRY,
 }
 # Where a mobile number without its country code can be taken for nothing else (no national prefix to strip).
 _UNMISTAKABLE_REGIONS: Final = frozenset({"CN", "US"})
@@ -101,7 +101,7 @@ _UNMISTAKABLE_REGIONS: Final = frozenset({"CN", "US"})
 
 def phone_cells(
     cells: pa.Array, region: str, *, fictitious: bool
-) -> tuple[pa.Array, dict[Problem, np.ndarray]]:
+) -> tuple[pa.Array, dict[CellProblem, np.ndarray]]:
     """E.164 per cell ("" for blank and bad cells) and a mask per problem.
 
     A foreign number counts only when it is written in full with its +; landlines never do.
@@ -113,13 +113,13 @@ def phone_cells(
     coded = cells.take(pa.array(others)).dictionary_encode()
     places = coded.indices.to_numpy(zero_copy_only=False)
     parsed = [_one(text, region, fictitious=fictitious) for text in coded.dictionary.to_pylist()]
-    numbers = np.array(["" if isinstance(found, Problem) else found for found in parsed], dtype=object)[
+    numbers = np.array(["" if isinstance(found, CellProblem) else found for found in parsed], dtype=object)[
         places
     ]
     wide = np.zeros(len(cells), dtype=bool)
     wide[others] = True
     problems = {}
-    for problem in {found for found in parsed if isinstance(found, Problem)}:
+    for problem in {found for found in parsed if isinstance(found, CellProblem)}:
         mask = np.zeros(len(cells), dtype=bool)
         mask[others] = np.array([found is problem for found in parsed])[places]
         problems[problem] = mask
@@ -138,16 +138,16 @@ def _quick(cells: pa.Array, region: str) -> pa.Array:
     return pc.if_else(plain, pc.binary_join_element_wise(f"+{code}", bare, ""), "")
 
 
-def _one(text: str, region: str, *, fictitious: bool) -> str | Problem:
+def _one(text: str, region: str, *, fictitious: bool) -> str | CellProblem:
     if not text:
         return ""
     if is_scientific(text):
-        return Problem.PHONE_SCIENTIFIC
+        return CellProblem.PHONE_SCIENTIFIC
     foreign = text.lstrip("'‘’ ").startswith(("+", "＋"))
     found = normalise_phone(
         text, region=region, allow_international=foreign, allow_landline=False, allow_fictitious=fictitious
     )
-    return found.e164 or _PROBLEMS.get(found.error, Problem.PHONE_NOT_HOME_MOBILE)
+    return found.e164 or _PROBLEMS.get(found.error, CellProblem.PHONE_NOT_HOME_MOBILE)
 
 
 _CONTROLS: Final = r"[\x{0}-\x{1f}\x{7f}-\x{9f}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
@@ -161,7 +161,7 @@ class Values:
     """Parsed cells (an Arrow string array for text, else numpy) and, per problem, a mask of its cells."""
 
     values: Any
-    problems: dict[Problem, np.ndarray] = field(default_factory=dict)
+    problems: dict[CellProblem, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _identifiers(cells: pa.Array) -> Values:
     """Identifiers without a spreadsheet's apostrophe; one in scientific notation has lost its digits."""
     plain = pc.utf8_ltrim(_without_controls(cells), "'‘’")
     suspects = _bools(pc.match_substring_regex(plain, r"^\d+(\.\d+)?[eE]\+\d+$"))
-    return Values(plain, {Problem.SCIENTIFIC_NOTATION: suspects} if suspects.any() else {})
+    return Values(plain, {CellProblem.SCIENTIFIC_NOTATION: suspects} if suspects.any() else {})
 
 
 def _amounts(cells: pa.Array, context: ReadContext) -> Values:
@@ -197,7 +197,7 @@ def _amounts(cells: pa.Array, context: ReadContext) -> Values:
         scaled = pc.multiply(texts.cast(pa.decimal128(18, digits)), pa.scalar(10**digits, pa.int64()))
         return scaled.cast(pa.int64())
 
-    def careful(text: str) -> int | Problem:
+    def careful(text: str) -> int | CellProblem:
         return parse_amount(text, currency=context.currency, digits=digits)
 
     return _quick_or_careful(_ungrouped(cells), plain, quick, careful)
@@ -219,7 +219,7 @@ def _quick_or_careful(
     cells: pa.Array,
     plain: str,
     quick: Callable[[pa.Array], pa.Array],
-    careful: Callable[[str], int | Problem],
+    careful: Callable[[str], int | CellProblem],
 ) -> Values:
     """int64 values: `quick` on cells of the `plain` form, `careful` on the others."""
     is_plain = pc.match_substring_regex(cells, plain)
@@ -241,14 +241,14 @@ def _spread(mask: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     return wide
 
 
-def _numbers(cells: pa.Array, parse: Callable[[str], int | Problem]) -> Values:
+def _numbers(cells: pa.Array, parse: Callable[[str], int | CellProblem]) -> Values:
     """int64 values by one call per distinct text; blank and bad cells are 0."""
     distinct, places, problems = _distinct(cells, parse)
     values = np.array([0 if value is None else value for value in distinct], dtype=np.int64)
     return Values(values[places], problems)
 
 
-def _texts(cells: pa.Array, parse: Callable[[str], str | Problem]) -> Values:
+def _texts(cells: pa.Array, parse: Callable[[str], str | CellProblem]) -> Values:
     distinct, places, problems = _distinct(cells, parse)
     values = pa.array(["" if value is None else value for value in distinct], pa.string())
     return Values(values.take(pa.array(places)), problems)
@@ -263,17 +263,17 @@ def _dates(cells: pa.Array, rules: CellRules) -> Values:
 
 
 def _distinct(
-    cells: pa.Array, parse: Callable[[str], T | Problem]
-) -> tuple[list[T | None], np.ndarray, dict[Problem, np.ndarray]]:
+    cells: pa.Array, parse: Callable[[str], T | CellProblem]
+) -> tuple[list[T | None], np.ndarray, dict[CellProblem, np.ndarray]]:
     """Distinct values (None for blank or bad), where each cell finds its own, and masks of the bad cells."""
     coded = cells.dictionary_encode()
     places = coded.indices.to_numpy(zero_copy_only=False)
     parsed = [parse(text) if text else None for text in coded.dictionary.to_pylist()]
-    found = {value for value in parsed if isinstance(value, Problem)}
+    found = {value for value in parsed if isinstance(value, CellProblem)}
     problems = {
         problem: np.array([value is problem for value in parsed])[places] for problem in sorted(found)
     }
-    return [None if isinstance(value, Problem) else value for value in parsed], places, problems
+    return [None if isinstance(value, CellProblem) else value for value in parsed], places, problems
 
 
 def _bounded(column: Column, cells: pa.Array, parsed: Values) -> Values:
@@ -287,8 +287,8 @@ def _bounded(column: Column, cells: pa.Array, parsed: Values) -> Values:
         return parsed
     for mask in (_bools(pc.equal(cells, "")), *parsed.problems.values()):
         outside &= ~mask
-    negative = column.kind is Kind.AMOUNT and column.least == 0
-    problem = Problem.NEGATIVE_AMOUNT if negative else Problem.OUT_OF_RANGE
+    negative = column.kind is CellKind.AMOUNT and column.least == 0
+    problem = CellProblem.NEGATIVE_AMOUNT if negative else CellProblem.OUT_OF_RANGE
     outside |= parsed.problems.get(problem, False)
     return Values(parsed.values, {**parsed.problems, problem: outside} if outside.any() else parsed.problems)
 
@@ -302,20 +302,20 @@ def _flags(cells: pa.Array) -> Values:
     return Values(flags.values.astype(bool), flags.problems)
 
 
-_PARSERS: Final[Mapping[Kind, Callable[[Column, pa.Array, CellRules], Values]]] = {
-    Kind.TEXT: lambda _, cells, __: Values(_without_controls(cells)),
-    Kind.IDENTIFIER: lambda _, cells, __: _identifiers(cells),
-    Kind.PHONE: lambda _, cells, rules: Values(
+_PARSERS: Final[Mapping[CellKind, Callable[[Column, pa.Array, CellRules], Values]]] = {
+    CellKind.TEXT: lambda _, cells, __: Values(_without_controls(cells)),
+    CellKind.IDENTIFIER: lambda _, cells, __: _identifiers(cells),
+    CellKind.PHONE: lambda _, cells, rules: Values(
         *phone_cells(cells, rules.context.phone_region, fictitious=rules.fictitious_phones)
     ),
-    Kind.AMOUNT: lambda column, cells, rules: _bounded(column, cells, _amounts(cells, rules.context)),
-    Kind.COUNT: lambda column, cells, _: _bounded(column, cells, _counts(cells)),
-    Kind.RATE: lambda _, cells, __: _numbers(cells, parse_rate),
-    Kind.DATE: lambda _, cells, rules: _dates(cells, rules),
-    Kind.FLAG: lambda _, cells, __: _flags(cells),
-    Kind.LANGUAGE: lambda _, cells, __: _texts(cells, parse_language),
-    Kind.TIMEZONE: lambda _, cells, __: _texts(cells, parse_timezone),
-    Kind.HOURS: lambda _, cells, __: _texts(cells, parse_hours),
-    Kind.CHOICE: lambda column, cells, _: _texts(cells, lambda text: parse_choice(text, column.words)),
-    Kind.CHOICES: lambda column, cells, _: _texts(cells, lambda text: parse_choices(text, column.words)),
+    CellKind.AMOUNT: lambda column, cells, rules: _bounded(column, cells, _amounts(cells, rules.context)),
+    CellKind.COUNT: lambda column, cells, _: _bounded(column, cells, _counts(cells)),
+    CellKind.RATE: lambda _, cells, __: _numbers(cells, parse_rate),
+    CellKind.DATE: lambda _, cells, rules: _dates(cells, rules),
+    CellKind.FLAG: lambda _, cells, __: _flags(cells),
+    CellKind.LANGUAGE: lambda _, cells, __: _texts(cells, parse_language),
+    CellKind.TIMEZONE: lambda _, cells, __: _texts(cells, parse_timezone),
+    CellKind.HOURS: lambda _, cells, __: _texts(cells, parse_hours),
+    CellKind.CHOICE: lambda column, cells, _: _texts(cells, lambda text: parse_choice(text, column.words)),
+    CellKind.CHOICES: lambda column, cells, _: _texts(cells, lambda text: parse_choices(text, column.words)),
 }

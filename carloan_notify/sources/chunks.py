@@ -13,7 +13,7 @@ import pyarrow as pa
 # Why a row or a cell cannot be used: stable codes, each with its cure, and the mask for personal values.
 
 
-class Problem(StrEnum):
+class CellProblem(StrEnum):
     """Codes of the rejects file. A code never changes its meaning; its sentence in `CURES` may."""
 
     MISSING_VALUE = "missing_value"
@@ -50,39 +50,39 @@ class Problem(StrEnum):
     BAD_ENCODING = "bad_encoding"
 
 
-CURES: Final[dict[Problem, str]] = {
-    Problem.MISSING_VALUE: "fill the cell, or give the column a default in the table's `defaults`",
-    Problem.SCIENTIFIC_NOTATION: "digits are lost: format the column as text before exporting",
-    Problem.BAD_AMOUNT: "write an amount such as 12345.60 or 12,345.60 in the lender's currency",
-    Problem.AMOUNT_PRECISION: "more decimals than the currency has: round the amount in the export",
-    Problem.NEGATIVE_AMOUNT: "must not be negative: correct the sign in the export",
-    Problem.BAD_NUMBER: "write a whole number",
-    Problem.OUT_OF_RANGE: "correct the value in the export",
-    Problem.BAD_RATE: "write the annual rate as a fraction (0.12) or in per cent with its sign (12%)",
-    Problem.RATE_AMBIGUOUS: "above 1 and without %: write 0.12 or 12% for twelve per cent a year",
-    Problem.RATE_OUT_OF_RANGE: "an annual rate lies between 0% and 1200%",
-    Problem.BAD_DATE: "write the date as 2026-01-05, or set the table's `date_format`",
-    Problem.IMPOSSIBLE_DATE: "no such day in the calendar: correct the date in the export",
-    Problem.EXCEL_SERIAL_DATE: "looks like an Excel day number: format the column as a date before exporting",
-    Problem.DATE_OUT_OF_RANGE: "the year must lie between 1970 and 2199",
-    Problem.UNKNOWN_VALUE: "map the value in the table's `values`",
-    Problem.BAD_FLAG: "write 1, 0, yes, no, true, false, 是 or 否",
-    Problem.BAD_LANGUAGE: "write a language tag such as zh-CN or en",
-    Problem.UNKNOWN_TIMEZONE: "write an IANA time zone such as Asia/Shanghai",
-    Problem.BAD_HOURS: "write preferred hours as 18:00-20:00",
-    Problem.PHONE_SCIENTIFIC: "digits are lost: format the phone column as text and export again",
-    Problem.PHONE_INVALID: "no such number: correct it with the customer",
-    Problem.PHONE_TOO_LONG: "too many digits: keep one number in the cell",
-    Problem.PHONE_TOO_SHORT: "too few digits: correct it with the customer",
-    Problem.PHONE_UNKNOWN_CHARACTER: "only digits, spaces, + - ( ) may stand in a phone number",
-    Problem.PHONE_NOT_HOME_MOBILE: "not a mobile of `phone_region`: write a foreign number in full with +",
-    Problem.PHONE_UNSUPPORTED_COUNTRY: "unknown country code: correct the number",
-    Problem.DUPLICATE_KEY: "the same key stands in several rows: export each record once",
-    Problem.RAGGED_ROW: "not as many fields as the header: quote fields that hold the delimiter",
-    Problem.BAD_QUOTING: "a quote does not close: write a quote inside a field as two quotes",
-    Problem.LINE_TOO_LONG: "longer than `max_line_bytes`: look for a missing line end",
-    Problem.NUL_BYTE: "holds NUL bytes: export the file again",
-    Problem.BAD_ENCODING: "holds bytes that are not in the file's encoding: export it again as UTF-8",
+CURES: Final[dict[CellProblem, str]] = {
+    CellProblem.MISSING_VALUE: "fill the cell, or give the column a default in the table's `defaults`",
+    CellProblem.SCIENTIFIC_NOTATION: "digits are lost: format the column as text before exporting",
+    CellProblem.BAD_AMOUNT: "write an amount such as 12345.60 or 12,345.60 in the lender's currency",
+    CellProblem.AMOUNT_PRECISION: "more decimals than the currency has: round the amount in the export",
+    CellProblem.NEGATIVE_AMOUNT: "must not be negative: correct the sign in the export",
+    CellProblem.BAD_NUMBER: "write a whole number",
+    CellProblem.OUT_OF_RANGE: "correct the value in the export",
+    CellProblem.BAD_RATE: "write the annual rate as a fraction (0.12) or in per cent with its sign (12%)",
+    CellProblem.RATE_AMBIGUOUS: "above 1 and without %: write 0.12 or 12% for twelve per cent a year",
+    CellProblem.RATE_OUT_OF_RANGE: "an annual rate lies between 0% and 1200%",
+    CellProblem.BAD_DATE: "write the date as 2026-01-05, or set the table's `date_format`",
+    CellProblem.IMPOSSIBLE_DATE: "no such day in the calendar: correct the date in the export",
+    CellProblem.EXCEL_SERIAL_DATE: "looks like an Excel day number: format the column as a date before exporting",
+    CellProblem.DATE_OUT_OF_RANGE: "the year must lie between 1970 and 2199",
+    CellProblem.UNKNOWN_VALUE: "map the value in the table's `values`",
+    CellProblem.BAD_FLAG: "write 1, 0, yes, no, true, false, 是 or 否",
+    CellProblem.BAD_LANGUAGE: "write a language tag such as zh-CN or en",
+    CellProblem.UNKNOWN_TIMEZONE: "write an IANA time zone such as Asia/Shanghai",
+    CellProblem.BAD_HOURS: "write preferred hours as 18:00-20:00",
+    CellProblem.PHONE_SCIENTIFIC: "digits are lost: format the phone column as text and export again",
+    CellProblem.PHONE_INVALID: "no such number: correct it with the customer",
+    CellProblem.PHONE_TOO_LONG: "too many digits: keep one number in the cell",
+    CellProblem.PHONE_TOO_SHORT: "too few digits: correct it with the customer",
+    CellProblem.PHONE_UNKNOWN_CHARACTER: "only digits, spaces, + - ( ) may stand in a phone number",
+    CellProblem.PHONE_NOT_HOME_MOBILE: "not a mobile of `phone_region`: write a foreign number in full with +",
+    CellProblem.PHONE_UNSUPPORTED_COUNTRY: "unknown country code: correct the number",
+    CellProblem.DUPLICATE_KEY: "the same key stands in several rows: export each record once",
+    CellProblem.RAGGED_ROW: "not as many fields as the header: quote fields that hold the delimiter",
+    CellProblem.BAD_QUOTING: "a quote does not close: write a quote inside a field as two quotes",
+    CellProblem.LINE_TOO_LONG: "longer than `max_line_bytes`: look for a missing line end",
+    CellProblem.NUL_BYTE: "holds NUL bytes: export the file again",
+    CellProblem.BAD_ENCODING: "holds bytes that are not in the file's encoding: export it again as UTF-8",
 }
 
 LONGEST_VALUE: Final = 40
@@ -113,7 +113,7 @@ class BrokenRow:
     """A row that could not be parted into cells. `line` is its physical line, the header's being 1."""
 
     line: int
-    problem: Problem
+    problem: CellProblem
     detail: str = ""
 
 
@@ -139,7 +139,7 @@ class SourceFile:
     rows: int
 
 
-class Reader(Protocol):
+class ChunkReader(Protocol):
     """An opened table. `origin(rows)` is asked after the last chunk."""
 
     @property

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from carloan_notify import frames
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import CellRules
-from carloan_notify.sources.chunks import CURES, Problem, Reader, SourceFile, shown
+from carloan_notify.sources.chunks import CURES, CellProblem, ChunkReader, SourceFile, shown
 from carloan_notify.sources.database import SqlReader, bound, make_engine
 from carloan_notify.sources.files import ParquetReader, TextReader
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
@@ -64,8 +64,8 @@ def duplicate_rejects(
             "line": rows["line"].to_numpy(dtype=np.int64),
             "column": names[-1],
             "value": [shown(value, personal=False) for value in values],
-            "code": Problem.DUPLICATE_KEY.value,
-            "cure": f"{CURES[Problem.DUPLICATE_KEY]}; it stands first in line " + first,
+            "code": CellProblem.DUPLICATE_KEY.value,
+            "cure": f"{CURES[CellProblem.DUPLICATE_KEY]}; it stands first in line " + first,
             "owner": rows[owner],
         }
     )
@@ -239,7 +239,7 @@ def read_table(name: TableName, settings: TableSettings, *, context: ReadContext
     return table
 
 
-def parse_table(name: TableName, reader: Reader, settings: TableSettings, context: ReadContext) -> Table:
+def parse_table(name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext) -> Table:
     """The rows of an opened table. SourceError for headers that do not do."""
     spec = TABLES[name]
     match = match_headers(reader.headers, spec, settings, context.basis)
@@ -260,7 +260,7 @@ def told_of(name: TableName) -> Iterator[None]:
 
 
 @contextmanager
-def _open(settings: TableSettings, context: ReadContext) -> Iterator[Reader]:
+def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader]:
     if settings.query:
         with SqlReader.open(
             settings.url,
@@ -282,7 +282,7 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[Reader]:
         raise SourceError(f"{path}: cannot be read ({error.strerror or error}); check its rights") from error
 
 
-def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> Reader:
+def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
     parquet = settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
     if parquet:
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from carloan_notify.sources.chunks import BrokenRow, Problem, TextChunk
+from carloan_notify.sources.chunks import BrokenRow, CellProblem, TextChunk
 
 MOST_LINES_OF_A_RECORD: Final = 20
 _PIECE_LINES: Final = 500
@@ -31,7 +31,7 @@ class _Record:
     """The cells of one record, or the problem; `lines` is how many physical lines it took."""
 
     cells: list[str]
-    problem: Problem | None = None
+    problem: CellProblem | None = None
     lines: int = 1
     detail: str = ""
 
@@ -137,7 +137,7 @@ def careful_chunk(
     while used < len(lines):
         window = lines[used : used + MOST_LINES_OF_A_RECORD]
         record = _next_record(window, dialect)
-        if record.problem is Problem.BAD_QUOTING and len(window) < MOST_LINES_OF_A_RECORD and not final:
+        if record.problem is CellProblem.BAD_QUOTING and len(window) < MOST_LINES_OF_A_RECORD and not final:
             break
         if record.problem is not None:
             broken.append(BrokenRow(first_line + used, record.problem, record.detail))
@@ -152,7 +152,7 @@ def careful_chunk(
 
 def _next_record(window: Sequence[bytes | None], dialect: Dialect) -> _Record:
     first = _decoded(window[0], dialect)
-    if isinstance(first, Problem):
+    if isinstance(first, CellProblem):
         return _Record([], first)
     alone = _record_of([first], dialect)
     if first.count('"') % 2 == 0 or alone.problem is None:
@@ -160,24 +160,24 @@ def _next_record(window: Sequence[bytes | None], dialect: Dialect) -> _Record:
     text = [first]
     for line in window[1:]:
         following = _decoded(line, dialect)
-        if isinstance(following, Problem):
+        if isinstance(following, CellProblem):
             break
         text.append(following)
         joined = _record_of(text, dialect)
         if joined.problem is None:
             return joined
-    return _Record([], Problem.BAD_QUOTING)
+    return _Record([], CellProblem.BAD_QUOTING)
 
 
-def _decoded(line: bytes | None, dialect: Dialect) -> str | Problem:
+def _decoded(line: bytes | None, dialect: Dialect) -> str | CellProblem:
     if line is None:
-        return Problem.LINE_TOO_LONG
+        return CellProblem.LINE_TOO_LONG
     if b"\0" in line:
-        return Problem.NUL_BYTE
+        return CellProblem.NUL_BYTE
     try:
         return line.decode(dialect.encoding).removesuffix("\r")
     except UnicodeDecodeError:
-        return Problem.BAD_ENCODING
+        return CellProblem.BAD_ENCODING
 
 
 def _record_of(text: Sequence[str], dialect: Dialect) -> _Record:
@@ -186,13 +186,17 @@ def _record_of(text: Sequence[str], dialect: Dialect) -> _Record:
     try:
         records = list(csv.reader(lines, delimiter=dialect.delimiter, strict=True))
     except csv.Error as error:
-        return _Record([], Problem.LINE_TOO_LONG if "field larger" in str(error) else Problem.BAD_QUOTING)
+        return _Record(
+            [], CellProblem.LINE_TOO_LONG if "field larger" in str(error) else CellProblem.BAD_QUOTING
+        )
     if len(records) > 1:
-        return _Record([], Problem.BAD_QUOTING)
+        return _Record([], CellProblem.BAD_QUOTING)
     cells = records[0] if records else []
     if not any(cell.strip() for cell in cells):
         return _Record([], lines=len(text))
     extra = cells[dialect.width :]
     if len(cells) < dialect.width or any(cell.strip() for cell in extra):
-        return _Record([], Problem.RAGGED_ROW, len(text), f"{len(cells)} fields for {dialect.width} columns")
+        return _Record(
+            [], CellProblem.RAGGED_ROW, len(text), f"{len(cells)} fields for {dialect.width} columns"
+        )
     return _Record(cells[: dialect.width], lines=len(text))

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import CellRules, Values, parse_cells
-from carloan_notify.sources.chunks import CURES, BrokenRow, Problem, TextChunk, shown
+from carloan_notify.sources.chunks import CURES, BrokenRow, CellProblem, TextChunk, shown
 from carloan_notify.sources.settings import TableSettings
-from carloan_notify.sources.tables import RUNNING_STATUSES, Column, Kind, Need, TableSpec, headers_of
+from carloan_notify.sources.tables import RUNNING_STATUSES, CellKind, Column, Need, TableSpec, headers_of
 from carloan_notify.sources.values import word_key
 
 # Which header of a source is which canonical column; everything wrong with the headers at once.
@@ -134,7 +134,7 @@ class ParsedChunk:
 @dataclass(frozen=True, slots=True)
 class _Issue:
     column: Column
-    problem: Problem
+    problem: CellProblem
     mask: np.ndarray
 
 
@@ -192,7 +192,7 @@ def _issues(
     if not needed:
         for other in rules.spec.any_of[1:]:
             blank &= _is_blank(texts[other])
-    return [*found, _Issue(column, Problem.MISSING_VALUE, blank)] if blank.any() else found
+    return [*found, _Issue(column, CellProblem.MISSING_VALUE, blank)] if blank.any() else found
 
 
 def _is_blank(cells: pa.Array) -> np.ndarray:
@@ -232,9 +232,9 @@ def _bad_rows(
 
 def _cure(issue: _Issue) -> str:
     column = issue.column
-    if issue.problem is Problem.UNKNOWN_VALUE:
+    if issue.problem is CellProblem.UNKNOWN_VALUE:
         return f"{CURES[issue.problem]}; known are {', '.join(sorted(set(column.words.values())))}"
-    if issue.problem is Problem.OUT_OF_RANGE and column.kind is Kind.COUNT:
+    if issue.problem is CellProblem.OUT_OF_RANGE and column.kind is CellKind.COUNT:
         return f"{CURES[issue.problem]}; it lies between {column.least} and {column.most}"
     return CURES[issue.problem]
 

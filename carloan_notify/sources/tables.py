@@ -116,7 +116,7 @@ Basis = Literal["supplied", "computed", "snapshot"]
 RUNNING_STATUSES: Final = ("active",)
 
 
-class Kind(StrEnum):
+class CellKind(StrEnum):
     """How a cell is read."""
 
     IDENTIFIER = "identifier"
@@ -152,7 +152,7 @@ class Column:
 
     name: str
     frame_name: str
-    kind: Kind
+    kind: CellKind
     need: Need = Need.OPTIONAL
     bases: frozenset[str] = frozenset()
     personal: bool = False
@@ -185,11 +185,11 @@ def _words(choices: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
 
 
 def _identifier(name: str, need: Need = Need.CELL) -> Column:
-    return Column(name, name, Kind.IDENTIFIER, need)
+    return Column(name, name, CellKind.IDENTIFIER, need)
 
 
 def _text(name: str, *, personal: bool = False) -> Column:
-    return Column(name, name, Kind.TEXT, personal=personal)
+    return Column(name, name, CellKind.TEXT, personal=personal)
 
 
 def _amount(
@@ -199,13 +199,13 @@ def _amount(
     bases: frozenset[str] = frozenset(),
     least: int | None = 0,
 ) -> Column:
-    return Column(name, frame_name, Kind.AMOUNT, need, bases, least=least)
+    return Column(name, frame_name, CellKind.AMOUNT, need, bases, least=least)
 
 
 def _date(
     name: str, need: Need = Need.OPTIONAL, bases: frozenset[str] = frozenset(), frame_name: str = ""
 ) -> Column:
-    return Column(name, frame_name or name, Kind.DATE, need, bases)
+    return Column(name, frame_name or name, CellKind.DATE, need, bases)
 
 
 def _choice(
@@ -214,22 +214,22 @@ def _choice(
     need: Need = Need.CELL,
     bases: frozenset[str] = frozenset(),
 ) -> Column:
-    return Column(name, name, Kind.CHOICE, need, bases, words=_words(choices))
+    return Column(name, name, CellKind.CHOICE, need, bases, words=_words(choices))
 
 
 def _choices(name: str, choices: Mapping[str, tuple[str, ...]]) -> Column:
-    return Column(name, name, Kind.CHOICES, words=_words(choices))
+    return Column(name, name, CellKind.CHOICES, words=_words(choices))
 
 
 def _flag(name: str) -> Column:
-    return Column(name, name, Kind.FLAG)
+    return Column(name, name, CellKind.FLAG)
 
 
 _COMPUTED: Final = frozenset({"computed"})
 _SNAPSHOT: Final = frozenset({"snapshot"})
-_PHONE: Final = Column("phone", "phone", Kind.PHONE, Need.COLUMN, personal=True)
-_LANGUAGE: Final = Column("language", "language", Kind.LANGUAGE)
-_TIMEZONE: Final = Column("timezone", "timezone", Kind.TIMEZONE)
+_PHONE: Final = Column("phone", "phone", CellKind.PHONE, Need.COLUMN, personal=True)
+_LANGUAGE: Final = Column("language", "language", CellKind.LANGUAGE)
+_TIMEZONE: Final = Column("timezone", "timezone", CellKind.TIMEZONE)
 _MOST_INSTALLMENTS: Final = 600
 
 _LOANS: Final = (
@@ -238,12 +238,12 @@ _LOANS: Final = (
     _text("borrower_name", personal=True),
     _PHONE,
     _text("product"),
-    Column("principal", "principal_minor", Kind.AMOUNT, Need.RUNNING_CELL, _COMPUTED, least=0),
-    Column("annual_rate", "annual_rate_ppb", Kind.RATE, Need.RUNNING_CELL, _COMPUTED),
+    Column("principal", "principal_minor", CellKind.AMOUNT, Need.RUNNING_CELL, _COMPUTED, least=0),
+    Column("annual_rate", "annual_rate_ppb", CellKind.RATE, Need.RUNNING_CELL, _COMPUTED),
     Column(
         "term_months",
         "term_months",
-        Kind.COUNT,
+        CellKind.COUNT,
         Need.RUNNING_CELL,
         _COMPUTED,
         least=1,
@@ -251,7 +251,7 @@ _LOANS: Final = (
     ),
     _date("disbursed_on"),
     _date("first_due_on", Need.RUNNING_CELL, _COMPUTED),
-    Column("due_day", "due_day", Kind.COUNT, least=1, most=31),
+    Column("due_day", "due_day", CellKind.COUNT, least=1, most=31),
     _choice("repayment_method", METHODS, Need.RUNNING_CELL, _COMPUTED),
     _choice("status", STATUSES),
     _amount("paid_to_date", "paid_to_date_minor"),
@@ -264,12 +264,14 @@ _LOANS: Final = (
     _date("next_due_on", Need.COLUMN, _SNAPSHOT),
     _amount("amount_due", "amount_due_minor", Need.RUNNING_CELL, _SNAPSHOT),
     _amount("overdue_amount", "overdue_minor", Need.RUNNING_CELL, _SNAPSHOT),
-    Column("days_past_due", "days_past_due", Kind.COUNT, Need.RUNNING_CELL, _SNAPSHOT, least=0, most=36_500),
-    Column("next_installment_no", "next_installment_no", Kind.COUNT, least=0, most=_MOST_INSTALLMENTS),
+    Column(
+        "days_past_due", "days_past_due", CellKind.COUNT, Need.RUNNING_CELL, _SNAPSHOT, least=0, most=36_500
+    ),
+    Column("next_installment_no", "next_installment_no", CellKind.COUNT, least=0, most=_MOST_INSTALLMENTS),
 )
 _INSTALLMENTS: Final = (
     _identifier("loan_id"),
-    Column("installment_no", "installment_no", Kind.COUNT, Need.CELL, least=1, most=_MOST_INSTALLMENTS),
+    Column("installment_no", "installment_no", CellKind.COUNT, Need.CELL, least=1, most=_MOST_INSTALLMENTS),
     _date("due_on", Need.CELL),
     _amount("principal_due", "principal_minor"),
     _amount("interest_due", "interest_minor"),
@@ -307,7 +309,7 @@ _CONTACTS: Final = (
     _LANGUAGE,
     _TIMEZONE,
     _choices("channels", CHANNELS),
-    Column("preferred_hours", "preferred_hours", Kind.HOURS),
+    Column("preferred_hours", "preferred_hours", CellKind.HOURS),
     _choices("consent", MESSAGE_CLASSES),
     _choices("opt_out", MESSAGE_CLASSES),
     _flag("do_not_contact"),

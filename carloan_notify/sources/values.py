@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 
 MOST_MAJOR_UNITS: Final = 10**13
 PPB: Final = 10**9
@@ -40,18 +40,18 @@ def is_scientific(text: str) -> bool:
     return _SCIENTIFIC.fullmatch(folded(text).lstrip("'")) is not None
 
 
-def parse_amount(text: str, *, currency: str, digits: int) -> int | Problem:
+def parse_amount(text: str, *, currency: str, digits: int) -> int | CellProblem:
     """Minor units of `12,345.60`, `￥12345.6`, `12元`, `(1,234.00)` (negative); `digits`: its currency's."""
     number = _plain_number(_without_currency(folded(text).lstrip("'"), currency))
     if number is None:
-        return Problem.BAD_AMOUNT
+        return CellProblem.BAD_AMOUNT
     if abs(number) >= MOST_MAJOR_UNITS:
-        return Problem.OUT_OF_RANGE
+        return CellProblem.OUT_OF_RANGE
     minor = number.scaleb(digits)
-    return int(minor) if minor == minor.to_integral_value() else Problem.AMOUNT_PRECISION
+    return int(minor) if minor == minor.to_integral_value() else CellProblem.AMOUNT_PRECISION
 
 
-def parse_rate(text: str) -> int | Problem:
+def parse_rate(text: str) -> int | CellProblem:
     """Parts per billion of an annual rate: `5%` or `0.05`.
 
     A number without % is a fraction. Above 1 it might as well be per cent, so it is refused, not guessed;
@@ -61,19 +61,19 @@ def parse_rate(text: str) -> int | Problem:
     percent = plain.endswith("%")
     number = _plain_number(plain.removesuffix("%").strip())
     if number is None:
-        return Problem.BAD_RATE
+        return CellProblem.BAD_RATE
     if not percent and number > 1:
-        return Problem.RATE_AMBIGUOUS
+        return CellProblem.RATE_AMBIGUOUS
     rate = int((number * PPB / (100 if percent else 1)).to_integral_value())
-    return rate if 0 <= rate <= HIGHEST_RATE_PPB else Problem.RATE_OUT_OF_RANGE
+    return rate if 0 <= rate <= HIGHEST_RATE_PPB else CellProblem.RATE_OUT_OF_RANGE
 
 
-def parse_count(text: str) -> int | Problem:
+def parse_count(text: str) -> int | CellProblem:
     """A whole number; `12.0` counts, `12.5` does not."""
     number = _plain_number(folded(text).lstrip("'"))
     if number is None or number != number.to_integral_value():
-        return Problem.BAD_NUMBER
-    return int(number) if abs(number) < MOST_MAJOR_UNITS else Problem.OUT_OF_RANGE
+        return CellProblem.BAD_NUMBER
+    return int(number) if abs(number) < MOST_MAJOR_UNITS else CellProblem.OUT_OF_RANGE
 
 
 def _plain_number(text: str) -> Decimal | None:
@@ -118,7 +118,7 @@ _DATE: Final = re.compile(
 _EXCEL_SERIAL: Final = re.compile(r"\d{5}(?:\.\d+)?")
 
 
-def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | Problem:
+def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | CellProblem:
     """The date of `2026-01-05`, `2026/1/5`, `2026.1.5`, `20260105`, `2026年1月5日`, with or without a time.
 
     A time with an offset is carried to `zone` (the lender's) before its date is taken; a time without
@@ -129,7 +129,7 @@ def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | Pr
         return _by_format(plain, zone, date_format)
     found = _DATE.fullmatch(plain)
     if found is None:
-        return Problem.EXCEL_SERIAL_DATE if _EXCEL_SERIAL.fullmatch(plain) else Problem.BAD_DATE
+        return CellProblem.EXCEL_SERIAL_DATE if _EXCEL_SERIAL.fullmatch(plain) else CellProblem.BAD_DATE
     parts = found.groupdict()
     month = parts["month"] or parts["month_cn"] or parts["month_8"]
     day = parts["day"] or parts["day_cn"] or parts["day_8"]
@@ -137,15 +137,15 @@ def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | Pr
     return _in_range(_at_home(iso_day, parts["clock"], parts["zone"], zone))
 
 
-def _by_format(text: str, zone: ZoneInfo, date_format: str) -> date | Problem:
+def _by_format(text: str, zone: ZoneInfo, date_format: str) -> date | CellProblem:
     try:
         moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - a time without offset is the lender's
     except ValueError:
-        return Problem.BAD_DATE
+        return CellProblem.BAD_DATE
     return _in_range(moment.astimezone(zone).date() if moment.tzinfo else moment.date())
 
 
-def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo) -> date | Problem:
+def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo) -> date | CellProblem:
     try:
         if clock is None:
             return date.fromisoformat(iso_day)
@@ -153,13 +153,13 @@ def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo
         moment = datetime.fromisoformat(f"{iso_day}T{clock.replace(',', '.')}{offset or ''}")
         return moment.astimezone(zone).date() if offset else moment.date()
     except (ValueError, OverflowError):
-        return Problem.IMPOSSIBLE_DATE
+        return CellProblem.IMPOSSIBLE_DATE
 
 
-def _in_range(day: date | Problem) -> date | Problem:
-    if isinstance(day, Problem) or FIRST_YEAR <= day.year <= LAST_YEAR:
+def _in_range(day: date | CellProblem) -> date | CellProblem:
+    if isinstance(day, CellProblem) or FIRST_YEAR <= day.year <= LAST_YEAR:
         return day
-    return Problem.DATE_OUT_OF_RANGE
+    return CellProblem.DATE_OUT_OF_RANGE
 
 
 # One text → a flag, a language tag, a time zone, hours or one of a few known words. Pure.
@@ -175,48 +175,48 @@ def word_key(text: str) -> str:
     return re.sub(r"[\s_\-]+", "", folded(text)).casefold()
 
 
-def parse_flag(text: str) -> bool | Problem:
+def parse_flag(text: str) -> bool | CellProblem:
     """True or False from 1/0, yes/no, true/false, 是/否; any other word is refused, never taken for False."""
     word = folded(text).casefold()
-    return True if word in _TRUE else False if word in _FALSE else Problem.BAD_FLAG
+    return True if word in _TRUE else False if word in _FALSE else CellProblem.BAD_FLAG
 
 
-def parse_choice(text: str, words: Mapping[str, str]) -> str | Problem:
+def parse_choice(text: str, words: Mapping[str, str]) -> str | CellProblem:
     """The canonical word; `words` maps `word_key` forms to it."""
-    return words.get(word_key(text), Problem.UNKNOWN_VALUE)
+    return words.get(word_key(text), CellProblem.UNKNOWN_VALUE)
 
 
-def parse_choices(text: str, words: Mapping[str, str]) -> str | Problem:
+def parse_choices(text: str, words: Mapping[str, str]) -> str | CellProblem:
     """A comma list of canonical words from a list parted by comma, 、 or ;."""
     parts = [parse_choice(part, words) for part in re.split(r"[,;、，；]", text) if part.strip()]
-    problems = [part for part in parts if isinstance(part, Problem)]
+    problems = [part for part in parts if isinstance(part, CellProblem)]
     return problems[0] if problems else ",".join(dict.fromkeys(parts))
 
 
-def parse_language(text: str) -> str | Problem:
+def parse_language(text: str) -> str | CellProblem:
     """A BCP 47 tag in its usual case: `zh_cn` → `zh-CN`."""
     found = _LANGUAGE.fullmatch(folded(text))
     if found is None:
-        return Problem.BAD_LANGUAGE
+        return CellProblem.BAD_LANGUAGE
     language, script, region = found.groups()
     tags = (language.lower(), (script or "").title(), (region or "").upper())
     return "-".join(tag for tag in tags if tag)
 
 
-def parse_timezone(text: str) -> str | Problem:
+def parse_timezone(text: str) -> str | CellProblem:
     """An IANA zone in its own spelling: `asia/shanghai` → `Asia/Shanghai`."""
-    return _zones().get(folded(text).casefold(), Problem.UNKNOWN_TIMEZONE)
+    return _zones().get(folded(text).casefold(), CellProblem.UNKNOWN_TIMEZONE)
 
 
-def parse_hours(text: str) -> str | Problem:
+def parse_hours(text: str) -> str | CellProblem:
     """Hours of one day as `18:00-20:00`; the end is later than the start and at most 24:00."""
     found = _HOURS.fullmatch(folded(text))
     if found is None:
-        return Problem.BAD_HOURS
+        return CellProblem.BAD_HOURS
     first_hour, first_minute, last_hour, last_minute = map(int, found.groups())
     start, end = (first_hour, first_minute), (last_hour, last_minute)
     if not start < end <= (24, 0):
-        return Problem.BAD_HOURS
+        return CellProblem.BAD_HOURS
     return f"{first_hour:02}:{first_minute:02}-{last_hour:02}:{last_minute:02}"
 
 

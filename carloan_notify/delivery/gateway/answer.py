@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
-from carloan_notify.delivery.codes import Table, of_whole_request
+from carloan_notify.delivery.codes import CodeTable, of_whole_request
 from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
 from carloan_notify.delivery.http import WireAnswer, safe_root, web_date
 from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
@@ -139,7 +139,7 @@ class AnswerReader:
     def __init__(self, settings: AnswerSettings) -> None:
         """Turn the code lists into a table."""
         self._settings = settings
-        self._table = Table(settings.codes)
+        self._table = CodeTable(settings.codes)
 
     def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage], now: datetime) -> list[SendResult]:
         """One result per message. The status decides where the table or HTTP says so, else the code."""

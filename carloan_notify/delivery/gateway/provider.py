@@ -24,14 +24,14 @@ from carloan_notify.delivery.http import WireFault, WireRequest
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
     same_for_all,
 )
 from carloan_notify.delivery.registry import HttpProviderSettings
@@ -109,7 +109,7 @@ class HttpProvider(Vendor):
         """A described gateway has no way to be asked without sending."""
         return [
             CheckResult(
-                "credentials", Verdict.UNTOLD, "a described gateway can only be tried: providers test"
+                "credentials", CheckVerdict.UNTOLD, "a described gateway can only be tried: providers test"
             )
         ]
 
@@ -143,13 +143,13 @@ class HttpProvider(Vendor):
     def _looked_up(self, inquiry: Inquiry) -> LookUp:
         settings = self._settings.look_up
         if settings is None:
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up")
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up")
         if self._clock() - inquiry.sent_at > timedelta(hours=settings.window_hours):
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="outside_look_up_window")
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="outside_look_up_window")
         values = of_inquiry(inquiry, settings.request)
         end = self._wire.exchange(self._request(settings.request, values), self._auth)
         if isinstance(end, WireFault):
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code=end.code)
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=end.code)
         return LookUpReader(settings).read(end, inquiry)
 
     def _request(self, settings: RequestSettings, values: Mapping[str, object]) -> WireRequest:

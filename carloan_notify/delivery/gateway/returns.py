@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import Table, carrier_codes
+from carloan_notify.delivery.codes import CodeTable, carrier_codes
 from carloan_notify.delivery.gateway.answer import (
     UnreadableError,
     at,
@@ -45,10 +45,10 @@ from carloan_notify.delivery.provider import (
     UNLISTED_CODE,
     Inquiry,
     LookUp,
+    MessageFate,
     Received,
     Refused,
     ReturnPage,
-    Standing,
 )
 from carloan_notify.phones import e164
 from carloan_notify.records import PushAnswer, PushRequest, Receipt, Reply
@@ -129,7 +129,7 @@ class ReceiptReader(_Reader[Receipt]):
             "pending": settings.pending,
             "blocked": settings.blocked,
         }
-        self._table = Table(lists)
+        self._table = CodeTable(lists)
 
     def read(self, body: bytes, now: datetime) -> ReturnPage:
         """The receipts of an answer or a push."""
@@ -244,7 +244,7 @@ class LookUpReader:
     def __init__(self, settings: LookUpSettings) -> None:
         """Turn the state lists into a table."""
         self._settings = settings
-        self._table = Table(settings.states)
+        self._table = CodeTable(settings.states)
 
     def read(self, answer: WireAnswer, inquiry: Inquiry) -> LookUp:
         """What became of it; UNCLEAR for an unreadable answer or an unlisted state."""
@@ -252,16 +252,18 @@ class LookUpReader:
         if listed is not None:
             return LookUp(inquiry.message_id, listed, code=f"http_{answer.status}")
         if answer.status >= 300:  # noqa: PLR2004 - no success
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code=f"http_{answer.status}")
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=f"http_{answer.status}")
         try:
             fields = fields_of(answer.body, self._settings)
         except UnreadableError:
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="unreadable_answer")
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="unreadable_answer")
         state = text_at(fields, self._settings.state)
         standing = self._table.get(state) if state else None
         reference = text_at(fields, self._settings.provider_ref)
         if standing is None:
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, reference, public_code(state), UNLISTED_CODE)
+            return LookUp(
+                inquiry.message_id, MessageFate.UNCLEAR, reference, public_code(state), UNLISTED_CODE
+            )
         return LookUp(inquiry.message_id, standing, reference, public_code(state))
 
 

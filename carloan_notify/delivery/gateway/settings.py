@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from carloan_notify.delivery.provider import Standing
+from carloan_notify.delivery.provider import MessageFate
 from carloan_notify.records import Outcome
 from carloan_notify.settings import Settings
 
@@ -106,11 +106,11 @@ class LookUpSettings(ShapeSettings):
     )
     state: str = Field(description="Path of the state.", examples=["data.state"])
     provider_ref: str = Field(default="", description="Path of the gateway's id.", examples=["data.msgid"])
-    states: dict[Standing, list[str]] = Field(
+    states: dict[MessageFate, list[str]] = Field(
         description="What states mean: absent (never arrived), accepted, delivered, undelivered, rejected.",
         examples=[{"accepted": ["SENT"], "delivered": ["DELIVRD"], "undelivered": ["UNDELIV"]}],
     )
-    http_status: dict[int, Standing] = Field(
+    http_status: dict[int, MessageFate] = Field(
         default={},
         description="What an HTTP status means whatever the body says.",
         examples=[{404: "absent"}],

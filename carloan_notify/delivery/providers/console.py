@@ -9,14 +9,14 @@ from typing import TextIO
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
 )
 from carloan_notify.delivery.registry import ConsoleProviderSettings
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
@@ -69,7 +69,7 @@ class ConsoleProvider:
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """Nothing is remembered."""
-        return [LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up") for inquiry in inquiries]
+        return [LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up") for inquiry in inquiries]
 
     def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
         """Everything may be printed together."""
@@ -85,7 +85,7 @@ class ConsoleProvider:
 
     def check(self) -> list[CheckResult]:
         """There is nothing that could be wrong."""
-        return [CheckResult("console", Verdict.OK, "prints, sends nothing")]
+        return [CheckResult("console", CheckVerdict.OK, "prints, sends nothing")]
 
     def _line(self, message: OutboundMessage) -> str:
         if self._settings.reveal:

@@ -6,7 +6,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from carloan_notify.delivery.provider import Inquiry, Standing, Verdict
+from carloan_notify.delivery.provider import CheckVerdict, Inquiry, MessageFate
 from carloan_notify.delivery.providers.aliyun.aliyun import AliyunSms, AliyunVoice
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.delivery.ends import Serve, half, hang, reset, served, unused
@@ -59,7 +59,7 @@ def test_a_call_arrives_and_is_asked_about(httpserver: HTTPServer) -> None:
     provider = AliyunVoice("calls", settings, clock=at(NOW), nonce=nonce)
     (made,) = provider.send([message(channel=Channel.VOICE)])
     (found,) = provider.look_up([Inquiry(made.message_id, Channel.VOICE, made.provider_ref, NOW, PHONES[0])])
-    assert (made.outcome, found.standing) == (Outcome.ACCEPTED, Standing.DELIVERED)
+    assert (made.outcome, found.standing) == (Outcome.ACCEPTED, MessageFate.DELIVERED)
     assert httpserver.log[0][0].query_string.decode() == RECORDED["exchanges"]["call"]["target"][2:]
 
 
@@ -112,8 +112,8 @@ def test_a_wrong_clock_is_seen(httpserver: HTTPServer) -> None:
 
     httpserver.expect_request("/").respond_with_handler(late)
     found = {result.what: result for result in sms(url_of(httpserver)).check()}
-    assert found["clock"].verdict is Verdict.WRONG
-    assert found["credentials"].verdict is Verdict.OK
+    assert found["clock"].verdict is CheckVerdict.WRONG
+    assert found["credentials"].verdict is CheckVerdict.OK
 
 
 def test_the_queues_over_a_socket(httpserver: HTTPServer) -> None:

@@ -16,11 +16,11 @@ from carloan_notify.delivery.provider import (
     CheckResult,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
 )
 from carloan_notify.delivery.providers.console import ConsoleProvider
 from carloan_notify.delivery.registry import ConsoleProviderSettings, HttpProviderSettings, build_provider
@@ -189,7 +189,7 @@ def test_numbers_of_two_countries_need_not_share_a_request() -> None:
 
 
 def asked(inquiries: Sequence[Inquiry]) -> list[LookUp]:
-    return [LookUp(inquiry.message_id, Standing.UNCLEAR) for inquiry in inquiries]
+    return [LookUp(inquiry.message_id, MessageFate.UNCLEAR) for inquiry in inquiries]
 
 
 class Careless(Bad):

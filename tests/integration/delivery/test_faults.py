@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.gateway.provider import HttpProvider
-from carloan_notify.delivery.provider import Inquiry, Standing
+from carloan_notify.delivery.provider import Inquiry, MessageFate
 from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
@@ -231,11 +231,11 @@ def test_look_up_tells_what_arrived_from_what_did_not() -> None:
         inquiries = [Inquiry(message(i).message_id, Channel.SMS, "", now, "+12025550100") for i in (1, 2)]
         old = Inquiry(message(3).message_id, Channel.SMS, "", now - timedelta(days=4), "+12025550100")
         here, gone, late = provider.look_up([*inquiries, old])
-        assert (here.standing, here.provider_ref) == (Standing.DELIVERED, "sim-1")
-        assert gone.standing is Standing.ABSENT
-        assert (late.standing, late.code) == (Standing.UNCLEAR, "outside_look_up_window")
+        assert (here.standing, here.provider_ref) == (MessageFate.DELIVERED, "sim-1")
+        assert gone.standing is MessageFate.ABSENT
+        assert (late.standing, late.code) == (MessageFate.UNCLEAR, "outside_look_up_window")
     (dead,) = provider.look_up(inquiries[:1])
-    assert dead.standing is Standing.UNCLEAR
+    assert dead.standing is MessageFate.UNCLEAR
 
 
 def test_receipts_are_pulled_page_by_page_with_repeats_and_out_of_order() -> None:

@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from werkzeug import Request, Response
 
 from carloan_notify.delivery.http import new_session
-from carloan_notify.delivery.provider import NO_ANSWER, Inquiry, Provider, Verdict
+from carloan_notify.delivery.provider import NO_ANSWER, CheckVerdict, Inquiry, Provider
 from carloan_notify.delivery.providers.huawei.huawei import HuaweiSms
 from carloan_notify.delivery.providers.twilio.returns import signature_of
 from carloan_notify.delivery.providers.twilio.twilio import TwilioSms
@@ -251,7 +251,7 @@ def test_half_of_a_batch_fails_and_one_is_not_mentioned(httpserver: HTTPServer) 
 @pytest.mark.parametrize("build", PROVIDERS, ids=IDS)
 def test_a_check_that_reaches_nobody_says_so(build: Build) -> None:
     first, *_ = build(base_url=unused()).check()
-    assert (first.what, first.verdict) == ("credentials", Verdict.UNTOLD)
+    assert (first.what, first.verdict) == ("credentials", CheckVerdict.UNTOLD)
 
 
 @pytest.mark.parametrize("build", [twilio, twilio_voice], ids=IDS[1:])

@@ -17,7 +17,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, ReceiptMode, Refused, Standing, Verdict
+from carloan_notify.delivery.provider import (
+    UNLISTED_CODE,
+    CheckVerdict,
+    Inquiry,
+    MessageFate,
+    ReceiptMode,
+    Refused,
+)
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.delivery.testing import check_provider
@@ -91,7 +98,7 @@ def test_what_is_the_same_for_all() -> None:
     assert provider.capabilities.receipts is ReceiptMode.PULL
     assert provider.receive(PushRequest("GET", "https://notify.example/", {}, b"")) == Refused(404, "no_push")
     inquiry = Inquiry("M", Channel.SMS, "", NOW, PHONE)
-    assert [found.standing for found in provider.look_up([inquiry])] == [Standing.UNCLEAR]
+    assert [found.standing for found in provider.look_up([inquiry])] == [MessageFate.UNCLEAR]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +225,7 @@ def test_nobody_there_and_no_storm_of_binds() -> None:
     assert first.code == second.code == "not_connected:ConnectionRefusedError"
     page = provider.pull(NOW, "")
     assert (page.problems, page.more) == (("line: not_connected:ConnectionRefusedError",), False)
-    assert provider.check()[0].verdict is Verdict.WRONG
+    assert provider.check()[0].verdict is CheckVerdict.WRONG
 
 
 @pytest.mark.parametrize(
@@ -337,8 +344,8 @@ def test_two_links_where_the_account_has_them(smsc: Smsc) -> None:
     smsc.reports = True
     provider = line(smsc.port, bind="transmitter_and_receiver")
     assert [(row.what, row.verdict) for row in provider.check()] == [
-        ("credentials (sending)", Verdict.OK),
-        ("credentials (receiving)", Verdict.OK),
+        ("credentials (sending)", CheckVerdict.OK),
+        ("credentials (receiving)", CheckVerdict.OK),
     ]
     result = only(provider.send([message()]))
     assert [one.provider_ref for one in provider.pull(NOW, "").receipts] == [result.provider_ref]

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from werkzeug import Request, Response
 
 from carloan_notify.delivery.http import WireAnswer, WireFault
-from carloan_notify.delivery.provider import Verdict
+from carloan_notify.delivery.provider import CheckVerdict
 from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
 from carloan_notify.records import Channel, Outcome
 from tests.integration.delivery.tencent import INQUIRY, at, call_at, hang, listening, reset
@@ -196,7 +196,7 @@ def test_half_a_batch_fails(httpserver: HTTPServer) -> None:
 
 def test_a_vendor_out_of_reach_tells_nothing() -> None:
     with listening(reset) as url:
-        assert [one.verdict for one in at(url).check()] == [Verdict.UNTOLD, Verdict.UNTOLD]
+        assert [one.verdict for one in at(url).check()] == [CheckVerdict.UNTOLD, CheckVerdict.UNTOLD]
 
 
 def test_nothing_of_a_request_shows(caplog: pytest.LogCaptureFixture, httpserver: HTTPServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from carloan_notify.delivery.provider import Inquiry, Standing
+from carloan_notify.delivery.provider import Inquiry, MessageFate
 from carloan_notify.inbound.files import pull
 from carloan_notify.records import Channel
 from tests.integration.delivery.tencent import INQUIRY, at, listening, reset
@@ -75,15 +75,15 @@ def test_a_page_that_was_lost_on_its_way_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("found", "standing", "ref"),
     [
-        ([receipt("other"), receipt("s")], Standing.DELIVERED, "s"),
-        ([receipt("s", "FAIL")], Standing.UNDELIVERED, "s"),
-        ([receipt("healed", SessionContext="M" * 26)], Standing.DELIVERED, "healed"),
-        ([receipt("other"), "junk"], Standing.UNCLEAR, ""),
-        ([], Standing.UNCLEAR, ""),
+        ([receipt("other"), receipt("s")], MessageFate.DELIVERED, "s"),
+        ([receipt("s", "FAIL")], MessageFate.UNDELIVERED, "s"),
+        ([receipt("healed", SessionContext="M" * 26)], MessageFate.DELIVERED, "healed"),
+        ([receipt("other"), "junk"], MessageFate.UNCLEAR, ""),
+        ([], MessageFate.UNCLEAR, ""),
     ],
 )
 def test_a_look_up_finds_its_message_and_no_other(
-    httpserver: HTTPServer, found: list[Any], standing: Standing, ref: str
+    httpserver: HTTPServer, found: list[Any], standing: MessageFate, ref: str
 ) -> None:
     httpserver.expect_request("/").respond_with_json({"Response": {"PullSmsSendStatusSet": found}})
     (told,) = at(httpserver).look_up([INQUIRY])
@@ -94,7 +94,7 @@ def test_a_message_without_a_serial_is_not_taken_for_another(httpserver: HTTPSer
     httpserver.expect_request("/").respond_with_json({"Response": {"PullSmsSendStatusSet": [receipt("x")]}})
     inquiry = Inquiry("M" * 26, Channel.SMS, "", NOW - timedelta(days=30), "+12025550100")
     (told,) = at(httpserver).look_up([inquiry])
-    assert (told.standing, told.code) == (Standing.UNCLEAR, "no_receipt_yet")
+    assert (told.standing, told.code) == (MessageFate.UNCLEAR, "no_receipt_yet")
     asked = json.loads(httpserver.log[0][0].data)
     assert asked["EndTime"] - asked["BeginTime"] == 7 * 86400
 
@@ -109,4 +109,4 @@ def test_a_message_without_a_serial_is_not_taken_for_another(httpserver: HTTPSer
 def test_a_look_up_that_fails_is_unclear(httpserver: HTTPServer, body: str, code: str) -> None:
     httpserver.expect_request("/").respond_with_data(body)
     (told,) = at(httpserver).look_up([INQUIRY])
-    assert (told.standing, told.code) == (Standing.UNCLEAR, code)
+    assert (told.standing, told.code) == (MessageFate.UNCLEAR, code)

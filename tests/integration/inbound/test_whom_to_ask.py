@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, ReceiptMode, Standing
+from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, MessageFate, ReceiptMode
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.pipeline.returns import pull_returns, reconcile
@@ -34,7 +34,7 @@ class Askable(OnceOnly):
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         self.asked += [inquiry.message_id for inquiry in inquiries]
-        return [LookUp(inquiry.message_id, Standing.ACCEPTED) for inquiry in inquiries]
+        return [LookUp(inquiry.message_id, MessageFate.ACCEPTED) for inquiry in inquiries]
 
 
 @pytest.mark.parametrize("minutes", [0, 7, 10])

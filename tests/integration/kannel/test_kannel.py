@@ -15,7 +15,7 @@ from waitress.server import create_server
 from carloan_notify.app import build_app, system_clock
 from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext
-from carloan_notify.delivery.provider import Verdict
+from carloan_notify.delivery.provider import CheckVerdict
 from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
@@ -195,20 +195,20 @@ def test_nothing_is_texted_to_who_replied(lender: Lender) -> None:
 def test_a_look_without_sending(lender: Lender) -> None:
     before = lender.kannel.arrived()
 
-    def looked(password: str, status: str) -> list[tuple[str, Verdict]]:
+    def looked(password: str, status: str) -> list[tuple[str, CheckVerdict]]:
         asked = {"admin_url": lender.kannel.admin_url, "status_password": status}
         rows = provider(lender.kannel.url, lender.listener, password=password, **asked).check()
         return [(row.what, row.verdict) for row in rows]
 
     assert looked("kannel-password", "status") == [
-        ("credentials", Verdict.OK),
-        ("clock", Verdict.OK),
-        ("link fake", Verdict.OK),
+        ("credentials", CheckVerdict.OK),
+        ("clock", CheckVerdict.OK),
+        ("link fake", CheckVerdict.OK),
     ]
     assert looked("x", "x") == [
-        ("credentials", Verdict.WRONG),
-        ("clock", Verdict.OK),
-        ("links", Verdict.WRONG),
+        ("credentials", CheckVerdict.WRONG),
+        ("clock", CheckVerdict.OK),
+        ("links", CheckVerdict.WRONG),
     ]
     assert lender.kannel.arrived() == before
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.codes import Table
+from carloan_notify.delivery.codes import CodeTable
 from carloan_notify.delivery.gateway.answer import (
     AnswerReader,
     UnreadableError,
@@ -21,7 +21,7 @@ from carloan_notify.delivery.gateway.answer import (
 from carloan_notify.delivery.gateway.returns import NEVER, LookUpReader, ReceiptReader, moment
 from carloan_notify.delivery.gateway.settings import LookUpSettings, PullSettings, ShapeSettings
 from carloan_notify.delivery.http import WireAnswer
-from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, Inquiry, Standing
+from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, Inquiry, MessageFate
 from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.gateways import NOW, batched, described, wire_answer
@@ -212,7 +212,7 @@ def test_unreadable_is_an_error_of_its_own() -> None:
 
 
 def test_the_longest_beginning_wins_over_a_shorter_and_an_exact_code_over_both() -> None:
-    table = Table(
+    table = CodeTable(
         {Outcome.REJECTED: ["isv.*"], Outcome.THROTTLED: ["isv.BUSY*"], Outcome.ACCOUNT: ["isv.BUSY_1"]}
     )
     assert table.get("isv.X") is Outcome.REJECTED
@@ -339,16 +339,16 @@ LOOK_UP = LookUpSettings.model_validate(
 @pytest.mark.parametrize(
     ("body", "status", "standing", "code"),
     [
-        ('{"s":"OK","id":"7"}', 200, Standing.DELIVERED, "OK"),
-        ('{"s":"NONE"}', 200, Standing.ABSENT, "NONE"),
-        ('{"s":"ODD"}', 200, Standing.UNCLEAR, "ODD"),
-        ("{}", 200, Standing.UNCLEAR, "unprintable_code"),
-        ("<html>", 200, Standing.UNCLEAR, "unreadable_answer"),
-        ("", 404, Standing.ABSENT, "http_404"),
-        ("", 500, Standing.UNCLEAR, "http_500"),
+        ('{"s":"OK","id":"7"}', 200, MessageFate.DELIVERED, "OK"),
+        ('{"s":"NONE"}', 200, MessageFate.ABSENT, "NONE"),
+        ('{"s":"ODD"}', 200, MessageFate.UNCLEAR, "ODD"),
+        ("{}", 200, MessageFate.UNCLEAR, "unprintable_code"),
+        ("<html>", 200, MessageFate.UNCLEAR, "unreadable_answer"),
+        ("", 404, MessageFate.ABSENT, "http_404"),
+        ("", 500, MessageFate.UNCLEAR, "http_500"),
     ],
 )
-def test_look_up_answers(body: str, status: int, standing: Standing, code: str) -> None:
+def test_look_up_answers(body: str, status: int, standing: MessageFate, code: str) -> None:
     inquiry = Inquiry("A", Channel.SMS, "", NOW - timedelta(hours=1), "+12025550100")
     found = LookUpReader(LOOK_UP).read(wire_answer(body, status), inquiry)
     assert (found.message_id, found.standing, found.code) == ("A", standing, code)

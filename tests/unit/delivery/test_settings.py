@@ -12,13 +12,13 @@ from pydantic import SecretStr, ValidationError
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.gateway.provider import HttpProvider
 from carloan_notify.delivery.provider import (
+    CheckVerdict,
     Inquiry,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
 )
 from carloan_notify.delivery.providers.console import ConsoleProvider
 from carloan_notify.delivery.registry import (
@@ -236,10 +236,10 @@ def test_the_console_keeps_lines_whole_between_threads() -> None:
 def test_the_console_answers_no_questions() -> None:
     console = build_provider("console", ConsoleProviderSettings(type="console"), system_clock)
     inquiry = Inquiry("M1", Channel.SMS, "", NOW, "+12025550100")
-    assert console.look_up([inquiry])[0].standing is Standing.UNCLEAR
+    assert console.look_up([inquiry])[0].standing is MessageFate.UNCLEAR
     assert console.pull(NOW, "") == ReturnPage()
     assert console.receive(pushed(b"")) == Refused(404, "no_push")
-    assert [row.verdict for row in console.check()] == [Verdict.OK]
+    assert [row.verdict for row in console.check()] == [CheckVerdict.OK]
     assert console.capabilities.receipts is ReceiptMode.NONE
     assert console.channels == {Channel.SMS}
 
@@ -250,7 +250,7 @@ def test_what_is_not_described_is_said() -> None:
     assert provider.look_up([inquiry])[0].code == "no_look_up"
     assert provider.receive(pushed(b"")) == Refused(404, "no_push_described")
     assert "cannot be asked" in provider.pull(NOW, "").problems[0]
-    assert [row.verdict for row in provider.check()] == [Verdict.UNTOLD]
+    assert [row.verdict for row in provider.check()] == [CheckVerdict.UNTOLD]
     assert provider.capabilities.receipts is ReceiptMode.NONE
     assert not provider.capabilities.client_reference
 

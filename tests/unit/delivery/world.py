@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
 )
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, PushRequest, SendResult
 
@@ -259,7 +259,7 @@ class FakeProvider:
                 self._inside -= 1
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
-        return [LookUp(i.message_id, Standing.UNCLEAR) for i in inquiries]
+        return [LookUp(i.message_id, MessageFate.UNCLEAR) for i in inquiries]
 
     def batch_key(self, message: OutboundMessage) -> str:
         return message.params.get("key", "")
@@ -271,4 +271,4 @@ class FakeProvider:
         return ReturnPage(problems=(f"{since} {cursor}",))
 
     def check(self) -> list[CheckResult]:
-        return [CheckResult("credentials", Verdict.OK)]
+        return [CheckResult("credentials", CheckVerdict.OK)]

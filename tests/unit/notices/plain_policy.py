@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from carloan_notify.notices.hours import Span, intersect, parse_window
+from carloan_notify.notices.hours import ContactSpan, intersect, parse_window
 from carloan_notify.notices.policy import ContactHistory
 from carloan_notify.notices.reasons import DECISION_OF, Reason
 from carloan_notify.notices.release import Tonight, first_span
@@ -100,7 +100,7 @@ def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:
         if window is None:
             return Reason.PREFERRED_HOURS_OUTSIDE
     found = first_span(window, row["timezone"], tonight, row["catch_up_days"], policy.no_contact_dates)
-    return "" if isinstance(found, Span) else found
+    return "" if isinstance(found, ContactSpan) else found
 
 
 def together(row: Row) -> object:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.notices.hours import Span, Window, intersect, parse_window, span_on, zone_named
+from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
 from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.release import Tonight, first_span
 
@@ -84,7 +84,7 @@ def test_a_release_is_never_before_now_and_never_at_night(
     found = first_span(window, name, Tonight(now, as_of), nights_left, closed)
     open_days = [first + timedelta(days=number) for number in range(nights_left + 1)]
     open_days = [day for day in open_days if day not in closed]
-    if isinstance(found, Span):
+    if isinstance(found, ContactSpan):
         day = found.opens.astimezone(zone).date()
         assert found.opens >= now.replace(microsecond=0)  # a run within the hours may send at once
         assert day in open_days
@@ -109,7 +109,9 @@ def test_a_window_that_the_clock_skips_is_no_window() -> None:
 
 def test_a_window_inside_the_repeated_hour_opens_once() -> None:
     span = span_on(date(2026, 11, 1), Window(70, 100), ZoneInfo("America/New_York"))
-    assert span == Span(datetime(2026, 11, 1, 6, 10, tzinfo=UTC), datetime(2026, 11, 1, 6, 40, tzinfo=UTC))
+    assert span == ContactSpan(
+        datetime(2026, 11, 1, 6, 10, tzinfo=UTC), datetime(2026, 11, 1, 6, 40, tzinfo=UTC)
+    )
 
 
 @pytest.mark.parametrize(

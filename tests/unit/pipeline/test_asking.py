@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.provider import LookUp, Standing
+from carloan_notify.delivery.provider import LookUp, MessageFate
 from carloan_notify.pipeline.inbox import endings, turn
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_none_is_asked_about_where_none_may_be() -> None:
 
 
 def test_only_an_end_is_a_receipt() -> None:
-    answers = [LookUp(standing.value, standing, "ref", "code", "why") for standing in Standing]
+    answers = [LookUp(standing.value, standing, "ref", "code", "why") for standing in MessageFate]
     found = endings("gate", answers, NOW)
     assert [(r.message_id, r.delivered, r.code, r.detail, r.occurred_at) for r in found] == [
         ("delivered", True, "code", "why", NOW),
@@ -55,5 +55,5 @@ def test_only_an_end_is_a_receipt() -> None:
 
 
 def test_a_number_that_refuses_is_told_on() -> None:
-    (found,) = endings("gate", [LookUp("m", Standing.UNDELIVERED, "ref", "MBBLACK", blocked=True)], NOW)
+    (found,) = endings("gate", [LookUp("m", MessageFate.UNDELIVERED, "ref", "MBBLACK", blocked=True)], NOW)
     assert found.blocked

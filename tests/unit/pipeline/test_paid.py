@@ -3,11 +3,11 @@
 from datetime import date
 
 from carloan_notify.ledger.views import UntilPaid
-from carloan_notify.pipeline.send import PAID, UNCLEAR, Owed
+from carloan_notify.pipeline.send import PAID, UNCLEAR, StillOwed
 from carloan_notify.records import CoveredNotice
 
 JUNE, JULY, AUGUST = date(2026, 6, 10), date(2026, 7, 10), date(2026, 8, 10)
-STILL = Owed(unpaid={("L1", JUNE), ("L2", JULY)}, loans={"L1", "L2", "L3"}, until=date(2026, 7, 31))
+STILL = StillOwed(unpaid={("L1", JUNE), ("L2", JULY)}, loans={"L1", "L2", "L3"}, until=date(2026, 7, 31))
 
 
 def tells(*covers: tuple[str, date | None]) -> tuple[CoveredNotice, ...]:

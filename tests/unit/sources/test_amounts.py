@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.values import is_scientific, parse_amount, parse_count, parse_rate
 
 
@@ -39,30 +39,30 @@ def test_amounts_as_spreadsheets_write_them(text: str, minor: int) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("1,23", Problem.BAD_AMOUNT),
-        ("1.234,50", Problem.BAD_AMOUNT),
-        ("12 345", Problem.BAD_AMOUNT),
-        ("$5", Problem.BAD_AMOUNT),
-        ("NaN", Problem.BAD_AMOUNT),
-        ("Infinity", Problem.BAD_AMOUNT),
-        ("1E+5", Problem.BAD_AMOUNT),
-        ("三百", Problem.BAD_AMOUNT),
-        ("(-5)", Problem.BAD_AMOUNT),
-        ("()", Problem.BAD_AMOUNT),
-        ("¥", Problem.BAD_AMOUNT),
-        ("٣", Problem.BAD_AMOUNT),
-        ("--5", Problem.BAD_AMOUNT),
-        ("0.001", Problem.AMOUNT_PRECISION),
-        ("10000000000000", Problem.OUT_OF_RANGE),
+        ("1,23", CellProblem.BAD_AMOUNT),
+        ("1.234,50", CellProblem.BAD_AMOUNT),
+        ("12 345", CellProblem.BAD_AMOUNT),
+        ("$5", CellProblem.BAD_AMOUNT),
+        ("NaN", CellProblem.BAD_AMOUNT),
+        ("Infinity", CellProblem.BAD_AMOUNT),
+        ("1E+5", CellProblem.BAD_AMOUNT),
+        ("三百", CellProblem.BAD_AMOUNT),
+        ("(-5)", CellProblem.BAD_AMOUNT),
+        ("()", CellProblem.BAD_AMOUNT),
+        ("¥", CellProblem.BAD_AMOUNT),
+        ("٣", CellProblem.BAD_AMOUNT),
+        ("--5", CellProblem.BAD_AMOUNT),
+        ("0.001", CellProblem.AMOUNT_PRECISION),
+        ("10000000000000", CellProblem.OUT_OF_RANGE),
     ],
 )
-def test_amounts_that_are_none(text: str, problem: Problem) -> None:
+def test_amounts_that_are_none(text: str, problem: CellProblem) -> None:
     assert parse_amount(text, currency="CNY", digits=2) is problem
 
 
 def test_a_currency_without_minor_units() -> None:
     assert parse_amount("¥1,200", currency="JPY", digits=0) == 1200
-    assert parse_amount("1200.5", currency="JPY", digits=0) is Problem.AMOUNT_PRECISION
+    assert parse_amount("1200.5", currency="JPY", digits=0) is CellProblem.AMOUNT_PRECISION
 
 
 @given(st.integers(-(10**14), 10**14))
@@ -92,16 +92,16 @@ def test_rates(text: str, ppb: int) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("12", Problem.RATE_AMBIGUOUS),
-        ("1.01", Problem.RATE_AMBIGUOUS),
-        ("1201%", Problem.RATE_OUT_OF_RANGE),
-        ("-5%", Problem.RATE_OUT_OF_RANGE),
-        ("5‰", Problem.BAD_RATE),
-        ("nan", Problem.BAD_RATE),
-        ("%", Problem.BAD_RATE),
+        ("12", CellProblem.RATE_AMBIGUOUS),
+        ("1.01", CellProblem.RATE_AMBIGUOUS),
+        ("1201%", CellProblem.RATE_OUT_OF_RANGE),
+        ("-5%", CellProblem.RATE_OUT_OF_RANGE),
+        ("5‰", CellProblem.BAD_RATE),
+        ("nan", CellProblem.BAD_RATE),
+        ("%", CellProblem.BAD_RATE),
     ],
 )
-def test_rates_that_are_none(text: str, problem: Problem) -> None:
+def test_rates_that_are_none(text: str, problem: CellProblem) -> None:
     assert parse_rate(text) is problem
 
 
@@ -109,9 +109,9 @@ def test_counts() -> None:
     assert parse_count("12.0") == 12
     assert parse_count("１２") == 12
     assert parse_count("1,200") == 1200
-    assert parse_count("12.5") is Problem.BAD_NUMBER
-    assert parse_count("twelve") is Problem.BAD_NUMBER
-    assert parse_count("9" * 20) is Problem.OUT_OF_RANGE
+    assert parse_count("12.5") is CellProblem.BAD_NUMBER
+    assert parse_count("twelve") is CellProblem.BAD_NUMBER
+    assert parse_count("9" * 20) is CellProblem.OUT_OF_RANGE
 
 
 def test_scientific_notation() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.sources.cells import CellRules, Values, as_text, parse_cells, values_as_text
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.read import duplicate_rows
 from carloan_notify.sources.settings import ReadContext
-from carloan_notify.sources.tables import TABLES, Column, Kind
+from carloan_notify.sources.tables import TABLES, CellKind, Column
 from carloan_notify.sources.values import parse_amount, parse_count
 
 COLUMNS = {column.name: column for spec in TABLES.values() for column in spec.columns}
@@ -28,7 +28,7 @@ def rules(currency: str = "CNY") -> CellRules:
     return CellRules(ReadContext(date(2026, 11, 23), Path(), "supplied", currency, "CN", "Asia/Shanghai"))
 
 
-def problem_of(found: Values, place: int) -> Problem | None:
+def problem_of(found: Values, place: int) -> CellProblem | None:
     problems = [problem for problem, mask in found.problems.items() if mask[place]]
     assert len(problems) <= 1
     return problems[0] if problems else None
@@ -40,10 +40,10 @@ def test_amounts(texts: list[str], currency: tuple[str, int]) -> None:
     found = parse_cells(COLUMNS["principal"], pa.array(texts, pa.string()), rules(code))
     for place, text in enumerate(texts):
         one = parse_amount(text, currency=code, digits=digits) if text else 0
-        if isinstance(one, Problem):
+        if isinstance(one, CellProblem):
             assert problem_of(found, place) is one
         elif one < 0:
-            assert problem_of(found, place) is Problem.NEGATIVE_AMOUNT
+            assert problem_of(found, place) is CellProblem.NEGATIVE_AMOUNT
         else:
             assert (found.values[place], problem_of(found, place)) == (one, None)
 
@@ -53,10 +53,10 @@ def test_counts(texts: list[str]) -> None:
     found = parse_cells(COLUMNS["term_months"], pa.array(texts, pa.string()), rules())
     for place, text in enumerate(texts):
         one = parse_count(text) if text else 0
-        if isinstance(one, Problem):
+        if isinstance(one, CellProblem):
             assert problem_of(found, place) is one
         elif text and not 1 <= one <= 600:
-            assert problem_of(found, place) is Problem.OUT_OF_RANGE
+            assert problem_of(found, place) is CellProblem.OUT_OF_RANGE
         else:
             assert (found.values[place], problem_of(found, place)) == (one, None)
 
@@ -68,7 +68,7 @@ def test_blank_cells_are_never_a_problem_of_the_cell(column: Column) -> None:
     blank = np.array(
         found.values.tolist() if isinstance(found.values, np.ndarray) else found.values.to_pylist()
     )
-    assert not blank.astype(bool).any() or column.kind is Kind.DATE
+    assert not blank.astype(bool).any() or column.kind is CellKind.DATE
 
 
 @given(

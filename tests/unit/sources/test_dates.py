@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.values import parse_date
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -39,28 +39,28 @@ def test_one_day_in_many_spellings(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("2026-02-31", Problem.IMPOSSIBLE_DATE),
-        ("2026-13-01", Problem.IMPOSSIBLE_DATE),
-        ("2026-02-29 10:00", Problem.IMPOSSIBLE_DATE),
-        ("2026-01-05 25:00", Problem.IMPOSSIBLE_DATE),
-        ("46027", Problem.EXCEL_SERIAL_DATE),
-        ("46027.5", Problem.EXCEL_SERIAL_DATE),
-        ("05/01/2026", Problem.BAD_DATE),
-        ("2026-01/05", Problem.BAD_DATE),
-        ("26-01-05", Problem.BAD_DATE),
-        ("tomorrow", Problem.BAD_DATE),
-        ("1900-01-01", Problem.DATE_OUT_OF_RANGE),
-        ("9999-12-31", Problem.DATE_OUT_OF_RANGE),
-        ("9999-12-31T23:00:00-12:00", Problem.IMPOSSIBLE_DATE),
+        ("2026-02-31", CellProblem.IMPOSSIBLE_DATE),
+        ("2026-13-01", CellProblem.IMPOSSIBLE_DATE),
+        ("2026-02-29 10:00", CellProblem.IMPOSSIBLE_DATE),
+        ("2026-01-05 25:00", CellProblem.IMPOSSIBLE_DATE),
+        ("46027", CellProblem.EXCEL_SERIAL_DATE),
+        ("46027.5", CellProblem.EXCEL_SERIAL_DATE),
+        ("05/01/2026", CellProblem.BAD_DATE),
+        ("2026-01/05", CellProblem.BAD_DATE),
+        ("26-01-05", CellProblem.BAD_DATE),
+        ("tomorrow", CellProblem.BAD_DATE),
+        ("1900-01-01", CellProblem.DATE_OUT_OF_RANGE),
+        ("9999-12-31", CellProblem.DATE_OUT_OF_RANGE),
+        ("9999-12-31T23:00:00-12:00", CellProblem.IMPOSSIBLE_DATE),
     ],
 )
-def test_what_is_no_date(text: str, problem: Problem) -> None:
+def test_what_is_no_date(text: str, problem: CellProblem) -> None:
     assert parse_date(text, zone=SHANGHAI) is problem
 
 
 def test_a_format_of_the_lender() -> None:
     assert parse_date("05/01/2026", zone=SHANGHAI, date_format="%d/%m/%Y") == date(2026, 1, 5)
-    assert parse_date("2026-01-05", zone=SHANGHAI, date_format="%d/%m/%Y") is Problem.BAD_DATE
+    assert parse_date("2026-01-05", zone=SHANGHAI, date_format="%d/%m/%Y") is CellProblem.BAD_DATE
     late = parse_date("04/01/2026 20:00 +0000", zone=SHANGHAI, date_format="%d/%m/%Y %H:%M %z")
     assert late == date(2026, 1, 5)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.phones import FICTITIOUS_PREFIXES, PhoneResult, normalise_phone
 from carloan_notify.sources.cells import phone_cells
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "data" / "phone_cases.json").read_text(encoding="utf-8")
@@ -126,7 +126,7 @@ def test_no_foreign_number_is_read_into_a_home_one() -> None:
     assert at_home("12025550104", fictitious=True).e164 == ""
 
 
-def one_cell(text: str, region: str = "CN") -> str | Problem:
+def one_cell(text: str, region: str = "CN") -> str | CellProblem:
     values, problems = phone_cells(pa.array([text]), region, fictitious=False)
     return next((problem for problem, mask in problems.items() if mask[0]), values[0].as_py())
 
@@ -135,17 +135,17 @@ def one_cell(text: str, region: str = "CN") -> str | Problem:
     ("text", "found"),
     [
         ("", ""),
-        ("1.38E+10", Problem.PHONE_SCIENTIFIC),
-        ("'1.38e+10", Problem.PHONE_SCIENTIFIC),
+        ("1.38E+10", CellProblem.PHONE_SCIENTIFIC),
+        ("'1.38e+10", CellProblem.PHONE_SCIENTIFIC),
         ("+447723456789", "+447723456789"),
-        ("00447723456789", Problem.PHONE_NOT_HOME_MOBILE),
-        ("010-88888888", Problem.PHONE_NOT_HOME_MOBILE),
-        ("10000000000", Problem.PHONE_INVALID),
+        ("00447723456789", CellProblem.PHONE_NOT_HOME_MOBILE),
+        ("010-88888888", CellProblem.PHONE_NOT_HOME_MOBILE),
+        ("10000000000", CellProblem.PHONE_INVALID),
         ("13800138000", "+8613800138000"),
-        ("abc", Problem.PHONE_UNKNOWN_CHARACTER),
+        ("abc", CellProblem.PHONE_UNKNOWN_CHARACTER),
     ],
 )
-def test_cells(text: str, found: str | Problem) -> None:
+def test_cells(text: str, found: str | CellProblem) -> None:
     assert one_cell(text) == found
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.chunks import BrokenRow, Problem
+from carloan_notify.sources.chunks import BrokenRow, CellProblem
 from carloan_notify.sources.files import BLOCK_BYTES, line_batches, physical_lines
 from carloan_notify.sources.records import (
     MOST_LINES_OF_A_RECORD,
@@ -36,7 +36,7 @@ def test_a_stray_quote_costs_only_its_own_line() -> None:
     rows, lines, broken = careful('a,"open,c\nd,e,f\ng,h,i')
     assert rows == [("d", "e", "f"), ("g", "h", "i")]
     assert lines == [3, 4]
-    assert broken == [BrokenRow(2, Problem.BAD_QUOTING)]
+    assert broken == [BrokenRow(2, CellProblem.BAD_QUOTING)]
 
 
 def test_a_quote_inside_a_name_is_text() -> None:
@@ -44,15 +44,15 @@ def test_a_quote_inside_a_name_is_text() -> None:
 
 
 def test_text_after_a_closing_quote_is_refused() -> None:
-    assert careful('a,"b"x,c')[2] == [BrokenRow(2, Problem.BAD_QUOTING)]
+    assert careful('a,"b"x,c')[2] == [BrokenRow(2, CellProblem.BAD_QUOTING)]
 
 
 def test_ragged_rows_say_how_many_fields_they_have() -> None:
     rows, _, broken = careful("a,b\na,b,c,d\na,b,c,,\na,b,c")
     assert rows == [("a", "b", "c"), ("a", "b", "c")]
     assert broken == [
-        BrokenRow(2, Problem.RAGGED_ROW, "2 fields for 3 columns"),
-        BrokenRow(3, Problem.RAGGED_ROW, "4 fields for 3 columns"),
+        BrokenRow(2, CellProblem.RAGGED_ROW, "2 fields for 3 columns"),
+        BrokenRow(3, CellProblem.RAGGED_ROW, "4 fields for 3 columns"),
     ]
 
 
@@ -64,18 +64,18 @@ def test_bytes_that_are_no_text() -> None:
     lines = [b"a,\xff,c", b"a,\x00,c", None, b'a,"x', b"\xff", b"d,e,f"]
     chunk, _ = careful_chunk(lines, 2, THREE, final=True)
     assert [row.problem for row in chunk.broken] == [
-        Problem.BAD_ENCODING,
-        Problem.NUL_BYTE,
-        Problem.LINE_TOO_LONG,
-        Problem.BAD_QUOTING,
-        Problem.BAD_ENCODING,
+        CellProblem.BAD_ENCODING,
+        CellProblem.NUL_BYTE,
+        CellProblem.LINE_TOO_LONG,
+        CellProblem.BAD_QUOTING,
+        CellProblem.BAD_ENCODING,
     ]
     assert chunk.lines.tolist() == [7]
 
 
 def test_a_field_beyond_the_parsers_limit() -> None:
     huge = "x" * (csv.field_size_limit() + 1)
-    assert careful(f"a,{huge},c")[2] == [BrokenRow(2, Problem.LINE_TOO_LONG)]
+    assert careful(f"a,{huge},c")[2] == [BrokenRow(2, CellProblem.LINE_TOO_LONG)]
 
 
 def test_a_record_that_may_go_on_is_left_for_the_next_batch() -> None:
@@ -86,7 +86,7 @@ def test_a_record_that_may_go_on_is_left_for_the_next_batch() -> None:
 def test_no_quote_is_followed_for_ever() -> None:
     lines: list[bytes | None] = [b'a,"open', *[b"x,y,z"] * MOST_LINES_OF_A_RECORD]
     chunk, _ = careful_chunk(lines, 2, THREE, final=False)
-    assert chunk.broken == [BrokenRow(2, Problem.BAD_QUOTING)]
+    assert chunk.broken == [BrokenRow(2, CellProblem.BAD_QUOTING)]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from carloan_notify.sources.chunks import Problem
+from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.values import (
     parse_choice,
     parse_choices,
@@ -27,15 +27,15 @@ def test_false(text: str) -> None:
 
 
 def test_any_other_flag_is_refused() -> None:
-    assert parse_flag("maybe") is Problem.BAD_FLAG
+    assert parse_flag("maybe") is CellProblem.BAD_FLAG
 
 
 def test_choices() -> None:
     words = {"sms": "sms", "短信": "sms", "voice": "voice"}
     assert parse_choice("SMS", words) == "sms"
-    assert parse_choice("fax", words) is Problem.UNKNOWN_VALUE
+    assert parse_choice("fax", words) is CellProblem.UNKNOWN_VALUE
     assert parse_choices("短信、voice;sms", words) == "sms,voice"
-    assert parse_choices("sms,fax", words) is Problem.UNKNOWN_VALUE
+    assert parse_choices("sms,fax", words) is CellProblem.UNKNOWN_VALUE
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_languages(text: str, tag: str) -> None:
 
 
 def test_what_is_no_language() -> None:
-    assert parse_language("Chinese") is Problem.BAD_LANGUAGE
+    assert parse_language("Chinese") is CellProblem.BAD_LANGUAGE
 
 
 def test_time_zones() -> None:
     assert parse_timezone("asia/shanghai") == "Asia/Shanghai"
-    assert parse_timezone("Mars/Base") is Problem.UNKNOWN_TIMEZONE
+    assert parse_timezone("Mars/Base") is CellProblem.UNKNOWN_TIMEZONE
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_hours(text: str, hours: str) -> None:
 
 @pytest.mark.parametrize("text", ["20:00-18:00", "18:00", "18:00-24:30", "evening", "18:00-18:00"])
 def test_what_are_no_hours(text: str) -> None:
-    assert parse_hours(text) is Problem.BAD_HOURS
+    assert parse_hours(text) is CellProblem.BAD_HOURS

@@ -19,11 +19,11 @@ from carloan_notify.delivery.provider import (
     CheckResult,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
     same_for_all,
 )
 from carloan_notify.delivery.providers.aliyun.api import (
@@ -42,7 +42,7 @@ from carloan_notify.delivery.providers.aliyun.api import (
     results,
 )
 from carloan_notify.delivery.providers.aliyun.asking import PROD_ID, WINDOW, History, check_sms, check_voice
-from carloan_notify.delivery.providers.aliyun.returns import Mns, Queue, Queues, Returns
+from carloan_notify.delivery.providers.aliyun.returns import AliyunQueues, Mns, Queue, Returns
 from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
 from carloan_notify.delivery.vendor import Vendor, text_of
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
@@ -173,12 +173,12 @@ class AliyunSms(Vendor):
         reference = batch_reference_in(out_id)
         return [replace(r, provider_ref=reference if r.outcome in _KNOWN_BY_REFERENCE else "") for r in found]
 
-    def _wait_in_queues(self, key: AccessKey, nonce: Callable[[], str]) -> Queues | None:
+    def _wait_in_queues(self, key: AccessKey, nonce: Callable[[], str]) -> AliyunQueues | None:
         mns = self._settings.mns
         if mns is None:
             return None
         named = [Queue(mns.reports_queue, "SmsReport"), Queue(mns.replies_queue, "SmsUp")]
-        return Queues(
+        return AliyunQueues(
             Mns(self._wire, mns.base_url, self._clock),
             Api(self._wire, mns.token_url, key, self._clock, nonce),
             [queue for queue in named if queue.name],
@@ -231,9 +231,9 @@ class AliyunVoice(Vendor):
         self._settings = settings
         self._api = Api(self._wire, settings.base_url or VOICE_BASE_URL, key, clock, nonce)
         self._returns = Returns(name)
-        self._queues: Queues | None = None
+        self._queues: AliyunQueues | None = None
         if settings.mns is not None:
-            self._queues = Queues(
+            self._queues = AliyunQueues(
                 Mns(self._wire, settings.mns.base_url, clock),
                 Api(self._wire, settings.mns.token_url, key, clock, nonce),
                 [Queue(settings.mns.reports_queue, "VoiceReport")],
@@ -289,16 +289,16 @@ class AliyunVoice(Vendor):
 
     def _looked_up(self, inquiry: Inquiry) -> LookUp:
         if not inquiry.provider_ref:
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_call_id")
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_call_id")
         asked = str(int((inquiry.sent_at - _EARLY).timestamp() * 1000))
         query = {"CallId": inquiry.provider_ref, "ProdId": PROD_ID, "QueryDate": asked}
         end = self._api.call(Call("QueryCallDetailByCallId", query))
         if isinstance(end, WireFault):
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code=end.code)
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=end.code)
         found = answered(end)
         if found is None or not found.ok:
             code = public_code(found.code) if found else f"http_{end.status}"
-            return LookUp(inquiry.message_id, Standing.UNCLEAR, code=code)
+            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=code)
         return _told(inquiry, _details(found.fields.get("Data")))
 
 
@@ -317,10 +317,12 @@ def _told(inquiry: Inquiry, details: dict[str, Any]) -> LookUp:
     reference = inquiry.provider_ref
     if not state or carried is None:
         code, detail = (public_code(state), UNLISTED_CODE) if state else ("no_state", "")
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, reference, code, detail)
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, reference, code, detail)
     if not carried.final:
-        return LookUp(inquiry.message_id, Standing.ACCEPTED, reference, public_code(state))
+        return LookUp(inquiry.message_id, MessageFate.ACCEPTED, reference, public_code(state))
     if carried.delivered:
-        return LookUp(inquiry.message_id, Standing.DELIVERED, reference, public_code(state))
+        return LookUp(inquiry.message_id, MessageFate.DELIVERED, reference, public_code(state))
     code = public_code(state)
-    return LookUp(inquiry.message_id, Standing.UNDELIVERED, reference, code, carried.reason, carried.blocked)
+    return LookUp(
+        inquiry.message_id, MessageFate.UNDELIVERED, reference, code, carried.reason, carried.blocked
+    )

@@ -11,10 +11,10 @@ from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.provider import (
     ApprovedTemplateSettings,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
-    Standing,
-    Verdict,
+    MessageFate,
 )
 from carloan_notify.delivery.providers.aliyun.api import (
     AMBIGUOUS,
@@ -42,7 +42,7 @@ SETTLED: Final = timedelta(minutes=30)
 PAGE: Final = 50
 MOST_PAGES: Final = 20
 _NEAR: Final = timedelta(minutes=10)
-_STANDINGS: Final = {"1": Standing.ACCEPTED, "2": Standing.UNDELIVERED, "3": Standing.DELIVERED}
+_STANDINGS: Final = {"1": MessageFate.ACCEPTED, "2": MessageFate.UNDELIVERED, "3": MessageFate.DELIVERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class History:
             return _unclear(inquiry, "record_without_our_reference")
         if self.api.clock() - inquiry.sent_at < SETTLED:
             return _unclear(inquiry, "not_settled_yet")
-        return LookUp(inquiry.message_id, Standing.ABSENT, code="no_record")
+        return LookUp(inquiry.message_id, MessageFate.ABSENT, code="no_record")
 
     def _records(self, inquiry: Inquiry, day: str) -> list[dict[str, Any]] | str:
         """All records of the number on a day; a text is the code of a fault."""
@@ -131,18 +131,18 @@ def _about_then(record: dict[str, Any], sent_at: datetime) -> bool:
 
 
 def _found(inquiry: Inquiry, record: dict[str, Any]) -> LookUp:
-    standing = _STANDINGS.get(text_of(record, "SendStatus"), Standing.UNCLEAR)
+    standing = _STANDINGS.get(text_of(record, "SendStatus"), MessageFate.UNCLEAR)
     code = text_of(record, "ErrCode")
     reference = batch_reference_in(text_of(record, "OutId")) or inquiry.provider_ref
     known = public_code(code) if code else ""
-    if standing is not Standing.UNDELIVERED:
+    if standing is not MessageFate.UNDELIVERED:
         return LookUp(inquiry.message_id, standing, reference, known)
     why = meaning(code)
     return LookUp(inquiry.message_id, standing, reference, known, why.reason, why.blocked)
 
 
 def _unclear(inquiry: Inquiry, code: str) -> LookUp:
-    return LookUp(inquiry.message_id, Standing.UNCLEAR, code=code)
+    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=code)
 
 
 # A look at the set-up without sending: credentials, clock, signs, templates.
@@ -160,7 +160,7 @@ def check_sms(api: Api, templates: Templates) -> list[CheckResult]:
     """Credentials and clock by listing one template, then every sign and template that the settings name."""
     end = api.call(Call("GetSmsTemplateList", {"PageIndex": "1", "PageSize": "1"}))
     credentials, clock = _credentials(end), _clock(end, api.clock())
-    if credentials.verdict is not Verdict.OK:
+    if credentials.verdict is not CheckVerdict.OK:
         return [credentials, clock]
     signs = dict.fromkeys(template.sign for template in templates)
     texts = {template.code: template.text for template in reversed(templates)}
@@ -182,7 +182,7 @@ def check_voice(api: Api, templates: Templates) -> list[CheckResult]:
     return [
         _credentials(end, CALLS),
         _clock(end, api.clock()),
-        *(CheckResult(f"template {code}", Verdict.UNTOLD, untold) for code in codes),
+        *(CheckResult(f"template {code}", CheckVerdict.UNTOLD, untold) for code in codes),
     ]
 
 
@@ -190,13 +190,13 @@ def _credentials(end: WireAnswer | WireFault, own: str = "") -> CheckResult:
     what = "credentials"
     found = answered(end)
     if found is None:
-        return CheckResult(what, Verdict.UNTOLD, f"no answer: {_fault(end)}")
+        return CheckResult(what, CheckVerdict.UNTOLD, f"no answer: {_fault(end)}")
     meaning = listed(found.code, own)
     if meaning is not None and meaning.outcome is Outcome.ACCOUNT:
-        return CheckResult(what, Verdict.WRONG, f"{public_code(found.code)}: {meaning.reason}")
+        return CheckResult(what, CheckVerdict.WRONG, f"{public_code(found.code)}: {meaning.reason}")
     if meaning is not None and meaning.outcome in (Outcome.THROTTLED, Outcome.RETRYABLE, Outcome.UNKNOWN):
-        return CheckResult(what, Verdict.UNTOLD, f"{public_code(found.code)}: {meaning.reason}")
-    return CheckResult(what, Verdict.OK, "the vendor knows the AccessKey and accepts the signature")
+        return CheckResult(what, CheckVerdict.UNTOLD, f"{public_code(found.code)}: {meaning.reason}")
+    return CheckResult(what, CheckVerdict.OK, "the vendor knows the AccessKey and accepts the signature")
 
 
 def _clock(end: WireAnswer | WireFault, now: datetime) -> CheckResult:
@@ -210,10 +210,10 @@ def _sign(api: Api, sign: str) -> CheckResult:
         return found
     status = text_of(found.fields, "SignStatus")
     if status != APPROVED:
-        return CheckResult(what, Verdict.WRONG, _AUDIT.get(status, "has an unknown status"))
+        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
     unregistered = ", ".join(_unregistered(found))
     detail = f"approved, but not registered with: {unregistered}" if unregistered else "approved"
-    return CheckResult(what, Verdict.WRONG if unregistered else Verdict.OK, detail)
+    return CheckResult(what, CheckVerdict.WRONG if unregistered else CheckVerdict.OK, detail)
 
 
 def _template(api: Api, code: str, text: str) -> CheckResult:
@@ -223,10 +223,10 @@ def _template(api: Api, code: str, text: str) -> CheckResult:
         return found
     status = text_of(found.fields, "TemplateStatus")
     if status != APPROVED:
-        return CheckResult(what, Verdict.WRONG, _AUDIT.get(status, "has an unknown status"))
+        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
     if text and text != text_of(found.fields, "TemplateContent"):
-        return CheckResult(what, Verdict.WRONG, "the approved text differs from `text` in the settings")
-    return CheckResult(what, Verdict.OK, "approved, and `text` is the same" if text else "approved")
+        return CheckResult(what, CheckVerdict.WRONG, "the approved text differs from `text` in the settings")
+    return CheckResult(what, CheckVerdict.OK, "approved, and `text` is the same" if text else "approved")
 
 
 def _asked(api: Api, what: str, call: Call) -> Answered | CheckResult:
@@ -234,13 +234,13 @@ def _asked(api: Api, what: str, call: Call) -> Answered | CheckResult:
     end = api.call(call)
     found = answered(end)
     if found is None:
-        return CheckResult(what, Verdict.UNTOLD, f"no answer: {_fault(end)}")
+        return CheckResult(what, CheckVerdict.UNTOLD, f"no answer: {_fault(end)}")
     if found.ok:
         return found
     meaning = listed(found.code)
     wrong = meaning is not None and meaning.outcome in (Outcome.TEMPLATE, Outcome.ACCOUNT, Outcome.REJECTED)
     detail = f"{public_code(found.code)}: {meaning.reason}" if meaning else public_code(found.code)
-    return CheckResult(what, Verdict.WRONG if wrong else Verdict.UNTOLD, detail)
+    return CheckResult(what, CheckVerdict.WRONG if wrong else CheckVerdict.UNTOLD, detail)
 
 
 def _unregistered(found: Answered) -> Iterator[str]:

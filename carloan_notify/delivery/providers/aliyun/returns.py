@@ -303,7 +303,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Queues:
+class AliyunQueues:
     """The queues of one provider. Used by one thread at a time."""
 
     mns: Mns

@@ -21,11 +21,11 @@ from carloan_notify.delivery.provider import (
     ApprovedTemplateSettings,
     Capabilities,
     CheckResult,
+    CheckVerdict,
     ReceiptMode,
     Received,
     Refused,
     VendorSettings,
-    Verdict,
     one_per_message,
     same_for_all,
 )
@@ -252,11 +252,11 @@ class HuaweiSms(Vendor):
         end = self._exchange([], "check")
         untold = CheckResult(
             "signs and templates",
-            Verdict.UNTOLD,
+            CheckVerdict.UNTOLD,
             "Huawei tells them only to keys of its management interface; compare them in its console",
         )
         if isinstance(end, WireFault):
-            return [CheckResult("credentials", Verdict.UNTOLD, f"no answer: {end.code}"), untold]
+            return [CheckResult("credentials", CheckVerdict.UNTOLD, f"no answer: {end.code}"), untold]
         return [_credentials(end), clock_check(end.headers, self._clock()), untold]
 
     def _content(self, message: OutboundMessage) -> Content | SendResult:
@@ -338,7 +338,7 @@ def _credentials(end: WireAnswer) -> CheckResult:
     code = code_of(json_object(end))
     listed = table().get(code)
     if listed is not None and listed.outcome is Outcome.ACCOUNT:
-        return CheckResult("credentials", Verdict.WRONG, f"{code}: {listed.reason}")
+        return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
     if listed is not None and listed.outcome is Outcome.REJECTED:
-        return CheckResult("credentials", Verdict.OK, "the signature was taken")
-    return CheckResult("credentials", Verdict.UNTOLD, "the answer does not tell; try: providers test")
+        return CheckResult("credentials", CheckVerdict.OK, "the signature was taken")
+    return CheckResult("credentials", CheckVerdict.UNTOLD, "the answer does not tell; try: providers test")

@@ -16,11 +16,11 @@ from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireReques
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     ReceiptMode,
     Received,
     Refused,
     VendorSettings,
-    Verdict,
     same_for_all,
 )
 from carloan_notify.delivery.providers.kannel.returns import FINAL_TYPES, REPORT_QUERY, KannelReturns
@@ -176,50 +176,54 @@ def look(
         url = f"{settings.admin_url.rstrip('/')}/status.xml?password={password}"
         found += _links(wire.exchange(WireRequest("GET", url, {}, b"")))
     else:
-        found.append(CheckResult("links", Verdict.UNTOLD, "set admin_url and status_password to see them"))
+        found.append(
+            CheckResult("links", CheckVerdict.UNTOLD, "set admin_url and status_password to see them")
+        )
     return found
 
 
 def _credentials(end: WireAnswer | WireFault) -> CheckResult:
     if isinstance(end, WireFault):
-        return CheckResult("credentials", Verdict.WRONG, f"smsbox cannot be reached: {end.code}")
+        return CheckResult("credentials", CheckVerdict.WRONG, f"smsbox cannot be reached: {end.code}")
     code = answer_code(end)
     if code.startswith("Authorization_failed"):
-        return CheckResult("credentials", Verdict.WRONG, "Kannel refuses user, password or this host")
+        return CheckResult("credentials", CheckVerdict.WRONG, "Kannel refuses user, password or this host")
     if "receiver" in code:
-        return CheckResult("credentials", Verdict.OK, "Kannel asks for a number, so it takes the user")
-    return CheckResult("credentials", Verdict.WRONG, f"no sendsms answers here: http_{end.status}")
+        return CheckResult("credentials", CheckVerdict.OK, "Kannel asks for a number, so it takes the user")
+    return CheckResult("credentials", CheckVerdict.WRONG, f"no sendsms answers here: http_{end.status}")
 
 
 def _clock(answer: WireAnswer, now: datetime) -> CheckResult:
     try:
         there = web_date(answer.headers.get("Date", ""))
     except ValueError:
-        return CheckResult("clock", Verdict.UNTOLD, "the answer holds no date")
+        return CheckResult("clock", CheckVerdict.UNTOLD, "the answer holds no date")
     skew = abs(there - now)
     detail = f"{int(skew.total_seconds())} s apart"
-    return CheckResult("clock", Verdict.WRONG if skew > WIDEST_SKEW else Verdict.OK, detail)
+    return CheckResult("clock", CheckVerdict.WRONG if skew > WIDEST_SKEW else CheckVerdict.OK, detail)
 
 
 def _links(end: WireAnswer | WireFault) -> Iterator[CheckResult]:
     if isinstance(end, WireFault):
-        yield CheckResult("links", Verdict.WRONG, f"bearerbox cannot be reached: {end.code}")
+        yield CheckResult("links", CheckVerdict.WRONG, f"bearerbox cannot be reached: {end.code}")
         return
     try:
         gateway = safe_root(end.body)
     except ValueError:
         gateway = None
     if gateway is None or gateway.find("status") is None:
-        yield CheckResult("links", Verdict.WRONG, "bearerbox refuses the status page; check status_password")
+        yield CheckResult(
+            "links", CheckVerdict.WRONG, "bearerbox refuses the status page; check status_password"
+        )
         return
     links = gateway.findall("smscs/smsc")
     if not links:
-        yield CheckResult("links", Verdict.WRONG, "bearerbox has no link to an SMSC")
+        yield CheckResult("links", CheckVerdict.WRONG, "bearerbox has no link to an SMSC")
     for link in links:
         name, status = link.findtext("id", "?"), link.findtext("status", "?")
         online = status.startswith("online")
         yield CheckResult(
-            f"link {name}", Verdict.OK if online else Verdict.WRONG, (status.split() or ["?"])[0]
+            f"link {name}", CheckVerdict.OK if online else CheckVerdict.WRONG, (status.split() or ["?"])[0]
         )
 
 

@@ -14,14 +14,14 @@ from carloan_notify.delivery.http import WireFault
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
 )
 from carloan_notify.delivery.providers.smpp.link import Link
 from carloan_notify.delivery.providers.smpp.pdus import (
@@ -105,7 +105,7 @@ class SmppSms:
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """Not asked: few SMSCs still answer query_sm, and fewer for long."""
-        return [LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_look_up") for inquiry in inquiries]
+        return [LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up") for inquiry in inquiries]
 
     def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
         """Pushes nothing over HTTP."""
@@ -204,8 +204,8 @@ class SmppSms:
 def _bound(what: str, link: Link) -> CheckResult:
     end = link.bound()
     if isinstance(end, WireFault):
-        return CheckResult(f"credentials ({what})", Verdict.WRONG, end.code)
-    return CheckResult(f"credentials ({what})", Verdict.OK, "the SMSC lets us bind")
+        return CheckResult(f"credentials ({what})", CheckVerdict.WRONG, end.code)
+    return CheckResult(f"credentials ({what})", CheckVerdict.OK, "the SMSC lets us bind")
 
 
 def _farewell(mailbox: Mailbox, *links: Link) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from carloan_notify.delivery.codes import answer_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.http import WireAnswer, WireFault
-from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, Verdict
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, CheckVerdict
 from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
 from carloan_notify.delivery.providers.tencent.settings import VARIABLE, TencentSettings, TencentVoiceSettings
 from carloan_notify.delivery.vendor import clock_check, text_of
@@ -41,7 +41,7 @@ def check_messages(interface: Interface, settings: TencentSettings, now: datetim
     end = interface.call("SendStatusStatistics", period)
     key = CheckResult("key and application", *_told(end, "SendStatusStatistics"))
     found = [key, _clock(end, now)]
-    if key.verdict is Verdict.WRONG or isinstance(end, WireFault):
+    if key.verdict is CheckVerdict.WRONG or isinstance(end, WireFault):
         return found
     return [*found, *_templates(interface, settings.templates), *_signs(interface, settings.templates)]
 
@@ -50,36 +50,36 @@ def check_calls(interface: Interface, settings: TencentVoiceSettings, now: datet
     """The key, by a call without template and number: that is refused as incomplete once the key is believed."""
     end = interface.call("SendTtsVoice", {"VoiceSdkAppid": settings.app_id})
     incomplete = error_code(response_in(end)).startswith(_INCOMPLETE)
-    told = (Verdict.OK, "") if incomplete else _told(end, "SendTtsVoice")
+    told = (CheckVerdict.OK, "") if incomplete else _told(end, "SendTtsVoice")
     detail = "Tencent shows voice templates and applications in its console only"
     return [
         CheckResult("key", *told),
         _clock(end, now),
-        CheckResult("templates and application", Verdict.UNTOLD, detail),
+        CheckResult("templates and application", CheckVerdict.UNTOLD, detail),
     ]
 
 
-def _told(end: WireFault | WireAnswer, action: str) -> tuple[Verdict, str]:
+def _told(end: WireFault | WireAnswer, action: str) -> tuple[CheckVerdict, str]:
     """What an answer says of the key: right, wrong, or nothing."""
     if isinstance(end, WireFault):
-        return Verdict.UNTOLD, end.code
+        return CheckVerdict.UNTOLD, end.code
     response = response_in(end)
     if response is None:
-        return Verdict.UNTOLD, f"http_{end.status}"
+        return CheckVerdict.UNTOLD, f"http_{end.status}"
     code = error_code(response)
     if not code:
-        return Verdict.OK, ""
+        return CheckVerdict.OK, ""
     if code in _NO_RIGHT:
-        return Verdict.UNTOLD, f"the key has no right to {action}; grant it to have this looked at"
+        return CheckVerdict.UNTOLD, f"the key has no right to {action}; grant it to have this looked at"
     listed = answer_codes("tencent").get(code)
     refused = listed is not None and listed.outcome is Outcome.ACCOUNT
     reason = f": {listed.reason}" if listed is not None else ""
-    return (Verdict.WRONG if refused else Verdict.UNTOLD), public_code(code) + reason
+    return (CheckVerdict.WRONG if refused else CheckVerdict.UNTOLD), public_code(code) + reason
 
 
 def _clock(end: WireFault | WireAnswer, now: datetime) -> CheckResult:
     if isinstance(end, WireFault):
-        return CheckResult("clock", Verdict.UNTOLD, end.code)
+        return CheckResult("clock", CheckVerdict.UNTOLD, end.code)
     return clock_check(end.headers, now)
 
 
@@ -89,7 +89,7 @@ def _templates(interface: Interface, templates: Sequence[ApprovedTemplateSetting
             asked = {"International": where, "TemplateIdSet": [int(template.code)]}
             end = interface.call("DescribeSmsTemplateList", asked)
             if unheard := _unheard(end, "DescribeSmsTemplateList"):
-                yield CheckResult(f"template {template.code}", Verdict.UNTOLD, unheard)
+                yield CheckResult(f"template {template.code}", CheckVerdict.UNTOLD, unheard)
                 break
             if records := _records(end, "DescribeTemplateStatusSet"):
                 yield _template(template, records[0])
@@ -101,17 +101,17 @@ def _templates(interface: Interface, templates: Sequence[ApprovedTemplateSetting
 def _template(template: ApprovedTemplateSettings, record: Mapping[str, Any] | None) -> CheckResult:
     what = f"template {template.code}"
     if record is None:
-        return CheckResult(what, Verdict.WRONG, "the account has no such template")
+        return CheckResult(what, CheckVerdict.WRONG, "the account has no such template")
     if state := _state(record):
-        return CheckResult(what, Verdict.WRONG, state)
+        return CheckResult(what, CheckVerdict.WRONG, state)
     approved = text_of(record, "TemplateContent")
     asked_for = len(set(VARIABLE.findall(approved)))
     if approved and asked_for != len(template.params):
         detail = f"it has {asked_for} variables, `params` has {len(template.params)}"
-        return CheckResult(what, Verdict.WRONG, detail)
+        return CheckResult(what, CheckVerdict.WRONG, detail)
     if approved and template.text and template.text.strip() != approved.strip():
-        return CheckResult(what, Verdict.WRONG, "the approved text differs from the configured `text`")
-    return CheckResult(what, Verdict.OK, "is approved")
+        return CheckResult(what, CheckVerdict.WRONG, "the approved text differs from the configured `text`")
+    return CheckResult(what, CheckVerdict.OK, "is approved")
 
 
 def _signs(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) -> Iterator[CheckResult]:
@@ -120,7 +120,7 @@ def _signs(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) 
     for where in _WHERE if wanted else ():
         for end in _pages(interface, where):
             if unheard := _unheard(end, "DescribeSmsSignList"):
-                yield CheckResult("signs", Verdict.UNTOLD, unheard)
+                yield CheckResult("signs", CheckVerdict.UNTOLD, unheard)
                 return
             for record in _records(end, "DescribeSignListStatusSet"):
                 name, state = text_of(record, "SignName"), _state(record)
@@ -128,7 +128,9 @@ def _signs(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) 
                 states[name] = min(states.get(name, state), state)
     for sign in wanted:
         state = states.get(sign, "is none of the account's")
-        yield CheckResult(f"sign {sign}", Verdict.WRONG if state else Verdict.OK, state or "is approved")
+        yield CheckResult(
+            f"sign {sign}", CheckVerdict.WRONG if state else CheckVerdict.OK, state or "is approved"
+        )
 
 
 def _pages(interface: Interface, where: int) -> Iterator[WireFault | WireAnswer]:
@@ -147,7 +149,7 @@ def _unheard(end: WireFault | WireAnswer, action: str) -> str:
     if listed is not None and listed.outcome is Outcome.TEMPLATE:
         return ""
     verdict, detail = _told(end, action)
-    return "" if verdict is Verdict.OK else detail
+    return "" if verdict is CheckVerdict.OK else detail
 
 
 def _records(end: WireFault | WireAnswer, name: str) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.http import WireAnswer, WireFault
-from carloan_notify.delivery.provider import Inquiry, LookUp, Received, Refused, ReturnPage, Standing
+from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Received, Refused, ReturnPage
 from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
 from carloan_notify.delivery.vendor import text_of
 from carloan_notify.records import Outcome, PushAnswer, PushRequest, Receipt, Reply
@@ -33,7 +33,7 @@ class MalformedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class PageReader:
     """Reads records of one provider. `now` stands in where a record tells no time."""
 
     provider: str
@@ -180,7 +180,7 @@ def received(provider: str, request: PushRequest, read: Read) -> Received | Refu
     return Received(page(provider, records, read, request.body), TAKEN)
 
 
-def pushed_message(reader: Reader) -> Read:
+def pushed_message(reader: PageReader) -> Read:
     """Reads pushes of the SMS service: a status carries `report_status`, a reply `text`."""
 
     def read(record: Mapping[str, Any]) -> Receipt | Reply:
@@ -189,7 +189,7 @@ def pushed_message(reader: Reader) -> Read:
     return read
 
 
-def pushed_call(reader: Reader) -> Read:
+def pushed_call(reader: PageReader) -> Read:
     """Reads pushes of the voice service. Pressed keys and verification codes tell nothing of a message."""
 
     def read(record: Mapping[str, Any]) -> Receipt | None:
@@ -236,7 +236,7 @@ _STATUSES: Final = "PullSmsSendStatus"
 _REPLIES: Final = "PullSmsReplyStatus"
 
 
-def pulled(interface: Interface, app_id: str, reader: Reader, cursor: str) -> ReturnPage:
+def pulled(interface: Interface, app_id: str, reader: PageReader, cursor: str) -> ReturnPage:
     """The next receipts until there are none, then the next replies until there are none.
 
     A cursor is the queue to ask and how many of its pages went before ("PullSmsSendStatus:3"). A queue that
@@ -257,27 +257,27 @@ def pulled(interface: Interface, app_id: str, reader: Reader, cursor: str) -> Re
     return replace(found, cursor=following, more=bool(following))
 
 
-def looked_up(interface: Interface, app_id: str, reader: Reader, inquiry: Inquiry) -> LookUp:
+def looked_up(interface: Interface, app_id: str, reader: PageReader, inquiry: Inquiry) -> LookUp:
     """What the receipts of its number say of one message. Without one it may be on its way: UNCLEAR.
 
     A receipt is known by its SerialNo, or by our reference where Tencent returns the session context.
     """
     end = interface.call("PullSmsSendStatusByPhoneNumber", _inquiry_parameters(app_id, inquiry, reader.now))
     if problem := _problem(end):
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, code=public_code(problem.split(";")[0]))
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=public_code(problem.split(";")[0]))
     records = entries(response_in(end), "PullSmsSendStatusSet")
     for receipt in page(reader.provider, records, reader.status, b"").receipts:
         ours = receipt.message_id == inquiry.message_id
         if ours or (inquiry.provider_ref and receipt.provider_ref == inquiry.provider_ref):
             return LookUp(
                 inquiry.message_id,
-                Standing.DELIVERED if receipt.delivered else Standing.UNDELIVERED,
+                MessageFate.DELIVERED if receipt.delivered else MessageFate.UNDELIVERED,
                 receipt.provider_ref,
                 receipt.code,
                 receipt.detail,
                 receipt.blocked,
             )
-    return LookUp(inquiry.message_id, Standing.UNCLEAR, code="no_receipt_yet")
+    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_receipt_yet")
 
 
 def _inquiry_parameters(app_id: str, inquiry: Inquiry, now: datetime) -> dict[str, str | int]:

@@ -25,7 +25,7 @@ from carloan_notify.delivery.providers.tencent.api import SMS, VOICE, Interface,
 from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
 from carloan_notify.delivery.providers.tencent.returns import (
     LOOK_UP_WINDOW,
-    Reader,
+    PageReader,
     looked_up,
     pulled,
     pushed_call,
@@ -116,8 +116,8 @@ class TencentSms(Vendor):
         """Look at key, application, clock, templates and signs."""
         return check_messages(self._interface, self._settings, self._clock())
 
-    def _reader(self) -> Reader:
-        return Reader(self._name, self._clock())
+    def _reader(self) -> PageReader:
+        return PageReader(self._name, self._clock())
 
     def _parameters(
         self, template: ApprovedTemplateSettings, batch: Sequence[OutboundMessage]
@@ -179,7 +179,7 @@ class TencentVoice(Vendor):
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Pushed results of calls and reasons of failure; pressed keys are acknowledged and left aside."""
-        return received(self._name, request, pushed_call(Reader(self._name, self._clock())))
+        return received(self._name, request, pushed_call(PageReader(self._name, self._clock())))
 
     def check(self) -> list[CheckResult]:
         """Look at the key and the clock; the vendor shows neither templates nor numbers."""

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.http import WireAnswer, WireFault, web_date
-from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, ReturnPage, Standing
+from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, MessageFate, ReturnPage
 from carloan_notify.delivery.vendor import SUCCESS, json_object, text_of
 from carloan_notify.records import PushAnswer, Receipt, Reply
 
@@ -156,12 +156,12 @@ def by_number(end: WireAnswer | WireFault, inquiry: Inquiry, listed_as: str, now
     ):
         return _unclear(inquiry, end)
     if fields.get("next_page_uri"):
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, code="too_many_to_one_number")
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="too_many_to_one_number")
     if any(_may_be(record, inquiry.sent_at) for record in records):
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, code="record_without_our_reference")
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="record_without_our_reference")
     if now - inquiry.sent_at < SETTLED:
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, code="asked_too_early")
-    return LookUp(inquiry.message_id, Standing.ABSENT)
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="asked_too_early")
+    return LookUp(inquiry.message_id, MessageFate.ABSENT)
 
 
 def _may_be(record: object, sent_at: datetime) -> bool:
@@ -181,16 +181,16 @@ def _standing(inquiry: Inquiry, record: Mapping[str, Any]) -> LookUp:
     state, sid = text_of(record, "status"), text_of(record, "sid")
     told = carrier_codes("twilio").get(state)
     if told is None:
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, sid, public_code(state), UNLISTED_CODE)
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, sid, public_code(state), UNLISTED_CODE)
     if not told.final:
-        return LookUp(inquiry.message_id, Standing.ACCEPTED, sid, public_code(state))
+        return LookUp(inquiry.message_id, MessageFate.ACCEPTED, sid, public_code(state))
     if told.delivered:
-        return LookUp(inquiry.message_id, Standing.DELIVERED, sid, public_code(state))
+        return LookUp(inquiry.message_id, MessageFate.DELIVERED, sid, public_code(state))
     error = text_of(record, "error_code")
     why = carrier_codes("twilio").get(error) if error else None
     return LookUp(
         inquiry.message_id,
-        Standing.UNDELIVERED,
+        MessageFate.UNDELIVERED,
         sid,
         public_code(error or state),
         why.reason if why else told.reason,
@@ -200,6 +200,6 @@ def _standing(inquiry: Inquiry, record: Mapping[str, Any]) -> LookUp:
 
 def _unclear(inquiry: Inquiry, end: WireAnswer | WireFault) -> LookUp:
     if isinstance(end, WireFault):
-        return LookUp(inquiry.message_id, Standing.UNCLEAR, code=end.code)
+        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=end.code)
     code = "unreadable_answer" if end.status in SUCCESS else f"http_{end.status}"
-    return LookUp(inquiry.message_id, Standing.UNCLEAR, code=code)
+    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=code)

@@ -18,12 +18,12 @@ from carloan_notify.delivery.http import WireAnswer, WireFault, WireRequest
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
     ReceiptMode,
     Received,
     Refused,
-    Verdict,
 )
 from carloan_notify.delivery.providers.twilio import returns
 from carloan_notify.delivery.providers.twilio.returns import is_genuine, is_genuine_json
@@ -108,9 +108,9 @@ class TwilioApi(Vendor, ABC):
         """Look at the account, the clock and the sender."""
         end = self._get(f"{self._base}.json")
         if isinstance(end, WireFault):
-            return [CheckResult("credentials", Verdict.UNTOLD, f"no answer: {end.code}")]
+            return [CheckResult("credentials", CheckVerdict.UNTOLD, f"no answer: {end.code}")]
         account = _account_check(end)
-        sender = [self._sender_check()] if account.verdict is Verdict.OK else []
+        sender = [self._sender_check()] if account.verdict is CheckVerdict.OK else []
         return [account, clock_check(end.headers, self._clock()), *sender]
 
     @abstractmethod
@@ -203,14 +203,14 @@ def _account_check(end: WireAnswer) -> CheckResult:
     code, state = text_of(fields, "code"), text_of(fields, "status")
     listed = table().get(code)
     if end.status in SUCCESS and state == "active":
-        return CheckResult("credentials", Verdict.OK, "the account is active")
+        return CheckResult("credentials", CheckVerdict.OK, "the account is active")
     if end.status in SUCCESS and state:
-        return CheckResult("credentials", Verdict.WRONG, f"the account is {state}")
+        return CheckResult("credentials", CheckVerdict.WRONG, f"the account is {state}")
     if listed is not None and listed.outcome is Outcome.ACCOUNT:
-        return CheckResult("credentials", Verdict.WRONG, f"{code}: {listed.reason}")
+        return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
     if REFUSED_BY_HTTP.get(end.status) is Outcome.ACCOUNT:
-        return CheckResult("credentials", Verdict.WRONG, f"http_{end.status}")
-    return CheckResult("credentials", Verdict.UNTOLD, f"http_{end.status}")
+        return CheckResult("credentials", CheckVerdict.WRONG, f"http_{end.status}")
+    return CheckResult("credentials", CheckVerdict.UNTOLD, f"http_{end.status}")
 
 
 def _texts(fields: object) -> Mapping[str, str]:
@@ -250,24 +250,24 @@ class TwilioSms(TwilioApi):
         sender = self._settings.sender
         if not sender.startswith("+"):
             why = "Twilio tells this interface nothing of short codes, names and Messaging Services"
-            return CheckResult("sender", Verdict.UNTOLD, why)
+            return CheckResult("sender", CheckVerdict.UNTOLD, why)
         end = self._get(f"{self._base}/IncomingPhoneNumbers.json?{urlencode({'PhoneNumber': sender})}")
         fields = json_object(end)
         if isinstance(end, WireFault) or end.status not in SUCCESS or fields is None:
-            return CheckResult("sender", Verdict.UNTOLD, "the account's numbers cannot be listed")
+            return CheckResult("sender", CheckVerdict.UNTOLD, "the account's numbers cannot be listed")
         return sms_capable(fields.get("incoming_phone_numbers"))
 
 
 def sms_capable(numbers: object) -> CheckResult:
     """What the account's list of numbers says of the sender."""
     if not isinstance(numbers, list) or not all(isinstance(number, dict) for number in numbers):
-        return CheckResult("sender", Verdict.UNTOLD, "the account's numbers cannot be read")
+        return CheckResult("sender", CheckVerdict.UNTOLD, "the account's numbers cannot be read")
     if not numbers:
-        return CheckResult("sender", Verdict.WRONG, "the account has no such number")
+        return CheckResult("sender", CheckVerdict.WRONG, "the account has no such number")
     able = numbers[0].get("capabilities")
     if isinstance(able, dict) and able.get("sms") is False:
-        return CheckResult("sender", Verdict.WRONG, "the number cannot send messages")
-    return CheckResult("sender", Verdict.OK, "the number belongs to the account")
+        return CheckResult("sender", CheckVerdict.WRONG, "the number cannot send messages")
+    return CheckResult("sender", CheckVerdict.OK, "the number belongs to the account")
 
 
 # Voice calls through Twilio's Calls: the text travels with the request as TwiML, nothing is fetched from us.
@@ -305,7 +305,7 @@ class TwilioVoice(TwilioApi):
 
     def _sender_check(self) -> CheckResult:
         why = "a call may come from a number or a verified caller ID; Twilio says so when it is tried"
-        return CheckResult("sender", Verdict.UNTOLD, why)
+        return CheckResult("sender", CheckVerdict.UNTOLD, why)
 
 
 def twiml(text: str, speaker: SpeakerSettings, play_times: int) -> str:

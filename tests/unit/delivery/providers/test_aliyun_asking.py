@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, Standing
+from carloan_notify.delivery.provider import UNLISTED_CODE, Inquiry, LookUp, MessageFate
 from carloan_notify.delivery.providers.aliyun.api import batch_out_id, batch_reference_in
 from carloan_notify.records import Channel, Outcome
 from tests.unit.delivery.providers.aliyun_world import (
@@ -50,7 +50,7 @@ def ask(answers: Sequence[tuple[int, object]], **changes: Any) -> tuple[LookUp, 
 def test_nobody_is_asked_about_a_number_that_the_vendor_takes_for_another() -> None:
     provider, vendor = sms([page(record(PhoneNum="13105550123"))])
     (found,) = provider.look_up([Inquiry(IDS[0], Channel.SMS, "", SENT, "+13105550123")])
-    assert (found.standing, found.code) == (Standing.UNCLEAR, "ambiguous_number")
+    assert (found.standing, found.code) == (MessageFate.UNCLEAR, "ambiguous_number")
     assert vendor.requests == []
 
 
@@ -64,13 +64,13 @@ def queries(vendor: Answers) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("changes", "standing", "detail"),
     [
-        ({}, Standing.DELIVERED, ""),
-        ({"SendStatus": 1, "ErrCode": ""}, Standing.ACCEPTED, ""),
-        ({"SendStatus": "2", "ErrCode": "MK:0001"}, Standing.UNDELIVERED, "no such number"),
-        ({"SendStatus": 9}, Standing.UNCLEAR, ""),
+        ({}, MessageFate.DELIVERED, ""),
+        ({"SendStatus": 1, "ErrCode": ""}, MessageFate.ACCEPTED, ""),
+        ({"SendStatus": "2", "ErrCode": "MK:0001"}, MessageFate.UNDELIVERED, "no such number"),
+        ({"SendStatus": 9}, MessageFate.UNCLEAR, ""),
     ],
 )
-def test_what_became_of_a_message(changes: dict[str, Any], standing: Standing, detail: str) -> None:
+def test_what_became_of_a_message(changes: dict[str, Any], standing: MessageFate, detail: str) -> None:
     found, vendor = ask([page(record(OutId=IDS[1]), record(**changes))])
     assert (found.standing, found.detail) == (standing, detail)
     assert [query["SendDate"] for query in queries(vendor)] == ["20261123"]
@@ -79,13 +79,13 @@ def test_what_became_of_a_message(changes: dict[str, Any], standing: Standing, d
 def test_a_message_of_a_lost_batch_is_found_and_learns_its_reference() -> None:
     out_id = batch_out_id(IDS)
     found, _ = ask([page(record(OutId=out_id))])
-    assert (found.standing, found.provider_ref) == (Standing.DELIVERED, batch_reference_in(out_id))
+    assert (found.standing, found.provider_ref) == (MessageFate.DELIVERED, batch_reference_in(out_id))
 
 
 def test_nothing_of_it_after_a_while_means_it_never_arrived() -> None:
     others = [record(OutId=IDS[1]), record(OutId=batch_out_id(IDS[1:]))]
-    assert ask([page(*others)])[0].standing is Standing.ABSENT
-    assert ask([page()])[0].standing is Standing.ABSENT
+    assert ask([page(*others)])[0].standing is MessageFate.ABSENT
+    assert ask([page()])[0].standing is MessageFate.ABSENT
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,13 @@ def test_nothing_of_it_after_a_while_means_it_never_arrived() -> None:
 )
 def test_what_nobody_can_say(answers: list[tuple[int, object]], changes: dict[str, Any], code: str) -> None:
     found, _ = ask(answers, **changes)
-    assert (found.standing, found.code) == (Standing.UNCLEAR, code)
+    assert (found.standing, found.code) == (MessageFate.UNCLEAR, code)
 
 
 def test_a_stranger_of_another_hour_is_no_doubt() -> None:
-    assert ask([page(record(OutId="theirs", SendDate="2026-11-23 01:00:00"))])[0].standing is Standing.ABSENT
+    assert (
+        ask([page(record(OutId="theirs", SendDate="2026-11-23 01:00:00"))])[0].standing is MessageFate.ABSENT
+    )
 
 
 def test_page_after_page_and_around_midnight() -> None:
@@ -117,7 +119,7 @@ def test_page_after_page_and_around_midnight() -> None:
     others = [record(OutId=IDS[1])] * 50
     answers = [page(*others, total=51), page(record(OutId=IDS[1]), total=51), page(record())]
     found, vendor = ask(answers, sent_at=late)
-    assert found.standing is Standing.DELIVERED
+    assert found.standing is MessageFate.DELIVERED
     asked = [(query["SendDate"], query["CurrentPage"]) for query in queries(vendor)]
     assert asked == [("20261122", "1"), ("20261122", "2"), ("20261123", "1")]
 
@@ -129,7 +131,7 @@ def test_it_does_not_ask_for_ever() -> None:
 
 def test_the_vendors_reference_suffices() -> None:
     found, vendor = ask([page(record(OutId=""))], provider_ref="1^0")
-    assert (found.standing, found.provider_ref) == (Standing.DELIVERED, "1^0")
+    assert (found.standing, found.provider_ref) == (MessageFate.DELIVERED, "1^0")
     assert queries(vendor)[0]["BizId"] == "1^0"
 
 
@@ -143,17 +145,17 @@ def ask_call(answers: Sequence[tuple[int, object]], provider_ref: str = "2^0") -
 @pytest.mark.parametrize(
     ("data", "standing", "code", "detail"),
     [
-        (json.dumps({"state": "200000"}), Standing.DELIVERED, "200000", ""),
-        ({"state": 200001}, Standing.DELIVERED, "200001", ""),
-        (json.dumps({"state": "200002"}), Standing.UNDELIVERED, "200002", "the line was busy"),
-        (json.dumps({"state": "200101"}), Standing.ACCEPTED, "200101", ""),
-        (json.dumps({"state": "123"}), Standing.UNCLEAR, "123", UNLISTED_CODE),
-        ("{}", Standing.UNCLEAR, "no_state", ""),
-        ("{", Standing.UNCLEAR, "no_state", ""),
-        (None, Standing.UNCLEAR, "no_state", ""),
+        (json.dumps({"state": "200000"}), MessageFate.DELIVERED, "200000", ""),
+        ({"state": 200001}, MessageFate.DELIVERED, "200001", ""),
+        (json.dumps({"state": "200002"}), MessageFate.UNDELIVERED, "200002", "the line was busy"),
+        (json.dumps({"state": "200101"}), MessageFate.ACCEPTED, "200101", ""),
+        (json.dumps({"state": "123"}), MessageFate.UNCLEAR, "123", UNLISTED_CODE),
+        ("{}", MessageFate.UNCLEAR, "no_state", ""),
+        ("{", MessageFate.UNCLEAR, "no_state", ""),
+        (None, MessageFate.UNCLEAR, "no_state", ""),
     ],
 )
-def test_what_became_of_a_call(data: object, standing: Standing, code: str, detail: str) -> None:
+def test_what_became_of_a_call(data: object, standing: MessageFate, code: str, detail: str) -> None:
     found = ask_call([(200, {"Code": "OK", "Data": data})])
     assert (found.standing, found.code, found.detail, found.provider_ref) == (standing, code, detail, "2^0")
 
@@ -168,7 +170,7 @@ def test_what_became_of_a_call(data: object, standing: Standing, code: str, deta
 )
 def test_calls_nobody_can_tell_of(answers: list[tuple[int, object]], code: str) -> None:
     found = ask_call(answers)
-    assert (found.standing, found.code) == (Standing.UNCLEAR, code)
+    assert (found.standing, found.code) == (MessageFate.UNCLEAR, code)
     assert ask_call(answers, "").code == "no_call_id"
 
 

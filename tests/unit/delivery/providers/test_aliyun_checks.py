@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.delivery.provider import Verdict
+from carloan_notify.delivery.provider import CheckVerdict
 from tests.unit.delivery.providers.aliyun_world import TEMPLATE, sms, voice
 
 APPROVED_SIGN = {"Code": "OK", "SignStatus": 1}
 APPROVED_TEMPLATE = {"Code": "OK", "TemplateStatus": "1", "TemplateContent": "您好${name}"}
 
 
-def check(*answers: tuple[int, object], **changes: Any) -> dict[str, tuple[Verdict, str]]:
+def check(*answers: tuple[int, object], **changes: Any) -> dict[str, tuple[CheckVerdict, str]]:
     provider, _ = sms(answers, **changes)
     return {found.what: (found.verdict, found.detail) for found in provider.check()}
 
@@ -17,7 +17,7 @@ def check(*answers: tuple[int, object], **changes: Any) -> dict[str, tuple[Verdi
 def test_a_set_up_that_works() -> None:
     text = [{**TEMPLATE, "text": "您好${name}"}]
     found = check((200, {"Code": "OK"}), (200, APPROVED_SIGN), (200, APPROVED_TEMPLATE), templates=text)
-    assert {verdict for verdict, _ in found.values()} == {Verdict.OK}
+    assert {verdict for verdict, _ in found.values()} == {CheckVerdict.OK}
     assert found["clock"][1] == "within 2 s of the provider's"
     assert found["template SMS_1"][1] == "approved, and `text` is the same"
 
@@ -25,8 +25,8 @@ def test_a_set_up_that_works() -> None:
 @pytest.mark.parametrize(
     ("sign", "verdict", "detail"),
     [
-        ({"Code": "OK", "SignStatus": 0}, Verdict.WRONG, "is being reviewed"),
-        ({"Code": "OK", "SignStatus": 7}, Verdict.WRONG, "has an unknown status"),
+        ({"Code": "OK", "SignStatus": 0}, CheckVerdict.WRONG, "is being reviewed"),
+        ({"Code": "OK", "SignStatus": 7}, CheckVerdict.WRONG, "has an unknown status"),
         (
             {
                 **APPROVED_SIGN,
@@ -35,37 +35,37 @@ def test_a_set_up_that_works() -> None:
                     {"OperatorCode": "unicom", "RegisterStatus": -1},
                 ],
             },
-            Verdict.WRONG,
+            CheckVerdict.WRONG,
             "approved, but not registered with: unicom",
         ),
         (
             {"Code": "isv.SMS_SIGNATURE_ILLEGAL"},
-            Verdict.WRONG,
+            CheckVerdict.WRONG,
             "isv.SMS_SIGNATURE_ILLEGAL: no such approved sign in this account",
         ),
-        ({"Code": "isv.NEW"}, Verdict.UNTOLD, "isv.NEW"),
-        ("<html>", Verdict.UNTOLD, "no answer: http_200"),
+        ({"Code": "isv.NEW"}, CheckVerdict.UNTOLD, "isv.NEW"),
+        ("<html>", CheckVerdict.UNTOLD, "no answer: http_200"),
     ],
 )
-def test_a_sign(sign: object, verdict: Verdict, detail: str) -> None:
+def test_a_sign(sign: object, verdict: CheckVerdict, detail: str) -> None:
     found = check((200, {"Code": "OK"}), (200, sign), (200, APPROVED_TEMPLATE))
     assert found["sign 安达 车贷"] == (verdict, detail)
-    assert found["template SMS_1"] == (Verdict.OK, "approved")
+    assert found["template SMS_1"] == (CheckVerdict.OK, "approved")
 
 
 @pytest.mark.parametrize(
     ("template", "verdict", "detail"),
     [
-        ({**APPROVED_TEMPLATE, "TemplateStatus": "2"}, Verdict.WRONG, "was refused"),
+        ({**APPROVED_TEMPLATE, "TemplateStatus": "2"}, CheckVerdict.WRONG, "was refused"),
         (
             {**APPROVED_TEMPLATE, "TemplateContent": "other"},
-            Verdict.WRONG,
+            CheckVerdict.WRONG,
             "the approved text differs from `text` in the settings",
         ),
-        ({"Code": "Throttling.User"}, Verdict.UNTOLD, "Throttling.User: too many requests"),
+        ({"Code": "Throttling.User"}, CheckVerdict.UNTOLD, "Throttling.User: too many requests"),
     ],
 )
-def test_a_template(template: object, verdict: Verdict, detail: str) -> None:
+def test_a_template(template: object, verdict: CheckVerdict, detail: str) -> None:
     answers = [(200, {"Code": "OK"}), (200, APPROVED_SIGN), (200, template)]
     assert check(*answers, templates=[{**TEMPLATE, "text": "您好${name}"}])["template SMS_1"] == (
         verdict,
@@ -75,7 +75,7 @@ def test_a_template(template: object, verdict: Verdict, detail: str) -> None:
 
 def test_what_cannot_be_reached() -> None:
     found = check((200, {"Code": "OK"}), (200, APPROVED_SIGN))
-    assert found["template SMS_1"] == (Verdict.UNTOLD, "no answer: not_connected:ConnectionError")
+    assert found["template SMS_1"] == (CheckVerdict.UNTOLD, "no answer: not_connected:ConnectionError")
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,16 @@ def test_what_cannot_be_reached() -> None:
     [
         (
             [(400, {"Code": "SignatureDoesNotMatch"})],
-            Verdict.WRONG,
+            CheckVerdict.WRONG,
             "SignatureDoesNotMatch: the AccessKey secret is wrong",
         ),
-        ([(400, {"Code": "Throttling.User"})], Verdict.UNTOLD, "Throttling.User: too many requests"),
-        ([(500, "")], Verdict.UNTOLD, "no answer: http_500"),
-        ([], Verdict.UNTOLD, "no answer: not_connected:ConnectionError"),
+        ([(400, {"Code": "Throttling.User"})], CheckVerdict.UNTOLD, "Throttling.User: too many requests"),
+        ([(500, "")], CheckVerdict.UNTOLD, "no answer: http_500"),
+        ([], CheckVerdict.UNTOLD, "no answer: not_connected:ConnectionError"),
     ],
 )
 def test_wrong_credentials_end_the_look(
-    answers: list[tuple[int, object]], verdict: Verdict, detail: str
+    answers: list[tuple[int, object]], verdict: CheckVerdict, detail: str
 ) -> None:
     found = check(*answers)
     assert found["credentials"] == (verdict, detail)
@@ -102,4 +102,8 @@ def test_wrong_credentials_end_the_look(
 def test_the_set_up_of_calls() -> None:
     provider, _ = voice([(200, {"Code": "isv.CALL_NOT_FOUND"})])
     found = {result.what: result.verdict for result in provider.check()}
-    assert found == {"credentials": Verdict.OK, "clock": Verdict.OK, "template TTS_1": Verdict.UNTOLD}
+    assert found == {
+        "credentials": CheckVerdict.OK,
+        "clock": CheckVerdict.OK,
+        "template TTS_1": CheckVerdict.UNTOLD,
+    }

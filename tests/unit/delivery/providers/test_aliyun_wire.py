@@ -15,7 +15,7 @@ from carloan_notify.delivery.http import Wire
 from carloan_notify.delivery.provider import Inquiry
 from carloan_notify.delivery.providers.aliyun.api import AccessKey, Api
 from carloan_notify.delivery.providers.aliyun.asking import History, check_sms
-from carloan_notify.delivery.providers.aliyun.returns import Mns, Queue, Queues, Returns, Token
+from carloan_notify.delivery.providers.aliyun.returns import AliyunQueues, Mns, Queue, Returns, Token
 from carloan_notify.records import Channel
 from tests.unit.delivery.providers.aliyun_world import (
     BASE_URL,
@@ -93,7 +93,7 @@ def test_the_queues() -> None:
     vendor = Answers([(500, "")] * 3)
     mns = Mns(Wire(vendor.session, 1, 1), BASE_URL, at(NOW))
     token = Token(RECORDED["key_id"], SecretStr(RECORDED["secret"]), SecretStr(RECORDED["token"]))
-    Queues(mns, api(vendor), [Queue(QUEUE, "SmsReport")], Returns("main")).pull("")
+    AliyunQueues(mns, api(vendor), [Queue(QUEUE, "SmsReport")], Returns("main")).pull("")
     mns.fetch(QUEUE, token)
     mns.delete(QUEUE, ["h-1/&<>", "h-2"], token)
     for sent, name in zip(vendor.requests, ("token", "fetch", "delete"), strict=True):

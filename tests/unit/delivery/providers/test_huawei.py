@@ -18,11 +18,11 @@ from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.provider import (
     NO_ANSWER,
     UNLISTED_CODE,
+    CheckVerdict,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Verdict,
 )
 from carloan_notify.delivery.providers.huawei import huawei as adapter
 from carloan_notify.delivery.providers.huawei import returns
@@ -531,34 +531,34 @@ def test_every_code_of_a_receipt_means_what_it_is_listed_under(code: str, kind: 
 
 
 CHECKS = [
-    (401, {"code": "E000102"}, Verdict.WRONG),
-    (400, {"code": "E000503"}, Verdict.OK),
-    (400, {"code": "E000000"}, Verdict.UNTOLD),
-    (502, b"<html>", Verdict.UNTOLD),
+    (401, {"code": "E000102"}, CheckVerdict.WRONG),
+    (400, {"code": "E000503"}, CheckVerdict.OK),
+    (400, {"code": "E000000"}, CheckVerdict.UNTOLD),
+    (502, b"<html>", CheckVerdict.UNTOLD),
 ]
 
 
 @pytest.mark.parametrize(("status_code", "body", "verdict"), CHECKS)
-def test_the_check_offers_a_request_to_nobody(status_code: int, body: object, verdict: Verdict) -> None:
+def test_the_check_offers_a_request_to_nobody(status_code: int, body: object, verdict: CheckVerdict) -> None:
     network = Network.saying(status_code, body, {"Date": "Mon, 23 Nov 2026 01:02:03 GMT"})
     credentials, clock, rest = huawei(network.session).check()
     assert contents(network.requests[0]) == []
     assert (credentials.what, credentials.verdict) == ("credentials", verdict)
-    assert (clock.what, clock.verdict) == ("clock", Verdict.OK)
-    assert rest.verdict is Verdict.UNTOLD
+    assert (clock.what, clock.verdict) == ("clock", CheckVerdict.OK)
+    assert rest.verdict is CheckVerdict.UNTOLD
 
 
 @pytest.mark.parametrize(
     ("date", "verdict"),
     [
-        ("Mon, 23 Nov 2026 00:56:00 GMT", Verdict.WRONG),
-        ("Mon, 23 Nov 2026 01:08:00 -0000", Verdict.WRONG),
-        ("Mon, 23 Nov 2026 01:04:00 GMT", Verdict.OK),
-        ("soon", Verdict.UNTOLD),
-        ("", Verdict.UNTOLD),
+        ("Mon, 23 Nov 2026 00:56:00 GMT", CheckVerdict.WRONG),
+        ("Mon, 23 Nov 2026 01:08:00 -0000", CheckVerdict.WRONG),
+        ("Mon, 23 Nov 2026 01:04:00 GMT", CheckVerdict.OK),
+        ("soon", CheckVerdict.UNTOLD),
+        ("", CheckVerdict.UNTOLD),
     ],
 )
-def test_a_wrong_clock_is_told(date: str, verdict: Verdict) -> None:
+def test_a_wrong_clock_is_told(date: str, verdict: CheckVerdict) -> None:
     assert clock_check({"Date": date}, NOW).verdict is verdict
 
 

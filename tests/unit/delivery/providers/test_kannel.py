@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from carloan_notify.app import system_clock
-from carloan_notify.delivery.provider import UNLISTED_CODE, ReceiptMode, Verdict
+from carloan_notify.delivery.provider import UNLISTED_CODE, CheckVerdict, ReceiptMode
 from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
 from carloan_notify.delivery.providers.kannel.returns import REPLY_QUERY
 from carloan_notify.delivery.registry import DeliverySettings
@@ -222,7 +222,7 @@ LOOKED_AT = {"admin_url": "http://127.0.0.1:13000/", "status_password": "a&b"}
 
 def looked(
     answers: Mapping[str, tuple[int, bytes]], headers: Mapping[str, str] = SERVER
-) -> dict[str, tuple[Verdict, str]]:
+) -> dict[str, tuple[CheckVerdict, str]]:
     network = Network(lambda request: answers["GET" if request.method == "GET" else "POST"], headers)
     rows = kannel(network, **LOOKED_AT if "GET" in answers else {}).check()
     assert "X-Kannel-To" not in network.requests[0].headers
@@ -234,11 +234,11 @@ ASKED = (400, b"Missing receiver(s) number(s), rejected")
 
 def test_a_look_without_sending() -> None:
     rows = looked({"POST": ASKED, "GET": (200, STATUS)})
-    assert rows["credentials"][0] is Verdict.OK
-    assert rows["clock"] == (Verdict.OK, "3 s apart")
-    assert rows["link one"] == (Verdict.OK, "online")
-    assert rows["link two"] == (Verdict.WRONG, "re-connecting")
-    assert looked({"POST": ASKED})["links"][0] is Verdict.UNTOLD
+    assert rows["credentials"][0] is CheckVerdict.OK
+    assert rows["clock"] == (CheckVerdict.OK, "3 s apart")
+    assert rows["link one"] == (CheckVerdict.OK, "online")
+    assert rows["link two"] == (CheckVerdict.WRONG, "re-connecting")
+    assert looked({"POST": ASKED})["links"][0] is CheckVerdict.UNTOLD
 
 
 @pytest.mark.parametrize(
@@ -251,20 +251,20 @@ def test_a_look_without_sending() -> None:
 )
 def test_wrong_credentials(status: int, text: bytes, verdict: str) -> None:
     found, detail = looked({"POST": (status, text)})["credentials"]
-    assert found is Verdict.WRONG
+    assert found is CheckVerdict.WRONG
     assert verdict in detail
 
 
 @pytest.mark.parametrize(
     ("date", "verdict"),
     [
-        ("Mon, 23 Nov 2026 01:07:03 GMT", Verdict.OK),
-        ("Mon, 23 Nov 2026 01:07:04 GMT", Verdict.WRONG),
-        ("Mon, 23 Nov 2026 00:57:02 GMT", Verdict.WRONG),
-        ("yesterday", Verdict.UNTOLD),
+        ("Mon, 23 Nov 2026 01:07:03 GMT", CheckVerdict.OK),
+        ("Mon, 23 Nov 2026 01:07:04 GMT", CheckVerdict.WRONG),
+        ("Mon, 23 Nov 2026 00:57:02 GMT", CheckVerdict.WRONG),
+        ("yesterday", CheckVerdict.UNTOLD),
     ],
 )
-def test_the_clock(date: str, verdict: Verdict) -> None:
+def test_the_clock(date: str, verdict: CheckVerdict) -> None:
     assert looked({"POST": ASKED}, {**SERVER, "Date": date})["clock"][0] is verdict
 
 
@@ -281,14 +281,14 @@ def test_the_clock(date: str, verdict: Verdict) -> None:
 def test_links_that_are_not_there(body: bytes, detail: str) -> None:
     rows = looked({"POST": ASKED, "GET": (200, body)})
     ((verdict, told),) = (row for what, row in rows.items() if what.startswith("link"))
-    assert verdict is Verdict.WRONG
+    assert verdict is CheckVerdict.WRONG
     assert detail in told
 
 
 def test_nobody_there() -> None:
     provider = kannel(base_url="http://127.0.0.1:9", admin_url="http://127.0.0.1:9", status_password="x")
     credentials, links = provider.check()
-    assert (credentials.verdict, links.verdict) == (Verdict.WRONG, Verdict.WRONG)
+    assert (credentials.verdict, links.verdict) == (CheckVerdict.WRONG, CheckVerdict.WRONG)
     assert "cannot be reached" in credentials.detail
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from carloan_notify.delivery.http import Wire, WireAnswer, new_session
-from carloan_notify.delivery.provider import CheckResult, Verdict
+from carloan_notify.delivery.provider import CheckResult, CheckVerdict
 from carloan_notify.delivery.providers.tencent.api import SMS, Interface
 from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
 from tests.unit.delivery.providers.tencent import (
@@ -57,10 +57,10 @@ def test_a_set_up_that_is_right() -> None:
         "DescribeSmsSignList": signs((SIGN, -1), (SIGN, 0), ("别的", 1)),
     }
     assert check(answers) == [
-        CheckResult("key and application", Verdict.OK),
-        CheckResult("clock", Verdict.OK, "within 3 s of the provider's"),
-        CheckResult("template 1234567", Verdict.OK, "is approved"),
-        CheckResult(f"sign {SIGN}", Verdict.OK, "is approved"),
+        CheckResult("key and application", CheckVerdict.OK),
+        CheckResult("clock", CheckVerdict.OK, "within 3 s of the provider's"),
+        CheckResult("template 1234567", CheckVerdict.OK, "is approved"),
+        CheckResult(f"sign {SIGN}", CheckVerdict.OK, "is approved"),
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_set_up_that_is_right() -> None:
 def test_a_template_that_is_wrong(record: Answers | None, text: str, detail: str) -> None:
     answers = {"DescribeSmsTemplateList": {"DescribeTemplateStatusSet": [record] if record else []}}
     found = check(answers, templates=[{**TEMPLATE, "sign": "", "text": text}])
-    assert (found[2].what, found[2].verdict) == ("template 1234567", Verdict.WRONG)
+    assert (found[2].what, found[2].verdict) == ("template 1234567", CheckVerdict.WRONG)
     assert detail in found[2].detail
     assert len(found) == 3
 
@@ -96,7 +96,7 @@ def test_an_unknown_template_may_be_an_error_and_is_no_more_than_missing() -> No
 def test_signs_are_read_to_the_last_page() -> None:
     vendor = Played({"DescribeSmsSignList": signs(*((f"sign{n}", 0) for n in range(100)))})
     found = check_messages(vendor, sms_settings(), NOW)
-    assert found[-1] == CheckResult(f"sign {SIGN}", Verdict.WRONG, "is none of the account's")
+    assert found[-1] == CheckResult(f"sign {SIGN}", CheckVerdict.WRONG, "is none of the account's")
     offsets = [
         asked["Offset"] for _, asked in vendor.asked if asked.get("International") == 0 and "Offset" in asked
     ]
@@ -109,50 +109,50 @@ def test_lists_that_may_not_be_looked_at_are_untold() -> None:
     assert check(answers)[2:] == [
         CheckResult(
             "template 1234567",
-            Verdict.UNTOLD,
+            CheckVerdict.UNTOLD,
             "the key has no right to DescribeSmsTemplateList; grant it to have this looked at",
         ),
-        CheckResult("signs", Verdict.UNTOLD, "InternalError: error inside the vendor"),
+        CheckResult("signs", CheckVerdict.UNTOLD, "InternalError: error inside the vendor"),
     ]
 
 
 @pytest.mark.parametrize(
     ("code", "verdict", "detail"),
     [
-        ("AuthFailure.SignatureFailure", Verdict.WRONG, "the signature is wrong; check secret_key"),
-        ("UnauthorizedOperation.SmsSdkAppIdVerifyFail", Verdict.WRONG, "app_id does not belong"),
-        ("UnauthorizedOperation", Verdict.UNTOLD, "the key has no right to SendStatusStatistics"),
-        ("InternalError.Brand+New", Verdict.UNTOLD, "unprintable_code"),
+        ("AuthFailure.SignatureFailure", CheckVerdict.WRONG, "the signature is wrong; check secret_key"),
+        ("UnauthorizedOperation.SmsSdkAppIdVerifyFail", CheckVerdict.WRONG, "app_id does not belong"),
+        ("UnauthorizedOperation", CheckVerdict.UNTOLD, "the key has no right to SendStatusStatistics"),
+        ("InternalError.Brand+New", CheckVerdict.UNTOLD, "unprintable_code"),
     ],
 )
-def test_a_key_that_is_refused(code: str, verdict: Verdict, detail: str) -> None:
+def test_a_key_that_is_refused(code: str, verdict: CheckVerdict, detail: str) -> None:
     found = check({"SendStatusStatistics": error(code)})
     assert found[0].verdict is verdict
     assert detail in found[0].detail
-    assert (len(found) == 2) == (verdict is Verdict.WRONG)
+    assert (len(found) == 2) == (verdict is CheckVerdict.WRONG)
 
 
 def test_the_clock_is_read_from_the_date_of_the_answer() -> None:
-    assert check({}, "Mon, 23 Nov 2026 00:57:02 GMT")[1].verdict is Verdict.WRONG
-    assert check({}, "Mon, 23 Nov 2026 01:07:03 GMT")[1].verdict is Verdict.OK
-    assert check({}, "yesterday")[1].verdict is Verdict.UNTOLD
+    assert check({}, "Mon, 23 Nov 2026 00:57:02 GMT")[1].verdict is CheckVerdict.WRONG
+    assert check({}, "Mon, 23 Nov 2026 01:07:03 GMT")[1].verdict is CheckVerdict.OK
+    assert check({}, "yesterday")[1].verdict is CheckVerdict.UNTOLD
 
 
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        ("MissingParameter", Verdict.OK),
-        ("InvalidParameterValue.CalledNumberVerifyFail", Verdict.OK),
-        ("AuthFailure.SignatureFailure", Verdict.WRONG),
-        ("UnauthorizedOperation.VoiceSdkAppidVerifyFail", Verdict.WRONG),
-        ("InternalError", Verdict.UNTOLD),
+        ("MissingParameter", CheckVerdict.OK),
+        ("InvalidParameterValue.CalledNumberVerifyFail", CheckVerdict.OK),
+        ("AuthFailure.SignatureFailure", CheckVerdict.WRONG),
+        ("UnauthorizedOperation.VoiceSdkAppidVerifyFail", CheckVerdict.WRONG),
+        ("InternalError", CheckVerdict.UNTOLD),
     ],
 )
-def test_the_voice_key_is_tried_with_a_call_to_nobody(code: str, verdict: Verdict) -> None:
+def test_the_voice_key_is_tried_with_a_call_to_nobody(code: str, verdict: CheckVerdict) -> None:
     vendor = Played({"SendTtsVoice": error(code)})
     key, clock, rest = check_calls(vendor, voice_settings(), NOW)
     assert (key.what, key.verdict) == ("key", verdict)
-    assert (clock.verdict, rest.verdict) == (Verdict.OK, Verdict.UNTOLD)
+    assert (clock.verdict, rest.verdict) == (CheckVerdict.OK, CheckVerdict.UNTOLD)
     assert vendor.asked == [("SendTtsVoice", SDK["cases"]["call_nobody"]["parameters"])]
 
 
@@ -164,5 +164,5 @@ def test_a_page_that_is_no_answer_tells_nothing() -> None:
 
     found = check_messages(Maintained({}), sms_settings(), NOW)
     assert [(one.verdict, one.detail) for one in found if one.what != "clock"] == [
-        (Verdict.UNTOLD, "http_200")
+        (CheckVerdict.UNTOLD, "http_200")
     ] * 3

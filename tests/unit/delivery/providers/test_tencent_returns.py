@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
 from carloan_notify.delivery.providers import tencent
-from carloan_notify.delivery.providers.tencent.returns import Reader, page
+from carloan_notify.delivery.providers.tencent.returns import PageReader, page
 from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
 from carloan_notify.records import PushRequest, Receipt, Reply
 from tests.unit.delivery.providers.tencent import NOW, sms_settings, voice_settings
@@ -237,7 +237,7 @@ def test_a_call_back_that_cannot_be_read_is_kept(broken: Any) -> None:
 
 # Pulled records.
 
-READER = Reader("t", NOW)
+READER = PageReader("t", NOW)
 PULLED: dict[str, Any] = {
     "UserReceiveTime": 1795395723,
     "CountryCode": "86",

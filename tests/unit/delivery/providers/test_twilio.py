@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from carloan_notify.delivery.provider import (
     UNLISTED_CODE,
     CheckResult,
+    CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
-    Standing,
-    Verdict,
 )
 from carloan_notify.delivery.providers.twilio.returns import (
     NOTHING_TO_SAY,
@@ -544,14 +544,14 @@ def record(state: str = "delivered", after_s: float = 5, **fields: object) -> di
 @pytest.mark.parametrize(
     ("state", "standing"),
     [
-        ("delivered", Standing.DELIVERED),
-        ("sent", Standing.ACCEPTED),
-        ("queued", Standing.ACCEPTED),
-        ("undelivered", Standing.UNDELIVERED),
-        ("dancing", Standing.UNCLEAR),
+        ("delivered", MessageFate.DELIVERED),
+        ("sent", MessageFate.ACCEPTED),
+        ("queued", MessageFate.ACCEPTED),
+        ("undelivered", MessageFate.UNDELIVERED),
+        ("dancing", MessageFate.UNCLEAR),
     ],
 )
-def test_a_message_is_asked_for_by_its_id(state: str, standing: Standing) -> None:
+def test_a_message_is_asked_for_by_its_id(state: str, standing: MessageFate) -> None:
     network = Network.saying(200, record(state))
     (only,) = twilio(network.session).look_up([inquiry(SID)])
     assert (only.standing, only.provider_ref) == (standing, SID)
@@ -567,24 +567,24 @@ def test_a_failure_is_told_with_its_reason(error: int | None, code: str) -> None
 @pytest.mark.parametrize(
     ("records", "standing", "code"),
     [
-        ([], Standing.ABSENT, ""),
-        ([record()], Standing.UNCLEAR, NOT_SURELY_OURS),
-        ([record("undelivered")], Standing.UNCLEAR, NOT_SURELY_OURS),
-        ([record(), record(after_s=60)], Standing.UNCLEAR, NOT_SURELY_OURS),
-        ([record(after_s=-3600), record(after_s=1800)], Standing.ABSENT, ""),
-        ([record(direction="inbound")], Standing.ABSENT, ""),
-        ([record(date_created="soon", status="sent")], Standing.UNCLEAR, NOT_SURELY_OURS),
-        ([record(date_created=BEYOND)], Standing.UNCLEAR, NOT_SURELY_OURS),
+        ([], MessageFate.ABSENT, ""),
+        ([record()], MessageFate.UNCLEAR, NOT_SURELY_OURS),
+        ([record("undelivered")], MessageFate.UNCLEAR, NOT_SURELY_OURS),
+        ([record(), record(after_s=60)], MessageFate.UNCLEAR, NOT_SURELY_OURS),
+        ([record(after_s=-3600), record(after_s=1800)], MessageFate.ABSENT, ""),
+        ([record(direction="inbound")], MessageFate.ABSENT, ""),
+        ([record(date_created="soon", status="sent")], MessageFate.UNCLEAR, NOT_SURELY_OURS),
+        ([record(date_created=BEYOND)], MessageFate.UNCLEAR, NOT_SURELY_OURS),
         (
             [record(date_created=format_datetime(SENT_AT).replace("+0000", "-0000"))],
-            Standing.UNCLEAR,
+            MessageFate.UNCLEAR,
             NOT_SURELY_OURS,
         ),
-        (["x"], Standing.UNCLEAR, NOT_SURELY_OURS),
+        (["x"], MessageFate.UNCLEAR, NOT_SURELY_OURS),
     ],
 )
 def test_a_message_without_an_id_may_be_any_to_its_number(
-    records: list[object], standing: Standing, code: str
+    records: list[object], standing: MessageFate, code: str
 ) -> None:
     only = found(200, {"messages": records, "next_page_uri": None})
     assert (only.standing, only.code, only.provider_ref) == (standing, code, "")
@@ -596,7 +596,7 @@ def test_absence_has_to_be_certain() -> None:
     assert found(200, {"calls": []}).code == "unreadable_answer"
     assert found(200, b"<html>").code == "unreadable_answer"
     assert found(404, {"code": 20404}, inquiry(SID)).code == "http_404"
-    assert found(500, b"").standing is Standing.UNCLEAR
+    assert found(500, b"").standing is MessageFate.UNCLEAR
 
 
 def test_calls_are_asked_for_as_calls() -> None:
@@ -614,7 +614,7 @@ def checked(numbers: object, **changes: Any) -> CheckResult:
 
     network = Network(answers, {"Date": "Mon, 23 Nov 2026 01:02:03 GMT"})
     account, clock, sender = twilio(network.session, **changes).check()
-    assert (account.verdict, clock.verdict) == (Verdict.OK, Verdict.OK)
+    assert (account.verdict, clock.verdict) == (CheckVerdict.OK, CheckVerdict.OK)
     return sender
 
 
@@ -623,30 +623,30 @@ def owned(*, sms: bool) -> object:
 
 
 def test_the_sender_is_looked_at() -> None:
-    assert checked(owned(sms=True)).verdict is Verdict.OK
-    assert checked(owned(sms=False)).verdict is Verdict.WRONG
-    assert checked({"incoming_phone_numbers": []}).verdict is Verdict.WRONG
-    assert checked({"incoming_phone_numbers": ["x"]}).verdict is Verdict.UNTOLD
-    assert checked(b"<html>").verdict is Verdict.UNTOLD
-    assert checked({}, sender="", messaging_service_sid="MG1").verdict is Verdict.UNTOLD
+    assert checked(owned(sms=True)).verdict is CheckVerdict.OK
+    assert checked(owned(sms=False)).verdict is CheckVerdict.WRONG
+    assert checked({"incoming_phone_numbers": []}).verdict is CheckVerdict.WRONG
+    assert checked({"incoming_phone_numbers": ["x"]}).verdict is CheckVerdict.UNTOLD
+    assert checked(b"<html>").verdict is CheckVerdict.UNTOLD
+    assert checked({}, sender="", messaging_service_sid="MG1").verdict is CheckVerdict.UNTOLD
 
 
 @pytest.mark.parametrize(
     ("status", "body", "verdict"),
     [
-        (200, {"status": "suspended"}, Verdict.WRONG),
-        (401, {"code": 20003}, Verdict.WRONG),
-        (403, b"", Verdict.WRONG),
-        (429, {"code": 20429}, Verdict.UNTOLD),
-        (500, {"code": 20500}, Verdict.UNTOLD),
-        (200, b"<html>", Verdict.UNTOLD),
+        (200, {"status": "suspended"}, CheckVerdict.WRONG),
+        (401, {"code": 20003}, CheckVerdict.WRONG),
+        (403, b"", CheckVerdict.WRONG),
+        (429, {"code": 20429}, CheckVerdict.UNTOLD),
+        (500, {"code": 20500}, CheckVerdict.UNTOLD),
+        (200, b"<html>", CheckVerdict.UNTOLD),
     ],
 )
-def test_the_account_is_looked_at(status: int, body: object, verdict: Verdict) -> None:
+def test_the_account_is_looked_at(status: int, body: object, verdict: CheckVerdict) -> None:
     account, _ = twilio(Network.saying(status, body).session).check()
     assert (account.what, account.verdict) == ("credentials", verdict)
 
 
 def test_nothing_is_said_of_a_callers_number() -> None:
     *_, sender = twilio_voice(Network.saying(200, {"status": "active"}).session).check()
-    assert sender.verdict is Verdict.UNTOLD
+    assert sender.verdict is CheckVerdict.UNTOLD
