@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test coverage soak lint bench figures clean
+.PHONY: demo test test-clock coverage soak lint bench figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -16,6 +16,17 @@ demo: $(STAMP)  ## a full night on a sample portfolio and the built-in simulator
 
 test: $(STAMP)  ## the whole suite
 	$(BIN)/python -m pytest -n 2
+
+# The clock of libfaketime moves on from a given day; time that only measures how long something takes stays true.
+CLOCKS := "+45d" "@2028-02-29 12:00:00" "@2027-12-31 23:50:00"
+FAKED := FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_RESET=1
+
+test-clock: $(STAMP)  ## e2e and integration on other days: in 45 days, on 29 February, at the turn of the year
+	@command -v faketime >/dev/null || { echo "faketime is missing: apt-get install faketime"; exit 1; }
+	for day in $(CLOCKS); do \
+	    echo "clock: $$day"; \
+	    $(FAKED) faketime -f "$$day" $(BIN)/python -m pytest -n 2 tests/e2e tests/integration || exit 1; \
+	done
 
 coverage: $(STAMP)  ## the same, traced: twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Final
 
 import chinese_calendar
 import holidays
@@ -12,10 +13,20 @@ from chinese_calendar import constants as china
 
 from carloan_notify.errors import CalendarError
 from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Ints
-from carloan_notify.loans.settings import FIRST_YEAR, LAST_YEAR, CalendarSettings, Convention, Frequency
+from carloan_notify.loans.settings import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    CalendarSettings,
+    Convention,
+    Frequency,
+    ScheduleSettings,
+)
 
 FIRST_DAY = np.datetime64(f"{FIRST_YEAR}-01-01", "D")
 WEEKENDS = "weekends"
+ANNOUNCED_MONTH: Final = 11
+CALENDAR_ENDS: Final = "calendar_ends"
+"""The code of the finding that a calendar in use ends with this year."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +108,28 @@ def load_calendar(settings: CalendarSettings) -> Calendar:
         known_years=frozenset(every_year) if lenient else known | set(settings.covered_years),
         cure=_cure(settings.region),
     )
+
+
+def missing_next_year(settings: ScheduleSettings, today: date) -> list[str]:
+    """A sentence with its cure per calendar in use that holds no holidays for next year; none before November.
+
+    A calendar is in use where a product moves due dates to business days. In China the State Council announces
+    a year's holidays in the November before, so that nothing is missing earlier in the year.
+    """
+    if today.month < ANNOUNCED_MONTH:
+        return []
+    terms = (settings.default, *settings.products.values())
+    used = {
+        each.calendar: settings.calendar_of(each)
+        for each in terms
+        if each.convention is not Convention.UNADJUSTED
+    }
+    calendars = {name: load_calendar(calendar) for name, calendar in sorted(used.items())}
+    return [
+        f"calendar {name!r} has no holidays for {today.year + 1}; {calendar.cure}"
+        for name, calendar in calendars.items()
+        if today.year + 1 not in calendar.known_years
+    ]
 
 
 def _cure(region: str) -> str:

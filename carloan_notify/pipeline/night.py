@@ -18,6 +18,7 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.messages.render import RenderCode
 from carloan_notify.notices.guards import GUARDS, check_guards
@@ -133,10 +134,17 @@ def make_report(
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
         refused_templates=tuple(sorted(summary.refused_templates)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
-        advice=tuple(stop.cure for stop in summary.account_stops) if summary else (),
+        advice=(
+            *(stop.cure for stop in (summary.account_stops if summary else ())),
+            *_messages(plan, CALENDAR_ENDS),
+        ),
         schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
+
+
+def _messages(plan: NightPlan, code: str) -> Iterator[str]:
+    yield from plan.findings.loc[plan.findings["code"] == code, "message"]
 
 
 def _differences(findings: pd.DataFrame) -> Iterator[str]:

@@ -17,6 +17,7 @@ from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
 from carloan_notify.loans.schedule import describe_changes
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.messages.render import RenderFailure, TemplateSet
@@ -321,9 +322,17 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
         portfolio=portfolio,
         decisions=hold_failures(decisions, drafted.failures),
         drafts=drafted.drafts,
-        findings=frames.stack([portfolio.findings, decided.findings, drafted.findings()], frames.FINDINGS),
+        findings=frames.stack(
+            [portfolio.findings, decided.findings, drafted.findings(), _calendar_findings(app)],
+            frames.FINDINGS,
+        ),
         facts=night_facts(app, portfolio, drafted.drafts),
     )
+
+
+def _calendar_findings(app: App) -> pd.DataFrame:
+    missing = missing_next_year(app.settings.schedule, app.business_date())
+    return frames.stack([frames.findings(CALENDAR_ENDS, [""], text) for text in missing], frames.FINDINGS)
 
 
 def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:

@@ -12,6 +12,7 @@ from carloan_notify.delivery.dispatch import engaged
 from carloan_notify.delivery.provider import CheckResult, CheckVerdict
 from carloan_notify.delivery.registry import AnyProviderSettings, build_provider
 from carloan_notify.errors import ConfigError
+from carloan_notify.loans.calendar import missing_next_year
 from carloan_notify.messages.render import opening_of
 from carloan_notify.pipeline.inbox import open_lexicon
 from carloan_notify.pipeline.plan import message_reference
@@ -183,7 +184,7 @@ def _case(app: App, wanted: Wanted, language: str) -> Case:
 
 
 def check_setup(app: App) -> Iterator[str]:
-    """One line per thing that is in order.
+    """One line per thing that is in order, then one per thing that a person has to do soon.
 
     Raises:
         ConfigError: with everything that is not.
@@ -197,6 +198,7 @@ def check_setup(app: App) -> Iterator[str]:
     yield "templates: no findings"
     yield "keys: present and private"
     yield f"lexicon of replies: {len(open_lexicon(app))} rules"
+    yield from missing_next_year(app.settings.schedule, app.business_date())
 
 
 def _key_problems(app: App) -> list[str]:

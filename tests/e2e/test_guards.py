@@ -1,8 +1,9 @@
 """Guards through `run`: an implausible night queues nothing, says why, and passes only by name."""
 
 import csv
+import os
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ def test_yesterdays_export(desk: Desk) -> None:
 
 def test_export_is_dated_by_its_file_without_a_column(desk: Desk) -> None:
     guards(desk, export_date_column="")
-    far = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011 - the file was written today
+    written = datetime.fromisoformat(NIGHT).timestamp()
+    os.utime(desk.folder / "export" / "loans.csv", (written, written))
+    far = "2026-12-23"
     done = desk.run("run", "--as-of", far, "--now", f"{far}T02:00:00+08:00", "--format", "json", code=5)
     assert "export_stale" in done.json["guards_tripped"]
 

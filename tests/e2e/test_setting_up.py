@@ -1,10 +1,13 @@
 """Providers, schedules and due days, as a clerk asks for them."""
 
 import json
+from datetime import datetime
 
 import pytest
 import yaml
 
+from carloan_notify.app import build_app
+from carloan_notify.pipeline.providers import check_setup
 from tests.e2e.after import AS_OF, audited
 from tests.e2e.conftest import Desk
 
@@ -119,3 +122,18 @@ def test_due_days_are_proposed_with_a_reason(after: Desk) -> None:
     loans.write_text("\n".join([*lines, ""]), encoding="utf-8")
     done = after.run("due-days", "assign", "--as-of", AS_OF, code=2)
     assert "AD2026000047: term_months is missing" in done.err
+
+
+FOLLOWING = {"basis": "computed", "default": {"calendar": "CN", "convention": "following"}}
+
+
+@pytest.mark.parametrize(("day", "told"), [("2097-10-31", False), ("2097-11-01", True)])
+def test_holidays_of_next_year_are_asked_for_in_time(desk: Desk, day: str, *, told: bool) -> None:
+    covered = {"region": "CN", "covered_years": [*range(2020, 2098)]}
+    desk.configure(schedule={**FOLLOWING, "calendars": {"CN": covered}})
+    report = desk.run(
+        "run", "--as-of", day, "--now", f"{day}T02:00:00+08:00", "--format", "json", code=5
+    ).json
+    assert report["findings"].get("calendar_ends", 0) == int(told)
+    app = build_app(desk.folder / "config.yaml", datetime.fromisoformat(f"{day}T02:00:00+08:00"))
+    assert any("'CN' has no holidays for 2098; upgrade" in line for line in check_setup(app)) is told

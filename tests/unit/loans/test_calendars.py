@@ -1,6 +1,6 @@
 """Business days of countries and lenders, against known dates, a plain walk and QuantLib."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.errors import CalendarError
-from carloan_notify.loans.calendar import load_calendar
+from carloan_notify.loans.calendar import load_calendar, missing_next_year
 from carloan_notify.loans.grid import Dates
-from carloan_notify.loans.settings import CalendarSettings, Convention
+from carloan_notify.loans.settings import CalendarSettings, Convention, ProductTerms, ScheduleSettings
 from tests.unit.loans.plain_schedule import plain_shift
 
 CHINA = load_calendar(CalendarSettings(region="CN"))
@@ -141,13 +141,26 @@ def test_china_agrees_with_quantlibs_interbank_calendar_where_both_know_the_year
     assert differ == []
 
 
-def test_next_years_chinese_holidays_are_there_in_time() -> None:
-    """Fails from 15 December on while the coming year is missing, long before a due date needs it.
+def scheduled(calendar: str, convention: Convention) -> ScheduleSettings:
+    return ScheduleSettings(products={"new": ProductTerms(calendar=calendar, convention=convention)})
 
-    To repair: raise chinesecalendar in constraints.txt to the release that holds the coming year (the State
-    Council announces it in November; a release follows within weeks). If there is none yet, lenders list the
-    year under `calendars.CN` (extra_holidays, extra_workdays, covered_years): say so in CHANGELOG.md.
-    """
-    today = datetime.now(tz=timezone(timedelta(hours=8))).date()
-    needed = (today + timedelta(days=17)).year
-    assert needed in CHINA.known_years, f"no Chinese holidays for {needed}: see this test's docstring"
+
+@given(st.integers(2026, 2090), st.integers(1, 12), st.sampled_from(Convention))
+def test_next_years_holidays_are_asked_for_from_november_on_where_a_product_needs_them(
+    year: int, month: int, convention: Convention
+) -> None:
+    told = missing_next_year(scheduled("CN", convention), date(year, month, 1))
+    missing = year + 1 not in load_calendar(CalendarSettings(region="CN")).known_years
+    assert bool(told) is (month >= 11 and missing and convention is not Convention.UNADJUSTED)
+    assert all(
+        f"'CN' has no holidays for {year + 1}; upgrade the package chinesecalendar" in text for text in told
+    )
+
+
+def test_a_lender_that_lists_next_year_itself_is_asked_for_nothing() -> None:
+    schedule = ScheduleSettings(
+        products={"new": ProductTerms(calendar="CN", convention=Convention.FOLLOWING)},
+        calendars={"CN": CalendarSettings(region="CN", covered_years=(2099,))},
+    )
+    assert missing_next_year(schedule, date(2098, 12, 31)) == []
+    assert len(missing_next_year(schedule, date(2097, 12, 31))) == 1
