@@ -141,8 +141,10 @@ def test_a_night_of_the_sample_portfolio(sample: Lender) -> None:
     check("sample_send", names.of(desk.send(MORNING)))
     check("sample_report", names.of(desk.run("report", "--format", "json").json))
     check("sample_sent", names.of(texts(desk)))
-    kinds = Counter(row.get("kind", "digest") for row in exported(desk))
-    check("sample_audit_kinds", dict(sorted(kinds.items())))
+    kinds = {
+        row.get("kind", "digest") for row in exported(desk)
+    }  # how many answers share a row depends on speed
+    check("sample_audit_kinds", sorted(kinds))
 
 
 def test_explanations_and_schedules_of_the_sample_portfolio(desk: Desk) -> None:

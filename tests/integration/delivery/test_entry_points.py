@@ -17,8 +17,8 @@ from carloan_notify.records import Channel, Outcome
 from tests.unit.delivery.world import START, message
 
 PACKAGE = """
-from carloan_notify.delivery.provider import Capabilities, CheckResult, ReceiptMode, Refused, ReturnPage, Verdict
-from carloan_notify.delivery.provider import LookUp, Standing
+from carloan_notify.delivery.provider import Capabilities, CheckResult, ReceiptMode, Refused, ReturnPage, CheckVerdict
+from carloan_notify.delivery.provider import LookUp, MessageFate
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Outcome, SendResult
 
@@ -36,7 +36,7 @@ class Pigeon:
         return [SendResult(m.message_id, Outcome.ACCEPTED, f"{self._loft}-{m.message_id}") for m in batch]
 
     def look_up(self, inquiries):
-        return [LookUp(i.message_id, Standing.UNCLEAR) for i in inquiries]
+        return [LookUp(i.message_id, MessageFate.UNCLEAR) for i in inquiries]
 
     def batch_key(self, message):
         return ""
@@ -48,7 +48,7 @@ class Pigeon:
         return ReturnPage()
 
     def check(self):
-        return [CheckResult("loft", Verdict.OK, self._loft)]
+        return [CheckResult("loft", CheckVerdict.OK, self._loft)]
 """
 
 

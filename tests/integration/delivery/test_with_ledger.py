@@ -51,8 +51,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-def drain(ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | None = None) -> DrainSummary:
-    provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), "read_timeout_s": 0.3}
+PATIENT_S = 30
+"""Where no answer is late on purpose: a busy machine is not one either."""
+
+
+def drain(
+    ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | None = None, patience_s: float = 0.3
+) -> DrainSummary:
+    provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), "read_timeout_s": patience_s}
     settings = DeliverySettings.model_validate(
         {
             "channels": {"sms": ["sim"]},
@@ -99,9 +105,9 @@ def test_a_stopped_drain_is_finished_by_the_next(ledger: Ledger) -> None:
     stop = threading.Event()
     with Simulator(Faults(latency_s=0.01)) as simulator:
         threading.Timer(0.15, stop.set).start()
-        first = drain(ledger, simulator.url, 1, stop)
+        first = drain(ledger, simulator.url, 1, stop, PATIENT_S)
         assert first.stopped_by is StoppedBy.SIGNAL
         assert set(ledger.outbox.counts("R1")) == {MessageState.ACCEPTED, MessageState.QUEUED}
-        second = drain(ledger, simulator.url, 1)
+        second = drain(ledger, simulator.url, 1, patience_s=PATIENT_S)
         assert first.accepted + second.accepted == MESSAGES
         assert simulator.gateway.stats() == {"requests": MESSAGES, "accepted": MESSAGES, "duplicates": 0}

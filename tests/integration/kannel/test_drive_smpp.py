@@ -12,7 +12,7 @@ import pytest
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
-from carloan_notify.records import Channel, OutboundMessage, Outcome
+from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
 
 pytestmark = [
@@ -55,12 +55,19 @@ def test_bind_send_and_receive(tmp_path: Path) -> None:
         sent = OutboundMessage(
             f"M{1:025d}", Channel.SMS, "due_today", "en", "+12025550123", "Due today: 1,033.33", {}
         )
-        (result,) = line.send([sent])
+        results: list[SendResult] = []
+
+        def submit() -> bool:
+            """Definitely not sent while the peer is not ready yet: then it may go again."""
+            results[:] = line.send([sent])
+            return results[0].outcome is not Outcome.RETRYABLE
+
+        until(submit, "a bind that holds")
         until(pull, "its replies")
         until(lambda: log.read_text().count("of type deliver_sm_resp") == REPLIES, "our answers")
     finally:
         kannel.stop()
-    assert (result.outcome, result.provider_ref) == (Outcome.ACCEPTED, "")
+    assert (results[0].outcome, results[0].provider_ref) == (Outcome.ACCEPTED, "")
     assert "submit_sm: short_message = <Due today: 1,033.33>" in log.read_text()
     # Its replies come from 456, which is no telephone number: kept as they came, for a person to look at.
     assert problems == ["line: a reply whose sender is no telephone number"] * REPLIES
