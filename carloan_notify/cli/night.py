@@ -162,6 +162,7 @@ def explain_command(
     Example:
       carloan-notify explain AD2026000001 --as-of 2026-11-23
     """
+    from carloan_notify.codes import Heading, word
     from carloan_notify.pipeline.preview import explain_loan
     from carloan_notify.reports.tables import print_json, print_rows
 
@@ -170,10 +171,13 @@ def explain_command(
     if form == "json":
         print_json(told, sys.stdout)
         return
-    click.echo(f"Loan {told['loan_id']} on {told['as_of']}")
+    click.echo(Heading.LOAN_ON.sentence(language).format(loan=told["loan_id"], date=told["as_of"]))
     for line in (*told["rejected_rows"], *told["findings"]):
         click.echo(f"  ! {line}")
     sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}
     for name, rows in (*sections.items(), ("tonight", told["tonight"]), ("told", told["told"])):
         if rows:
-            print_rows(rows, sys.stdout, "table", title=name)
+            worded = [
+                {word(key, language): word(str(cell), language) for key, cell in row.items()} for row in rows
+            ]
+            print_rows(worded, sys.stdout, "table", title=word(name, language))

@@ -7,6 +7,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import format_option, open_app
+from carloan_notify.codes import Hold
 from carloan_notify.records import MessageClass
 
 SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
@@ -37,18 +38,35 @@ def suppress_command() -> None:
 @subject_options[0]
 @subject_options[1]
 @subject_options[2]
+@click.option("--hold", type=click.Choice([each.value for each in Hold]), help="Hold until it is settled.")
+@click.option("--opt-out", is_flag=True, help="The person wants no more of these messages.")
 @subject_options[3]
 @click.pass_context
-def add(ctx: click.Context, phone: str, customer_id: str, message_class: str | None, reason: str) -> None:
+def add(
+    ctx: click.Context,
+    phone: str,
+    customer_id: str,
+    message_class: str | None,
+    hold: str | None,
+    opt_out: bool,
+    reason: str,
+) -> None:
     """Stop messages to a number or a customer, of one class or of all; those that wait are cancelled.
+
+    A hold keeps later notices back until it is removed: collection for a dispute, everything for a wrong number.
+    An opt-out ends them.
 
     \b
     Example:
-      carloan-notify suppress add --phone +8613800138000 --class marketing --reason "asked by phone"
+      carloan-notify suppress add --phone +8613800138000 --class marketing --opt-out --reason "asked by phone"
+      carloan-notify suppress add --customer C20001 --hold dispute --reason "says the car was returned"
     """
     from carloan_notify.pipeline.upkeep import suppress
 
-    done = suppress(open_app(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
+    if (hold is None) is not opt_out:
+        raise click.UsageError("give --hold dispute, --hold wrong_number or --opt-out, exactly one of them")
+    given = (phone, customer_id, message_class)
+    done = suppress(open_app(ctx), given, getpass.getuser(), Hold(hold) if hold else None, reason)
     waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
     click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 

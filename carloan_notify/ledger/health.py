@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from carloan_notify.codes import GuardName
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import backup, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
@@ -152,7 +153,7 @@ def _foreign_keys(connection: sa.Connection, cipher: Cipher) -> Iterator[Ailment
 def _gap(connection: sa.Connection) -> Iterator[Ailment]:
     if gap := backup.gap(connection):
         text = "restored from a backup: what happened between is missing; the next run asks to accept that"
-        yield Ailment("ledger_restored", f"{to_text(gap.since)} to {to_text(gap.until)}", text)
+        yield Ailment(GuardName.LEDGER_RESTORED, f"{to_text(gap.since)} to {to_text(gap.until)}", text)
 
 
 def _unread(connection: sa.Connection) -> Iterator[Ailment]:

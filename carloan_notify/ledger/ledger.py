@@ -211,11 +211,11 @@ class Ledger:
         return stopping.Subject(self.phone_hash(phone), self.customer_ref(customer_id), message_class)
 
     def suppress(
-        self, subject: stopping.Subject, source: str, reason: str, now: datetime
+        self, subject: stopping.Subject, source: str, reason: str, now: datetime, *, note: str = ""
     ) -> stopping.Stopped:
         """Stop messages to a subject, those that wait included."""
         with self.store.write() as connection:
-            return stopping.stop(connection, subject, source, reason, now)
+            return stopping.stop(connection, subject, source, reason, now, note=note)
 
     def unsuppress(
         self, subject: stopping.Subject, operator: str, reason: str, now: datetime, *, was: str = ""

@@ -51,9 +51,12 @@ class Subject:
         return {"phone_hash": self.phone_hash, "customer_ref": self.customer_ref, "message_class": chosen}
 
 
-def add(connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime) -> bool:
+def add(
+    connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
+) -> bool:
     """Suppress from now on; False when this subject is suppressed for this very reason already.
 
+    The contact policy reads `reason` (`codes.Hold`, anything else is an opt-out); `note` goes into the audit.
     Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
     """
     audit.lock_head(connection)  # two hosts must not both find it missing
@@ -61,7 +64,8 @@ def add(connection: sa.Connection, subject: Subject, source: str, reason: str, n
         return False
     row = {**subject.columns, "source": source, "reason": mask_digits(reason), "added_at": to_text(now)}
     connection.execute(sa.insert(SUPPRESSIONS), row)
-    audit.append(connection, [AuditEvent("suppression.added", source, _told(subject, reason))], now)
+    data = _told(subject, reason) | ({"note": mask_digits(note)} if note else {})
+    audit.append(connection, [AuditEvent("suppression.added", source, data)], now)
     return True
 
 
@@ -140,7 +144,9 @@ class Stopped:
     cancelled: tuple[str, ...]
 
 
-def stop(connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime) -> Stopped:
+def stop(
+    connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
+) -> Stopped:
     """Suppress a subject and cancel what waits for it. A message on the wire cannot be called back.
 
     Rows are locked before the audit's head, as everywhere. What was queued between the two is looked for once
@@ -148,7 +154,7 @@ def stop(connection: sa.Connection, subject: Subject, source: str, reason: str, 
     """
     concerned = sa.select(MESSAGES.c.message_id).where(_PENDING, *_concerned(subject))
     ids = states.allowed(connection, list(connection.execute(concerned).scalars()), Step.CANCEL)
-    fresh = add(connection, subject, source, reason, now)
+    fresh = add(connection, subject, source, reason, now, note=note)
     late = concerned.where(MESSAGES.c.message_id.not_in(ids)).with_for_update(skip_locked=True)
     ids = sorted({*ids, *connection.execute(late).scalars()})
     _cancel(connection, ids, now)

@@ -12,6 +12,7 @@ import numpy as np
 from chinese_calendar import constants as china
 
 from carloan_notify.errors import CalendarError
+from carloan_notify.finding_codes import Finding
 from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Ints
 from carloan_notify.loans.settings import (
     FIRST_YEAR,
@@ -25,7 +26,7 @@ from carloan_notify.loans.settings import (
 FIRST_DAY = np.datetime64(f"{FIRST_YEAR}-01-01", "D")
 WEEKENDS = "weekends"
 ANNOUNCED_MONTH: Final = 11
-CALENDAR_ENDS: Final = "calendar_ends"
+CALENDAR_ENDS: Final = Finding.CALENDAR_ENDS
 """The code of the finding that a calendar in use ends with this year."""
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.plan import PPB
@@ -178,7 +179,7 @@ def read_changes(
     doubled = _contradicts(rest)
     if doubled.any():
         message = "two changes of one type on one day, or one after a settlement; keep the one that holds"
-        found.append(_finding("change_contradictory", rest[doubled], message))
+        found.append(_finding(Finding.CHANGE_CONTRADICTORY, rest[doubled], message))
     rest = rest[~doubled & (rest["type"] != ChangeType.PAUSE)]
     return _in_rounds(rest), stack(found, FINDINGS)
 
@@ -193,22 +194,22 @@ def _checks(loans: pd.DataFrame) -> list["Check"]:
     return [
         lambda rows: (
             ~rows["loan_id"].isin(known),
-            "change_unknown_loan",
+            Finding.CHANGE_UNKNOWN_LOAN,
             "no such loan; export the loan, or correct the change's loan_id",
         ),
         lambda rows: (
             ~rows["type"].isin(list(ORDER)),
-            "change_type_unknown",
+            Finding.CHANGE_TYPE_UNKNOWN,
             f"use one of {', '.join(ORDER)}",
         ),
         lambda rows: (
             rows["effective_on"].isna(),
-            "change_date_missing",
+            Finding.CHANGE_DATE_MISSING,
             "a change needs the day from which it holds; export effective_on",
         ),
         lambda rows: (
             rows["loan_id"].isin(closed) & ~rows["type"].isin(after_close),
-            "change_to_settled_loan",
+            Finding.CHANGE_TO_SETTLED_LOAN,
             "the loan is settled or cancelled and keeps its schedule; remove the change",
         ),
     ]
@@ -231,7 +232,7 @@ def _with_values(rows: pd.DataFrame, settings: ScheduleSettings) -> tuple[pd.Dat
     values = [read[pair] for pair in zip(rows["type"], rows["value"], strict=True)]
     bad = np.array([isinstance(value, str) for value in values], dtype=bool)
     problems = [
-        _finding("change_value_invalid", rows[bad & (np.array(values, dtype=object) == text)], text)
+        _finding(Finding.CHANGE_VALUE_INVALID, rows[bad & (np.array(values, dtype=object) == text)], text)
         for text in sorted({value for value in values if isinstance(value, str)})
     ]
     good = [value for value in values if isinstance(value, ChangeValue)]

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import COUNT, DATE, FINDINGS, MONEY, TEXT, findings, stack
 from carloan_notify.loans.amounts import LEVEL_METHODS, amounts, with_amounts_fixed
 from carloan_notify.loans.calendar import MONTHS_PER_PERIOD, Calendar, day_of_month, within_count
@@ -70,12 +71,12 @@ def objections(state: Running, asked: Asked, row: Ints) -> Texts:
     ]
     codes = [
         "",
-        "change_unknown_installment",
-        "change_after_last_due",
-        "change_before_disbursement",
-        "changes_overlap",
-        "change_not_applicable",
-        "prepayment_too_large",
+        Finding.CHANGE_UNKNOWN_INSTALLMENT,
+        Finding.CHANGE_AFTER_LAST_DUE,
+        Finding.CHANGE_BEFORE_DISBURSEMENT,
+        Finding.CHANGES_OVERLAP,
+        Finding.CHANGE_NOT_APPLICABLE,
+        Finding.PREPAYMENT_TOO_LARGE,
     ]
     return np.select(conditions, codes, "").astype(object)
 
@@ -215,13 +216,13 @@ CHANGE_EFFECTS: Final[Mapping[str, str]] = {
     "last_due_on_after": DATE,
 }
 MESSAGES: Final[Mapping[str, str]] = {
-    "change_unknown_installment": "the loan has no such installment; correct the number",
-    "change_after_last_due": "nothing falls due on or after effective_on; correct the date",
-    "change_before_disbursement": "effective_on is before the loan begins; correct the date",
-    "changes_overlap": "an earlier prepayment or settlement has fixed this installment; correct the dates",
-    "change_not_applicable": "this change does not fit the product's method or frequency; remove it",
-    "prepayment_too_large": "the prepayment repays the whole loan; use a settlement",
-    "change_date_not_after_previous": "the new due date is not after the installment before; correct it",
+    Finding.CHANGE_UNKNOWN_INSTALLMENT: "the loan has no such installment; correct the number",
+    Finding.CHANGE_AFTER_LAST_DUE: "nothing falls due on or after effective_on; correct the date",
+    Finding.CHANGE_BEFORE_DISBURSEMENT: "effective_on is before the loan begins; correct the date",
+    Finding.CHANGES_OVERLAP: "an earlier prepayment or settlement has fixed this installment; correct the dates",
+    Finding.CHANGE_NOT_APPLICABLE: "this change does not fit the product's method or frequency; remove it",
+    Finding.PREPAYMENT_TOO_LARGE: "the prepayment repays the whole loan; use a settlement",
+    Finding.CHANGE_DATE_NOT_AFTER_PREVIOUS: "the new due date is not after the installment before; correct it",
 }
 
 
@@ -250,7 +251,7 @@ def apply_changes(plan: InstallmentPlan, due_day: Ints, changes: pd.DataFrame, c
         codes = objections(state, asked, row)
         asked = _only(asked, codes == "")
         after = replanned(state, asked, row, calendar)
-        codes = np.where(_out_of_order(after, asked, row), "change_date_not_after_previous", codes)
+        codes = np.where(_out_of_order(after, asked, row), Finding.CHANGE_DATE_NOT_AFTER_PREVIOUS, codes)
         found.append(_struck(plan, asked_rows, codes))
         sound &= codes == ""
         effects.append(_effects(state, after, asked_rows, asked, row))

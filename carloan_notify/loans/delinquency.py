@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import Dates, Ints, Texts
 from carloan_notify.loans.standing_settings import DayCount, DelinquencySettings
@@ -102,7 +103,7 @@ def read_pauses(changes: pd.DataFrame, loan_ids: pd.Series) -> tuple[Pauses, pd.
     days = [pd.to_datetime(text[side], errors="coerce").to_numpy().astype("datetime64[D]") for side in (0, 1)]
     bad = np.isnat(days[0]) | np.isnat(days[1]) | (days[1] < days[0])
     notes = findings(
-        "change_pause_unreadable",
+        Finding.CHANGE_PAUSE_UNREADABLE,
         found["loan_id"][bad & (codes >= 0)],
         "a pause cannot be read; write its first and last day like 2026-02-01..2026-03-31",
         place="changes.value",

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, findings, stack
 from carloan_notify.loans.grid import Ints
 from carloan_notify.loans.standing_settings import DueDaySettings
@@ -68,7 +69,7 @@ def assign_due_days(
         load[at] += installment
     found = pd.DataFrame(rows, columns=["place", *ASSIGNED]).sort_values("place").drop(columns="place")
     note = findings(
-        "due_day_impossible",
+        Finding.DUE_DAY_IMPOSSIBLE,
         sorted(lost),
         "no allowed due day lies within days_to_first of the disbursement; widen either",
         place="due_days",

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, empty, findings, stack
 from carloan_notify.loans.allocation import AllocationRule, surpluses
 from carloan_notify.loans.change_requests import ChangeType
@@ -16,7 +17,7 @@ from carloan_notify.loans.payments import LONG_AGO, Payments
 from carloan_notify.loans.schedule import build_schedules
 from carloan_notify.loans.standing_settings import StandingSettings
 
-NOT_APPLIED: Final = "overpayment_not_applied"
+NOT_APPLIED: Final = Finding.OVERPAYMENT_NOT_APPLIED
 """The finding's code: money paid ahead that no early repayment can take; it is carried."""
 _CHANGE_ID: Final = "overpayment"
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, findings, stack
 from carloan_notify.loans.grid import Dates, Flags, Floats, Ints, mul_div, near_tie
 from carloan_notify.loans.settings import Rounding
@@ -88,14 +89,14 @@ def received(payments: pd.DataFrame, loan_ids: pd.Series, as_of: date) -> tuple[
     unknown, undated = codes < 0, np.isnat(paid_on)
     notes = [
         findings(
-            "payment_unknown_loan",
+            Finding.PAYMENT_UNKNOWN_LOAN,
             payments["loan_id"][unknown],
             "a payment names a loan that is not in the loans table; add the loan or mend the payment",
             place="payments.loan_id",
             value=list(payments["payment_id"][unknown]),
         ),
         findings(
-            "payment_without_date",
+            Finding.PAYMENT_WITHOUT_DATE,
             payments["loan_id"][undated & ~unknown],
             "a payment has no date and is not counted; fill in paid_on",
             place="payments.paid_on",
@@ -109,7 +110,7 @@ def received(payments: pd.DataFrame, loan_ids: pd.Series, as_of: date) -> tuple[
     net, unmatched = _without_reversals(codes, amount)
     notes.append(
         findings(
-            "payment_reversal_unmatched",
+            Finding.PAYMENT_REVERSAL_UNMATCHED,
             list(loan_ids.iloc[unmatched]),
             "a reversal is larger than all payments before it; the rest of it is ignored; check the payments",
             place="payments.amount",

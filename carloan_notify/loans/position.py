@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import DATE, DUES, FINDINGS, STANDING, TEXT, findings, stack
 from carloan_notify.loans.allocation import Owed, day_number, due_days
 from carloan_notify.loans.delinquency import (
@@ -246,32 +247,32 @@ def _faults(rows: pd.DataFrame, as_of: date) -> Iterator[tuple[str, Flags, str, 
     overdue, days = rows["overdue_minor"].to_numpy(), rows["days_past_due"].to_numpy()
     due, next_on = rows["amount_due_minor"].to_numpy(), _next_on(rows)
     yield (
-        "snapshot_negative",
+        Finding.SNAPSHOT_NEGATIVE,
         (overdue < 0) | (days < 0) | (due < 0),
         "amount_due",
         "amount_due, overdue_amount and days_past_due cannot be below 0; correct the export",
     )
     yield (
-        "snapshot_overdue_without_days",
+        Finding.SNAPSHOT_OVERDUE_WITHOUT_DAYS,
         (overdue > 0) & (days == 0),
         "days_past_due",
         "an overdue amount without days past due; export both",
     )
     yield (
-        "snapshot_days_without_overdue",
+        Finding.SNAPSHOT_DAYS_WITHOUT_OVERDUE,
         (overdue == 0) & (days > 0),
         "overdue_amount",
         "days past due without an overdue amount; export both",
     )
     yield (
-        "snapshot_due_without_date",
+        Finding.SNAPSHOT_DUE_WITHOUT_DATE,
         (due > 0) & np.isnat(next_on),
         "next_due_on",
         "an amount due without next_due_on; export both",
     )
     past = ~np.isnat(next_on) & (next_on.astype(np.int64) < day_number(as_of))
     yield (
-        "snapshot_next_due_past",
+        Finding.SNAPSHOT_NEXT_DUE_PAST,
         past & (due > 0) & (days == 0),
         "next_due_on",
         "next_due_on is past, yet nothing is overdue; is the export older than the business date?",

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.allocation import day_number, due_days
 from carloan_notify.loans.grid import Flags, Ints, mul_div
@@ -48,7 +49,7 @@ def payoff(
     active = np.flatnonzero((loans["status"] == "active").to_numpy(dtype=bool))
     if settings.schedule.basis == "snapshot":
         lost = findings(
-            "payoff_needs_schedule",
+            Finding.PAYOFF_NEEDS_SCHEDULE,
             list(loans["loan_id"].iloc[active]),
             "a snapshot cannot tell what settles a loan; use the computed or the supplied basis",
             place="schedule.basis",
@@ -186,7 +187,9 @@ def statement(
     loans, notes = usable(tables.loans)
     if settings.schedule.basis == "snapshot":
         text = "a snapshot has no schedule; use the computed or the supplied basis"
-        lost = findings("statement_needs_schedule", list(loans["loan_id"]), text, place="schedule.basis")
+        lost = findings(
+            Finding.STATEMENT_NEEDS_SCHEDULE, list(loans["loan_id"]), text, place="schedule.basis"
+        )
         return stack([], STATEMENT), stack([notes, lost], FINDINGS)
     # A settled loan's changes are its history; only to a running loan does a portfolio apply them.
     portfolio = LoanBook.of(loans.assign(status="active"), tables, settings, as_of)
@@ -217,7 +220,7 @@ def _statement_rows(position: Position, as_of: date) -> pd.DataFrame:
 _KEY = ["loan_id", "installment_no"]
 _MONEY = ["principal_minor", "interest_minor", "fees_minor", "total_minor"]
 
-DIFFERS: Final = "supplied_schedule_differs"
+DIFFERS: Final = Finding.SUPPLIED_SCHEDULE_DIFFERS
 """The finding's code."""
 
 

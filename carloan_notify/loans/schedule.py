@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, LOANS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.amounts import Amounts, amounts
 from carloan_notify.loans.calendar import load_calendar, within_count
@@ -46,13 +47,13 @@ def _checks(
 ) -> "Iterator[tuple[str, pd.Series[bool], str, str]]":
     """Code, bad rows, column and sentence of every rule."""
     yield (
-        "loan_id_duplicate",
+        Finding.LOAN_ID_DUPLICATE,
         loans["loan_id"].duplicated(keep=False),
         "loan_id",
         "the loan_id is there more than once; keep one row per loan",
     )
     yield (
-        "principal_out_of_range",
+        Finding.PRINCIPAL_OUT_OF_RANGE,
         (loans["principal_minor"] <= 0) | (loans["principal_minor"] > PRINCIPAL_LIMIT),
         "principal_minor",
         f"the principal must be above 0, up to {PRINCIPAL_LIMIT} minor units; correct the export",
@@ -67,13 +68,13 @@ def _rate_and_term(
 ) -> "Iterator[tuple[str, pd.Series[bool], str, str]]":
     limit = int(settings.max_annual_rate * Decimal(10**9))
     yield (
-        "rate_out_of_range",
+        Finding.RATE_OUT_OF_RANGE,
         (loans["annual_rate_ppb"] < 0) | (loans["annual_rate_ppb"] > limit),
         "annual_rate_ppb",
         f"the yearly rate must be 0 to {settings.max_annual_rate:%}; is 12 % exported as 12 instead of 0.12?",
     )
     yield (
-        "term_out_of_range",
+        Finding.TERM_OUT_OF_RANGE,
         ~loans["term_months"].between(1, settings.max_installments),
         "term_months",
         f"there must be 1 to {settings.max_installments} (schedule.max_installments) installments; fix it",
@@ -83,25 +84,25 @@ def _rate_and_term(
 def _dates(loans: pd.DataFrame) -> "Iterator[tuple[str, pd.Series[bool], str, str]]":
     first, disbursed = loans["first_due_on"], loans["disbursed_on"]
     yield (
-        "first_due_missing",
+        Finding.FIRST_DUE_MISSING,
         first.isna(),
         "first_due_on",
         "without a first due date nothing can be computed; export it",
     )
     yield (
-        "first_due_before_disbursement",
+        Finding.FIRST_DUE_BEFORE_DISBURSEMENT,
         first <= disbursed,
         "first_due_on",
         "the first due date must be after the disbursement; correct one of them",
     )
     yield (
-        "first_due_out_of_range",
+        Finding.FIRST_DUE_OUT_OF_RANGE,
         ~first.dt.year.between(FIRST_YEAR, LAST_YEAR),
         "first_due_on",
         f"the first due date must be in {FIRST_YEAR} to {LAST_YEAR}; correct it",
     )
     yield (
-        "due_day_out_of_range",
+        Finding.DUE_DAY_OUT_OF_RANGE,
         ~loans["due_day"].between(0, 31),
         "due_day",
         "the due day must be 1 to 31, or empty for the first due date's day",
@@ -112,13 +113,13 @@ def _method(
     loans: pd.DataFrame, settings: ScheduleSettings
 ) -> "Iterator[tuple[str, pd.Series[bool], str, str]]":
     yield (
-        "repayment_method_unknown",
+        Finding.REPAYMENT_METHOD_UNKNOWN,
         ~loans["repayment_method"].isin(METHODS),
         "repayment_method",
         f"use one of {', '.join(METHODS)}",
     )
     yield (
-        "balloon_out_of_range",
+        Finding.BALLOON_OUT_OF_RANGE,
         (loans["balloon_minor"] < 0) | (loans["balloon_minor"] > loans["principal_minor"]),
         "balloon_minor",
         "the balloon must be 0 up to the principal; correct it",
@@ -128,7 +129,7 @@ def _method(
         {product: settings.terms_of(product).principal_grace for product in products}
     )
     yield (
-        "principal_grace_too_long",
+        Finding.PRINCIPAL_GRACE_TOO_LONG,
         loans["term_months"] <= grace.astype("int64"),
         "term_months",
         "the principal grace leaves no installment that repays; lengthen the term or shorten the grace",
@@ -148,7 +149,7 @@ NEEDED = (
     "balloon_minor",
     STEPS_COLUMN,
 )
-HARMLESS = ("change_unknown_loan", "change_to_settled_loan")
+HARMLESS = (Finding.CHANGE_UNKNOWN_LOAN, Finding.CHANGE_TO_SETTLED_LOAN)
 """Findings that strike a change but not the loan."""
 CHUNK = 8_192
 """Loans computed at once: keeps memory flat and what is worked on in the processor's cache."""

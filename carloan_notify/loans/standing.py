@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, empty, findings, stack
 from carloan_notify.loans.allocation import (
     AllocationRule,
@@ -142,7 +143,7 @@ class LoanBook:
     def _supplied(self, loan_at: Ints, table: SuppliedTable) -> tuple[list[Position], pd.DataFrame]:
         missing = table.start[loan_at + 1] == table.start[loan_at]
         found = findings(
-            "installments_missing",
+            Finding.INSTALLMENTS_MISSING,
             list(self.loans["loan_id"].iloc[loan_at[missing]]),
             "an active loan has no usable installments; export them or correct them",
             place="installments.loan_id",
@@ -161,7 +162,7 @@ class LoanBook:
         owed = owed_after_payments(grid, payments, self._rule(at), self.as_of)
         settled_on, after = payments.settled_on(owed.credit_minor)
         notes = findings(
-            "payment_after_settlement",
+            Finding.PAYMENT_AFTER_SETTLEMENT,
             list(grid.loan_ids[after > 0]),
             "payments arrived after the loan was settled in full; pay them back or move them to their loan",
             place="payments.loan_id",
@@ -246,13 +247,13 @@ def usable(loans: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     unknown = ~loans["status"].isin(STATUSES) & ~twice
     notes = [
         findings(
-            "loan_id_duplicate",
+            Finding.LOAN_ID_DUPLICATE,
             loans["loan_id"][twice],
             "the loan_id is there more than once; keep one row per loan",
             place="loans.loan_id",
         ),
         findings(
-            "status_unknown",
+            Finding.STATUS_UNKNOWN,
             loans["loan_id"][unknown],
             f"use one of {', '.join(STATUSES)}",
             place="loans.status",

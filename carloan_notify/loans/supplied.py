@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
 from carloan_notify.loans.settings import ScheduleSettings
@@ -81,7 +82,7 @@ def supplied_table(installments: pd.DataFrame, loan_ids: pd.Series) -> tuple[Sup
     unknown = codes < 0
     notes = [
         findings(
-            "installment_unknown_loan",
+            Finding.INSTALLMENT_UNKNOWN_LOAN,
             installments["loan_id"][unknown].drop_duplicates(),
             "installments name a loan that is not in the loans table; add the loan or drop them",
             place="installments.loan_id",
@@ -116,31 +117,31 @@ def _faults(rows: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[tuple[str,
     parts = money[:, :3].sum(axis=1)
     total = money[:, 3]
     yield (
-        "installment_without_due_date",
+        Finding.INSTALLMENT_WITHOUT_DUE_DATE,
         np.isnat(due),
         "due_on",
         "an installment has no due date; fill it in",
     )
     yield (
-        "installment_duplicate",
+        Finding.INSTALLMENT_DUPLICATE,
         same_loan & (number == np.roll(number, 1)),
         "installment_no",
         "an installment number is there twice; keep one row per installment",
     )
     yield (
-        "installment_dates_not_ascending",
+        Finding.INSTALLMENT_DATES_NOT_ASCENDING,
         same_loan & (due < np.roll(due, 1)),
         "due_on",
         "a later installment falls due before an earlier one; correct the dates or the numbers",
     )
     yield (
-        "installment_negative",
+        Finding.INSTALLMENT_NEGATIVE,
         np.asarray((money < 0).any(axis=1)),
         "total_due",
         "an amount of an installment is below 0; correct it",
     )
     yield (
-        "installment_total_too_small",
+        Finding.INSTALLMENT_TOTAL_TOO_SMALL,
         (total > 0) & (total < parts),
         "total_due",
         "principal, interest and fees of an installment are more than its total; correct one of them",
@@ -179,7 +180,7 @@ def supplied_amounts(loans: pd.DataFrame, rows: int, settings: ScheduleSettings)
     unread = np.array([column is None for column in read])[codes]
     columns = np.stack([np.full(rows, -1) if column is None else column for column in read], axis=1)
     problem = findings(
-        "installment_amounts_invalid",
+        Finding.INSTALLMENT_AMOUNTS_INVALID,
         loans["loan_id"][unread],
         "write from-installment=amount, ascending, e.g. 1=800.00; 7=1200.00",
         place=COLUMN,

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import Any, Final
 from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2 import TemplateError as JinjaError
 
+from carloan_notify.codes import RenderCode
 from carloan_notify.errors import TemplateError
 from carloan_notify.gsm import Segments, china_units, count_segments
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps, clean
@@ -118,19 +118,6 @@ _BLANKS: Final = re.compile(r" {2,}")
 _TEMPLATE_FAULTS: Final = (
     JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
 )  # fmt: skip
-
-
-class RenderCode(StrEnum):
-    """Why there is no message. The codes never change."""
-
-    LANGUAGE_MISSING = "language_missing"
-    TEMPLATE_MISSING = "template_missing"
-    TEMPLATE_BROKEN = "template_broken"
-    UNKNOWN_VARIABLE = "unknown_variable"
-    TEMPLATE_ENDLESS = "template_endless"
-    RENDER_FAILED = "render_failed"
-    EMPTY = "message_empty"
-    TOO_LONG = "message_too_long"
 
 
 @dataclass(frozen=True, slots=True)

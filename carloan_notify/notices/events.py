@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
+from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import among
 from carloan_notify.notices.settings import REPEATABLE, EventType
 
@@ -58,7 +59,7 @@ def happened(
     nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
     problems.append(
         frames.findings(
-            "event_without_id",
+            Finding.EVENT_WITHOUT_ID,
             everything.loc[nameless, "loan_id"],
             "This event may repeat, so it needs an id of its own to be told once; add the id to the export.",
             place="event_id",
@@ -82,7 +83,9 @@ def _reported(
     unknown_loan = ~_of_loans(events, inputs)
     problems = [
         _finding(
-            "event_type_unknown", events[unknown_type], f"Unknown event; use one of {', '.join(EventType)}."
+            Finding.EVENT_TYPE_UNKNOWN,
+            events[unknown_type],
+            f"Unknown event; use one of {', '.join(EventType)}.",
         ),
         _finding(
             "event_derived",
@@ -91,7 +94,7 @@ def _reported(
             "Take it out of that list to use the events table instead.",
         ),
         _finding(
-            "event_unknown_loan",
+            Finding.EVENT_UNKNOWN_LOAN,
             events[unknown_loan & ~unknown_type & ~ignored],
             "No such loan in the loans table; export the loan as well.",
         ),

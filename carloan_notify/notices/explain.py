@@ -3,26 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
-from types import MappingProxyType
 
 import pandas as pd
 
+from carloan_notify.codes import Why
 from carloan_notify.notices.decide import Facts, FiringDays, facts, firing_days, occasions
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
-
-
-class Why(StrEnum):
-    """Stable codes; their sentences may change."""
-
-    FIRES = "fires"
-    NOT_ACTIVE = "not_active"
-    NOTHING_DUE = "nothing_due"
-    TOO_EARLY = "too_early"
-    PASSED = "passed"
-    NOT_LATE = "not_late"
-    NOT_HAPPENED = "not_happened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +33,7 @@ class Explanation:
 
     def sentence(self, language: str) -> str:
         """Why, for people: Chinese for `zh…`, English for any other language."""
-        english, chinese = SENTENCES[self.why]
-        return (chinese if language.lower().startswith("zh") else english).format(days=self.days)
+        return self.why.sentence(language).format(days=self.days)
 
 
 def explain(
@@ -125,25 +111,3 @@ def _past_due(span: FiringDays, days: list[int], coming: list[int], as_of: date)
     if days:
         return Why.PASSED, None
     return Why.NOT_LATE, as_of + timedelta(days=coming[0] + span.first) if coming else None
-
-
-SENTENCES = MappingProxyType(
-    {
-        Why.FIRES: ("It falls due today (day {days} of its count).", "今日应发(计数第 {days} 天)。"),
-        Why.NOT_ACTIVE: (
-            "The loan is not active, or could not be computed; see its status and findings.",
-            "贷款不在还款中，或未能计算；请查看其状态与问题清单。",
-        ),
-        Why.NOTHING_DUE: ("No unpaid installment falls due soon.", "近期没有未还的分期到期。"),
-        Why.TOO_EARLY: (
-            "Its day has not come yet (day {days} of its count).",
-            "未到发送日(计数第 {days} 天)。",
-        ),
-        Why.PASSED: (
-            "Its day and the days to catch up are over (day {days} of its count).",
-            "发送日及补发期已过(计数第 {days} 天)。",
-        ),
-        Why.NOT_LATE: ("The loan is not past due.", "贷款未逾期。"),
-        Why.NOT_HAPPENED: ("The event has not been reported for this loan.", "该贷款没有此事件的记录。"),
-    }
-)

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import Field
 
+from carloan_notify.codes import GuardName
 from carloan_notify.records import GuardResult, NightFacts
 from carloan_notify.settings import Settings
 
@@ -313,15 +314,15 @@ def _share(part: int, whole: int, *, if_none: float = 0.0) -> float:
 
 
 GUARDS: Final[dict[str, Callable[[_View], _Finding]]] = {
-    "export_stale": _export_stale,
-    "same_export": _same_export,
-    "row_drop": _row_drop,
-    "no_new_payments": _no_new_payments,
-    "overdue_jump": _overdue_jump,
-    "message_count": _message_count,
-    "cost": _cost,
-    "reject_rate": _reject_rate,
-    "daily_cost_cap": _daily_cost_cap,
-    "monthly_cost_cap": _monthly_cost_cap,
+    GuardName.EXPORT_STALE: _export_stale,
+    GuardName.SAME_EXPORT: _same_export,
+    GuardName.ROW_DROP: _row_drop,
+    GuardName.NO_NEW_PAYMENTS: _no_new_payments,
+    GuardName.OVERDUE_JUMP: _overdue_jump,
+    GuardName.MESSAGE_COUNT: _message_count,
+    GuardName.COST: _cost,
+    GuardName.REJECT_RATE: _reject_rate,
+    GuardName.DAILY_COST_CAP: _daily_cost_cap,
+    GuardName.MONTHLY_COST_CAP: _monthly_cost_cap,
 }
 """Guards by their stable names, which are what `--accept` takes."""

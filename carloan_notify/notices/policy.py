@@ -3,23 +3,48 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
+from carloan_notify.codes import Hold, Reason
 from carloan_notify.frames import among
-from carloan_notify.notices.reasons import DECISION_OF, Reason
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
 from carloan_notify.records import Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
 
-_HOLDS: Final = {"dispute": Reason.IN_DISPUTE, "wrong_number": Reason.WRONG_NUMBER}
+_HOLDS: Final = {Hold.DISPUTE: Reason.IN_DISPUTE, Hold.WRONG_NUMBER: Reason.WRONG_NUMBER}
 """Suppressions with these reasons hold a notice; any other is an opt-out."""
 _SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
+
+DECISION_OF = MappingProxyType(
+    {
+        Reason.ALREADY_SENT: Decision.ALREADY_SENT,
+        Reason.SUPERSEDED: Decision.SUPPRESSED,
+        Reason.DO_NOT_CONTACT: Decision.SUPPRESSED,
+        Reason.OPTED_OUT: Decision.SUPPRESSED,
+        Reason.WRONG_NUMBER: Decision.HELD,
+        Reason.IN_DISPUTE: Decision.HELD,
+        Reason.NO_CONSENT: Decision.SUPPRESSED,
+        Reason.NO_PHONE: Decision.HELD,
+        Reason.CHANNEL_REFUSED: Decision.SUPPRESSED,
+        Reason.LANGUAGE_UNKNOWN: Decision.HELD,
+        Reason.INCOMPLETE_DATA: Decision.HELD,
+        Reason.TIMEZONE_UNKNOWN: Decision.HELD,
+        Reason.PREFERRED_HOURS_UNREADABLE: Decision.HELD,
+        Reason.PREFERRED_HOURS_OUTSIDE: Decision.HELD,
+        Reason.NO_CONTACT_DATE: Decision.SUPPRESSED,
+        Reason.TOO_LATE: Decision.SUPPRESSED,
+        Reason.OVER_CAP: Decision.HELD,
+        Reason.MERGED: Decision.SUPPRESSED,
+    }
+)
+"""SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
 def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame) -> pd.Series:

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
+from carloan_notify.codes import Reason
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
-from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.settings import PolicySettings
 
 INSTANT: Final = "datetime64[s, UTC]"

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.backup import Gap
@@ -20,7 +21,6 @@ from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
-from carloan_notify.messages.render import RenderCode
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
@@ -32,7 +32,7 @@ from carloan_notify.text import mask_digits
 
 # May this night go? The guards compare it with earlier nights; one more asks whether the ledger is whole.
 
-LEDGER_RESTORED: Final = "ledger_restored"
+LEDGER_RESTORED: Final = GuardName.LEDGER_RESTORED
 NAMES: Final = (*GUARDS, LEDGER_RESTORED)
 """What `--accept` takes."""
 

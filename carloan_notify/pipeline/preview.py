@@ -7,10 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from carloan_notify.app import App
+from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.errors import LedgerError, SourceError
+from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
-from carloan_notify.notices.reasons import Reason
 from carloan_notify.pipeline.night import Ending, NightOrder, check_night, make_report, new_run_id
 from carloan_notify.pipeline.plan import NightPlan, inputs_of, make_plan, recall
 from carloan_notify.pipeline.portfolio import read_portfolio
@@ -41,9 +42,13 @@ def preview_night(app: App, order: NightOrder, loan_id: str = "") -> Preview:
     return Preview(report, tuple(row for row in _rows(app, plan) if loan_id in ("", row["loan_id"])))
 
 
-def why(reason: str) -> str:
-    """The sentence for a reason's code; codes of a failed template speak for themselves."""
-    return Reason(reason).sentence("en") if reason in set(Reason) else reason.replace("_", " ")
+def why(reason: str, language: str = "en") -> str:
+    """The sentence for a reason's code. The code of a failed template is its own sentence in English."""
+    if reason in set(Reason):
+        return Reason(reason).sentence(language)
+    if language.startswith("zh") and reason in set(RenderCode):
+        return RenderCode(reason).chinese
+    return reason.replace("_", " ")
 
 
 def _rows(app: App, plan: NightPlan) -> list[dict[str, Any]]:
@@ -92,10 +97,16 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
         "as_of": as_of.isoformat(),
         "standing": _standing(plan, loan_id, app.lender.currency),
         "rejected_rows": [
-            f"{row['file']}:{row['line']}: {row['code']}: {row['cure']}" for row in frame_rows(mine)
+            f"{row['file']}:{row['line']}: {row['code']}: {_said(row['code'], row['cure'], language)}"
+            for row in frame_rows(mine)
         ],
         # Many rows may say the same: a payment of each month for a loan that is not there, say.
-        "findings": list(dict.fromkeys(f"{row['code']}: {row['message']}" for row in frame_rows(findings))),
+        "findings": list(
+            dict.fromkeys(
+                f"{row['code']}: {_said(row['code'], row['message'], language)}"
+                for row in frame_rows(findings)
+            )
+        ),
         "rules": [
             {
                 "notice": rule.notice,
@@ -105,7 +116,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
             }
             for rule in rules
         ],
-        "tonight": _tonight(plan, loan_id),
+        "tonight": _tonight(plan, loan_id, language),
         "told": _told(app, loan_id),
     }
 
@@ -127,7 +138,13 @@ def _standing(plan: NightPlan, loan_id: str, currency: str) -> dict[str, str]:
     }
 
 
-def _tonight(plan: NightPlan, loan_id: str) -> list[dict[str, str]]:
+def _said(code: str, english: str, language: str) -> str:
+    """What a finding or a rejected row says: its own text with its values in English, its code's in Chinese."""
+    catalogue = next((kind for kind in (CellProblem, Finding, RenderCode) if code in set(kind)), None)
+    return catalogue(code).chinese if catalogue and language.startswith("zh") else english
+
+
+def _tonight(plan: NightPlan, loan_id: str, language: str) -> list[dict[str, str]]:
     decisions = plan.decisions[plan.decisions["loan_id"] == loan_id]
     return [
         {
@@ -135,7 +152,7 @@ def _tonight(plan: NightPlan, loan_id: str) -> list[dict[str, str]]:
             "channel": row["channel"],
             "role": row["role"],
             "decision": row["decision"],
-            "why": why(row["reason"]) if row["reason"] else "",
+            "why": why(row["reason"], language) if row["reason"] else "",
         }
         for row in frame_rows(decisions)
     ]

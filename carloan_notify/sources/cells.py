@@ -14,6 +14,7 @@ import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.phones import (
     NUMBER_INVALID,
     NUMBER_TOO_LONG,
@@ -22,7 +23,6 @@ from carloan_notify.phones import (
     UNSUPPORTED_COUNTRY,
     normalise_phone,
 )
-from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.tables import CellKind, Column
 from carloan_notify.sources.values import (

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from carloan_notify import frames
 from carloan_notify.errors import SourceError
+from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.sources.cells import CellRules
-from carloan_notify.sources.chunks import CURES, CellProblem, ChunkReader, SourceFile, shown
+from carloan_notify.sources.chunks import ChunkReader, SourceFile, shown
 from carloan_notify.sources.database import SqlReader, bound, make_engine
 from carloan_notify.sources.files import ParquetReader, TextReader
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
@@ -65,7 +66,7 @@ def duplicate_rejects(
             "column": names[-1],
             "value": [shown(value, personal=False) for value in values],
             "code": CellProblem.DUPLICATE_KEY.value,
-            "cure": f"{CURES[CellProblem.DUPLICATE_KEY]}; it stands first in line " + first,
+            "cure": f"{CellProblem.DUPLICATE_KEY.english}; it stands first in line " + first,
             "owner": rows[owner],
         }
     )
@@ -156,7 +157,9 @@ def _ignored(headers: Sequence[str], label: str) -> pd.DataFrame:
     if not headers:
         return frames.empty(frames.FINDINGS)
     message = "the column would hide one of ours and is ignored; rename it, or map it in `columns`"
-    return frames.findings("column_ignored", [""] * len(headers), message, place=label, value=list(headers))
+    return frames.findings(
+        Finding.COLUMN_IGNORED, [""] * len(headers), message, place=label, value=list(headers)
+    )
 
 
 def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -171,7 +174,7 @@ def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.Data
     message = "total_due is not principal + interest + fees; total_due is used; correct the export"
     rows = frame.loc[mismatch]
     values = ("installment " + rows["installment_no"].astype("str")).tolist()
-    return frame, frames.findings("total_mismatch", rows["loan_id"], message, place=label, value=values)
+    return frame, frames.findings(Finding.TOTAL_MISMATCH, rows["loan_id"], message, place=label, value=values)
 
 
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")

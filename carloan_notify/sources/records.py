@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from carloan_notify.sources.chunks import BrokenRow, CellProblem, TextChunk
+from carloan_notify.finding_codes import CellProblem
+from carloan_notify.sources.chunks import BrokenRow, TextChunk
 
 MOST_LINES_OF_A_RECORD: Final = 20
 _PIECE_LINES: Final = 500

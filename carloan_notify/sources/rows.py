@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carloan_notify.errors import SourceError
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.cells import CellRules, Values, parse_cells
-from carloan_notify.sources.chunks import CURES, BrokenRow, CellProblem, TextChunk, shown
+from carloan_notify.sources.chunks import BrokenRow, TextChunk, shown
 from carloan_notify.sources.settings import TableSettings
 from carloan_notify.sources.tables import RUNNING_STATUSES, CellKind, Column, Need, TableSpec, headers_of
 from carloan_notify.sources.values import word_key
@@ -233,10 +234,10 @@ def _bad_rows(
 def _cure(issue: _Issue) -> str:
     column = issue.column
     if issue.problem is CellProblem.UNKNOWN_VALUE:
-        return f"{CURES[issue.problem]}; known are {', '.join(sorted(set(column.words.values())))}"
+        return f"{issue.problem.english}; known are {', '.join(sorted(set(column.words.values())))}"
     if issue.problem is CellProblem.OUT_OF_RANGE and column.kind is CellKind.COUNT:
-        return f"{CURES[issue.problem]}; it lies between {column.least} and {column.most}"
-    return CURES[issue.problem]
+        return f"{issue.problem.english}; it lies between {column.least} and {column.most}"
+    return issue.problem.english
 
 
 def _broken(broken: Sequence[BrokenRow]) -> pd.DataFrame:
@@ -246,7 +247,7 @@ def _broken(broken: Sequence[BrokenRow]) -> pd.DataFrame:
             "column": "",
             "value": "",
             "code": [row.problem.value for row in broken],
-            "cure": [f"{CURES[row.problem]}{f' ({row.detail})' if row.detail else ''}" for row in broken],
+            "cure": [f"{row.problem.english}{f' ({row.detail})' if row.detail else ''}" for row in broken],
             "owner": "",
         }
     )

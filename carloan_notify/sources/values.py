@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
-from carloan_notify.sources.chunks import CellProblem
+from carloan_notify.finding_codes import CellProblem
 
 MOST_MAJOR_UNITS: Final = 10**13
 PPB: Final = 10**9

@@ -1,5 +1,7 @@
 """Why a loan got what it got."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,3 +62,19 @@ def test_explain_before_the_first_night(lender: Lender) -> None:
     assert told["told"] == []
     assert "queued" in {row["decision"] for row in told["tonight"]}
     assert not (lender.folder / "ledger.db").exists()
+
+
+STAYS = re.compile(r"`\w+`|(?:/[\w.-]+)+|\b[A-Z2-7]{26}\b|[A-Z]{2}\d+|\w+[._]\w+|[\w.+-]*\d[\w.:+-]*|IANA")
+"""Paths, ids, codes, names of options and files, figures: they are the same in every language."""
+
+
+@pytest.mark.parametrize("number", range(1, 62, 4))
+def test_in_chinese_nothing_is_said_in_english(after: Desk, number: int) -> None:
+    loan = f"AD202600{number:04d}"
+    wide = replace(after, env={"COLUMNS": "400"})
+    table = wide.run("explain", loan, "--as-of", AS_OF, "--language", "zh").out
+    assert re.findall(r"[A-Za-z]{2,}", STAYS.sub("", table)) == []
+    told = after.run("explain", loan, "--as-of", AS_OF, "--language", "zh", "--format", "json").json
+    said = [rule["says"] for rule in told["rules"]] + [row["why"] for row in told["tonight"] if row["why"]]
+    assert said
+    assert all(re.search("[\u4e00-\u9fff]", sentence) for sentence in said)

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from carloan_notify.codes import Hold
 from tests.e2e.after import AS_OF, AT, YES, audited, one, pay
 from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
 
@@ -46,7 +47,17 @@ def test_resend_is_refused_when_paid(after: Desk) -> None:
 def test_resend_is_refused_when_opted_out(after: Desk) -> None:
     first = one(after, "due_today")
     customer = f"C2{first['loans'][-4:]}"
-    after.run("suppress", "add", "--customer", customer, "--class", "service", "--reason", "asked by phone")
+    after.run(
+        "suppress",
+        "add",
+        "--customer",
+        customer,
+        "--class",
+        "service",
+        "--opt-out",
+        "--reason",
+        "asked by phone",
+    )
     (row,) = after.run("resend", "--message", first["message_id"], *YES, "--format", "json", code=1).json
     assert row["message_id"] == ""
     assert row["refusal"]
@@ -90,8 +101,8 @@ def test_resend_of_nothing(after: Desk, args: tuple[str, ...], said: str) -> Non
 def test_suppress_add_list_remove(after: Desk) -> None:
     loan = one(after, "due_in_7_days")["loans"]
     args = ("--customer", f"C2{loan[-4:]}", "--reason", "asked by phone")
-    assert after.run("suppress", "add", *args).out == "added\n"
-    assert after.run("suppress", "add", *args).out == "stands already\n"
+    assert after.run("suppress", "add", "--opt-out", *args).out == "added\n"
+    assert after.run("suppress", "add", "--opt-out", *args).out == "stands already\n"
     (row,) = after.run("suppress", "list", "--format", "json").json
     assert row["reason"] == "asked by phone"
     assert "C2" not in row["customer_ref"]  # kept by keyed hash only
@@ -103,10 +114,33 @@ def test_suppress_add_list_remove(after: Desk) -> None:
     assert len(audited(after, "suppression.added")) == len(audited(after, "suppression.removed")) == 1
 
 
+@pytest.mark.parametrize("hold", Hold)
+def test_a_clerks_words_are_never_a_code(after: Desk, hold: Hold) -> None:
+    phone = ("--phone", "+8610000000001")
+    after.run("suppress", "add", *phone, "--opt-out", "--reason", hold.value)
+    after.run("suppress", "add", *phone, "--hold", hold.value, "--reason", "caller said so, ticket 4711")
+    rows = after.run("suppress", "list", "--format", "json").json
+    assert [row["reason"] for row in rows] == [f"said: {hold}", hold.value]
+    assert "ticket 4711" in audited(after, "suppression.added")[-1]
+    assert (
+        after.run("suppress", "remove", *phone, "--reason", "over", "--was", hold.value).out
+        == f"removed: {hold}\n"
+    )
+
+
+@pytest.mark.parametrize("choice", [(), ("--opt-out", "--hold", "dispute"), ("--hold", "anger")])
+def test_suppress_add_says_which_of_the_two_it_is(after: Desk, choice: tuple[str, ...]) -> None:
+    said = after.run("suppress", "add", "--customer", "C1", *choice, "--reason", "x", code=2).err
+    assert "dispute" in said
+    assert "wrong_number" in said
+
+
 def test_suppressed_number_is_told_nothing(lender: Lender) -> None:
     desk = Desk(lender.folder)  # before the first night: the ledger is made for it
-    desk.run("suppress", "add", "--phone", "+86 100 0000 0001", "--reason", "wrong number")
-    desk.run("suppress", "add", "--phone", "10000000002", "--class", "marketing", "--reason", "asked")
+    desk.run("suppress", "add", "--phone", "+86 100 0000 0001", "--opt-out", "--reason", "wrong number")
+    desk.run(
+        "suppress", "add", "--phone", "10000000002", "--class", "marketing", "--opt-out", "--reason", "asked"
+    )
     rows = desk.run("preview", "--as-of", AS_OF, "--now", NIGHT, "--format", "json").json
     decisions = {row["loan_id"]: row["decision"] for row in rows}
     assert decisions["AD2026000001"] == "suppressed"
@@ -123,4 +157,4 @@ def test_suppressed_number_is_told_nothing(lender: Lender) -> None:
     ],
 )
 def test_suppress_needs_one_subject(after: Desk, args: tuple[str, ...], said: str) -> None:
-    assert said in after.run("suppress", "add", *args, "--reason", "x", code=2).err
+    assert said in after.run("suppress", "add", "--opt-out", *args, "--reason", "x", code=2).err

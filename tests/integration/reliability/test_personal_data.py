@@ -105,7 +105,7 @@ def night_and_day(world: World) -> str:
     rows = json.loads(clerk.do("ledger", "messages", "--format", "json"))
     sent = next(row for row in rows if row["state"] == "delivered")
     clerk.do("resend", "--message", sent["message_id"], "--reason", "lost", "--yes", *in_the_evening)
-    clerk.do("suppress", "add", "--phone", "+8610000000001", "--reason", "asked")
+    clerk.do("suppress", "add", "--phone", "+8610000000001", "--opt-out", "--reason", "asked")
     clerk.do("suppress", "list")
     clerk.do("report")
     clerk.do("report", "--list", "--format", "csv")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import pytest
 
-from carloan_notify.messages.render import RenderCode, RenderFailure, nearest_language
+from carloan_notify.codes import RenderCode
+from carloan_notify.messages.render import RenderFailure, nearest_language
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.records import Rendered
 from tests.unit.messages.lenders import CHINESE, US, folder_of, templates_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.messages.render import RenderCode, RenderFailure
+from carloan_notify.codes import RenderCode
+from carloan_notify.messages.render import RenderFailure
 from carloan_notify.messages.sandbox import MAX_SOURCE, MAX_STEPS, MessageEnvironment, allow_steps, clean
 from carloan_notify.messages.values import Money, build_filters
 from carloan_notify.records import Rendered

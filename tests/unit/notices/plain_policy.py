@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from carloan_notify.codes import Reason
 from carloan_notify.notices.hours import ContactSpan, intersect, parse_window
-from carloan_notify.notices.policy import ContactHistory
-from carloan_notify.notices.reasons import DECISION_OF, Reason
+from carloan_notify.notices.policy import DECISION_OF, ContactHistory
 from carloan_notify.notices.release import Tonight, first_span
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
 from carloan_notify.records import Decision

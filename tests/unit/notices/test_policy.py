@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify import frames
+from carloan_notify.codes import Reason
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.events import DecideInputs
-from carloan_notify.notices.policy import DECISION_COLUMNS, RECENT, SUPPRESSIONS, apply_policy
-from carloan_notify.notices.reasons import DECISION_OF, Reason
+from carloan_notify.notices.policy import DECISION_COLUMNS, DECISION_OF, RECENT, SUPPRESSIONS, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.notices.settings import CapSettings, CapSubject, HoursSettings, PolicySettings
 from carloan_notify.records import Channel, MessageClass

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.codes import Reason
 from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
-from carloan_notify.notices.reasons import Reason
 from carloan_notify.notices.release import Tonight, first_span
 
 ZONES = [

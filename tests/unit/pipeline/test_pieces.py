@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from carloan_notify import frames
 from carloan_notify.app import business_date, rehearsal_clock, system_clock
+from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
-from carloan_notify.messages.render import RenderCode, RenderFailure
-from carloan_notify.notices.reasons import Reason
+from carloan_notify.messages.render import RenderFailure
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,

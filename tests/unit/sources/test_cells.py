@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.cells import CellRules, Values, as_text, parse_cells, values_as_text
-from carloan_notify.sources.chunks import CellProblem
 from carloan_notify.sources.read import duplicate_rows
 from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.tables import TABLES, CellKind, Column

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.chunks import CellProblem
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.values import parse_date
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

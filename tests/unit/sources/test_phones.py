@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.phones import FICTITIOUS_PREFIXES, PhoneResult, normalise_phone
 from carloan_notify.sources.cells import phone_cells
-from carloan_notify.sources.chunks import CellProblem
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "data" / "phone_cases.json").read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.sources.chunks import BrokenRow, CellProblem
+from carloan_notify.finding_codes import CellProblem
+from carloan_notify.sources.chunks import BrokenRow
 from carloan_notify.sources.files import BLOCK_BYTES, line_batches, physical_lines
 from carloan_notify.sources.records import (
     MOST_LINES_OF_A_RECORD,

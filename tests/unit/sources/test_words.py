@@ -1,6 +1,6 @@
 import pytest
 
-from carloan_notify.sources.chunks import CellProblem
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.values import (
     parse_choice,
     parse_choices,

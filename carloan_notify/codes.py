@@ -1,0 +1,273 @@
+"""Every stable code, beside it what it says to people in English and in Chinese.
+
+A code never changes its meaning; its sentences may. A finding's own text at its place holds the values as well; the
+sentence here is what is said in Chinese, and what the tables of the runbook show.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Code(StrEnum):
+    """A code with its sentences: `CODE = "code", "English.", "中文。"`."""
+
+    english: str
+    chinese: str
+
+    def __new__(cls, value: str, english: str = "", chinese: str = "") -> Self:
+        """A member is equal to its value; its sentences stand beside it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.english, member.chinese = english, chinese
+        return member
+
+    def sentence(self, language: str) -> str:
+        """For people: Chinese for `zh…`, English for any other language."""
+        return self.chinese if language.lower().startswith("zh") else self.english
+
+
+class Reason(Code):
+    """Why a notice is not told tonight, in the order in which it is asked."""
+
+    ALREADY_SENT = (
+        "already_sent",
+        "It was already sent or queued in an earlier run.",
+        "此前的批次已发送或已排队。",
+    )
+    SUPERSEDED = (
+        "superseded",
+        "A later notice for the same loan falls due tonight and replaces it.",
+        "同一笔贷款今晚有更靠后的通知，由其代替。",
+    )
+    DO_NOT_CONTACT = "do_not_contact", "The person is marked do-not-contact.", "该联系人已标记为禁止联系。"
+    OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
+    WRONG_NUMBER = (
+        "wrong_number",
+        "The number was reported as wrong; correct it in the export or remove the suppression.",
+        "号码被反馈有误；请在导出数据中更正，或移除该号码的抑制记录。",
+    )
+    IN_DISPUTE = (
+        "in_dispute",
+        "A dispute is open, so collection notices wait until it is closed.",
+        "存在未了结的争议，催收类通知暂缓至争议解决。",
+    )
+    NO_CONSENT = (
+        "no_consent",
+        "Messages of this class need consent, and none is on record.",
+        "此类消息须事先取得同意，现无同意记录。",
+    )
+    NO_PHONE = (
+        "no_phone",
+        "There is no phone number; add it to the export.",
+        "缺少手机号；请在导出数据中补充。",
+    )
+    CHANNEL_REFUSED = (
+        "channel_refused",
+        "The person does not accept this channel.",
+        "该联系人不接受此发送渠道。",
+    )
+    LANGUAGE_UNKNOWN = (
+        "language_unknown",
+        "There are no templates in the person's language; add them or set policy.default_language.",
+        "没有该语言的模板；请添加模板或设置 policy.default_language。",
+    )
+    INCOMPLETE_DATA = (
+        "incomplete_data",
+        "A row of this loan or person was rejected (see the rejects file): a payment or a refusal may be missing.",
+        "该贷款或联系人有数据行被拒收（见拒收文件），可能缺少还款或拒绝联系的记录。",
+    )
+    TIMEZONE_UNKNOWN = (
+        "timezone_unknown",
+        "The time zone is missing or unknown, so permitted hours cannot be told; add an IANA zone.",
+        "时区缺失或无法识别，无法判断可联系时段；请补充 IANA 时区名称。",
+    )
+    PREFERRED_HOURS_UNREADABLE = (
+        "preferred_hours_unreadable",
+        "The person's preferred hours cannot be read; write them like 18:00-20:00.",
+        "无法识别偏好联系时段；请按 18:00-20:00 的格式填写。",
+    )
+    PREFERRED_HOURS_OUTSIDE = (
+        "preferred_hours_outside",
+        "The person's preferred hours lie outside the permitted hours.",
+        "偏好联系时段不在允许的联系时段之内。",
+    )
+    NO_CONTACT_DATE = (
+        "no_contact_date",
+        "No contact is made on the days on which it could still be told.",
+        "可告知的日期均为不联系日。",
+    )
+    TOO_LATE = (
+        "too_late",
+        "The permitted hours of the last day on which it could be told are over.",
+        "最后可告知之日的允许时段已过。",
+    )
+    OVER_CAP = (
+        "over_cap",
+        "The person has been contacted as often as policy.caps allows; it waits for a following night.",
+        "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
+    )
+    MERGED = (
+        "merged",
+        "Another message to the same person tells this one too.",
+        "已并入发给同一人的另一条消息。",
+    )
+
+
+class Why(Code):
+    """What a rule says of a loan; `{days}` is what the rule counts."""
+
+    FIRES = "fires", "It falls due today (day {days} of its count).", "今日应发(计数第 {days} 天)。"
+    NOT_ACTIVE = (
+        "not_active",
+        "The loan is not active, or could not be computed; see its status and findings.",
+        "贷款不在还款中，或未能计算；请查看其状态与问题清单。",
+    )
+    NOTHING_DUE = "nothing_due", "No unpaid installment falls due soon.", "近期没有未还的分期到期。"
+    TOO_EARLY = (
+        "too_early",
+        "Its day has not come yet (day {days} of its count).",
+        "未到发送日(计数第 {days} 天)。",
+    )
+    PASSED = (
+        "passed",
+        "Its day and the days to catch up are over (day {days} of its count).",
+        "发送日及补发期已过(计数第 {days} 天)。",
+    )
+    NOT_LATE = "not_late", "The loan is not past due.", "贷款未逾期。"
+    NOT_HAPPENED = (
+        "not_happened",
+        "The event has not been reported for this loan.",
+        "该贷款没有此事件的记录。",
+    )
+
+
+class RenderCode(Code):
+    """Why there is no message."""
+
+    LANGUAGE_MISSING = "language_missing", "There are no templates in this language.", "没有该语言的模板。"
+    TEMPLATE_MISSING = (
+        "template_missing",
+        "There is no template for this notice and channel.",
+        "没有该通知在此渠道上的模板。",
+    )
+    TEMPLATE_BROKEN = "template_broken", "The template cannot be read.", "模板无法读取。"
+    UNKNOWN_VARIABLE = (
+        "unknown_variable",
+        "The template asks for a value that is not there.",
+        "模板使用了不存在的变量。",
+    )
+    TEMPLATE_ENDLESS = (
+        "template_endless",
+        "The template ran for too long and was given up.",
+        "模板运行时间过长，已中止。",
+    )
+    RENDER_FAILED = (
+        "render_failed",
+        "The template failed with this loan's values.",
+        "用该贷款的数据生成文字时模板出错。",
+    )
+    EMPTY = "message_empty", "The template gave no text.", "模板没有生成任何文字。"
+    TOO_LONG = "message_too_long", "The text is longer than allowed.", "文字超过允许的长度。"
+
+
+class GuardName(Code):
+    """What stops a night before its first message."""
+
+    EXPORT_STALE = "export_stale", "The loan export is too old.", "贷款导出数据过旧。"
+    SAME_EXPORT = "same_export", "The input is the same as last night's.", "输入数据与上一晚相同。"
+    ROW_DROP = "row_drop", "The number of loans fell.", "贷款笔数骤减。"
+    NO_NEW_PAYMENTS = "no_new_payments", "No new payments came in.", "没有新的还款记录。"
+    OVERDUE_JUMP = "overdue_jump", "The share of overdue loans jumped.", "逾期占比骤增。"
+    MESSAGE_COUNT = (
+        "message_count",
+        "The number of messages is far from recent nights.",
+        "消息数量与近期差异过大。",
+    )
+    DAILY_COST_CAP = "daily_cost_cap", "The night would cost more than a day may.", "费用超过单日上限。"
+    MONTHLY_COST_CAP = (
+        "monthly_cost_cap",
+        "The night would take the month above its limit.",
+        "费用超过当月上限。",
+    )
+    COST = "cost", "The night would cost far more than recent nights.", "费用与近期差异过大。"
+    REJECT_RATE = "reject_rate", "Too many rows were rejected.", "被拒收的数据行过多。"
+    LEDGER_RESTORED = "ledger_restored", "The ledger was restored from a backup.", "账本由备份恢复。"
+
+
+class Hold(Code):
+    """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
+
+    DISPUTE = (
+        "dispute",
+        "A dispute is open: collection waits until it is closed.",
+        "存在争议：催收类消息暂缓。",
+    )
+    WRONG_NUMBER = (
+        "wrong_number",
+        "The number belongs to somebody else: nothing goes to it.",
+        "号码属于他人：不再向其发送任何消息。",
+    )
+
+
+class Word(Code):
+    """Words of tables for people. Keys of JSON and CSV stay as they are."""
+
+    STANDING = "standing", "standing", "还款情况"
+    RULES = "rules", "rules", "各条规则"
+    TONIGHT = "tonight", "tonight", "今晚"
+    TOLD = "told", "told", "已通知"
+    STATUS = "status", "status", "状态"
+    NEXT_DUE_ON = "next_due_on", "next_due_on", "下一还款日"
+    OLDEST_DUE_ON = "oldest_due_on", "oldest_due_on", "最早未还日"
+    NEXT_DUE = "next_due", "next_due", "下一期应还"
+    OVERDUE = "overdue", "overdue", "逾期金额"
+    DAYS_PAST_DUE = "days_past_due", "days_past_due", "逾期天数"
+    BUCKET = "bucket", "bucket", "账龄"
+    NOTICE = "notice", "notice", "通知"
+    CHANNEL = "channel", "channel", "渠道"
+    SAYS = "says", "says", "说明"
+    NEXT_ON = "next_on", "next_on", "下次日期"
+    ROLE = "role", "role", "对象"
+    DECISION = "decision", "decision", "决定"
+    WHY = "why", "why", "原因"
+    MESSAGE_ID = "message_id", "message_id", "消息编号"
+    STATE = "state", "state", "消息状态"
+    QUEUED_AT = "queued_at", "queued_at", "排队时间"
+    SENT_AT = "sent_at", "sent_at", "发送时间"
+    QUEUED = "queued", "queued", "将发送"
+    SUPPRESSED = "suppressed", "suppressed", "不发送"
+    HELD = "held", "held", "暂缓"
+    ALREADY_SENT = "already_sent", "already_sent", "已发送过"
+    PENDING = "pending", "pending", "未放款"
+    ACTIVE = "active", "active", "还款中"
+    SETTLED = "settled", "settled", "已结清"
+    CHARGED_OFF = "charged_off", "charged_off", "已核销"
+    CANCELLED = "cancelled", "cancelled", "已取消"
+    CLAIMED = "claimed", "claimed", "已领取"
+    SENDING = "sending", "sending", "发送中"
+    ACCEPTED = "accepted", "accepted", "已受理"
+    REJECTED = "rejected", "rejected", "被拒"
+    RETRYABLE = "retryable", "retryable", "待重试"
+    UNKNOWN = "unknown", "unknown", "不明"
+    DELIVERED = "delivered", "delivered", "已送达"
+    UNDELIVERED = "undelivered", "undelivered", "未送达"
+    EXPIRED = "expired", "expired", "已过期"
+    SMS = "sms", "sms", "短信"
+    VOICE = "voice", "voice", "语音"
+    BORROWER = "borrower", "borrower", "借款人"
+    CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
+    GUARANTOR = "guarantor", "guarantor", "担保人"
+
+
+class Heading(Code):
+    """Lines above tables; names in braces are filled in."""
+
+    LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"
+
+
+_WORDS = {each.value: each for each in Word}
+
+
+def word(text: str, language: str) -> str:
+    """A word of a table in the reader's language; what is no word of ours stays as it is."""
+    return _WORDS[text].sentence(language) if text in _WORDS else text
