@@ -26,6 +26,16 @@ class Code(StrEnum):
         return self.chinese if language.lower().startswith("zh") else self.english
 
 
+class Method(Code):
+    """How a loan is repaid (`repayment_method`). What each means for amounts stands in `loans.amounts.METHODS`."""
+
+    EQUAL_INSTALLMENT = "equal_installment", "Equal installments.", "等额本息"
+    EQUAL_PRINCIPAL = "equal_principal", "Equal principal, falling interest.", "等额本金"
+    INTEREST_ONLY = "interest_only", "Interest first, principal with the last installment.", "先息后本"
+    BALLOON = "balloon", "Equal installments and a balloon with the last.", "尾款"
+    FLAT = "flat", "Equal principal, interest always on the first principal.", "等本等息"
+
+
 class Reason(Code):
     """Why a notice is not told tonight, in the order in which it is asked."""
 

@@ -33,7 +33,7 @@ LOANS: Final[Mapping[str, str]] = {
     "disbursed_on": DATE,
     "first_due_on": DATE,
     "due_day": COUNT,  # 0: the day of first_due_on
-    "repayment_method": TEXT,  # equal_installment | equal_principal | interest_only | balloon | flat
+    "repayment_method": TEXT,  # codes.Method
     "status": TEXT,  # pending | active | settled | charged_off | cancelled
     "paid_to_date_minor": MONEY,
     "language": TEXT,  # BCP 47, e.g. zh-CN

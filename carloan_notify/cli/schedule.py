@@ -9,6 +9,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import IsoDate, as_of_option, format_option, open_app
+from carloan_notify.codes import Method
 
 COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_due", "balance_after")
 PPB = 10**9
@@ -63,8 +64,8 @@ TERM_OPTIONS = (
     ),
     click.option(
         "--method",
-        type=click.Choice(["equal_installment", "equal_principal", "interest_only", "balloon", "flat"]),
-        default="equal_installment",
+        type=click.Choice([method.value for method in Method]),
+        default=Method.EQUAL_INSTALLMENT.value,
         show_default=True,
     ),
     click.option(

@@ -1,13 +1,17 @@
 """Principal and interest of every installment: one pass over installment numbers, never over loans."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
+from carloan_notify.codes import Method
 from carloan_notify.loans.grid import Flags, Floats, Ints, mul_div, near_tie
 from carloan_notify.loans.plan import PPB, InstallmentPlan, whole_denominator, whole_period
-from carloan_notify.loans.settings import InterestBasis, Method, Rounding
+from carloan_notify.loans.settings import InterestBasis, Rounding
 
 # The equal installment: in float64, and in exact fractions where a float cannot decide the last cent.
 
@@ -128,7 +132,37 @@ def _rounded_fraction(value: Fraction, rounding: Rounding) -> int:
     return floor + (2 * rest >= 1)
 
 
-LEVEL_METHODS = (Method.EQUAL_INSTALLMENT, Method.BALLOON)
+@dataclass(frozen=True, slots=True)
+class MethodRules:
+    """What a repayment method means for amounts.
+
+    `annuity`: the level solves the present value, so that principal and interest together are equal. `repays_early`:
+    rows before the last repay principal. `leaves_balloon`: the last row repays `balloon` as well. `flat_interest`:
+    interest is charged on the first principal, never on what is left. `also_called` are further words of exports.
+    """
+
+    annuity: bool = False
+    repays_early: bool = True
+    leaves_balloon: bool = False
+    flat_interest: bool = False
+    also_called: tuple[str, ...] = ()
+
+    @property
+    def ends_large(self) -> bool:
+        """Whether the last row is large by contract, so that the term cannot be shortened."""
+        return self.leaves_balloon or not self.repays_early
+
+
+METHODS: Final[Mapping[Method, MethodRules]] = MappingProxyType(
+    {
+        Method.EQUAL_INSTALLMENT: MethodRules(annuity=True, also_called=("annuity",)),
+        Method.EQUAL_PRINCIPAL: MethodRules(),
+        Method.INTEREST_ONLY: MethodRules(repays_early=False, also_called=("按期付息到期还本",)),
+        Method.BALLOON: MethodRules(annuity=True, leaves_balloon=True, also_called=("气球贷", "弹性尾款")),
+        Method.FLAT: MethodRules(flat_interest=True),
+    }
+)
+"""Every repayment method: a new one is a member of `Method` and a row here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,12 +203,13 @@ def paying(plan: InstallmentPlan) -> Flags:
 
 def _new_level(plan: InstallmentPlan, pays: Flags) -> Ints:
     owed = opening(plan)
-    if plan.method in LEVEL_METHODS:
+    rules = METHODS[plan.method]
+    if rules.annuity:
         return _level_payment(plan, pays, owed)
-    if plan.method is Method.INTEREST_ONLY:
+    if not rules.repays_early:
         return np.zeros_like(owed)
     payments = np.maximum(pays.sum(axis=0), 1)
-    if plan.method is Method.EQUAL_PRINCIPAL or plan.unit == 1:
+    if not rules.flat_interest or plan.unit == 1:
         return mul_div(owed, np.ones_like(owed), payments, plan.terms.rounding)
     total = owed + _charge(plan, plan.flat_base, pays.argmax(axis=0)) * payments
     units = mul_div(total, np.ones_like(total), payments * plan.unit, plan.terms.rounding)
@@ -184,7 +219,7 @@ def _new_level(plan: InstallmentPlan, pays: Flags) -> Ints:
 def _level_payment(plan: InstallmentPlan, pays: Flags, owed: Ints) -> Ints:
     numerator, denominator = _level_rate(plan, pays)
     stub = np.where(pays[0], _stub_interest(plan, owed), 0)
-    left = np.minimum(plan.balloon, owed) if plan.method is Method.BALLOON else np.zeros_like(owed)
+    left = np.minimum(plan.balloon, owed) if METHODS[plan.method].leaves_balloon else np.zeros_like(owed)
     question = LevelQuestion(owed + stub, left, pays, numerator, denominator)
     return level_installment(question, plan.unit, plan.terms.rounding)
 
@@ -223,7 +258,7 @@ def _stub_interest(plan: InstallmentPlan, balance: Ints) -> Ints:
 
 def _interest(plan: InstallmentPlan, balance: Ints, row: int) -> Ints:
     """Interest due with one row: on the balance, or on the flat base; the first row carries the stub's."""
-    base = plan.flat_base if plan.method is Method.FLAT else balance
+    base = plan.flat_base if METHODS[plan.method].flat_interest else balance
     if row == 0:
         stub = _stub_interest(plan, base)
         return np.asarray(np.maximum(_charge(plan, base + stub, row) + stub, 0))
@@ -250,7 +285,7 @@ def _walk(plan: InstallmentPlan, level: Ints, pays: Flags, first_extra: Ints | N
             np.copyto(principal[row], plan.fixed_principal[row], where=kept)
         balance -= principal[row]
         left = left - pays[row]
-    if plan.method is Method.FLAT:
+    if METHODS[plan.method].flat_interest:
         _place_interest_residue(plan, interest)
     return Amounts(principal, interest, level)
 
@@ -286,16 +321,17 @@ class Due:
     payments_left: Ints
 
 
-def _pays_total(plan: InstallmentPlan) -> bool:
+def pays_total(plan: InstallmentPlan) -> bool:
     """Whether the level is the whole installment, or its principal alone."""
-    return plan.method in LEVEL_METHODS or (plan.method is Method.FLAT and plan.unit > 1)
+    rules = METHODS[plan.method]
+    return rules.annuity or (rules.flat_interest and plan.unit > 1)
 
 
 def _target(plan: InstallmentPlan, level: Ints, due: Due, row: int) -> Ints:
     """The principal that one row repays before it is held within the balance."""
     supplied = plan.supplied[row]
-    by_plan = level - due.interest if _pays_total(plan) else level
-    spreads = plan.method in (Method.EQUAL_PRINCIPAL, Method.FLAT) and not _pays_total(plan)
+    by_plan = level - due.interest if pays_total(plan) else level
+    spreads = METHODS[plan.method].repays_early and not pays_total(plan)
     if plan.terms.residue == "spread" and spreads:
         left = np.maximum(due.payments_left, 1)
         by_plan = mul_div(due.balance, np.ones_like(left), left, plan.terms.rounding)
@@ -305,16 +341,17 @@ def _target(plan: InstallmentPlan, level: Ints, due: Due, row: int) -> Ints:
 def _first_row_residue(plan: InstallmentPlan, walked: Amounts) -> Ints:
     """What the first paying row pays more so that the last one pays the level, discounted to the first."""
     last, loans = plan.count - 1, np.arange(len(plan.count))
-    if plan.method is Method.INTEREST_ONLY:
+    rules = METHODS[plan.method]
+    if not rules.repays_early:
         return np.zeros_like(last)
     paid = walked.principal[last, loans]
-    if _pays_total(plan):
+    if pays_total(plan):
         paid = paid + walked.interest[last, loans]
-    if plan.method is Method.BALLOON:
+    if rules.leaves_balloon:
         paid = paid - plan.balloon
     begins = paying(plan).argmax(axis=0)
     residue = np.where(last > begins, paid - walked.level, 0)
-    if plan.method not in LEVEL_METHODS:
+    if not rules.annuity:
         return residue
     return np.rint(residue * _discount(plan, begins)).astype(np.int64)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import COUNT, DATE, FINDINGS, MONEY, TEXT, findings, stack
-from carloan_notify.loans.amounts import LEVEL_METHODS, amounts, with_amounts_fixed
+from carloan_notify.loans.amounts import METHODS, amounts, pays_total, with_amounts_fixed
 from carloan_notify.loans.calendar import MONTHS_PER_PERIOD, Calendar, day_of_month, within_count
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.grid import Flags, Ints, Texts
@@ -23,7 +23,7 @@ from carloan_notify.loans.running import (
     running,
     with_periods,
 )
-from carloan_notify.loans.settings import InterestBasis, Method
+from carloan_notify.loans.settings import InterestBasis
 
 # One round of changes, at most one per loan: what it moves, and from where amounts are computed anew.
 
@@ -56,7 +56,7 @@ def objections(state: Running, asked: Asked, row: Ints) -> Texts:
     misfit = (
         (deferral & asked.how(Mode.SPREAD) & (row == plan.count - 1))
         | (asked.of(ChangeType.DUE_DAY) & (plan.terms.frequency not in MONTHS_PER_PERIOD))
-        | (shorter & (plan.method in (Method.INTEREST_ONLY, Method.BALLOON)))
+        | (shorter & METHODS[plan.method].ends_large)
     )
     begin = np.where(row < len(plan.nominal_on), row, 0)
     after = plan.principal - np.cumsum(plan.fixed_principal, axis=0)[begin, np.arange(len(row))]
@@ -168,8 +168,7 @@ def _with_skipped(state: Running, asked: Asked, row: Ints) -> Running:
 
 def _levels_anew(state: Running, asked: Asked) -> Flags:
     """Where the installment itself is computed again; elsewhere the borrower goes on paying the same."""
-    terms, method = state.plan.terms, state.plan.method
-    level_method = method in LEVEL_METHODS or (method is Method.FLAT and state.plan.unit > 1)
+    terms = state.plan.terms
     days_count = terms.interest_basis is not InterestBasis.RATE_12 or terms.charge_shift_interest
     always = (
         asked.of(ChangeType.EXTENSION)
@@ -177,7 +176,7 @@ def _levels_anew(state: Running, asked: Asked) -> Flags:
         | asked.how(Mode.SMALLER_INSTALLMENT)
     )
     by_interest = asked.of(ChangeType.RATE) | (moves_dates(asked) & days_count)
-    return always | (by_interest & level_method)
+    return always | (by_interest & pays_total(state.plan))
 
 
 def _settled_amounts(state: Running) -> Running:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from carloan_notify.loans.amounts import METHODS
 from carloan_notify.loans.calendar import DAYS_PER_PERIOD, MONTHS_PER_PERIOD, add_months, anchor_day, in_month
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.grid import Dates, Flags, Ints, Texts, mul_div
 from carloan_notify.loans.plan import PPB, YEAR_DAYS, InstallmentPlan, Periods, days_between, whole_period
-from carloan_notify.loans.settings import InterestBasis, Method
+from carloan_notify.loans.settings import InterestBasis
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,7 @@ def _prepaid(state: Running, amount: Ints, paid_on: Dates, row: Ints) -> Running
     plan = state.plan
     here = (np.arange(len(plan.nominal_on))[:, None] == row) & (amount > 0)
     saved = _interest_between(state, amount, row, paid_on, _on(plan.dates.end_on, row))
-    if plan.method is Method.FLAT:
+    if METHODS[plan.method].flat_interest:
         saved = np.zeros_like(saved)
     principal = plan.fixed_principal + np.where(here, amount, 0)
     interest = np.maximum(plan.fixed_interest - np.where(here, saved, 0), 0)
@@ -200,7 +201,7 @@ def _settled(state: Running, fee: Ints, paid_on: Dates, row: Ints) -> Running:
     before = plan.principal - np.where(_below(plan.nominal_on, row), plan.fixed_principal, 0).sum(axis=0)
     interest = _at(plan.fixed_interest, row)
     if plan.terms.settlement_interest == "to_the_day":
-        base = plan.flat_base if plan.method is Method.FLAT else before
+        base = plan.flat_base if METHODS[plan.method].flat_interest else before
         full_period = paid_on == _on(plan.dates.end_on, row)
         interest = np.where(full_period, interest, _interest_between(state, base, row, None, paid_on))
     end_on = np.where(here, paid_on, plan.dates.end_on)

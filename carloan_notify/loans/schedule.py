@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from carloan_notify.codes import Method
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, LOANS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.amounts import Amounts, amounts
@@ -16,7 +17,7 @@ from carloan_notify.loans.change_requests import ChangeType, read_changes
 from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
 from carloan_notify.loans.grid import Flags, Grid, Ints
 from carloan_notify.loans.plan import InstallmentPlan, plan
-from carloan_notify.loans.settings import FIRST_YEAR, LAST_YEAR, Method, ScheduleSettings
+from carloan_notify.loans.settings import FIRST_YEAR, LAST_YEAR, ScheduleSettings
 from carloan_notify.loans.supplied import COLUMN as STEPS_COLUMN
 from carloan_notify.loans.supplied import supplied_amounts
 
@@ -24,7 +25,6 @@ from carloan_notify.loans.supplied import supplied_amounts
 
 PRINCIPAL_LIMIT = 10**12
 """Minor units; with rates up to 5 and 480 quarters interest stays below 2**50 (`rounding.mul_div`)."""
-METHODS = tuple(method.value for method in Method)
 
 
 def usable_loans(loans: pd.DataFrame, settings: ScheduleSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -114,9 +114,9 @@ def _method(
 ) -> "Iterator[tuple[str, pd.Series[bool], str, str]]":
     yield (
         Finding.REPAYMENT_METHOD_UNKNOWN,
-        ~loans["repayment_method"].isin(METHODS),
+        ~loans["repayment_method"].isin(list(Method)),
         "repayment_method",
-        f"use one of {', '.join(METHODS)}",
+        f"use one of {', '.join(Method)}",
     )
     yield (
         Finding.BALLOON_OUT_OF_RANGE,

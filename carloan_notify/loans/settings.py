@@ -50,16 +50,6 @@ class Rounding(StrEnum):
     DOWN = "down"
 
 
-class Method(StrEnum):
-    """How a loan is repaid (`repayment_method`)."""
-
-    EQUAL_INSTALLMENT = "equal_installment"
-    EQUAL_PRINCIPAL = "equal_principal"
-    INTEREST_ONLY = "interest_only"
-    BALLOON = "balloon"
-    FLAT = "flat"
-
-
 class CalendarSettings(Settings):
     """Which days are business days. The lender's own dates win over the library's."""
 

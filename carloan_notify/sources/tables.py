@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
+from carloan_notify.loans.amounts import METHODS
 from carloan_notify.sources.values import word_key
 
 # Headers and words as Chinese core systems write them, by canonical name. The lender's own go first.
@@ -61,12 +62,8 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "do_not_contact": ("禁止联系", "勿扰"),
 }
 
-METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    "equal_installment": ("等额本息", "annuity"),
-    "equal_principal": ("等额本金",),
-    "interest_only": ("先息后本", "按期付息到期还本"),
-    "balloon": ("尾款", "气球贷", "弹性尾款"),
-    "flat": ("等本等息",),
+METHOD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    method.value: (method.chinese, *rules.also_called) for method, rules in METHODS.items()
 }
 STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     "pending": ("待放款", "审批中", "未放款", "申请中"),
@@ -252,7 +249,7 @@ _LOANS: Final = (
     _date("disbursed_on"),
     _date("first_due_on", Need.RUNNING_CELL, _COMPUTED),
     Column("due_day", "due_day", CellKind.COUNT, least=1, most=31),
-    _choice("repayment_method", METHODS, Need.RUNNING_CELL, _COMPUTED),
+    _choice("repayment_method", METHOD_WORDS, Need.RUNNING_CELL, _COMPUTED),
     _choice("status", STATUSES),
     _amount("paid_to_date", "paid_to_date_minor"),
     _LANGUAGE,
