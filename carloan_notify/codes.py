@@ -204,7 +204,7 @@ class GuardName(Code):
     LEDGER_RESTORED = "ledger_restored", "The ledger was restored from a backup.", "账本由备份恢复。"
 
 
-class Hold(Code):
+class HoldReason(Code):
     """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
 
     DISPUTE = (

@@ -7,7 +7,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import format_option, open_app
-from carloan_notify.codes import Hold
+from carloan_notify.codes import HoldReason
 from carloan_notify.records import MessageClass
 
 SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
@@ -38,7 +38,9 @@ def suppress_command() -> None:
 @subject_options[0]
 @subject_options[1]
 @subject_options[2]
-@click.option("--hold", type=click.Choice([each.value for each in Hold]), help="Hold until it is settled.")
+@click.option(
+    "--hold", type=click.Choice([each.value for each in HoldReason]), help="HoldReason until it is settled."
+)
 @click.option("--opt-out", is_flag=True, help="The person wants no more of these messages.")
 @subject_options[3]
 @click.pass_context
@@ -66,7 +68,7 @@ def add(
     if (hold is None) is not opt_out:
         raise click.UsageError("give --hold dispute, --hold wrong_number or --opt-out, exactly one of them")
     given = (phone, customer_id, message_class)
-    done = suppress(open_app(ctx), given, getpass.getuser(), Hold(hold) if hold else None, reason)
+    done = suppress(open_app(ctx), given, getpass.getuser(), HoldReason(hold) if hold else None, reason)
     waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
     click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 

@@ -16,7 +16,7 @@ import regex
 import yaml
 from pydantic import Field
 
-from carloan_notify.codes import Hold
+from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
@@ -341,9 +341,9 @@ class Stop:
 _STOPPING: Final[Mapping[ReplyKind, tuple[Stop, ...]]] = MappingProxyType(
     {
         # Who has the number is a stranger: nothing about a loan may reach it.
-        ReplyKind.WRONG_PERSON: (Stop(EVERY_CLASS, Hold.WRONG_NUMBER),),
+        ReplyKind.WRONG_PERSON: (Stop(EVERY_CLASS, HoldReason.WRONG_NUMBER),),
         # Demands wait until the dispute is settled; a bill or a receipt still goes.
-        ReplyKind.DISPUTE: (Stop(MessageClass.COLLECTION.value, Hold.DISPUTE, customer=True),),
+        ReplyKind.DISPUTE: (Stop(MessageClass.COLLECTION.value, HoldReason.DISPUTE, customer=True),),
         # Of the others none stops a message. That includes "paid already": the payments table decides who paid,
         # and a borrower who says so without paying is still told; the work list has somebody compare.
     }

@@ -56,7 +56,7 @@ def add(
 ) -> bool:
     """Suppress from now on; False when this subject is suppressed for this very reason already.
 
-    The contact policy reads `reason` (`codes.Hold`, anything else is an opt-out); `note` goes into the audit.
+    The contact policy reads `reason` (`codes.HoldReason`, anything else is an opt-out); `note` goes into the audit.
     Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
     """
     audit.lock_head(connection)  # two hosts must not both find it missing

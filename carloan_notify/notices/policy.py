@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import Hold, Reason
+from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
@@ -18,7 +18,7 @@ from carloan_notify.records import Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
 
-_HOLDS: Final = {Hold.DISPUTE: Reason.IN_DISPUTE, Hold.WRONG_NUMBER: Reason.WRONG_NUMBER}
+_HOLDS: Final = {HoldReason.DISPUTE: Reason.IN_DISPUTE, HoldReason.WRONG_NUMBER: Reason.WRONG_NUMBER}
 """Suppressions with these reasons hold a notice; any other is an opt-out."""
 _SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
 

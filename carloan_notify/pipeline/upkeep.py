@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import Hold
+from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import verify
 from carloan_notify.ledger.ledger import Ledger
@@ -16,13 +16,13 @@ Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
 
 
-def suppress(app: App, given: Given, operator: str, hold: Hold | None, reason: str) -> Stopped:
-    """Hold messages to a phone or a customer, or end them (`hold` None: an opt-out), those that wait included.
+def suppress(app: App, given: Given, operator: str, hold: HoldReason | None, reason: str) -> Stopped:
+    """HoldReason messages to a phone or a customer, or end them (`hold` None: an opt-out), those that wait included.
 
     `reason` is free text and never read as a code: of a hold it is kept in the audit, and an opt-out that says
     nothing but a code's word is stored as `said: WORD`.
     """
-    stored = hold.value if hold else f"said: {reason}" if reason.strip() in set(Hold) else reason
+    stored = hold.value if hold else f"said: {reason}" if reason.strip() in set(HoldReason) else reason
     with app.open_ledger(create=True) as ledger:
         subject = _subject(app, ledger, given)
         return ledger.suppress(subject, operator, stored, app.clock(), note=reason if hold else "")

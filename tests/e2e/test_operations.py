@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from carloan_notify.codes import Hold
+from carloan_notify.codes import HoldReason
 from tests.e2e.after import AS_OF, AT, YES, audited, one, pay
 from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
 
@@ -114,8 +114,8 @@ def test_suppress_add_list_remove(after: Desk) -> None:
     assert len(audited(after, "suppression.added")) == len(audited(after, "suppression.removed")) == 1
 
 
-@pytest.mark.parametrize("hold", Hold)
-def test_a_clerks_words_are_never_a_code(after: Desk, hold: Hold) -> None:
+@pytest.mark.parametrize("hold", HoldReason)
+def test_a_clerks_words_are_never_a_code(after: Desk, hold: HoldReason) -> None:
     phone = ("--phone", "+8610000000001")
     after.run("suppress", "add", *phone, "--opt-out", "--reason", hold.value)
     after.run("suppress", "add", *phone, "--hold", hold.value, "--reason", "caller said so, ticket 4711")
