@@ -48,19 +48,7 @@ class LedgerUnavailableError(LedgerError):
     exit_code = EXIT_FAILED_ITEMS
 
 
-class AccountError(CarloanNotifyError):
-    """A provider refuses the whole account (no balance, bad signature); nothing more may be sent through it."""
-
-    exit_code = EXIT_FAILED_ITEMS
-
-
 class LockedError(CarloanNotifyError):
     """Another run holds the lock; the text names the holder."""
 
     exit_code = EXIT_LOCKED
-
-
-class GuardError(CarloanNotifyError):
-    """A guard stopped the night before the first message; the text says which and how to accept it."""
-
-    exit_code = EXIT_GUARD

@@ -61,10 +61,10 @@ NO_CANARY: Final = SAME_AGAIN | {Outcome.TEMPLATE}
 class ChannelQueue:
     """A channel's claimed messages and its providers, by preference."""
 
-    def __init__(self, channel: Channel, lines: Sequence[Sender], canary: CanarySettings) -> None:
-        """Nothing claimed yet; `lines` is not empty."""
+    def __init__(self, channel: Channel, senders: Sequence[Sender], canary: CanarySettings) -> None:
+        """Nothing claimed yet; `senders` is not empty."""
         self.channel = channel
-        self.lines = lines
+        self.senders = senders
         self.ended_by: StoppedBy | None = None
         self.waiting: deque[OutboundMessage] = deque()
         self.claimed_at = 0.0
@@ -78,7 +78,7 @@ class ChannelQueue:
     @property
     def claim_limit(self) -> int:
         """Messages to claim at once: enough to keep the wire busy, few enough to be gone soon."""
-        first = self.lines[0]
+        first = self.senders[0]
         batch = first.provider.batch_limit
         most = min(AHEAD * first.concurrency * batch, LARGEST_CLAIM)
         return most if first.rate is None else max(batch, min(most, int(first.rate * FRESH_S / 3)))
@@ -86,7 +86,7 @@ class ChannelQueue:
     @property
     def in_flight(self) -> int:
         """Batches on the wire."""
-        return sum(line.in_flight for line in self.lines)
+        return sum(sender.in_flight for sender in self.senders)
 
     def idle(self, now: float) -> bool:
         """Whether there is nothing to do before the next retry is due, if there is one."""
@@ -108,40 +108,40 @@ class ChannelQueue:
         while self._retries and self._retries[0] <= now:
             heappop(self._retries)
 
-    def pick(self, line: Sender, most: int) -> list[list[OutboundMessage]]:
-        """Take up to `most` waiting messages that should go to this line now, packed into requests."""
-        packing = Batcher(line.free, line.provider.batch_limit, line.key_of)
+    def pick(self, sender: Sender, most: int) -> list[list[OutboundMessage]]:
+        """Take up to `most` waiting messages that should go to this sender now, packed into requests."""
+        packing = Batcher(sender.free, sender.provider.batch_limit, sender.key_of)
         picked, left = 0, list[OutboundMessage]()
         while self.waiting and picked < most and len(left) < LOOK_AHEAD:
             message = self.waiting.popleft()
-            if self._choice(message) is line and packing.add(message):
+            if self._choice(message) is sender and packing.add(message):
                 picked += 1
             else:
                 left.append(message)
         self.waiting.extendleft(reversed(left))
         return packing.batches
 
-    def allowance(self, line: Sender) -> int:
-        """How many messages the line may be given as far as threads and canary go."""
-        most = line.free * line.provider.batch_limit
+    def allowance(self, sender: Sender) -> int:
+        """How many messages the sender may be given as far as threads and canary go."""
+        most = sender.free * sender.provider.batch_limit
         return min(most, self._canary_left) if self._canary_open else most
 
-    def wants(self, line: Sender) -> bool:
-        """Whether the line has an allowance and a waiting message should go to it."""
-        return self.allowance(line) > 0 and any(self._choice(message) is line for message in self.waiting)
+    def wants(self, sender: Sender) -> bool:
+        """Whether the sender has an allowance and a waiting message should go to it."""
+        return self.allowance(sender) > 0 and any(self._choice(message) is sender for message in self.waiting)
 
     def handed_over(self, messages: int) -> None:
-        """So many messages have been handed to a line."""
+        """So many messages have been handed to a sender."""
         if self._canary_open:
             self._canary_left -= messages
 
-    def learn(self, line: Sender, results: Sequence[SendResult]) -> Collection[str]:
+    def learn(self, sender: Sender, results: Sequence[SendResult]) -> Collection[str]:
         """Note the answers; returns the ids that another provider may take at once."""
         if self._canary_open:
             self._learn_canary(results)
         elsewhere = set()
         for result in results:
-            if result.outcome in ELSEWHERE and self._other_line(line, result.message_id):
+            if result.outcome in ELSEWHERE and self._other_line(sender, result.message_id):
                 elsewhere.add(result.message_id)
             elif result.outcome not in SAME_AGAIN:
                 self._tried.pop(result.message_id, None)
@@ -161,15 +161,15 @@ class ChannelQueue:
                 self.ended_by = StoppedBy.CANARY
 
     def _choice(self, message: OutboundMessage) -> Sender:
-        """The first healthy line that has not refused the message, else the first healthy, else the first."""
-        if len(self.lines) == 1:
-            return self.lines[0]
+        """The first healthy sender that has not refused the message, else the first healthy, else the first."""
+        if len(self.senders) == 1:
+            return self.senders[0]
         tried = self._tried.get(message.message_id, set())
-        healthy = [line for line in self.lines if line.healthy]
-        untried = [line for line in healthy if line.name not in tried]
-        return next(iter([*untried, *healthy, *self.lines]))
+        healthy = [sender for sender in self.senders if sender.healthy]
+        untried = [sender for sender in healthy if sender.name not in tried]
+        return next(iter([*untried, *healthy, *self.senders]))
 
-    def _other_line(self, line: Sender, message_id: str) -> bool:
+    def _other_line(self, sender: Sender, message_id: str) -> bool:
         tried = self._tried.setdefault(message_id, set())
-        tried.add(line.name)
-        return any(other.name not in tried and other.healthy for other in self.lines)
+        tried.add(sender.name)
+        return any(other.name not in tried and other.healthy for other in self.senders)

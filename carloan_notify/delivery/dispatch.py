@@ -120,8 +120,8 @@ _Unrecorded = tuple[list[SendResult], str, datetime, dict[str, datetime], dict[s
 """What `Outbox.record` is given."""
 
 
-class Drain:
-    """One drain: built, run once, thrown away."""
+class Dispatcher:
+    """Sends what the outbox holds, through each channel's providers. Built for one drain, then thrown away."""
 
     def __init__(
         self,
@@ -130,7 +130,10 @@ class Drain:
         settings: DeliverySettings,
         surroundings: RunContext,
     ) -> None:
-        """A line per provider and a lane per channel that has any."""
+        """A sender per provider and a queue per channel that has any; opens nothing.
+
+        `settings.providers` gives each provider's pace by its name.
+        """
         self._outbox = outbox
         self._settings = settings
         self._around = surroundings
@@ -143,7 +146,7 @@ class Drain:
         self._in_flight = 0
         self._claimed: dict[str, OutboundMessage] = {}
         providers = {provider.name: provider for listed in channels.values() for provider in listed}
-        self._lines = {
+        self._senders = {
             name: Sender(
                 provider,
                 settings.providers[name],
@@ -153,14 +156,18 @@ class Drain:
             )
             for name, provider in providers.items()
         }
-        self._lanes = [
-            ChannelQueue(channel, [self._lines[p.name] for p in listed], settings.canary)
+        self._queues = [
+            ChannelQueue(channel, [self._senders[p.name] for p in listed], settings.canary)
             for channel, listed in channels.items()
             if listed
         ]
 
-    def run(self) -> DrainSummary:
-        """Drain until nothing is left or something stops it; see `Dispatcher.drain`."""
+    def drain(self) -> DrainSummary:
+        """Send all that is due until none is left or something stops it.
+
+        Raises whatever the outbox or `before_send` raises, after writing down every answer that came and
+        putting the unsent back; a provider's bug likewise, with its batch recorded as unknown.
+        """
         now = self._around.clock()
         self._outbox.recover(now)
         self._tally.expired = self._outbox.expire(now)
@@ -172,7 +179,7 @@ class Drain:
         self._tally.expired += self._outbox.expire(self._around.clock())
         if self._bug is not None:
             raise self._bug
-        ended = (lane.ended_by for lane in self._lanes if lane.ended_by)
+        ended = (channel.ended_by for channel in self._queues if channel.ended_by)
         return self._tally.summary(self._stopped_by or next(ended, StoppedBy.NOTHING))
 
     def _step(self) -> bool:
@@ -181,7 +188,7 @@ class Drain:
         self._stopped_by = self._stopped_by or self._reason_to_stop()
         if self._stopped_by:
             return False
-        waits = [wait for lane in self._lanes if not lane.ended_by for wait in self._advance(lane)]
+        waits = [wait for channel in self._queues if not channel.ended_by for wait in self._advance(channel)]
         if self._in_flight:
             self._harvest(min([TICK_S, *waits]))
             return True
@@ -199,66 +206,68 @@ class Drain:
         return None
 
     # --- towards the wire ---
-    def _advance(self, lane: ChannelQueue) -> Iterator[float]:
-        """Claim and launch for one lane; yields seconds after which it is worth looking again."""
-        if lane.idle(self._around.monotonic()):
-            yield from lane.until_retry(self._around.monotonic())
+    def _advance(self, channel: ChannelQueue) -> Iterator[float]:
+        """Claim and launch for one channel; yields seconds after which it is worth looking again."""
+        if channel.idle(self._around.monotonic()):
+            yield from channel.until_retry(self._around.monotonic())
             return
-        pause, line = min(((line.pause(), line) for line in lane.lines), key=lambda pair: pair[0])
+        pause, sender = min(
+            ((sender.pause(), sender) for sender in channel.senders), key=lambda pair: pair[0]
+        )
         if pause > 0:
-            yield from self._until_pause_ends(lane, line, pause)
+            yield from self._until_pause_ends(channel, sender, pause)
             return
-        self._refresh(lane)
-        if not lane.waiting:
-            yield from lane.until_retry(self._around.monotonic())
-        for line in lane.lines:
-            if lane.ended_by or self._reason_to_stop():
+        self._refresh(channel)
+        if not channel.waiting:
+            yield from channel.until_retry(self._around.monotonic())
+        for sender in channel.senders:
+            if channel.ended_by or self._reason_to_stop():
                 return
-            if lane.wants(line):
-                yield self._feed(lane, line)
+            if channel.wants(sender):
+                yield self._feed(channel, sender)
 
-    def _feed(self, lane: ChannelQueue, line: Sender) -> float:
-        """Launch as much as line and lane have room for; seconds until it is worth looking again."""
-        pause = line.pause()
+    def _feed(self, channel: ChannelQueue, sender: Sender) -> float:
+        """Launch as much as sender and channel have room for; seconds until it is worth looking again."""
+        pause = sender.pause()
         if pause > 0:
             return pause
-        room, until_room = line.room(min(lane.allowance(line), len(lane.waiting)))
+        room, until_room = sender.room(min(channel.allowance(sender), len(channel.waiting)))
         if not room:
             return until_room
-        self._launch(lane, line, room)
-        return 0.0 if lane.allowance(line) > 0 else TICK_S  # a full wire waits for answers
+        self._launch(channel, sender, room)
+        return 0.0 if channel.allowance(sender) > 0 else TICK_S  # a full wire waits for answers
 
-    def _refresh(self, lane: ChannelQueue) -> None:
+    def _refresh(self, channel: ChannelQueue) -> None:
         """Claim more when nothing waits; what has waited too long goes back first."""
-        if lane.waiting and self._around.monotonic() - lane.claimed_at > FRESH_S:
-            self._release([message.message_id for message in lane.waiting])
-            lane.waiting.clear()
-        if lane.waiting:
+        if channel.waiting and self._around.monotonic() - channel.claimed_at > FRESH_S:
+            self._release([message.message_id for message in channel.waiting])
+            channel.waiting.clear()
+        if channel.waiting:
             return
         claimed = self._outbox.claim(
-            channels=[lane.channel],
-            limit=lane.claim_limit,
+            channels=[channel.channel],
+            limit=channel.claim_limit,
             owner=self._around.owner,
             now=self._around.clock(),
             lease_s=self._around.lease_s,
         )
         self._claimed |= {message.message_id: message for message in claimed}
-        lane.refill(claimed, self._around.monotonic())
+        channel.refill(claimed, self._around.monotonic())
 
-    def _until_pause_ends(self, lane: ChannelQueue, line: Sender, pause: float) -> Iterator[float]:
-        """Wait for a paused line, or end the lane when that takes too long and nothing is on the wire."""
-        if line.breaker.is_open:
+    def _until_pause_ends(self, channel: ChannelQueue, sender: Sender, pause: float) -> Iterator[float]:
+        """Wait for a paused sender, or end the channel when that takes too long and nothing is on the wire."""
+        if sender.breaker.is_open:
             longest, reason = self._settings.retry.wait_within_s, StoppedBy.BREAKER
         else:
             longest, reason = self._settings.longest_throttle_s, StoppedBy.THROTTLED
         if pause <= longest:
             yield pause
-        elif not lane.in_flight:
-            lane.ended_by = reason
+        elif not channel.in_flight:
+            channel.ended_by = reason
 
-    def _launch(self, lane: ChannelQueue, line: Sender, room: int) -> None:
+    def _launch(self, channel: ChannelQueue, sender: Sender, room: int) -> None:
         """Last look, commit *sending*, hand over. What is committed and not handed over would be unknown."""
-        batches = lane.pick(line, room)
+        batches = channel.pick(sender, room)
         picked = [message for batch in batches for message in batch]
         screened = self._around.before_send(picked)
         self._forget(screened.cancelled)
@@ -266,20 +275,20 @@ class Drain:
         wanted = [message.message_id for message in screened.to_send]
         dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled}
         self._release([message_id for message_id in dropped if message_id in self._claimed])
-        begun = self._begin(wanted, line)
-        lane.handed_over(len(begun))
+        begun = self._begin(wanted, sender)
+        channel.handed_over(len(begun))
         for batch in batches:
             going = [message for message in batch if message.message_id in begun]
             if going:
                 self._in_flight += 1
-                line.send(going, lambda answer: self._answers.put((lane, line, answer)))
+                sender.send(going, lambda answer: self._answers.put((channel, sender, answer)))
 
-    def _begin(self, message_ids: Sequence[str], line: Sender) -> set[str]:
+    def _begin(self, message_ids: Sequence[str], sender: Sender) -> set[str]:
         if not message_ids:
             return set()
         around = self._around
         begun = self._outbox.begin(
-            message_ids, line.name, around.clock(), owner=around.owner, lease_s=around.lease_s
+            message_ids, sender.name, around.clock(), owner=around.owner, lease_s=around.lease_s
         )
         self._forget(message_ids)
         return set(begun)
@@ -315,38 +324,39 @@ class Drain:
                 return
 
     def _record(self, arrived: Sequence[tuple[ChannelQueue, Sender, Answer]]) -> None:
-        """Commit all that arrived, each line's together. Planning retries comes first but cannot prevent it."""
+        """Commit all that arrived, each sender's together. Planning retries comes first but cannot prevent it."""
         of_line = [
-            (line, [(la, an) for la, of, an in arrived if of is line]) for line in self._lines.values()
+            (sender, [(la, an) for la, of, an in arrived if of is sender])
+            for sender in self._senders.values()
         ]
-        told = [(line, answers, _results(answers)) for line, answers in of_line if answers]
+        told = [(sender, answers, _results(answers)) for sender, answers in of_line if answers]
         now, due = self._around.clock(), [dict[str, datetime]() for _ in told]
         self._unrecorded += [
-            (results, line.name, now, times, dict(pair for _, answer in answers for pair in answer.tries()))
-            for (line, answers, results), times in zip(told, due, strict=True)
+            (results, sender.name, now, times, dict(pair for _, answer in answers for pair in answer.tries()))
+            for (sender, answers, results), times in zip(told, due, strict=True)
         ]
         try:
-            for (line, answers, _), times in zip(told, due, strict=True):
-                self._plan(line, answers, now, times)
+            for (sender, answers, _), times in zip(told, due, strict=True):
+                self._plan(sender, answers, now, times)
         finally:
             self._write_down()
-        for line, answers, results in told:
-            self._conclude(line, results, next((answer.bug for _, answer in answers if answer.bug), None))
+        for sender, answers, results in told:
+            self._conclude(sender, results, next((answer.bug for _, answer in answers if answer.bug), None))
 
     def _plan(
         self,
-        line: Sender,
+        sender: Sender,
         answers: Sequence[tuple[ChannelQueue, Answer]],
         now: datetime,
         due: dict[str, datetime],
     ) -> None:
-        """Learn from a line's answers, and fill in when messages that were not sent may be tried again."""
-        for lane, answer in answers:
-            line.learn(answer)
-            elsewhere = lane.learn(line, answer.results)
-            waits = retry_waits(answer, elsewhere, self._settings.retry, line.pause, self._around.rng)
+        """Learn from a sender's answers, and fill in when messages that were not sent may be tried again."""
+        for channel, answer in answers:
+            sender.learn(answer)
+            elsewhere = channel.learn(sender, answer.results)
+            waits = retry_waits(answer, elsewhere, self._settings.retry, sender.pause, self._around.rng)
             due |= {message_id: now + timedelta(seconds=wait) for message_id, wait in waits.items()}
-            self._plan_retry(lane, waits)
+            self._plan_retry(channel, waits)
 
     def _write_down(self) -> None:
         """Commit answers in the order they came; what could not be written stays for the next attempt."""
@@ -354,19 +364,19 @@ class Drain:
             self._outbox.record(*self._unrecorded[0])
             del self._unrecorded[0]
 
-    def _conclude(self, line: Sender, results: Sequence[SendResult], bug: BaseException | None) -> None:
+    def _conclude(self, sender: Sender, results: Sequence[SendResult], bug: BaseException | None) -> None:
         """What follows from answers that are on disk."""
-        self._tally.add(line.name, results)
+        self._tally.add(sender.name, results)
         self._bug = self._bug or bug
         if self._bug is not None or any(result.outcome is Outcome.ACCOUNT for result in results):
             self._stopped_by = self._stopped_by or StoppedBy.ACCOUNT
 
-    def _plan_retry(self, lane: ChannelQueue, waits: Mapping[str, float]) -> None:
+    def _plan_retry(self, channel: ChannelQueue, waits: Mapping[str, float]) -> None:
         """Come back for the retries that this drain can wait for."""
         now = self._around.monotonic()
         for seconds in waits.values():
             if seconds <= self._settings.retry.wait_within_s:
-                lane.retry_at(now + seconds)
+                channel.retry_at(now + seconds)
 
     # --- the end ---
     def _finish(self) -> None:
@@ -375,8 +385,8 @@ class Drain:
             self._write_down()
             self._harvest(None)
         finally:
-            for line in self._lines.values():
-                line.close()
+            for sender in self._senders.values():
+                sender.close()
             self._tally.released = len(self._claimed)
             self._release(list(self._claimed))
 
@@ -392,36 +402,3 @@ class Drain:
 
 def _results(answers: Sequence[tuple[ChannelQueue, Answer]]) -> list[SendResult]:
     return [result for _, answer in answers for result in answer.results]
-
-
-# Sends what the outbox holds. `drain.Drain` does the work; this is the door to it.
-
-
-class Dispatcher:
-    """Sends what the outbox holds, through each channel's providers."""
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        channels: Mapping[Channel, Sequence[Provider]],
-        settings: DeliverySettings,
-        surroundings: RunContext,
-    ) -> None:
-        """Opens nothing; `settings.providers` gives each provider's pace by its name."""
-        self._outbox = outbox
-        self._channels = channels
-        self._settings = settings
-        self._around = surroundings
-
-    def drain(self, channels: Collection[Channel] | None = None) -> DrainSummary:
-        """Send all that is due, on these channels or on every one, until none is left or something stops it.
-
-        Raises whatever the outbox or `before_send` raises, after writing down every answer that came and
-        putting the unsent back; a provider's bug likewise, with its batch recorded as unknown.
-        """
-        wanted = (
-            self._channels
-            if channels is None
-            else {c: self._channels[c] for c in channels if c in self._channels}
-        )
-        return Drain(self._outbox, wanted, self._settings, self._around).run()

@@ -56,7 +56,6 @@ class MessageFate(StrEnum):
 class Capabilities:
     """What a provider can do. `look_up_window` is how long after sending it can be asked; None: it cannot."""
 
-    client_reference: bool
     look_up_window: timedelta | None
     receipts: ReceiptMode
 

@@ -74,7 +74,6 @@ class HttpProvider(Vendor):
         described = receipts or self._settings.replies
         mode = ReceiptMode.PULL if self._queues else ReceiptMode.PUSH if described else ReceiptMode.NONE
         return Capabilities(
-            client_reference=look_up is not None or bool(receipts and receipts.reference),
             look_up_window=timedelta(hours=look_up.window_hours) if look_up else None,
             receipts=mode,
         )

@@ -54,7 +54,7 @@ class ConsoleProvider:
     @property
     def capabilities(self) -> Capabilities:
         """A print-out answers no questions."""
-        return Capabilities(client_reference=False, look_up_window=None, receipts=ReceiptMode.NONE)
+        return Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """Print every message, whole batches at a time."""

@@ -84,7 +84,7 @@ def test_a_gateway_may_promise_that_a_503_was_not_taken() -> None:
 class Bad:
     """A provider that does as told, mostly wrong."""
 
-    capabilities = Capabilities(client_reference=False, look_up_window=None, receipts=ReceiptMode.PULL)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL)
 
     def __init__(self, **does: Any) -> None:
         """`does` replaces what a good provider would do."""

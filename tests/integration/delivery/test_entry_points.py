@@ -25,7 +25,7 @@ from carloan_notify.records import Outcome, SendResult
 
 class Pigeon:
     batch_limit = 3
-    capabilities = Capabilities(client_reference=False, look_up_window=None, receipts=ReceiptMode.NONE)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
 
     def __init__(self, name, settings, *, clock):
         if "loft" not in settings.options:

@@ -109,7 +109,7 @@ class Scripted:
     name = "gate"
     channels = frozenset({Channel.SMS})
     batch_limit = 1
-    capabilities = Capabilities(client_reference=True, look_up_window=None, receipts=ReceiptMode.PUSH)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PUSH)
 
     def __init__(self, heard: Received | Refused | Exception) -> None:
         """What `receive` returns or raises."""

@@ -30,7 +30,7 @@ def reply(text: str = SECRET, phone: str = PHONE, at: datetime = NOW, reply_id: 
 class OnceOnly(Scripted):
     """A queue that hands each page out once."""
 
-    capabilities = Capabilities(client_reference=True, look_up_window=None, receipts=ReceiptMode.PULL)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL)
 
     def __init__(self, *pages: ReturnPage) -> None:
         """Hands out these, then empty ones."""

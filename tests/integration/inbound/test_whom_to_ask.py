@@ -23,9 +23,7 @@ from tests.integration.ledger.drafts import NOW, answer, draft, name_of, put_on_
 class Askable(OnceOnly):
     """Hands nothing out, but knows what it is asked."""
 
-    capabilities = Capabilities(
-        client_reference=True, look_up_window=timedelta(days=3), receipts=ReceiptMode.NONE
-    )
+    capabilities = Capabilities(look_up_window=timedelta(days=3), receipts=ReceiptMode.NONE)
 
     def __init__(self) -> None:
         """Nothing asked yet."""

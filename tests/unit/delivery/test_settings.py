@@ -64,7 +64,6 @@ def test_there_are_samples() -> None:
 def test_the_simulators_presets_are_valid(raw: dict[str, Any]) -> None:
     provider = build_provider("sim", HttpProviderSettings.model_validate(raw), system_clock)
     assert provider.capabilities.receipts is ReceiptMode.PULL
-    assert provider.capabilities.client_reference
     assert provider.capabilities.look_up_window == timedelta(hours=72)
 
 
@@ -252,7 +251,6 @@ def test_what_is_not_described_is_said() -> None:
     assert "cannot be asked" in provider.pull(NOW, "").problems[0]
     assert [row.verdict for row in provider.check()] == [CheckVerdict.UNTOLD]
     assert provider.capabilities.receipts is ReceiptMode.NONE
-    assert not provider.capabilities.client_reference
 
 
 def test_pushed_receipts_are_read_as_described() -> None:

@@ -225,7 +225,7 @@ def always(outcome: Outcome, retry_after_s: float = 0.0) -> Script:
 class FakeProvider:
     """Answers by a script; remembers every message it saw and how many calls overlapped."""
 
-    capabilities = Capabilities(client_reference=True, look_up_window=None, receipts=ReceiptMode.NONE)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
 
     def __init__(
         self,

@@ -93,7 +93,7 @@ class AliyunSms(Vendor):
     def capabilities(self) -> Capabilities:
         """Knows our reference, answers for 30 days, pushes or queues what comes back."""
         mode = ReceiptMode.PULL if self._queues else ReceiptMode.PUSH
-        return Capabilities(client_reference=True, look_up_window=WINDOW, receipts=mode)
+        return Capabilities(look_up_window=WINDOW, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
         """Template and sign; a message that may have spoilt a batch keeps to itself."""
@@ -244,7 +244,7 @@ class AliyunVoice(Vendor):
     def capabilities(self) -> Capabilities:
         """Our reference is cut short; a call is asked about by the vendor's own."""
         mode = ReceiptMode.PULL if self._queues else ReceiptMode.PUSH
-        return Capabilities(client_reference=False, look_up_window=VOICE_WINDOW, receipts=mode)
+        return Capabilities(look_up_window=VOICE_WINDOW, receipts=mode)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One call, one request."""

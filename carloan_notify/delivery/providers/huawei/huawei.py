@@ -215,7 +215,7 @@ class HuaweiSms(Vendor):
     def capabilities(self) -> Capabilities:
         """No query. A receipt carries the reference of its request, which is the message's when it went alone."""
         mode = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
-        return Capabilities(client_reference=True, look_up_window=None, receipts=mode)
+        return Capabilities(look_up_window=None, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
         """Templates may differ within a request. A message of a refused one goes alone, what did not fit together."""

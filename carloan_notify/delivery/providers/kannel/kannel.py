@@ -259,7 +259,7 @@ class KannelSms(Vendor):
     def capabilities(self) -> Capabilities:
         """Reports carry our reference; nothing can be asked for."""
         mode = ReceiptMode.PUSH if self._report_url else ReceiptMode.NONE
-        return Capabilities(client_reference=True, look_up_window=None, receipts=mode)
+        return Capabilities(look_up_window=None, receipts=mode)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request per message."""

@@ -53,7 +53,7 @@ class SmppSms:
     """A direct link. Safe for many threads; links are bound when needed and unbound with the interpreter."""
 
     batch_limit = 1
-    capabilities = Capabilities(client_reference=False, look_up_window=None, receipts=ReceiptMode.PULL)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL)
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ class TencentSms(Vendor):
         """Our reference travels with a message that goes alone."""
         pushed = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
         mode = ReceiptMode.PULL if self._settings.pull_receipts else pushed
-        return Capabilities(client_reference=True, look_up_window=LOOK_UP_WINDOW, receipts=mode)
+        return Capabilities(look_up_window=LOOK_UP_WINDOW, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
         """A digest of what a request holds once: template, parameters, and whether it goes abroad.
@@ -162,7 +162,7 @@ class TencentVoice(Vendor):
     def capabilities(self) -> Capabilities:
         """Call-backs name the CallId; our reference only comes back in the answer."""
         mode = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
-        return Capabilities(client_reference=False, look_up_window=None, receipts=mode)
+        return Capabilities(look_up_window=None, receipts=mode)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """Place the one call of the batch.

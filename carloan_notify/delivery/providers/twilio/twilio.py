@@ -84,7 +84,7 @@ class TwilioApi(Vendor, ABC):
         """Receipts carry our reference in their address, if there is one to push to."""
         pushes = bool(self._callback)
         mode = ReceiptMode.PUSH if pushes else ReceiptMode.NONE
-        return Capabilities(client_reference=pushes, look_up_window=LOOK_UP_WINDOW, receipts=mode)
+        return Capabilities(look_up_window=LOOK_UP_WINDOW, receipts=mode)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request per message."""

@@ -255,8 +255,6 @@ def test_what_it_can_do() -> None:
     assert (pushed.batch_limit, sms(batch_limit=7)[0].batch_limit) == (100, 7)
     assert pushed.capabilities.receipts is ReceiptMode.PUSH
     assert pulled.capabilities.receipts is ReceiptMode.PULL
-    assert pushed.capabilities.client_reference
-    assert not voice()[0].capabilities.client_reference
     assert build_provider("main", sms_settings(base_url=""), system_clock).name == "main"
 
 

@@ -340,7 +340,6 @@ def test_declared() -> None:
     assert huawei().batch_limit == 100
     assert huawei().capabilities.receipts is ReceiptMode.PUSH
     assert huawei(public_url="", push_secret=None).capabilities.receipts is ReceiptMode.NONE
-    assert huawei().capabilities.client_reference
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,6 @@ def test_what_is_the_same_for_every_vendor() -> None:
     provider = kannel()
     assert (provider.name, provider.batch_limit, provider.batch_key(message())) == ("main", 1, "")
     assert provider.channels == {Channel.SMS}
-    assert provider.capabilities.client_reference
 
 
 def test_a_name_that_kannel_would_misread() -> None:

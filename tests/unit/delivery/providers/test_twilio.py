@@ -151,7 +151,6 @@ def test_without_an_address_nothing_is_pushed() -> None:
     provider.send([message(PHONE)])
     assert sorted(form_of(network)) == ["Body", "MessagingServiceSid", "To", "ValidityPeriod"]
     assert provider.capabilities.receipts is ReceiptMode.NONE
-    assert not provider.capabilities.client_reference
 
 
 def test_declared() -> None:
