@@ -119,7 +119,7 @@ def make_server(app: "Listener", settings: "ListenSettings", host: str, port: in
         raise ConfigError(
             ['receipts listen: needs the extra `web`; install it: pip install "carloan-notify[web]"']
         ) from None
-    from carloan_notify.inbound.listen import LONGEST_HEADERS
+    from carloan_notify.inbound.listen import IDLE_TIMEOUT_S, LONGEST_HEADERS
 
     logging.getLogger("waitress").setLevel(logging.CRITICAL)  # its warnings quote what strangers send
     try:
@@ -128,7 +128,7 @@ def make_server(app: "Listener", settings: "ListenSettings", host: str, port: in
             host=host,
             port=port,
             threads=settings.threads,
-            channel_timeout=settings.idle_timeout_s,
+            channel_timeout=IDLE_TIMEOUT_S,
             max_request_body_size=settings.body_limit_bytes + 1,  # it refuses what reaches its limit
             max_request_header_size=LONGEST_HEADERS,
             inbuf_overflow=2 * settings.body_limit_bytes,

@@ -114,6 +114,8 @@ class Outbox(Protocol):
 
 GATHER_S: Final = 0.005
 """After the first answer, others are waited for this long or until half of the wire is free: one commit."""
+LONGEST_THROTTLE_S: Final = 120.0
+"""A provider that asks for a longer pause ends the `send`; the rest stays queued."""
 TICK_S: Final = 0.2
 """Longest sleep between looks at the stop event and the kill switch."""
 _Unrecorded = tuple[list[SendResult], str, datetime, dict[str, datetime], dict[str, int]]
@@ -152,7 +154,7 @@ class Dispatcher:
                 settings.providers[name],
                 settings.breaker,
                 surroundings.monotonic,
-                settings.longest_throttle_s,
+                LONGEST_THROTTLE_S,
             )
             for name, provider in providers.items()
         }
@@ -259,7 +261,7 @@ class Dispatcher:
         if sender.breaker.is_open:
             longest, reason = self._settings.retry.wait_within_s, StoppedBy.BREAKER
         else:
-            longest, reason = self._settings.longest_throttle_s, StoppedBy.THROTTLED
+            longest, reason = LONGEST_THROTTLE_S, StoppedBy.THROTTLED
         if pause <= longest:
             yield pause
         elif not channel.in_flight:

@@ -166,12 +166,6 @@ class DeliverySettings(Settings):
         description="Seconds after which a `send` stops and leaves the rest queued.",
         examples=[3600],
     )
-    longest_throttle_s: float = Field(
-        default=120,
-        gt=0,
-        description="A provider that asks for a longer pause ends the `send`; the rest stays queued.",
-        examples=[120],
-    )
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

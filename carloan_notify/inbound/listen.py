@@ -19,6 +19,8 @@ METHODS: Final = ("GET", "POST")
 HEALTH: Final = "/healthz"
 LONGEST_URL: Final = 8192
 """Characters; a GET with one receipt or one reply is far shorter (RFC 9110 §4.1 asks for 8,000)."""
+IDLE_TIMEOUT_S: Final = 30
+"""A connection that says nothing is closed after so many seconds."""
 LONGEST_HEADERS: Final = 32 * 1024
 _UNRESERVED: Final = "/~!$&'()*+,;=:@"
 _PARTS: Final = 3  # "", name, secret

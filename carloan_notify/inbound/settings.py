@@ -76,13 +76,6 @@ class ListenSettings(Settings):
         examples=[1048576],
     )
     threads: int = Field(default=4, ge=1, le=64, description="Pushes that are taken at once.", examples=[4])
-    idle_timeout_s: int = Field(
-        default=30,
-        ge=1,
-        le=600,
-        description="Seconds after which a connection that says nothing is closed.",
-        examples=[30],
-    )
 
 
 class InboundSettings(Settings):
@@ -111,13 +104,6 @@ class InboundSettings(Settings):
         description="Message classes that an opt-out reply stops for that number. Every class unless you know "
         "that your law and contracts let service messages or demands go on.",
         examples=[["marketing", "collection"]],
-    )
-    look_up_after_s: int = Field(
-        default=120,
-        ge=0,
-        description="`receipts pull` asks a provider that hands nothing out about accepted messages without a "
-        "receipt, once they are so many seconds old.",
-        examples=[120],
     )
     look_up_most: int = Field(
         default=2000,

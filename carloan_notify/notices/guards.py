@@ -16,6 +16,14 @@ from carloan_notify.settings import Settings
 # Options of the guards (`guards`): how far a night may differ from the nights before it.
 
 
+NIGHTS_COMPARED: Final = 8
+"""How many recent nights of the same weekday the median is taken of."""
+NIGHTS_NEEDED: Final = 3
+"""With fewer such nights on record, message count and cost are not judged."""
+OVERDUE_JUMP_POINTS: Final = 0.03
+"""A growth of the overdue share below this (3 percentage points) stops no night."""
+
+
 class GuardSettings(Settings):
     """Bounds of a plausible night. A guard that trips stops the night before its first message."""
 
@@ -58,13 +66,6 @@ class GuardSettings(Settings):
         description="The overdue share of active loans may grow at most this many times overnight.",
         examples=[2.0],
     )
-    overdue_jump_points: float = Field(
-        default=0.03,
-        ge=0,
-        le=1,
-        description="A growth of the overdue share below this (0.03: 3 percentage points) stops no night.",
-        examples=[0.03],
-    )
     overdue_jump_loans: int = Field(
         default=10,
         ge=0,
@@ -91,18 +92,6 @@ class GuardSettings(Settings):
         ge=0,
         description="A difference from the median cost up to this stops no night; minor units (分, cents).",
         examples=[500],
-    )
-    nights_compared: int = Field(
-        default=8,
-        ge=3,
-        description="How many recent nights of the same weekday the median is taken of.",
-        examples=[8],
-    )
-    nights_needed: int = Field(
-        default=3,
-        ge=3,
-        description="With fewer such nights on record, message count and cost are not judged.",
-        examples=[3],
     )
     max_reject_rate: float = Field(
         default=0.05,
@@ -172,7 +161,7 @@ def _view(tonight: NightFacts, history: Sequence[NightFacts], settings: GuardSet
         tonight=tonight,
         last=earlier[-1] if earlier else None,
         today=today,
-        same_weekday=nights[-settings.nights_compared :],
+        same_weekday=nights[-NIGHTS_COMPARED:],
         this_month=[run for run in [*earlier, *today] if _month(run.as_of) == _month(tonight.as_of)],
         settings=settings,
     )
@@ -244,7 +233,7 @@ def _overdue_jump(view: _View) -> _Finding:
     if view.last is None:
         return _first_night(fix)
     before, now = (_share(run.overdue_loans, run.active_loans) for run in (view.last, view.tonight))
-    factor, points = view.settings.overdue_jump_factor, view.settings.overdue_jump_points
+    factor, points = view.settings.overdue_jump_factor, OVERDUE_JUMP_POINTS
     text = (
         f"{now:.1%} of active loans are overdue after {before:.1%} on {view.last.as_of}; {factor:g} "
         f"times as many or {points:.1%} more are allowed."
@@ -268,8 +257,8 @@ def _far_from_median(what: str, view: _View, usual: Sequence[int], now: int) -> 
     """The median of several nights, so that one odd night neither trips nor blinds the guard."""
     fix = "Preview the night and compare it with the last one."
     settings = view.settings
-    if len(usual) < settings.nights_needed:
-        known = f"{len(usual)} nights of this weekday are on record, {settings.nights_needed} are needed"
+    if len(usual) < NIGHTS_NEEDED:
+        known = f"{len(usual)} nights of this weekday are on record, {NIGHTS_NEEDED} are needed"
         return _Finding(tripped=False, measured=f"{now} {what}; {known} to judge that.", fix=fix)
     middle, factor = median(usual), settings.message_factor
     slack = settings.message_slack if what == "messages" else settings.cost_slack_minor

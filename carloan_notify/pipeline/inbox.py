@@ -178,6 +178,8 @@ def _e164(app: App, phone: str) -> str:
 
 # Ask a provider about messages: accepted ones whose receipt never came, because it hands none out.
 
+LOOK_UP_AFTER: Final = timedelta(minutes=2)
+"""Accepted messages without a receipt are asked about once they are so old."""
 _PER_QUESTION: Final = 100
 
 
@@ -187,7 +189,7 @@ def ask_about_accepted(app: App, ledger: Ledger, provider: Provider, window: tim
     Figures: how many answers were `receipts` (delivered or not), how many messages they `settled`, `refused`.
     """
     now, settings = app.clock(), app.settings.inbound
-    ripe = now - timedelta(seconds=settings.look_up_after_s)
+    ripe = now - LOOK_UP_AFTER
     silent = ledger.inbox.accepted_ids(provider.name, now - window, ripe)
     chosen = turn(silent, settings.look_up_most, ledger.inbox.last_asked(provider.name))
     counts, problems = Counter[str](), list[str]()
