@@ -12,6 +12,7 @@ from carloan_notify.cli.main import COMMANDS, cli
 from carloan_notify.config.example import example_text, sample_values
 from carloan_notify.config.model import AppSettings
 from carloan_notify.notices.guards import GUARDS
+from tools.code_tables import document
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,10 @@ def test_every_option_of_the_example_is_described() -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_readme_begins_with_the_two_commands(name: str) -> None:
     assert re.search(r"^# .*\n\n```\nmake demo .*\nmake test ", read(name))
+
+
+def test_the_tables_of_codes_are_the_generated_ones() -> None:
+    assert (ROOT / "docs" / "codes.md").read_text(encoding="utf-8") == document()
 
 
 def test_runbook_knows_every_guard() -> None:
