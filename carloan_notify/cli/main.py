@@ -128,11 +128,9 @@ class Problems:
     """Prints each problem as it is told."""
 
     def __init__(self) -> None:
-        """None yet."""
         self._any = False
 
     def __call__(self, problem: str) -> None:
-        """Print one."""
         self._any = True
         click.echo(f"problem: {problem}", err=True)
 

@@ -19,7 +19,6 @@ class Batcher:
     """At most `requests` batches of at most `limit` messages; `key_of` says what may share a request."""
 
     def __init__(self, requests: int, limit: int, key_of: Callable[[OutboundMessage], str]) -> None:
-        """Empty."""
         self.batches: list[list[OutboundMessage]] = []
         self._requests = requests
         self._limit = limit

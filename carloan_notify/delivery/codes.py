@@ -141,7 +141,6 @@ class Loners:
     """Messages that were told to go apart; each has a request of its own from then on."""
 
     def __init__(self) -> None:
-        """None yet."""
         self._ids: set[str] = set()
 
     def note(self, results: Iterable[SendResult]) -> None:

@@ -93,7 +93,6 @@ class CircuitBreaker:
     """
 
     def __init__(self, settings: BreakerSettings) -> None:
-        """Closed at first."""
         self._settings = settings
         self._in_a_row = 0
         self._recent: deque[bool] = deque(maxlen=settings.window)

@@ -68,7 +68,6 @@ class Tally:
     """Counts while the drain goes on."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self.cancelled = 0
         self.expired = 0
         self.released = 0

@@ -179,7 +179,6 @@ class Lexicon:
         self._rules = [_compiled(rule) for rule in rules]
 
     def __len__(self) -> int:
-        """How many rules there are."""
         return len(self._rules)
 
     def read(self, text: str) -> Reading:

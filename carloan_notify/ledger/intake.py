@@ -42,7 +42,6 @@ class EnqueueResult:
     left_out: tuple[str, ...] = ()
 
     def __add__(self, other: "EnqueueResult") -> "EnqueueResult":
-        """Both together."""
         return EnqueueResult(
             self.queued + other.queued, self.already + other.already, self.left_out + other.left_out
         )

@@ -72,13 +72,11 @@ class Ledger:
         self.store.close()
 
     def __enter__(self) -> Self:
-        """The ledger itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close."""
         self.close()
 
     # --- keyed hashes -------------------------------------------------------------------------------------

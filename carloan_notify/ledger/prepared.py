@@ -88,7 +88,6 @@ class Prepared:
     """A statement with named parameters (`sa.bindparam`), to be run often."""
 
     def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update) -> None:
-        """Nothing is compiled yet."""
         self._statement: Final = statement
         self._written: dict[str, _Written] = {}
 

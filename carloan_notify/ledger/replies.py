@@ -71,7 +71,6 @@ class Taken:
     strangers: int = 0
 
     def __add__(self, other: "Taken") -> "Taken":
-        """Both together."""
         return Taken(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 

@@ -42,7 +42,6 @@ class Grid:
     opening_minor: Ints
 
     def __len__(self) -> int:
-        """The number of loans."""
         return len(self.loan_ids)
 
     @property

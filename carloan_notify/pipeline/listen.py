@@ -75,7 +75,6 @@ class OpenLedger:
     """The ledger for many threads, opened when needed, anew after a failure or a while."""
 
     def __init__(self, app: App, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Opens nothing yet."""
         self._house = app
         self._monotonic = monotonic
         self._lock = threading.Lock()

@@ -55,7 +55,6 @@ class Names:
     """Names for what is never the same, in order of appearance."""
 
     def __init__(self) -> None:
-        """None yet."""
         self._known: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
 

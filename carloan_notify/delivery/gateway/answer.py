@@ -137,7 +137,6 @@ class AnswerReader:
     """A described answer, read once per request."""
 
     def __init__(self, settings: AnswerSettings) -> None:
-        """Turn the code lists into a table."""
         self._settings = settings
         self._table = CodeTable(settings.codes)
 

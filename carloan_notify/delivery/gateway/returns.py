@@ -121,7 +121,6 @@ class ReceiptReader(_Reader[Receipt]):
     one, what = "receipt", "receipts"
 
     def __init__(self, provider: str, settings: PullSettings) -> None:
-        """Turn the state lists into a table."""
         super().__init__(provider, settings, settings.state)
         self._paths = settings
         lists = {
@@ -168,7 +167,6 @@ class ReplyReader(_Reader[Reply]):
     one, what = "reply", "replies"
 
     def __init__(self, provider: str, settings: ReplySettings) -> None:
-        """Keep the paths."""
         super().__init__(provider, settings, settings.text)
         self._paths = settings
 
@@ -242,7 +240,6 @@ class LookUpReader:
     """The fate of one message."""
 
     def __init__(self, settings: LookUpSettings) -> None:
-        """Turn the state lists into a table."""
         self._settings = settings
         self._table = CodeTable(settings.states)
 
@@ -290,7 +287,6 @@ class Queues:
         self._asked = asked
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._asked)
 
     def page(self, cursor: str, fetch: Fetch, now: datetime) -> ReturnPage:
@@ -355,7 +351,6 @@ class Seal:
     """What shows that a push comes from the gateway, and now."""
 
     def __init__(self, settings: PushSettings, constants: Mapping[str, str]) -> None:
-        """Compile the recipe."""
         self._settings = settings
         self._constants = constants
         recipe = settings.signature

@@ -41,7 +41,6 @@ class Gateway:
     """A gateway without a network. Safe for many threads; `clock` gives Unix seconds."""
 
     def __init__(self, faults: Faults, seed: int, clock: Callable[[], float]) -> None:
-        """Start empty."""
         self.faults = faults
         self._seed = seed
         self._clock = clock
@@ -198,14 +197,12 @@ class Simulator:
         self._server.stop()
 
     def __enter__(self) -> Self:
-        """Start."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop."""
         self.stop()
 
 

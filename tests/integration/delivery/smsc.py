@@ -38,7 +38,7 @@ class Submitted:
 class Connection:
     """One client."""
 
-    def __init__(self, connected: socket.socket) -> None:  # noqa: D107 - the class says it
+    def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.role = ""
         self.lock = threading.Lock()
@@ -51,7 +51,7 @@ class Connection:
 class Smsc:
     """Answers as it is told: `bind_status`, `deaf`, and `answer` per message, a status or SILENT or HANG_UP."""
 
-    def __init__(self, *, reports: bool = False, context: ssl.SSLContext | None = None) -> None:  # noqa: D107 - the class says it
+    def __init__(self, *, reports: bool = False, context: ssl.SSLContext | None = None) -> None:
         self.bind_status = OK
         self.answer: Callable[[Submitted], int] = lambda _: OK
         self.reports = reports
@@ -69,10 +69,10 @@ class Smsc:
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def __enter__(self) -> Self:  # noqa: D105 - as ever
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:  # noqa: D105 - as ever
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
         self.hang_up()
 

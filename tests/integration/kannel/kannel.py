@@ -56,7 +56,7 @@ class Kannel:
     With `smsc_port` bearerbox binds to an SMSC over SMPP there, and no fake SMSC is started.
     """
 
-    def __init__(self, folder: Path, listener: str, smsc_port: int | None = None) -> None:  # noqa: D107 - the class says it
+    def __init__(self, folder: Path, listener: str, smsc_port: int | None = None) -> None:
         self.folder = folder
         self.ports = {name: free_port() for name in ("admin", "smsbox", "smsc", "sendsms")}
         self._fake = smsc_port is None

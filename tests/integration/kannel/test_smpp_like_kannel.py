@@ -41,7 +41,7 @@ def message(number: int, text: str) -> OutboundMessage:
 class Both:
     """A Kannel that is bound to an SMSC of ours, its listener, and our own link to another such SMSC."""
 
-    def __init__(self, folder: Path) -> None:  # noqa: D107 - the class says it
+    def __init__(self, folder: Path) -> None:
         self.theirs, self.ours = Smsc(reports=True), Smsc(reports=True)
         self.receipts: list[Receipt] = []
         self.replies: list[Reply] = []

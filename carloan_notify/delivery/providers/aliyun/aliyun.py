@@ -74,7 +74,6 @@ class AliyunSms(Vendor):
         clock: Callable[[], datetime],
         nonce: Callable[[], str] = new_nonce,
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         key = AccessKey(settings.access_key_id, settings.access_key_secret)
         self._settings = settings
@@ -225,7 +224,6 @@ class AliyunVoice(Vendor):
         clock: Callable[[], datetime],
         nonce: Callable[[], str] = new_nonce,
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         key = AccessKey(settings.access_key_id, settings.access_key_secret)
         self._settings = settings

@@ -199,7 +199,6 @@ class HuaweiSms(Vendor):
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
         self._base = (settings.base_url or USUAL_URL).rstrip("/")

@@ -271,7 +271,6 @@ class Link:
         mailbox: Mailbox,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Opens no connection yet."""
         self._role = role
         self._settings = settings
         self._codes = codes

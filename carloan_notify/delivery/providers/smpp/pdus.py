@@ -99,7 +99,6 @@ class Units:
     """Cuts a stream of octets into units."""
 
     def __init__(self) -> None:
-        """Nothing read yet."""
         self._rest = b""
 
     def fed(self, octets: bytes) -> Iterator[Unit]:

@@ -250,7 +250,6 @@ class Mailbox:
     """What came and is not answered. Safe for many threads."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Empty."""
         self._monotonic = monotonic
         self._changed = threading.Condition()
         self._held: list[Held] = []

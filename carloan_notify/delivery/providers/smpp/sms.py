@@ -63,7 +63,6 @@ class SmppSms:
         clock: Callable[[], datetime],
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Opens no connection yet."""
         self._name = name
         self._settings = settings
         self._sleep = sleep

@@ -67,7 +67,6 @@ class TwilioApi(Vendor, ABC):
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         self._account = settings
         base = (settings.base_url or USUAL_URL).rstrip("/")
@@ -231,7 +230,6 @@ class TwilioSms(TwilioApi):
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
 
@@ -289,7 +287,6 @@ class TwilioVoice(TwilioApi):
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
     ) -> None:
-        """Opens no connection yet."""
         super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
 

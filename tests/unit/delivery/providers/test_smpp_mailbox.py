@@ -9,7 +9,7 @@ from carloan_notify.delivery.providers.smpp.returns import Mailbox
 
 
 class FakeLine:
-    def __init__(self) -> None:  # noqa: D107 - the class says it
+    def __init__(self) -> None:
         self.alive = True
         self.answers: list[tuple[int, int]] = []
 
@@ -19,7 +19,7 @@ class FakeLine:
 
 
 class Time:
-    def __init__(self) -> None:  # noqa: D107 - the class says it
+    def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:

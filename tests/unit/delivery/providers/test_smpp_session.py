@@ -30,7 +30,7 @@ SETTINGS = SmppSettings.model_validate(
 class FakeStream:
     """Hands out what a test puts in; `on_send` sees what is written, and may fail as a socket does."""
 
-    def __init__(self) -> None:  # noqa: D107 - the class says it
+    def __init__(self) -> None:
         self.coming: queue.Queue[bytes | OSError] = queue.Queue()
         self.on_send: Callable[[bytes], None] = lambda _: None
         self.closed = threading.Event()
