@@ -230,7 +230,7 @@ def test_a_provider_that_waits_longer_than_its_time_outs_is_found_out() -> None:
     waits = threading.Event()
 
     def slow(url: str) -> Bad:
-        wire = at(url, described(), 0.2)
+        wire = at(url, described(), 0.1)
 
         def send(batch: Sequence[OutboundMessage]) -> list[SendResult]:
             results = wire.send(batch[:1])
