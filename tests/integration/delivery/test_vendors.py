@@ -64,7 +64,7 @@ BODIES = [
 
 
 def vendor(kind: str, url: str, **changes: Any) -> Provider:
-    times = {"connect_timeout_s": 0.12, "read_timeout_s": 0.12}
+    times = {"connect_timeout_s": 0.2, "read_timeout_s": 0.2}
     raw = {"type": kind, "base_url": url, **times, **VENDORS[kind], **changes}
     return build_provider("main", ADAPTER.validate_python(raw), system_clock)
 
