@@ -111,6 +111,16 @@ class Reason(Code):
         "The permitted hours of the last day on which it could be told are over.",
         "最后可告知之日的允许时段已过。",
     )
+    NO_LONGER_TRUE = (
+        "no_longer_true",
+        "It would no longer be true on the day it is read: paid meanwhile, or its day is over.",
+        "到阅读之日内容已不属实：期间已还款，或已过该通知的日子。",
+    )
+    PAYMENT_AHEAD = (
+        "payment_ahead",
+        "A payment of this loan is dated after today, so nobody can say what is owed: collection waits.",
+        "该贷款有还款记录的日期晚于今日，无法确定欠款，催收类通知暂缓。",
+    )
     OVER_CAP = (
         "over_cap",
         "The person has been contacted as often as policy.caps allows; it waits for a following night.",
@@ -201,6 +211,11 @@ class GuardName(Code):
     )
     COST = "cost", "The night would cost far more than recent nights.", "费用与近期差异过大。"
     REJECT_RATE = "reject_rate", "Too many rows were rejected.", "被拒收的数据行过多。"
+    BUSINESS_DATE = (
+        "business_date",
+        "The business date is neither today nor yesterday.",
+        "业务日期既不是今日也不是昨日。",
+    )
     LEDGER_RESTORED = "ledger_restored", "The ledger was restored from a backup.", "账本由备份恢复。"
 
 

@@ -151,6 +151,11 @@ class CellProblem(Code):
 class Finding(Code):
     """What is wrong with a loan, or with what tables say of it."""
 
+    PAYMENT_AHEAD = (
+        "payment_ahead",
+        "A payment is dated after today.",
+        "还款日期晚于今日，该贷款的催收类通知暂缓；请更正日期。",
+    )
     LOAN_ID_DUPLICATE = (
         "loan_id_duplicate",
         "The loan number stands in several rows.",

@@ -13,7 +13,7 @@ from carloan_notify import frames
 from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.release import Tonight, releases
-from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
+from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
 from carloan_notify.records import Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
@@ -40,6 +40,8 @@ DECISION_OF = MappingProxyType(
         Reason.PREFERRED_HOURS_OUTSIDE: Decision.HELD,
         Reason.NO_CONTACT_DATE: Decision.SUPPRESSED,
         Reason.TOO_LATE: Decision.SUPPRESSED,
+        Reason.NO_LONGER_TRUE: Decision.SUPPRESSED,
+        Reason.PAYMENT_AHEAD: Decision.HELD,
         Reason.OVER_CAP: Decision.HELD,
         Reason.MERGED: Decision.SUPPRESSED,
     }
@@ -182,10 +184,14 @@ def leaders(notices: pd.DataFrame) -> pd.Series:
     """For each notice the idempotency key of the one whose message tells it; its own where it stands alone.
 
     Told together is what has the same customer, number, notice, channel, role and due date, so that one
-    sentence is true of all; the lowest loan_id leads. Events are told one by one.
+    sentence is true of all; the lowest loan_id leads. Events are told one by one, and so is everything to
+    other parties, who hear of the loan they stand for.
     """
     mergeable = notices[
-        (notices["event_id"] == "") & notices["due_on"].notna() & (notices["customer_id"] != "")
+        (notices["event_id"] == "")
+        & notices["due_on"].notna()
+        & (notices["customer_id"] != "")
+        & (notices["role"] == Role.BORROWER.value)
     ]
     ordered = mergeable.sort_values(["loan_id", "installment_no", "idempotency_key"])
     first = ordered.groupby(_TOGETHER, sort=False)["idempotency_key"].transform("first")
@@ -214,7 +220,11 @@ DECISION_COLUMNS: Final = {**frames.DECISIONS, "recipient_no": frames.COUNT, "ph
 
 @dataclass(frozen=True, slots=True)
 class ContactHistory:
-    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates."""
+    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
+
+    `no_longer_true` are keys that would be untrue on the day of reading; loans in `paid_ahead` have a payment
+    dated after today.
+    """
 
     already_sent: Collection[str]
     suppressions: pd.DataFrame
@@ -222,6 +232,8 @@ class ContactHistory:
     languages: Sequence[str]
     doubtful_loans: Collection[str] = frozenset()
     doubtful_customers: Collection[str] = frozenset()
+    paid_ahead: Collection[str] = frozenset()
+    no_longer_true: Collection[str] = frozenset()
 
 
 def apply_policy(
@@ -241,7 +253,12 @@ def apply_policy(
     language = resolved_languages(rows["language"], history.languages, policy.default_language)
     hours = releases(rows, policy, tonight)
     refused = refusals(rows.assign(language=language), policy, history.suppressions)
-    personal = _first(refused, _where(_doubtful(rows, history), Reason.INCOMPLETE_DATA), hours["reason"])
+    personal = _first(
+        refused,
+        _where(_doubtful(rows, history), Reason.INCOMPLETE_DATA),
+        hours["reason"],
+        _untellable(rows, history),
+    )
     rows = rows.assign(
         language=language.where(language != "", rows["language"]),
         reason=_refused(rows, personal, history),
@@ -266,6 +283,15 @@ def _doubtful(rows: pd.DataFrame, history: ContactHistory) -> pd.Series:
     """Notices about loans or people of whom the export told only a part."""
     loans, customers = list(history.doubtful_loans), list(history.doubtful_customers)
     return rows["loan_id"].isin(loans) | rows["customer_id"].isin(customers)
+
+
+def _untellable(rows: pd.DataFrame, history: ContactHistory) -> pd.Series:
+    """What the passing of time, or a payment of a day to come, speaks against."""
+    collection = rows["message_class"] == MessageClass.COLLECTION.value
+    return _first(
+        _where(among(rows["idempotency_key"], history.no_longer_true), Reason.NO_LONGER_TRUE),
+        _where(collection & among(rows["loan_id"], history.paid_ahead), Reason.PAYMENT_AHEAD),
+    )
 
 
 def _superseded(rows: pd.DataFrame, personal: pd.Series, sent: pd.Series) -> pd.Series:

@@ -37,8 +37,9 @@ def releases(notices: pd.DataFrame, policy: PolicySettings, tonight: Tonight) ->
     """Per notice: `reason` ("" when there is a time for it), `not_before`, `expires_at` (INSTANT, else NaT).
 
     Between the two every instant lies inside the hours of one local day, so that a message that waits can
-    never leave at night. That day is the later of the business date and today in the person's zone, or up to
-    `catch_up_days` days after it where contact is not permitted or the hours are over.
+    never leave at night. That day is the business date or one of the `catch_up_days` days after it, the first
+    on which contact is permitted and the hours are not over. A run that comes late (a make-up of last night)
+    gains no days by that: they count from the business date, not from today.
 
     Raises:
         ConfigError: a rule's own window shares no time with the policy's hours.
@@ -65,9 +66,11 @@ def first_span(
     zone = zone_named(zone_name)
     if zone is None:
         return Reason.TIMEZONE_UNKNOWN
-    first = max(tonight.as_of, tonight.now.astimezone(zone).date())
-    days = [first + timedelta(days=later) for later in range(nights_left + 1)]
-    days = [day for day in days if day not in closed]
+    today = tonight.now.astimezone(zone).date()
+    days = [tonight.as_of + timedelta(days=later) for later in range(nights_left + 1)]
+    if days[-1] < today:
+        return Reason.TOO_LATE
+    days = [day for day in days if day >= today and day not in closed]
     whole_second = tonight.now.replace(microsecond=0)
     for span in (span_on(day, window, zone) for day in days):
         if span is not None and span.closes > tonight.now:

@@ -30,11 +30,15 @@ from carloan_notify.reports.night import NightReport, reconciling_object, write_
 from carloan_notify.sources.read import write_rejects
 from carloan_notify.text import mask_digits
 
-# May this night go? The guards compare it with earlier nights; one more asks whether the ledger is whole.
+# May this night go? The guards compare it with earlier nights; two more ask whether its date is near today's
+# and whether the ledger is whole.
 
 LEDGER_RESTORED: Final = GuardName.LEDGER_RESTORED
-NAMES: Final = (*GUARDS, LEDGER_RESTORED)
+BUSINESS_DATE: Final = GuardName.BUSINESS_DATE
+NAMES: Final = (*GUARDS, BUSINESS_DATE, LEDGER_RESTORED)
 """What `--accept` takes."""
+MADE_UP: Final = range(2)
+"""Days back from today that a night may speak for: its own, and last night's that is made up for."""
 
 _CURE: Final = (
     "Enter opt-outs of that time once more (suppress add) and settle unknown messages (reconcile). Wait until no "
@@ -45,7 +49,29 @@ _CURE: Final = (
 def check_night(app: App, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
     compared = check_guards(tonight, memory.history, app.settings.guards)
-    return [*compared, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
+    dated = business_date_guard(tonight.as_of, app.business_date())
+    return [*compared, dated, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
+
+
+def business_date_guard(as_of: date, today: date) -> GuardResult:
+    """Trips unless the business date is the lender's own today or yesterday: a night may be made up once.
+
+    A date typed wrong, or a back-fill of old nights, would tell people of days that are over or have not come.
+    """
+    back = (today - as_of).days
+    message = f"The business date is {as_of}, and today is {today}: {_days_apart(back)}."
+    cure = (
+        f"Run it for today (--as-of {today}, or without --as-of); what an earlier night did not tell is caught up "
+        f"by the rules' catch_up_days. If {as_of} is meant, accept it with --accept {BUSINESS_DATE}."
+    )
+    tripped = back not in MADE_UP
+    return GuardResult(BUSINESS_DATE, tripped=tripped, message=message, cure=cure if tripped else "")
+
+
+def _days_apart(back: int) -> str:
+    if back == 0:
+        return "the same day"
+    return f"{abs(back)} day{'s' if abs(back) > 1 else ''} {'back' if back > 0 else 'ahead'}"
 
 
 def _ledger_restored(gap: Gap | None, zone: ZoneInfo) -> GuardResult:

@@ -18,15 +18,13 @@ from carloan_notify.errors import SourceError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
-from carloan_notify.loans.schedule import describe_changes
-from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import decide
-from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.wording import Wording, day_or_none, make_wording
+from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
+from carloan_notify.pipeline.reading import as_read, payments_ahead
+from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, NightFacts, Rendered
 from carloan_notify.sources.read import Table
 
@@ -55,14 +53,14 @@ def message_reference(run_id: str, idempotency_key: str) -> str:
 
 
 def draft_messages(
-    run_id: str, decisions: pd.DataFrame, portfolio: Portfolio, templates: TemplateSet, wording: Wording
+    run_id: str, decisions: pd.DataFrame, told: Told, templates: TemplateSet, wording: Wording
 ) -> Drafted:
     """Render every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
     queued = decisions[decisions["decision"] == Decision.QUEUED]
     covers = _covers(decisions)
     drafts: list[Draft] = []
     failures: dict[str, RenderFailure] = {}
-    contexts = wording.contexts(queued, portfolio.loans, portfolio.standing.loans)
+    contexts = wording.contexts(decisions, told)
     for row, context in zip(queued.to_dict("records"), contexts, strict=True):
         key = str(row["idempotency_key"])
         found = templates.find(row["template"], row["language"], Channel(row["channel"]))
@@ -266,32 +264,6 @@ def recall(app: App) -> Memory:
         return remember(app, ledger)
 
 
-# What borrowers can be told of a change: how it was before and how it is after.
-
-DUE_DAY = "due_day"
-CHANGES_TOLD = {**frames.CHANGES, "before": frames.TEXT, "after": frames.TEXT}
-
-
-def changes_told(portfolio: Portfolio, settings: ScheduleSettings, since: date) -> pd.DataFrame | None:
-    """Due-day changes that take effect from `since` on (CHANGES_TOLD); None without a changes table.
-
-    `after` is the new due day. `before` is the old one where the schedule is computed here, else "".
-    """
-    table = portfolio.sources.changes
-    if table is None:
-        return None
-    changes = table.frame
-    fresh = changes[(changes["type"] == DUE_DAY) & (changes["effective_on"] >= pd.Timestamp(since))]
-    if settings.basis != "computed" or fresh.empty:
-        return fresh.assign(before="", after=fresh["value"])
-    loans = portfolio.loans[portfolio.loans["loan_id"].isin(fresh["loan_id"])]
-    mine = changes[changes["loan_id"].isin(loans["loan_id"])]
-    effects, _ = describe_changes(loans, mine, settings)  # its findings are the standing's too
-    told = fresh.merge(effects[["change_id", "due_on_before"]], on="change_id")
-    before = told["due_on_before"].dt.day.astype("Int64").astype(frames.TEXT)
-    return told.assign(before=before, after=told["value"])[list(CHANGES_TOLD)]
-
-
 @dataclass(frozen=True, slots=True)
 class NightPlan:
     """Tonight as it would be: every decision (frames.DECISIONS) and, for the queued ones, their messages."""
@@ -312,18 +284,24 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     """Decide, apply the contact policy and word every message of the night."""
     settings, as_of = app.settings, portfolio.as_of
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, app.lender.lender_id)
-    notices = decided.notices.assign(phone_hash=_mapped(decided.notices["phone"], memory.phone_hash))
-    templates = app.templates()
-    history = contact_history(notices, memory, templates.languages, portfolio)
+    read = as_read(app, portfolio, decided.notices)
+    notices = read.notices.assign(phone_hash=_mapped(decided.notices["phone"], memory.phone_hash))
+    templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
+    history = replace(
+        contact_history(notices, memory, templates.languages, portfolio),
+        no_longer_true=read.no_longer_true,
+        paid_ahead=frozenset(ahead["loan_id"]),
+    )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
-    drafted = draft_messages(run_id, decisions, portfolio, templates, make_wording(app, as_of))
+    told = Told(portfolio.loans, read.standings)
+    drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
     return NightPlan(
         run_id=run_id,
         portfolio=portfolio,
         decisions=hold_failures(decisions, drafted.failures),
         drafts=drafted.drafts,
         findings=frames.stack(
-            [portfolio.findings, decided.findings, drafted.findings(), _calendar_findings(app)],
+            [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)],
             frames.FINDINGS,
         ),
         facts=night_facts(app, portfolio, drafted.drafts),
@@ -333,21 +311,6 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
 def _calendar_findings(app: App) -> pd.DataFrame:
     missing = missing_next_year(app.settings.schedule, app.business_date())
     return frames.stack([frames.findings(CALENDAR_ENDS, [""], text) for text in missing], frames.FINDINGS)
-
-
-def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
-    """What deciding needs to know."""
-    sources, standing = portfolio.sources, portfolio.standing
-    since = portfolio.as_of - timedelta(days=max(rule.catch_up_days for rule in app.settings.rules))
-    return DecideInputs(
-        loans=portfolio.loans,
-        standing=standing.loans,
-        dues=standing.dues,
-        events=frame_of(sources.events),
-        payments=frame_of(sources.payments),
-        changes_told=changes_told(portfolio, app.settings.schedule, since),
-        contacts=frame_of(sources.contacts),
-    )
 
 
 def contact_history(

@@ -12,9 +12,11 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.loans.questions import DIFFERS, compare
+from carloan_notify.loans.schedule import describe_changes
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import LoanRows, Sources, Table, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
@@ -136,8 +138,56 @@ def standing_settings(app: App) -> StandingSettings:
     )
 
 
+# What borrowers can be told of a change: how it was before and how it is after.
+
+DUE_DAY = "due_day"
+CHANGES_TOLD = {**frames.CHANGES, "before": frames.TEXT, "after": frames.TEXT}
+
+
+def changes_told(portfolio: Portfolio, settings: ScheduleSettings, since: date) -> pd.DataFrame | None:
+    """Due-day changes that take effect from `since` on (CHANGES_TOLD); None without a changes table.
+
+    `after` is the new due day. `before` is the old one where the schedule is computed here, else "".
+    """
+    table = portfolio.sources.changes
+    if table is None:
+        return None
+    changes = table.frame
+    fresh = changes[(changes["type"] == DUE_DAY) & (changes["effective_on"] >= pd.Timestamp(since))]
+    if settings.basis != "computed" or fresh.empty:
+        return fresh.assign(before="", after=fresh["value"])
+    loans = portfolio.loans[portfolio.loans["loan_id"].isin(fresh["loan_id"])]
+    mine = changes[changes["loan_id"].isin(loans["loan_id"])]
+    effects, _ = describe_changes(loans, mine, settings)  # its findings are the standing's too
+    told = fresh.merge(effects[["change_id", "due_on_before"]], on="change_id")
+    before = told["due_on_before"].dt.day.astype("Int64").astype(frames.TEXT)
+    return told.assign(before=before, after=told["value"])[list(CHANGES_TOLD)]
+
+
+def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
+    """What deciding needs to know."""
+    sources, standing = portfolio.sources, portfolio.standing
+    since = portfolio.as_of - timedelta(days=max(rule.catch_up_days for rule in app.settings.rules))
+    return DecideInputs(
+        loans=portfolio.loans,
+        standing=standing.loans,
+        dues=standing.dues,
+        events=frame_of(sources.events),
+        payments=frame_of(sources.payments),
+        changes_told=changes_told(portfolio, app.settings.schedule, since),
+        contacts=frame_of(sources.contacts),
+    )
+
+
+def only_loans(sources: Sources, loan_ids: Collection[str]) -> Sources:
+    """The same tables with the rows of these loans alone; contacts, which speak of customers too, stay whole."""
+    tables = {name: table for name in OF_LOANS if (table := getattr(sources, name)) is not None}
+    return replace(sources, **{name: _only(table, loan_ids) for name, table in tables.items()})
+
+
 # The tables that decide what is owed: have they changed, and what do they say of some loans now.
 
+OF_LOANS: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes", "events")
 PAYING_TABLES: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes")
 MISSING: Final = "missing"
 ASKED: Final = "asked"
@@ -223,7 +273,7 @@ def _path(app: App, as_of: date, table: TableSettings) -> Path:
 def _only(table: Table, loan_ids: Collection[str] | None) -> Table:
     if loan_ids is None:
         return table
-    mine = table.frame["loan_id"].isin(list(loan_ids))
+    mine = frames.among(table.frame["loan_id"], loan_ids)
     return replace(table, frame=table.frame[mine].reset_index(drop=True))
 
 

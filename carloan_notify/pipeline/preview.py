@@ -13,8 +13,8 @@ from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
 from carloan_notify.pipeline.night import Ending, NightOrder, check_night, make_report, new_run_id
-from carloan_notify.pipeline.plan import NightPlan, inputs_of, make_plan, recall
-from carloan_notify.pipeline.portfolio import read_portfolio
+from carloan_notify.pipeline.plan import NightPlan, make_plan, recall
+from carloan_notify.pipeline.portfolio import inputs_of, read_portfolio
 from carloan_notify.pipeline.send import NIGHT
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Draft

@@ -104,7 +104,7 @@ def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:
 
 
 def together(row: Row) -> object:
-    if row["event_id"] or pd.isna(row["due_on"]) or not row["customer_id"]:
+    if row["event_id"] or pd.isna(row["due_on"]) or not row["customer_id"] or row["role"] != "borrower":
         return row["idempotency_key"]
     names = ("customer_id", "phone_hash", "notice", "channel", "role", "due_on", "language", "timezone")
     return tuple(row[name] for name in (*names, "preferred_hours"))

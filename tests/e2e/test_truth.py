@@ -1,0 +1,94 @@
+"""Nothing untrue is said, on whatever day it is said."""
+
+import pytest
+
+from carloan_notify.codes import Reason
+from tests.e2e.conftest import Desk
+from tests.e2e.tiny import AS_OF, Loan, export, only_sms, preview, texts
+
+
+def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
+    loans = [
+        Loan("L-A-0001", "2026-11-23", customer_id="C1"),
+        Loan("L-B-0002", "2026-11-23", 2400, customer_id="C1", account_tail="2222"),
+    ]
+    export(desk, loans)
+    (text,) = texts(preview(desk))
+    assert "300.00" in text
+    assert not any(part in text for part in ("1111", "2222", "https://"))
+
+
+def test_a_bill_for_several_loans_names_the_account_they_share(desk: Desk) -> None:
+    export(desk, [Loan(name, "2026-11-23", customer_id="C1") for name in ("L-A-0001", "L-B-0002")])
+    (text,) = texts(preview(desk))
+    assert "200.00" in text
+    assert "1111" in text
+
+
+def test_what_leaves_tomorrow_counts_from_tomorrow(desk: Desk) -> None:
+    only_sms(desk)
+    export(desk, [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-30", phone="10000000002")])
+    rows = [row for row in preview(desk, now="2026-11-23T21:30:00+08:00") if row["text"]]
+    assert [row["not_before"][:10] for row in rows] == ["2026-11-24"] * 2
+    assert "已逾期4天" in rows[0]["text"]
+    assert "还有6天" in rows[1]["text"]
+
+
+def test_an_installment_that_falls_due_meanwhile_is_in_the_sum(desk: Desk) -> None:
+    """Overdue since October; the November installment of the 23rd is overdue when the message is read."""
+    only_sms(desk)
+    desk.configure(rules=[{"notice": "overdue_30", "when": {"days_past_due": 31}, "class": "collection"}])
+    export(desk, [Loan("L1", "2026-10-23")])
+    (tonight,) = texts(preview(desk))
+    (tomorrow,) = texts(preview(desk, now="2026-11-23T21:30:00+08:00"))
+    assert "100.00" in tonight
+    assert "200.00" in tomorrow
+
+
+@pytest.mark.parametrize(
+    ("as_of", "today", "said"),
+    [
+        ("2026-11-23", "2026-12-03", "10 days back"),
+        ("2026-11-23", "2026-11-25", "2 days back"),
+        ("2026-11-24", "2026-11-23", "1 day ahead"),
+        ("2027-11-23", "2026-11-23", "365 days ahead"),
+    ],
+)
+def test_a_business_date_far_from_today_stops(desk: Desk, as_of: str, today: str, said: str) -> None:
+    export(desk, [Loan("L1", "2026-11-20")], day=as_of)
+    now = f"{today}T09:10:00+08:00"
+    done = desk.run("run", "--as-of", as_of, "--now", now, "--format", "json", code=5)
+    assert "business_date" in done.json["guards_tripped"]
+    assert done.json["accepted"] == 0
+    assert said in done.err
+    assert f"--as-of {today}" in done.err
+
+
+def test_last_night_made_up_for_tells_what_is_true_today(desk: Desk) -> None:
+    """Due yesterday: over. Seven days ahead: six. Past due: a day more, and who paid today hears nothing."""
+    only_sms(desk)
+    loans = [
+        Loan("DUE", "2026-11-22"),
+        Loan("AHEAD", "2026-11-29", phone="10000000002"),
+        Loan("LATE", "2026-11-19", phone="10000000003"),
+        Loan("PAID", "2026-11-19", phone="10000000004"),
+    ]
+    export(desk, loans, [f"P1,PAID,{AS_OF},100.00"], day="2026-11-22")
+    rows = preview(desk, as_of="2026-11-22")
+    said = {row["loan_id"]: row["text"] for row in rows if row["text"]}
+    assert sorted(said) == ["AHEAD", "LATE"]
+    assert "还有6天" in said["AHEAD"]
+    assert "已逾期4天" in said["LATE"]
+    held = {row["loan_id"]: row["why"] for row in rows if not row["text"] and row["notice"] != "overdue_1"}
+    assert held == {"DUE": Reason.TOO_LATE.english, "PAID": Reason.NO_LONGER_TRUE.english}
+
+
+def test_a_payment_of_a_day_to_come_holds_collection_for_its_loan_alone(desk: Desk) -> None:
+    only_sms(desk)
+    loans = [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-20", phone="10000000002")]
+    export(desk, loans, ["P1,L1,2062-11-20,100.00"])
+    rows = {row["loan_id"]: row for row in preview(desk) if row["notice"] == "overdue_3"}
+    assert (rows["L1"]["decision"], rows["L1"]["why"]) == ("held", Reason.PAYMENT_AHEAD.english)
+    assert rows["L2"]["decision"] == "queued"
+    told = desk.run("explain", "L1", "--as-of", AS_OF, "--now", f"{AS_OF}T10:00:00+08:00", "--language", "zh")
+    assert "还款日期晚于今日" in told.out
