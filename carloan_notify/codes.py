@@ -121,6 +121,11 @@ class Reason(Code):
         "A payment of this loan is dated after today, so nobody can say what is owed: collection waits.",
         "该贷款有还款记录的日期晚于今日，无法确定欠款，催收类通知暂缓。",
     )
+    SAME_NUMBER = (
+        "same_number",
+        "Another party of the loan has the same number, which hears of it once.",
+        "与该贷款另一当事人号码相同，同一号码只告知一次。",
+    )
     OVER_CAP = (
         "over_cap",
         "The person has been contacted as often as policy.caps allows; it waits for a following night.",

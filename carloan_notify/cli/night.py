@@ -65,7 +65,18 @@ def run_command(
 # `preview`: what would go out.
 
 WITHHELD = ("loan_id", "notice", "channel", "role", "decision", "why")
-COLUMNS = ("loan_id", "notice", "channel", "decision", "why", "phone", "not_before", "segments", "text")
+COLUMNS = (
+    "loan_id",
+    "notice",
+    "channel",
+    "role",
+    "decision",
+    "why",
+    "phone",
+    "not_before",
+    "segments",
+    "text",
+)
 
 
 @click.command()

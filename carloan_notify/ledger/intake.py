@@ -150,7 +150,7 @@ def _event(cipher: Cipher, run_id: str, draft: Draft, customer_ref: str) -> Audi
         "class": draft.message_class.value,
         "role": draft.role,
         "customer": customer_ref,
-        "loans": [[cover.loan_id, cover.installment_no] for cover in draft.covers],
+        "loans": [list(told) for told in dict.fromkeys((c.loan_id, c.installment_no) for c in draft.covers)],
         "template": draft.rendered.template,
         "template_version": draft.rendered.template_version,
         "text": cipher.text_hash(draft.rendered.text),

@@ -1,7 +1,7 @@
 """Which notices tonight's business date calls for. Whether they may be told is the policy's question."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from carloan_notify import frames
 from carloan_notify.frames import among
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.settings import PolicySettings, RuleSettings
+from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings
 
 # How long each kind of rule goes on firing: the one definition that deciding and explaining share.
 
@@ -138,34 +138,79 @@ _BLANK: Final[Mapping[str, str | int | None]] = {frames.TEXT: "", frames.COUNT: 
 
 # The identity of a notice: equal keys mean the same thing told to the same person by the same way.
 
-VERSION = "carloan-notify/1"
+VERSION = "carloan-notify/2"
 
 
-def idempotency_keys(lender_id: str, notices: pd.DataFrame) -> pd.Series:
-    """One SHA-256 (64 hex digits) per row, in the frame's order; it depends on nothing but that row.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose notices these are. `ref` turns a number or a name into its keyed hash, so that no key tells it."""
 
-    Hashed are the lender, `loan_id`, `installment_no`, `original_due_on`, `event_id`, `notice`, `channel`,
-    `role` and `recipient_no`, each written as length:text, so that no two different rows run into one text.
+    lender_id: str
+    ref: Callable[[str], str]
+
+
+KEYS: Final = ("idempotency_key", "number_key", "name_key")
+"""All that must be untold before a notice may be told. `number_key` stands for the number, whatever the role of who
+has it; `name_key` for another party by name, whose number may change. Both are "" where they say nothing more."""
+
+
+def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series) -> pd.DataFrame:
+    """KEYS per row, each a SHA-256 (64 hex digits); they depend on nothing but that row and who shares its name.
+
+    Hashed are the lender, `loan_id`, `installment_no`, `original_due_on`, `event_id`, `notice`, `channel`, the
+    role and the person, each written as length:text, so that no two different rows run into one text.
     `event_id` names an event that may repeat (a payment, a change) and is "" for all else; events that happen
-    once per loan have installment 0, no date and no event id. Never in it: run, file, wording, phone, name.
+    once per loan have installment 0, no date and no event id. A borrower is one per loan and needs no name;
+    other parties are told apart by number. Never in it: run, file, wording, place in a list, and phone or name
+    only as keyed hash. `shared` tells which rows' rules name several roles: only there may one number belong to
+    two persons.
     """
+    heads = _heads(identity.lender_id, notices)
+    others = notices["role"] != Role.BORROWER.value
+    numbers, names = (_refs(notices[name], identity.ref) for name in ("phone", "recipient_name"))
+    who = _refs(notices["person"].where(others, ""), identity.ref)
+    namesakes = notices.assign(head=heads).duplicated(["head", "role", "recipient_name"], keep=False)
+    by_name = others & (notices["recipient_name"] != "") & ~namesakes
+    by_number = (others | shared) & (notices["phone"] != "")
+    return pd.DataFrame(
+        {
+            "idempotency_key": _hashed(heads, notices["role"], who),
+            "number_key": _hashed(heads, "number", numbers).where(by_number, ""),
+            "name_key": _hashed(heads, notices["role"] + ":name", names).where(by_name, ""),
+        },
+        index=notices.index,
+        dtype="str",
+    )
+
+
+def _heads(lender_id: str, notices: pd.DataFrame) -> pd.Series:
     dates = notices["original_due_on"].dt.strftime("%Y-%m-%d").fillna("")
+    numbers = notices["installment_no"].astype(str)
     parts = [
         notices["loan_id"],
-        notices["installment_no"].astype(str),
+        numbers,
         dates,
-        notices["event_id"],
-        notices["notice"],
-        notices["channel"],
-        notices["role"],
-        notices["recipient_no"].astype(str),
+        *(notices[name] for name in ("event_id", "notice", "channel")),
     ]
     head = _field(VERSION) + _field(lender_id)
     written = [_fields(part) for part in parts]
-    rows = (head + "".join(row) for row in zip(*written, strict=True))
     return pd.Series(
-        [hashlib.sha256(row.encode()).hexdigest() for row in rows], index=notices.index, dtype="str"
+        [head + "".join(row) for row in zip(*written, strict=True)], index=notices.index, dtype="str"
     )
+
+
+def _hashed(heads: pd.Series, role: pd.Series | str, who: pd.Series) -> pd.Series:
+    roles = [role] * len(heads) if isinstance(role, str) else role.tolist()
+    rows = zip(heads.tolist(), roles, who.tolist(), strict=True)
+    keys = [
+        hashlib.sha256((head + _field(name) + _field(one)).encode()).hexdigest() for head, name, one in rows
+    ]
+    return pd.Series(keys, index=heads.index, dtype="str")
+
+
+def _refs(texts: pd.Series, ref: Callable[[str], str]) -> pd.Series:
+    """The keyed hash of each distinct text; "" stays ""."""
+    return texts.map({text: ref(text) if text else "" for text in texts.unique()}).astype("str")
 
 
 def _fields(texts: pd.Series) -> list[str]:
@@ -176,9 +221,12 @@ def _field(text: str) -> str:
     return f"{len(text)}:{text}"
 
 
-NOTICE_COLUMNS: Final = {**frames.NOTICES, "recipient_no": frames.COUNT, "supersedes": frames.TEXT}
-"""NOTICES, `recipient_no` (which of several recipients in one role, from 1; part of the key) and `supersedes`
-(comma list of the notices this one replaces)."""
+NOTICE_COLUMNS: Final = {
+    **frames.NOTICES,
+    **dict.fromkeys(("number_key", "name_key", "person", "supersedes"), frames.TEXT),
+}
+"""NOTICES, the other two KEYS, `person` (see RECIPIENTS) and `supersedes` (comma list of the notices this one
+replaces)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +238,11 @@ class Decided:
 
 
 def decide(
-    inputs: DecideInputs, rules: Sequence[RuleSettings], policy: PolicySettings, as_of: date, lender_id: str
+    inputs: DecideInputs,
+    rules: Sequence[RuleSettings],
+    policy: PolicySettings,
+    as_of: date,
+    identity: Identity,
 ) -> Decided:
     """The notices that fall due on `as_of` by `rules`, one row per rule, occasion and recipient.
 
@@ -204,9 +256,11 @@ def decide(
     due = occasions(rules, facts(inputs, events, as_of))
     notices = _addressed(due, inputs, rules)
     notices = notices.merge(_rule_columns(rules), on="rule_no")
-    order = ["loan_id", "rule_no", "role", "recipient_no", "installment_no", "due_on", "event_id"]
+    order = ["loan_id", "rule_no", "role", "recipient_name", "person", "installment_no", "due_on", "event_id"]
     notices = notices.sort_values(order, kind="stable", ignore_index=True)
-    notices["idempotency_key"] = idempotency_keys(lender_id, notices)
+    several = pd.Series([len(set(rule.who)) > 1 for rule in rules], dtype="bool")
+    shared = notices["rule_no"].map(several).astype("bool")
+    notices = notices.assign(**notice_keys(identity, notices, shared=shared))
     notices = notices.drop_duplicates("idempotency_key", ignore_index=True)
     return Decided(notices.astype(dict(NOTICE_COLUMNS))[list(NOTICE_COLUMNS)], problems)
 

@@ -12,6 +12,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
+from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
 from carloan_notify.records import Decision, MessageClass
@@ -20,6 +21,15 @@ from carloan_notify.records import Decision, MessageClass
 
 _HOLDS: Final = {HoldReason.DISPUTE: Reason.IN_DISPUTE, HoldReason.WRONG_NUMBER: Reason.WRONG_NUMBER}
 """Suppressions with these reasons hold a notice; any other is an opt-out."""
+_BINDS_THE_NUMBER: Final = (
+    Reason.ALREADY_SENT,
+    Reason.SUPERSEDED,
+    Reason.DO_NOT_CONTACT,
+    Reason.OPTED_OUT,
+    Reason.WRONG_NUMBER,
+    Reason.IN_DISPUTE,
+)
+"""Reasons that speak against the telephone, not only against one of those who share it."""
 _SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
 
 DECISION_OF = MappingProxyType(
@@ -42,6 +52,7 @@ DECISION_OF = MappingProxyType(
         Reason.TOO_LATE: Decision.SUPPRESSED,
         Reason.NO_LONGER_TRUE: Decision.SUPPRESSED,
         Reason.PAYMENT_AHEAD: Decision.HELD,
+        Reason.SAME_NUMBER: Decision.SUPPRESSED,
         Reason.OVER_CAP: Decision.HELD,
         Reason.MERGED: Decision.SUPPRESSED,
     }
@@ -215,7 +226,10 @@ RECENT: Final = {
     **dict.fromkeys(("phone_hash", "customer_id", "message_class", "channel"), frames.TEXT),
     "sent_on": frames.DATE,
 }
-DECISION_COLUMNS: Final = {**frames.DECISIONS, "recipient_no": frames.COUNT, "phone_hash": frames.TEXT}
+DECISION_COLUMNS: Final = {
+    **frames.DECISIONS,
+    **dict.fromkeys(("number_key", "name_key", "person", "phone_hash"), frames.TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +288,28 @@ def apply_policy(
 
 def _refused(rows: pd.DataFrame, personal: pd.Series, history: ContactHistory) -> pd.Series:
     """The first reason not to tell each notice by itself: sent before, replaced, or the person's own."""
-    sent = among(rows["idempotency_key"], history.already_sent)
+    sent = pd.Series(data=False, index=rows.index)
+    for name in KEYS:
+        sent |= (rows[name] != "") & among(rows[name], history.already_sent)
     replaced = _superseded(rows, personal, sent)
-    return _first(_where(sent, Reason.ALREADY_SENT), _where(replaced, Reason.SUPERSEDED), personal)
+    first = _first(_where(sent, Reason.ALREADY_SENT), _where(replaced, Reason.SUPERSEDED), personal)
+    return _first(first, _where(_told_by_another(rows, first), Reason.SAME_NUMBER))
+
+
+def _told_by_another(rows: pd.DataFrame, reasons: pd.Series) -> pd.Series:
+    """Which notices would tell one number twice: a couple with one phone hears of one debt once.
+
+    The first role speaks, borrower before co-borrower before guarantor. One that was told before, or may not be
+    contacted, silences the others as well: it is the same telephone. One that cannot be told by reason of its
+    own data leaves the word to the next.
+    """
+    shares = (rows["number_key"] != "") & rows.duplicated("number_key", keep=False)
+    if not shares.any():
+        return shares
+    speaks = shares & (reasons.isin(list(_BINDS_THE_NUMBER)) | (reasons == ""))
+    order = rows["role"].map({role.value: place for place, role in enumerate(Role)})
+    first = order.where(speaks).groupby(rows["number_key"]).transform("min")
+    return shares & (order > first)
 
 
 def _doubtful(rows: pd.DataFrame, history: ContactHistory) -> pd.Series:
@@ -299,10 +332,10 @@ def _superseded(rows: pd.DataFrame, personal: pd.Series, sent: pd.Series) -> pd.
 
     A later stage that will not be told for a reason of its own (its channel is refused) replaces nothing.
     """
-    person = ["loan_id", "role", "recipient_no", "notice"]
+    person = ["loan_id", "role", "person", "notice"]
     untold = personal.isin([code.value for code, kind in DECISION_OF.items() if kind is Decision.SUPPRESSED])
     later = rows.loc[
-        (rows["supersedes"] != "") & (sent | ~untold), ["loan_id", "role", "recipient_no", "supersedes"]
+        (rows["supersedes"] != "") & (sent | ~untold), ["loan_id", "role", "person", "supersedes"]
     ]
     replaced = (
         later.assign(notice=later["supersedes"].str.split(",")).explode("notice")[person].drop_duplicates()

@@ -12,7 +12,7 @@ from carloan_notify.notices.settings import Role
 RECIPIENTS: Final[Mapping[str, str]] = {
     "loan_id": frames.TEXT,
     "role": frames.TEXT,
-    "recipient_no": frames.COUNT,  # 1, 2, ... within loan and role
+    "person": frames.TEXT,  # who it is within loan and role: the number, else the name; "" for the borrower
     "recipient_name": frames.TEXT,
     "phone": frames.TEXT,
     "language": frames.TEXT,
@@ -38,13 +38,13 @@ _PERSON: Final = ["loan_id", "role", "person"]
 
 
 def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFrame:
-    """RECIPIENTS of these loans, sorted by loan, role and number.
+    """RECIPIENTS of these loans, sorted by loan, role, name and phone.
 
     A loan has one borrower. What its contact rows say goes, field by field, before what the loan row says,
     and a row for this very loan before one for all loans of the customer; a refusal or a dispute in any of
     them holds. Each co-borrower and guarantor is a recipient of its own (one per phone), with the loan's
-    language and time zone where its own are blank. They are numbered by name and then phone, never by row, so
-    that another order of the export changes no key.
+    language and time zone where its own are blank. No place in any list says who they are, so that nobody's
+    identity changes when others come, go or are renamed.
     """
     if contacts is None or contacts.empty:
         rows = _borrowers_by_loan(loans)
@@ -55,7 +55,6 @@ def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFra
     people = people.sort_values(
         ["loan_id", "role", "recipient_name", "phone"], kind="stable", ignore_index=True
     )
-    people["recipient_no"] = people.groupby(["loan_id", "role"]).cumcount() + 1
     return people.astype(dict(RECIPIENTS))[list(RECIPIENTS)]
 
 

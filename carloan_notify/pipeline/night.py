@@ -21,6 +21,7 @@ from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
+from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
@@ -283,8 +284,8 @@ def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:
     if not result.already and not result.left_out:
         return decisions
     changed = decisions.copy()
-    keys = changed["idempotency_key"]
-    told, out = keys.isin(result.already), keys.isin(result.left_out)
+    told = changed[list(KEYS)].isin(result.already).any(axis=1)
+    out = changed["idempotency_key"].isin(result.left_out) & ~told
     changed.loc[told, ["decision", "reason", "merged_into"]] = [Decision.ALREADY_SENT.value, RACED, ""]
     changed.loc[out, ["decision", "reason", "merged_into"]] = [Decision.HELD.value, LEFT_OUT, ""]
     return changed

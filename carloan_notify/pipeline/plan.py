@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,7 +19,7 @@ from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
 from carloan_notify.messages.render import RenderFailure, TemplateSet
-from carloan_notify.notices.decide import decide
+from carloan_notify.notices.decide import KEYS, Identity, decide
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
@@ -91,20 +91,22 @@ def hold_failures(decisions: pd.DataFrame, failures: Mapping[str, RenderFailure]
 
 
 def _covers(decisions: pd.DataFrame) -> dict[str, tuple[CoveredNotice, ...]]:
-    """Per queued key: the notices its message tells, its own first."""
+    """Per queued key: the notices its message tells, its own first, each under all its keys."""
     merged = decisions["merged_into"] != ""
     told = decisions[merged | (decisions["decision"] == Decision.QUEUED)]
     told = told.assign(told_by=told["merged_into"].where(told["merged_into"] != "", told["idempotency_key"]))
     grouped: dict[str, list[CoveredNotice]] = {}
     for row in told.sort_values("merged_into", kind="stable").to_dict("records"):
-        covered = CoveredNotice(
-            row["idempotency_key"],
-            row["loan_id"],
-            int(row["installment_no"]),
-            day_or_none(row["original_due_on"]),
-        )
-        grouped.setdefault(row["told_by"], []).append(covered)
+        grouped.setdefault(row["told_by"], []).extend(_covered(row))
     return {key: tuple(group) for key, group in grouped.items()}
+
+
+def _covered(row: Mapping[Any, Any]) -> Iterator[CoveredNotice]:
+    """The notice under each of its keys, so that the ledger refuses it whichever of them it knows."""
+    original = day_or_none(row["original_due_on"])
+    for name in KEYS:
+        if row[name]:
+            yield CoveredNotice(row[name], row["loan_id"], int(row["installment_no"]), original)
 
 
 def _draft(
@@ -283,8 +285,9 @@ class NightPlan:
 def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> NightPlan:
     """Decide, apply the contact policy and word every message of the night."""
     settings, as_of = app.settings, portfolio.as_of
-    decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, app.lender.lender_id)
-    read = as_read(app, portfolio, decided.notices)
+    identity = Identity(app.lender.lender_id, memory.phone_hash)
+    decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, identity)
+    read = as_read(app, portfolio, decided.notices, identity)
     notices = read.notices.assign(phone_hash=_mapped(decided.notices["phone"], memory.phone_hash))
     templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
     history = replace(
@@ -319,7 +322,7 @@ def contact_history(
     """What is on record about tonight's people. The ledger names customers by keyed hash: turn tonight's back."""
     customers = {memory.customer_ref(customer): customer for customer in notices["customer_id"].unique()}
     return ContactHistory(
-        already_sent=memory.known_keys(notices["idempotency_key"].tolist()),
+        already_sent=memory.known_keys([key for name in KEYS for key in notices[name] if key]),
         suppressions=_named(memory.suppressions, customers),
         recent=_named(memory.recent, customers),
         languages=languages,

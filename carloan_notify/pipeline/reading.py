@@ -11,7 +11,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.finding_codes import Finding
 from carloan_notify.loans.standing import standing
-from carloan_notify.notices.decide import decide
+from carloan_notify.notices.decide import Identity, decide
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.pipeline.portfolio import (
     Portfolio,
@@ -39,7 +39,7 @@ class AsRead:
     no_longer_true: frozenset[str]
 
 
-def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame) -> AsRead:
+def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Identity) -> AsRead:
     """Decide once more, for the later day, what will not be read on the business date.
 
     A night that runs after the contact hours, or that makes up for one that was missed, speaks on the next
@@ -54,7 +54,7 @@ def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame) -> AsRead:
         mine = notices[days == day]
         later = on_day(app, portfolio, day, mine["loan_id"].unique())
         standings[day] = later.standing.loans
-        then = notices_on(app, later, mine["idempotency_key"])
+        then = notices_on(app, later, mine["idempotency_key"], identity)
         untrue |= set(mine["idempotency_key"]).difference(then["idempotency_key"])
         retold.append(_retold(mine, then))
     newest = pd.concat(retold)
@@ -76,7 +76,7 @@ def on_day(app: App, portfolio: Portfolio, day: date, loan_ids: Collection[str])
     return replace(portfolio, as_of=day, sources=sources, standing=standing(tables, rules, day))
 
 
-def notices_on(app: App, portfolio: Portfolio, keys: Collection[str]) -> pd.DataFrame:
+def notices_on(app: App, portfolio: Portfolio, keys: Collection[str], identity: Identity) -> pd.DataFrame:
     """Those of these notices (by key) that the portfolio's day calls for, as frames.NOTICES says them then."""
     settings = app.settings
     notices = decide(
@@ -84,7 +84,7 @@ def notices_on(app: App, portfolio: Portfolio, keys: Collection[str]) -> pd.Data
         settings.rules,
         settings.policy,
         portfolio.as_of,
-        app.lender.lender_id,
+        identity,
     ).notices
     return notices[frames.among(notices["idempotency_key"], keys)]
 

@@ -12,6 +12,7 @@ from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored
+from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
@@ -134,7 +135,7 @@ def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
         "amount_minor": original.amount_minor,
         "until_paid": original.until_paid,
     }
-    blank = frames.blank_row({**frames.NOTICES, "recipient_no": frames.COUNT, "supersedes": frames.TEXT})
+    blank = frames.blank_row(NOTICE_COLUMNS)
     return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from carloan_notify.codes import Reason
 from tests.e2e.conftest import Desk
-from tests.e2e.tiny import AS_OF, Loan, export, only_sms, preview, texts
+from tests.e2e.tiny import AS_OF, Loan, export, only_sms, options, preview, texts
 
 
 def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
@@ -92,3 +92,57 @@ def test_a_payment_of_a_day_to_come_holds_collection_for_its_loan_alone(desk: De
     assert rows["L2"]["decision"] == "queued"
     told = desk.run("explain", "L1", "--as-of", AS_OF, "--now", f"{AS_OF}T10:00:00+08:00", "--language", "zh")
     assert "还款日期晚于今日" in told.out
+
+
+def guaranteed(desk: Desk, notice: str, *roles: str) -> None:
+    """Let a notice go to other parties."""
+    rules = options(desk)["rules"]
+    desk.configure(
+        rules=[rule | {"who": list(roles)} if rule["notice"] == notice else rule for rule in rules]
+    )
+
+
+def test_a_couple_with_one_number_hears_of_one_debt_once(desk: Desk) -> None:
+    only_sms(desk)
+    guaranteed(desk, "overdue_3", "borrower", "co_borrower")
+    export(
+        desk,
+        [Loan("L1", "2026-11-20", customer_id="C1")],
+        contacts=["C1,co_borrower,李二,10000000001,zh-CN,"],
+    )
+    rows = [row for row in preview(desk) if row["notice"] == "overdue_3"]
+    assert {row["role"]: row["decision"] for row in rows} == {
+        "borrower": "queued",
+        "co_borrower": "suppressed",
+    }
+    assert Reason.SAME_NUMBER.english in [row["why"] for row in rows]
+
+
+def test_a_couple_hears_once_also_when_the_second_joins_the_next_day(desk: Desk) -> None:
+    only_sms(desk)
+    guaranteed(desk, "overdue_3", "borrower", "co_borrower")
+    loans = [Loan("L1", "2026-11-20", customer_id="C1")]
+    export(desk, loans)
+    desk.night(AS_OF, at="10:00")
+    export(desk, loans, contacts=["C1,co_borrower,李二,10000000001,zh-CN,"], day="2026-11-24")
+    assert texts(preview(desk, "2026-11-24", "2026-11-24T10:00:00+08:00")) == []
+
+
+@pytest.mark.parametrize(
+    ("contacts", "told"),
+    [
+        (["C1,guarantor,丁二,10000000008,zh-CN,", "C1,guarantor,王五,10000000009,zh-CN,"], ["0008"]),
+        (["C1,guarantor,王武,10000000009,zh-CN,"], []),  # renamed
+        (["C1,guarantor,王五,10000000007,zh-CN,"], []),  # a new number
+        (["C1,guarantor,丁二,10000000008,zh-CN,"], ["0008"]),  # replaced
+    ],
+)
+def test_a_guarantor_who_was_told_is_not_told_again(desk: Desk, contacts: list[str], told: list[str]) -> None:
+    only_sms(desk)
+    guaranteed(desk, "overdue_3", "guarantor")
+    loans = [Loan("L1", "2026-11-20", customer_id="C1")]
+    export(desk, loans, contacts=["C1,guarantor,王五,10000000009,zh-CN,"])
+    desk.night(AS_OF, at="10:00")
+    export(desk, loans, contacts=contacts, day="2026-11-24")
+    rows = preview(desk, "2026-11-24", "2026-11-24T10:00:00+08:00")
+    assert [row["phone"][-4:] for row in rows if row["text"] and row["notice"] == "overdue_3"] == told

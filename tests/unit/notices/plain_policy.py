@@ -47,7 +47,7 @@ def first_reason(row: Row, rows: list[Row], history: ContactHistory) -> str:
 
 def is_superseded(row: Row, rows: list[Row], history: ContactHistory) -> bool:
     for other in rows:
-        same = all(row[name] == other[name] for name in ("loan_id", "role", "recipient_no"))
+        same = all(row[name] == other[name] for name in ("loan_id", "role", "person"))
         gone = other["own"] and DECISION_OF[other["own"]] is Decision.SUPPRESSED
         lives = other["idempotency_key"] in history.already_sent or not gone
         if same and lives and row["notice"] in other["supersedes"].split(","):

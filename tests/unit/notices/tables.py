@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.decide import decide
+from carloan_notify.notices.decide import Identity, decide
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.policy import RECENT, SUPPRESSIONS, ContactHistory, apply_policy
@@ -81,7 +81,9 @@ def decided(
     policy: PolicySettings | None = None,
 ) -> pd.DataFrame:
     """Notices by these rules (the default ladder), with a phone hash that shows the phone."""
-    found = decide(inputs, rules or DEFAULT_LADDER, policy or PolicySettings(), as_of, "andacar").notices
+    found = decide(
+        inputs, rules or DEFAULT_LADDER, policy or PolicySettings(), as_of, Identity("andacar", str)
+    ).notices
     return found.assign(phone_hash=found["phone"])
 
 

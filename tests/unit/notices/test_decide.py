@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify import frames
-from carloan_notify.notices.decide import NOTICE_COLUMNS, decide
+from carloan_notify.notices.decide import NOTICE_COLUMNS, Identity, decide
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import PolicySettings, RuleSettings, When
@@ -88,10 +88,20 @@ def test_the_default_ladder_on_an_ordinary_night() -> None:
 
 def test_the_frame_is_as_documented() -> None:
     notices = decide(
-        DecideInputs(one_loan(), no_dues(), late(1)), DEFAULT_LADDER, PolicySettings(), AS_OF, "x"
+        DecideInputs(one_loan(), no_dues(), late(1)),
+        DEFAULT_LADDER,
+        PolicySettings(),
+        AS_OF,
+        Identity("x", str),
     ).notices
     assert notices.dtypes.astype(str).to_dict() == dict(NOTICE_COLUMNS)
-    empty = decide(DecideInputs(one_loan(), no_dues(), ACTIVE), DEFAULT_LADDER, PolicySettings(), AS_OF, "x")
+    empty = decide(
+        DecideInputs(one_loan(), no_dues(), ACTIVE),
+        DEFAULT_LADDER,
+        PolicySettings(),
+        AS_OF,
+        Identity("x", str),
+    )
     assert empty.notices.dtypes.astype(str).to_dict() == dict(NOTICE_COLUMNS)
     assert empty.findings.empty
 
@@ -218,7 +228,7 @@ def test_decides_like_its_plain_twin(
 ) -> None:
     loans, dues, standing = portfolio
     shuffled = DecideInputs(*(frame.sample(frac=1, random_state=7) for frame in (loans, dues, standing)))
-    notices = decide(shuffled, rules, PolicySettings(), AS_OF, "x").notices
+    notices = decide(shuffled, rules, PolicySettings(), AS_OF, Identity("x", str)).notices
     columns = [
         "loan_id",
         "notice",
@@ -232,5 +242,5 @@ def test_decides_like_its_plain_twin(
     found = list(dated[columns].itertuples(index=False, name=None))
     assert set(found) == plain_decide(dues, standing, rules, AS_OF)
     assert len(found) == len(set(found))
-    whole = decide(DecideInputs(*portfolio), rules, PolicySettings(), AS_OF, "x").notices
+    whole = decide(DecideInputs(*portfolio), rules, PolicySettings(), AS_OF, Identity("x", str)).notices
     pd.testing.assert_frame_equal(notices, whole)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from carloan_notify import frames
-from carloan_notify.notices.decide import Decided, decide
+from carloan_notify.notices.decide import Decided, Identity, decide
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import EventType, PolicySettings
@@ -34,7 +34,7 @@ def night(
         changes_told=table(changes, CHANGES_TOLD) if changes else None,
     )
     policy = PolicySettings() if derived is None else PolicySettings(derived_events=derived)
-    return decide(inputs, DEFAULT_LADDER, policy, as_of, "andacar")
+    return decide(inputs, DEFAULT_LADDER, policy, as_of, Identity("andacar", str))
 
 
 @pytest.mark.parametrize(("days_ago", "fires"), [(-1, False), (0, True), (2, True), (3, False)])

@@ -51,7 +51,6 @@ def notices_table(text: str) -> pd.DataFrame:
         customer_id="C0",
         amount_minor=100,
         due_on=pd.Timestamp("2026-11-18"),
-        recipient_no=1,
     )
     keys = pd.Series([f"K{number}" for number in range(len(frame))], dtype="str")
     return frame.assign(idempotency_key=keys)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.notices.decide import decide
+from carloan_notify.notices.decide import Identity, decide
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.recipients import RECIPIENTS, recipients
 from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings, When
@@ -43,7 +43,7 @@ def test_a_contact_row_goes_before_the_loan_row_and_its_own_loan_first() -> None
     assert found["do_not_contact"].to_dict() == {"L1": True, "L2": True, "L3": False}
 
 
-def test_guarantors_are_numbered_by_name_and_each_is_told_once() -> None:
+def test_guarantors_are_told_apart_by_number_and_each_is_told_once() -> None:
     rows = [
         "C1 |    | guarantor   | Wang | +12025550131",
         "C1 |    | guarantor   | Chen | +12025550132",
@@ -53,10 +53,10 @@ def test_guarantors_are_numbered_by_name_and_each_is_told_once() -> None:
     header = "customer_id | loan_id | role | name | phone"
     found = people("\n".join([header, *rows]))
     of_l1 = found[(found["loan_id"] == "L1") & (found["role"] != "borrower")]
-    assert of_l1[["role", "recipient_no", "recipient_name", "timezone"]].to_numpy().tolist() == [
-        ["co_borrower", 1, "Zhao", "Asia/Shanghai"],
-        ["guarantor", 1, "Chen", "Asia/Shanghai"],
-        ["guarantor", 2, "Wang", "Asia/Shanghai"],
+    assert of_l1[["role", "recipient_name", "person", "timezone"]].to_numpy().tolist() == [
+        ["co_borrower", "Zhao", "+12025550133", "Asia/Shanghai"],
+        ["guarantor", "Chen", "+12025550132", "Asia/Shanghai"],
+        ["guarantor", "Wang", "+12025550131", "Asia/Shanghai"],
     ]
     pd.testing.assert_frame_equal(found, people("\n".join([header, *rows[::-1]])))
 
@@ -84,12 +84,16 @@ def test_each_role_of_a_rule_is_told_with_a_key_of_its_own() -> None:
         notice="n", when=When(days_past_due=1), who=(Role.BORROWER, Role.GUARANTOR, Role.CO_BORROWER)
     )
     found = decide(
-        DecideInputs(LOANS, no_dues(), late(1), contacts=contacts), [rule], PolicySettings(), AS_OF, "x"
+        DecideInputs(LOANS, no_dues(), late(1), contacts=contacts),
+        [rule],
+        PolicySettings(),
+        AS_OF,
+        Identity("x", str),
     )
-    assert found.notices[["role", "recipient_no"]].to_numpy().tolist() == [
-        ["borrower", 1],
-        ["guarantor", 1],
-        ["guarantor", 2],
+    assert found.notices[["role", "recipient_name"]].to_numpy().tolist() == [
+        ["borrower", "Li Lei"],
+        ["guarantor", "Chen"],
+        ["guarantor", "Wang"],
     ]
     assert found.notices["idempotency_key"].nunique() == 3
     assert found.notices["customer_id"].unique().tolist() == ["C1"]

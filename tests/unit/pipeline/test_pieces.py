@@ -21,6 +21,7 @@ from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.messages.render import RenderFailure
+from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
@@ -42,7 +43,7 @@ from carloan_notify.sources.read import Table
 
 def decisions(*rows: Mapping[str, Any]) -> pd.DataFrame:
     """Decisions (without their instants) that hold what the rows give and are blank otherwise."""
-    columns = {name: kind for name, kind in frames.DECISIONS.items() if "UTC" not in kind}
+    columns = {name: kind for name, kind in DECISION_COLUMNS.items() if "UTC" not in kind}
     blank = frames.blank_row(columns)
     return pd.DataFrame([{**blank, **row} for row in rows]).astype(columns)
 
