@@ -195,6 +195,40 @@ class RenderCode(Code):
     TOO_LONG = "message_too_long", "The text is longer than allowed.", "文字超过允许的长度。"
 
 
+class Look(Code):
+    """What the last look at the tables, just before a message leaves, says against it.
+
+    `paid` and `no_longer_true` end it; the others hold it until the next `send` looks again.
+    """
+
+    PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
+    NO_LONGER_TRUE = (
+        "no_longer_true",
+        "What it says is no longer so.",
+        "内容已不再属实。",
+    )
+    STANDING_UNCLEAR = (
+        "standing_unclear",
+        "The tables no longer say where the loan stands: it waits for the next look.",
+        "数据表已无法说明该贷款的状况，待下次核对。",
+    )
+    PAYMENT_AHEAD = (
+        "payment_ahead",
+        "A payment of the loan is dated after today: collection waits for the next look.",
+        "该贷款有日期晚于今日的还款记录，催收类消息待下次核对。",
+    )
+    EXPORT_DOUBTED = (
+        "export_doubted",
+        "The tables shrank, or say that most have paid at once: nobody believes them, and the next look asks again.",
+        "数据表大幅缩减，或显示大多数人同时已还款，不予采信，待下次核对。",
+    )
+    NOT_WORDED = (
+        "not_worded",
+        "The figures changed and the text could not be worded anew: it waits for the next look.",
+        "金额已变，但无法重新生成文字，待下次核对。",
+    )
+
+
 class GuardName(Code):
     """What stops a night before its first message."""
 

@@ -6,13 +6,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from carloan_notify.codes import Code, GuardName, HoldReason, Method, Reason, RenderCode, Why
+from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Why
 from carloan_notify.finding_codes import CellProblem, Finding
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
     ("What a rule says of a loan · 规则对贷款的说明", Why),
     ("Guards that stop a night · 中止当晚运行的守卫", GuardName),
+    ("The last look before a message leaves · 发送前的最后核对", Look),
     ("Holds · 暂缓", HoldReason),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),

@@ -37,7 +37,7 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
         click.echo(stop.cure, err=True)
     if summary.stopped_by == "signal":
         ctx.exit(errors.EXIT_INTERRUPTED)
-    failed = summary.rejected or summary.unknown or summary.expired or summary.stopped_by
+    failed = summary.rejected or summary.unknown or summary.expired or summary.held or summary.stopped_by
     ctx.exit(errors.EXIT_FAILED_ITEMS if failed else errors.EXIT_OK)
 
 
@@ -51,6 +51,7 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
 )
 @click.option("--notice", default="", help="With --loan.")
 @click.option("--reason", required=True, help="Why; kept in the audit with your name.")
+@click.option("--same-words", is_flag=True, help="Repeat the stored text; refused when it is no longer true.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @now_option
 @format_option
@@ -61,17 +62,20 @@ def resend_command(
     loan_id: str,
     notice: str,
     reason: str,
+    same_words: bool,
     yes: bool,
     now: datetime | None,
     form: str,
 ) -> None:
-    """Queue one message again, with a reason. Earlier attempts are shown first; hours, opt-outs and payments count.
+    """Queue one message again, with a reason, worded by what is true now. Hours, opt-outs and payments count.
+
+    Earlier attempts and both texts, as it was and as it will be, are shown first.
 
     \b
     Example:
       carloan-notify resend --loan AD2026000007 --notice due_today --reason "customer changed handset"
     """
-    from carloan_notify.pipeline.resend import ResendOrder, earlier_attempts, resend
+    from carloan_notify.pipeline.resend import ResendOrder, earlier_attempts, propose, queue_proposal
     from carloan_notify.reports.tables import print_rows
 
     if bool(message_id) == bool(loan_id and notice):
@@ -80,13 +84,13 @@ def resend_command(
     attempts = earlier_attempts(app, message_id=message_id, loan_id=loan_id, notice=notice)
     print_rows(attempts, sys.stderr, "table", title="Earlier attempts")
     chosen = message_id or str(attempts[0]["message_id"])
-    if not yes:
+    proposal = propose(app, ResendOrder(chosen, getpass.getuser(), reason, same_words))
+    click.echo(f"It said: {proposal.text_before}\nIt says: {proposal.text_now}", err=True)
+    if not (yes or proposal.refusal):
         click.confirm(f"Send {chosen} again?", abort=True, err=True)
-    done = resend(app, ResendOrder(chosen, getpass.getuser(), reason))
-    print_rows(
-        [{"message_id": done.message_id, "resend_of": chosen, "refusal": done.refusal}], sys.stdout, form
-    )
-    ctx.exit(errors.EXIT_OK if done.message_id else errors.EXIT_FAILED_ITEMS)
+    queued = queue_proposal(app, proposal)
+    print_rows([{"message_id": queued, "resend_of": chosen, "refusal": proposal.refusal}], sys.stdout, form)
+    ctx.exit(errors.EXIT_OK if queued else errors.EXIT_FAILED_ITEMS)
 
 
 # `reconcile`: messages whose fate nobody knows.

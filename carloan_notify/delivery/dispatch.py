@@ -26,10 +26,14 @@ from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What the last look before a batch leaves said. `cancelled` are cancelled in the outbox already."""
+    """What the last look before a batch leaves said, with new words where they were needed.
+
+    `cancelled` are cancelled in the outbox already, and `held` wait there for a later look.
+    """
 
     to_send: Sequence[OutboundMessage]
     cancelled: Collection[str] = ()
+    held: Collection[str] = ()
 
 
 def send_all(messages: Sequence[OutboundMessage]) -> Screened:
@@ -272,15 +276,16 @@ class Dispatcher:
         batches = channel.pick(sender, room)
         picked = [message for batch in batches for message in batch]
         screened = self._around.before_send(picked)
-        self._forget(screened.cancelled)
+        self._forget([*screened.cancelled, *screened.held])
         self._tally.cancelled += len(screened.cancelled)
-        wanted = [message.message_id for message in screened.to_send]
-        dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled}
+        self._tally.held += len(screened.held)
+        wanted = {message.message_id: message for message in screened.to_send}
+        dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled, *screened.held}
         self._release([message_id for message_id in dropped if message_id in self._claimed])
-        begun = self._begin(wanted, sender)
+        begun = self._begin(list(wanted), sender)
         channel.handed_over(len(begun))
         for batch in batches:
-            going = [message for message in batch if message.message_id in begun]
+            going = [wanted[message.message_id] for message in batch if message.message_id in begun]
             if going:
                 self._in_flight += 1
                 sender.send(going, lambda answer: self._answers.put((channel, sender, answer)))

@@ -46,8 +46,8 @@ class DrainSummary:
     """Counts are answers: a message that was retried and then accepted counts once in each.
 
     `unlisted_codes` counts codes nobody has classified, as `provider:code`. `released` messages were claimed
-    and put back unsent. `refused_templates` counts messages whose template a provider refuses or lacks, as
-    `provider:code`; a person has to mend it.
+    and put back unsent; `held` ones were put back because the last look was in doubt. `refused_templates` counts
+    messages whose template a provider refuses or lacks, as `provider:code`; a person has to mend it.
     """
 
     accepted: int
@@ -57,6 +57,7 @@ class DrainSummary:
     cancelled: int
     expired: int
     released: int
+    held: int
     by_provider: Mapping[str, Mapping[Outcome, int]]
     unlisted_codes: Mapping[str, int]
     account_stops: tuple[AccountStop, ...]
@@ -71,6 +72,7 @@ class Tally:
         self.cancelled = 0
         self.expired = 0
         self.released = 0
+        self.held = 0
         self.account_stops: dict[str, AccountStop] = {}
         self._answers: Counter[tuple[str, Outcome]] = Counter()
         self._unlisted: Counter[str] = Counter()
@@ -102,6 +104,7 @@ class Tally:
             cancelled=self.cancelled,
             expired=self.expired,
             released=self.released,
+            held=self.held,
             by_provider=by_provider,
             unlisted_codes=dict(self._unlisted),
             account_stops=tuple(self.account_stops.values()),

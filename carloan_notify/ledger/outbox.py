@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import answers, notices, states, unknowns, views
+from carloan_notify.ledger import answers, notices, rewording, states, unknowns, views
 from carloan_notify.ledger import receipts as settling
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared, among, listed
@@ -192,6 +192,21 @@ class LedgerOutbox:
         with self._store.write() as connection:
             states.release(connection, states.allowed(connection, message_ids, Step.RELEASE), now)
 
+    def hold(self, message_ids: Sequence[str], reason: str, now: datetime, until: datetime) -> list[str]:
+        """Claimed → queued and not due before `until`, because of a doubt; returns the ids that were.
+
+        Doubt decides nothing: the keys stay taken, and the next look decides.
+        """
+        with self._store.write() as connection:
+            ids = states.allowed(connection, message_ids, Step.RELEASE)
+            states.release(connection, ids, now, due=until, reason=reason)
+        return ids
+
+    def reword(self, changes: Sequence[rewording.Reworded], now: datetime) -> None:
+        """Other words for claimed messages, and fewer notices in them; see `rewording`."""
+        with self._store.write() as connection:
+            rewording.reword(connection, self._cipher, changes, now)
+
     def expire(self, now: datetime) -> int:
         """Waiting messages that can no longer go in time → expired; how many.
 
@@ -262,6 +277,11 @@ class LedgerOutbox:
         """
         with self._store.read() as connection:
             return views.until_paid(connection, message_ids)
+
+    def of_other_runs(self, run_id: str) -> list[str]:
+        """Ids of pending messages that a payment cancels and that another run queued."""
+        with self._store.read() as connection:
+            return views.of_other_runs(connection, run_id)
 
     def counts(self, run_id: str) -> dict[MessageState, int]:
         """Messages of a run per state; states without messages are absent."""

@@ -234,8 +234,16 @@ def tell(
         audit.append(connection, [event], now)
 
 
-def release(connection: sa.Connection, message_ids: Sequence[str], now: datetime) -> None:
-    """Claimed → queued for these (locked) messages, and due at once."""
-    waiting = {**UNLEASED, "due_at": to_text(now)}
+def release(
+    connection: sa.Connection,
+    message_ids: Sequence[str],
+    now: datetime,
+    *,
+    due: datetime | None = None,
+    reason: str = "",
+) -> None:
+    """Claimed → queued for these (locked) messages, due at once or, held for a `reason`, at `due`."""
+    waiting = {**UNLEASED, "due_at": to_text(due or now), "code": reason}
     move_all(connection, message_ids, Step.RELEASE, MessageState.QUEUED, waiting)
-    tell(connection, "released", "", message_ids, now)
+    told = {"reason": reason} if reason else {}
+    tell(connection, "held" if reason else "released", "", message_ids, now, **told)

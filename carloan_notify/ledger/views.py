@@ -15,7 +15,14 @@ from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, UNTOLD
 from carloan_notify.ledger.store import to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, RECEIPTS, SEALED
-from carloan_notify.records import Channel, CoveredNotice, MessageClass, MessageState, Rendered
+from carloan_notify.records import (
+    Channel,
+    CoveredNotice,
+    MessageClass,
+    MessageState,
+    OutboundMessage,
+    Rendered,
+)
 from carloan_notify.text import ERASED, mask_phone
 
 _PLAIN: Final = (
@@ -142,6 +149,7 @@ class Stored:
     """What was sent, to whom and about what. The customer is known by keyed hash only."""
 
     message_id: str
+    state: MessageState
     covers: tuple[CoveredNotice, ...]
     notice: str
     channel: Channel
@@ -158,8 +166,26 @@ class Stored:
 
     @property
     def is_free_again(self) -> bool:
-        """Whether it never left and a later night may tell some notice of it."""
-        return any(notices.is_released(cover.idempotency_key) for cover in self.covers)
+        """Whether it never left and a later night may tell its notices."""
+        return all(notices.is_released(cover.idempotency_key) for cover in self.covers)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may still leave by itself."""
+        return self.state in PENDING
+
+    @property
+    def outbound(self) -> OutboundMessage:
+        """The message as a provider got it."""
+        return OutboundMessage(
+            self.message_id,
+            self.channel,
+            self.notice,
+            self.language,
+            self.phone,
+            self.rendered.text,
+            self.params,
+        )
 
     def __repr__(self) -> str:
         """Nothing personal."""
@@ -176,6 +202,7 @@ def stored(connection: sa.Connection, cipher: Cipher, message_id: str) -> Stored
     names = ("template", "template_version", "encoding", "units", "segments")
     return Stored(
         message_id=message_id,
+        state=MessageState(row["state"]),
         covers=tuple(
             CoveredNotice(key.idempotency_key, key.loan_id, key.installment_no, _date(key.original_due_on))
             for key in connection.execute(keys.order_by(MESSAGE_KEYS.c.loan_id))
@@ -212,8 +239,10 @@ class UntilPaid:
     """
 
     message_id: str
+    run_id: str
     notice: str
-    queued_at: str
+    channel: str
+    message_class: str
     covers: tuple[CoveredNotice, ...]
 
 
@@ -224,18 +253,32 @@ def until_paid(connection: sa.Connection, message_ids: Sequence[str] | None) -> 
     return [found for part in in_parts(sorted(set(message_ids))) for found in _read(connection, part)]
 
 
+def of_other_runs(connection: sa.Connection, run_id: str) -> list[str]:
+    """Ids of pending messages marked `until_paid` that this run did not queue."""
+    query = sa.select(MESSAGES.c.message_id).where(
+        MESSAGES.c.state.in_([state.value for state in PENDING]),
+        MESSAGES.c.until_paid,
+        MESSAGES.c.run_id != run_id,
+    )
+    return list(connection.execute(query).scalars())
+
+
+_HEAD: Final = ("message_id", "run_id", "notice", "channel", "message_class")
+
+
 def _read(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[UntilPaid]:
     query = (
-        sa.select(MESSAGES.c.message_id, MESSAGES.c.notice, MESSAGES.c.queued_at, MESSAGE_KEYS)
+        sa.select(*(MESSAGES.c[name] for name in _HEAD), MESSAGE_KEYS)
         .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_id == MESSAGES.c.message_id)
         .where(MESSAGES.c.until_paid, MESSAGES.c.state.in_([state.value for state in PENDING]))
         .order_by(MESSAGES.c.message_id, MESSAGE_KEYS.c.loan_id)
     )
     if message_ids is not None:
         query = query.where(MESSAGES.c.message_id.in_(message_ids))
-    grouped: dict[tuple[str, str, str], list[CoveredNotice]] = {}
+    grouped: dict[tuple[str, str, str, str, str], list[CoveredNotice]] = {}
     for row in connection.execute(query):
-        grouped.setdefault((row.message_id, row.notice, row.queued_at), []).append(
+        head = (row.message_id, row.run_id, row.notice, row.channel, row.message_class)
+        grouped.setdefault(head, []).append(
             CoveredNotice(
                 row.idempotency_key, row.loan_id, row.installment_no, _paid_date(row.original_due_on)
             )

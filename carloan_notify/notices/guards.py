@@ -100,6 +100,16 @@ class GuardSettings(Settings):
         description="Largest share of input rows that may be rejected.",
         examples=[0.05],
     )
+    max_paid_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description=(
+            "Largest share of waiting messages that may turn out paid at one look of `send`; more is not believed and "
+            "held. Raise it where a collection run books most payments of the day before messages leave."
+        ),
+        examples=[0.5],
+    )
     daily_cost_cap_minor: int | None = Field(
         default=None,
         ge=0,

@@ -23,9 +23,10 @@ from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
-from carloan_notify.pipeline.send import FINISHED, NIGHT, PaidWatch, cancel_paid, drain, owed
+from carloan_notify.pipeline.send import FINISHED, NIGHT, drain
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
 from carloan_notify.sources.read import write_rejects
@@ -161,6 +162,7 @@ def make_report(
         unlisted_codes=tuple(sorted(summary.unlisted_codes)) if summary else (),
         refused_templates=tuple(sorted(summary.refused_templates)) if summary else (),
         stopped_by=summary.stopped_by.value if summary else "",
+        doubted=summary.held if summary else 0,
         advice=(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
@@ -258,11 +260,11 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(app, ledger, report, plan)
     _accept(app, ledger, order, guards)
-    cancel_paid(ledger, owed(app, portfolio), app)
+    cancel_what_is_over(app, ledger, portfolio)
     result = ledger.enqueue(run_id, plan.drafts, app.clock())
     plan = plan.adjusted(adjust(plan.decisions, result))
     ledger.record_notices(run_id, plan.decisions, app.clock())
-    summary = drain(app, ledger, PaidWatch(app, ledger, order.as_of, stamps))
+    summary = drain(app, ledger, LastLook(app, ledger, Planned(order.as_of, run_id, stamps, plan.facts)))
     states = {state.value: number for state, number in ledger.outbox.counts(run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
     return _close(app, ledger, report, plan)

@@ -239,11 +239,8 @@ class PayingTables:
         for rows in self._queries.values():
             rows.close()
 
-    def standing(self, loan_ids: Collection[str] | None = None) -> tuple[Standing, frozenset[str], date]:
-        """The standing of these loans, the incompletely known ones, and the last due date looked at.
-
-        `loan_ids` None asks for all loans, where all tables are files. Payments count up to today, also those
-        of the days since `as_of`; a snapshot speaks of its own day only.
+    def sources(self, loan_ids: Collection[str]) -> Sources:
+        """The tables as they are now; those of a database with the rows of these loans alone.
 
         Raises:
             SourceError: a table cannot be read.
@@ -251,14 +248,8 @@ class PayingTables:
         for name, settings in self._paths.items():
             if name not in self._files:
                 self._files[name] = read_table(name, settings, context=self._context)
-        tables = {name: _only(table, loan_ids) for name, table in self._files.items()}
-        tables |= {name: rows.read(sorted(loan_ids or ())) for name, rows in self._queries.items()}
-        sources = Sources(**tables)
-        rules, day = standing_settings(self._house), self._context.as_of
-        if rules.schedule.basis != "snapshot":
-            day = max(day, self._house.business_date())
-        found = standing(loan_tables(sources), rules, day)
-        return found, rejected_loans(sources), day + timedelta(days=rules.horizon_days)
+        asked = {name: rows.read(sorted(loan_ids)) for name, rows in self._queries.items()}
+        return Sources(**self._files, **asked)
 
 
 def _paying(app: App) -> dict[TableName, TableSettings]:

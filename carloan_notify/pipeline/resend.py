@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -11,37 +12,47 @@ from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.views import Stored
+from carloan_notify.ledger.views import Stored, UntilPaid
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.last_look import differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.plan import contact_history, message_reference, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
-from carloan_notify.pipeline.send import owed
+from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.records import CoveredNotice, Decision, Draft
 from carloan_notify.reports.tables import frame_rows
 
 RESEND = "resend"
+NAME = "***"
 SHOWN = ("message_id", "notice", "channel", "phone", "state", "queued_at", "sent_at", "code", "resend_of")
 
 
 @dataclass(frozen=True, slots=True)
 class ResendOrder:
-    """Which message again, who wants it and why."""
+    """Which message again, who wants it and why; `same_words` repeats the stored text instead of wording it anew."""
 
     message_id: str
     operator: str
     reason: str
+    same_words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Resent:
-    """`message_id` of the new message, or "" and `refusal`: why it was not queued."""
+class Proposal:
+    """What would be sent: the text as it was and as it is now, and the draft to queue, or None and why not.
 
-    message_id: str
+    Both texts are for a screen: without the person's name.
+    """
+
+    text_before: str
+    text_now: str
+    draft: Draft | None
+    run_id: str = ""
+    as_of: date = date.min
     refusal: str = ""
 
 
@@ -65,8 +76,10 @@ def earlier_attempts(
     return [{name: row[name] for name in SHOWN} for row in found]
 
 
-def resend(app: App, order: ResendOrder) -> Resent:
-    """Queue the message once more; opt-outs, hours and payments count as on any night. `send` then sends it.
+def propose(app: App, order: ResendOrder) -> Proposal:
+    """Word the message once more by what is true now; opt-outs, hours and payments count as on any night.
+
+    A notice of what is owed is worded anew; the text of an event, which names its day, is repeated.
 
     Raises:
         LedgerError: no such message, or its notice is free to be told by the next night.
@@ -76,24 +89,85 @@ def resend(app: App, order: ResendOrder) -> Resent:
     with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
         portfolio = read_portfolio(app, app.business_date())
-        if original.until_paid and owed(app, portfolio).verdict(original.covers):
-            return Resent("", "it has been paid, or what is owed can no longer be told")
+        refusal, drafted = _worded(app, original, portfolio)
+        before = _nameless(original.rendered.text, original)
+        now = _nameless(drafted.rendered.text, original) if drafted else before
+        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+            refusal = "what it says is no longer true; send it again without --same-words"
+        if refusal:
+            return Proposal(before, now, None, refusal=refusal)
         row = _decision(app, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
-            return Resent("", why(row["reason"]))
+            return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        draft = _draft(original, order, row, run_id)
-        ledger.start_run(run_id, portfolio.as_of, RESEND, app.clock())
-        ledger.enqueue(run_id, [draft], app.clock())
-        ledger.finish_run(run_id, "finished", {"queued": 1}, None, app.clock())
-        ledger.write_digest(run_id, app.clock())
-        return Resent(draft.message_id)
+        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        return Proposal(
+            before,
+            before if order.same_words else now,
+            _draft(words, order, row, run_id),
+            run_id,
+            portfolio.as_of,
+        )
+
+
+def _nameless(text: str, original: Stored) -> str:
+    return text.replace(original.recipient_name, NAME) if original.recipient_name else text
+
+
+def queue_proposal(app: App, proposal: Proposal) -> str:
+    """Queue what was proposed, "" where it was refused; `send` then sends it. Returns the new message's id."""
+    if proposal.draft is None:
+        return ""
+    with app.open_ledger() as ledger:
+        ledger.start_run(proposal.run_id, proposal.as_of, RESEND, app.clock())
+        ledger.enqueue(proposal.run_id, [proposal.draft], app.clock())
+        ledger.finish_run(proposal.run_id, "finished", {"queued": 1}, None, app.clock())
+        ledger.write_digest(proposal.run_id, app.clock())
+    return proposal.draft.message_id
+
+
+def _worded(app: App, original: Stored, portfolio: Portfolio) -> tuple[str, Draft | None]:
+    """Why it may not be told again, else "" and its words of now; no words for what is not about a debt."""
+    if not original.until_paid:
+        return "", None
+    loan_ids = {cover.loan_id for cover in original.covers}
+    mine = on_day(app, portfolio, portfolio.as_of, loan_ids)
+    now = truth(app, mine, payments_ahead(mine, app.business_date())["loan_id"])
+    waiting = UntilPaid(
+        original.message_id,
+        "",
+        original.notice,
+        original.channel.value,
+        original.message_class.value,
+        original.covers,
+    )
+    found = verdict(waiting, now)
+    against = found.cancel or found.hold
+    if against:
+        return against.english, None
+    drafted = worded(app, {original.message_id: (original.outbound, found)}, now)
+    failure = next((failed.message for failed in drafted.failures.values()), "")
+    return failure, next(iter(drafted.drafts), None)
+
+
+def _reworded(original: Stored, drafted: Draft) -> Stored:
+    """The original with the words and the amount of now, and without what is no longer owed."""
+    still = {(cover.loan_id, cover.original_due_on) for cover in drafted.covers}
+    return replace(
+        original,
+        rendered=drafted.rendered,
+        params=dict(drafted.params),
+        amount_minor=drafted.amount_minor,
+        covers=tuple(c for c in original.covers if (c.loan_id, c.original_due_on) in still),
+    )
 
 
 def _original(ledger: Ledger, message_id: str) -> Stored:
     found = ledger.stored(message_id)
     if found is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
+    if found.is_waiting:
+        raise LedgerError(f"message {message_id}: it still waits; `send` sends it when its time has come")
     if found.is_free_again:
         raise LedgerError(
             f"message {message_id}: it never left and its notice is free again; the next `run` tells it"

@@ -45,10 +45,10 @@ class NightReport:
 
     `reasons` counts suppressed and held notices by (decision, reason), `by_notice` queued ones by
     (notice, channel), `findings` by code. `unlisted_codes` are provider answers no table knows,
-    `refused_templates` templates that a provider refuses or that nobody mapped (`provider:code`), `advice` says
-    what a person must do, `template_failures` which templates failed, where, and how to mend them,
-    `schedule_differences` where the lender's own installments differ from the recomputed ones (the first so
-    many; `findings` counts them all).
+    `refused_templates` templates that a provider refuses or that nobody mapped (`provider:code`), `doubted` counts
+    messages that the last look held, `advice` says what a person must do, `template_failures` which templates
+    failed, where, and how to mend them, `schedule_differences` where the lender's own installments differ from
+    the recomputed ones (the first so many; `findings` counts them all).
     """
 
     run_id: str
@@ -67,6 +67,7 @@ class NightReport:
     unlisted_codes: tuple[str, ...] = ()
     refused_templates: tuple[str, ...] = ()
     stopped_by: str = ""
+    doubted: int = 0
     advice: tuple[str, ...] = ()
     template_failures: tuple[str, ...] = ()
     schedule_differences: tuple[str, ...] = ()
@@ -92,7 +93,7 @@ class NightReport:
     def has_failed_items(self) -> bool:
         """Whether something needs a person's eye: the run then exits with 1."""
         trouble = any(self.outcomes[name] for name in TROUBLE)
-        return trouble or bool(self.stopped_by or self.template_failures)
+        return trouble or bool(self.stopped_by or self.doubted or self.template_failures)
 
 
 def outcomes(states: Mapping[str, int]) -> dict[str, int]:
@@ -134,6 +135,7 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "template_failures": list(report.template_failures),
         "schedule_differences": list(report.schedule_differences),
         "stopped_by": report.stopped_by,
+        "doubted": report.doubted,
     }
 
 

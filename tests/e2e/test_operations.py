@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from decimal import Decimal
 
 import pytest
 
@@ -75,9 +77,12 @@ def test_resend_to_a_number_that_changed_is_refused(after: Desk) -> None:
 
 def test_resend_of_what_never_left_is_refused(planned: Desk) -> None:
     first = one(planned, "overdue_3", "queued")
+    done = planned.run("resend", "--message", first["message_id"], *YES, code=2)
+    assert "it still waits" in done.err
     with (planned.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
         file.write(f"P-BAD,{first['loans']},2026-11-22,one thousand\n")
-    assert planned.send(MORNING)["cancelled"] == 1  # whether it is paid can no longer be told
+    assert planned.send(MORNING, code=1)["held"] == 1  # whether it is paid can no longer be told
+    assert planned.send("2026-11-23T21:30:00+08:00", code=1)["expired"] >= 1
     done = planned.run("resend", "--message", first["message_id"], *YES, code=2)
     assert "it never left and its notice is free again; the next `run` tells it" in done.err
 
@@ -158,3 +163,26 @@ def test_suppressed_number_is_told_nothing(lender: Lender) -> None:
 )
 def test_suppress_needs_one_subject(after: Desk, args: tuple[str, ...], said: str) -> None:
     assert said in after.run("suppress", "add", "--opt-out", *args, "--reason", "x", code=2).err
+
+
+def test_resend_words_anew_what_was_partly_paid(after: Desk) -> None:
+    first = one(after, "due_today")
+    loan_id = first["loans"]
+    with (after.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
+        file.write(f"P-PART,{loan_id},{AS_OF},1.00\n")
+    repeated = after.run(
+        "resend", "--message", first["message_id"], "--same-words", *YES, "--format", "json", code=1
+    )
+    assert "no longer true" in repeated.json[0]["refusal"]
+    done = after.run("resend", "--message", first["message_id"], *YES, "--format", "json")
+    said = re.findall(r"应还([\d,.]+)元", done.err)
+    assert len(said) == 2  # both texts are shown
+    before, now = (Decimal(text.replace(",", "")) for text in said)
+    assert before - now == 1
+    assert done.json[0]["message_id"] in [row["message_id"] for row in after.messages("--state", "queued")]
+
+
+def test_resend_repeats_the_same_words_while_they_are_true(after: Desk) -> None:
+    first = one(after, "due_today")
+    done = after.run("resend", "--message", first["message_id"], "--same-words", *YES, "--format", "json")
+    assert done.json[0]["message_id"]

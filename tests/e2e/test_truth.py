@@ -1,9 +1,11 @@
 """Nothing untrue is said, on whatever day it is said."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from carloan_notify.codes import Reason
-from tests.e2e.conftest import Desk
+from tests.e2e.conftest import MORNING, Desk
 from tests.e2e.tiny import AS_OF, Loan, export, only_sms, options, preview, texts
 
 
@@ -146,3 +148,65 @@ def test_a_guarantor_who_was_told_is_not_told_again(desk: Desk, contacts: list[s
     export(desk, loans, contacts=contacts, day="2026-11-24")
     rows = preview(desk, "2026-11-24", "2026-11-24T10:00:00+08:00")
     assert [row["phone"][-4:] for row in rows if row["text"] and row["notice"] == "overdue_3"] == told
+
+
+def queued_at_night(desk: Desk, loans: Sequence[Loan], payments: Sequence[str] = ()) -> None:
+    only_sms(desk)
+    export(desk, loans, payments)
+    desk.night(AS_OF)
+
+
+def sent_text(desk: Desk, loan_id: str) -> str:
+    """The stored text of the one message that left about a loan."""
+    rows = desk.run("ledger", "messages", "--reveal", "--reason", "check", "--format", "json").json
+    (text,) = [row["text"] for row in rows if loan_id in row["loans"] and row["state"] == "accepted"]
+    return str(text)
+
+
+def test_who_paid_a_part_is_asked_for_the_rest(desk: Desk) -> None:
+    queued_at_night(desk, [Loan("L1", "2026-11-20")])
+    export(desk, [Loan("L1", "2026-11-20")], [f"P1,L1,{AS_OF},60"])
+    assert desk.send(MORNING)["accepted"] == 1
+    text = sent_text(desk, "L1")
+    assert "40.00" in text
+    assert "100.00" not in text
+    assert "message.reworded" in desk.run("audit", "show", "--format", "json").out
+
+
+def test_of_two_merged_loans_the_one_that_is_owed_is_told_today(desk: Desk) -> None:
+    loans = [Loan(name, AS_OF, customer_id="C1") for name in ("L-A-0001", "L-B-0002")]
+    queued_at_night(desk, loans)
+    export(desk, loans, [f"P1,L-A-0001,{AS_OF},100"])
+    figures = desk.send(MORNING)
+    assert (figures["accepted"], figures["cancelled"]) == (1, 0)
+    text = sent_text(desk, "L-B-0002")
+    assert "100.00" in text
+    assert "0002" in text
+    assert "2笔" not in text
+
+
+def test_a_half_written_export_holds_and_cancels_nothing(desk: Desk) -> None:
+    loans = [Loan(f"L{n}", "2026-11-20", phone=f"100000000{n}") for n in range(10, 40)]
+    queued_at_night(desk, loans)
+    export(desk, loans[:15])
+    figures = desk.send(MORNING, code=1)
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, 30)
+    export(desk, loans, [f"P1,L10,{AS_OF},100"])
+    figures = desk.send("2026-11-23T10:05:00+08:00")
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (29, 1, 0)
+
+
+def test_a_header_alone_stops_the_sending_and_ends_nothing(desk: Desk) -> None:
+    loans = [Loan(f"L{n}", "2026-11-20", phone=f"100000000{n}") for n in range(10, 13)]
+    queued_at_night(desk, loans)
+    export(desk, [])
+    assert "has no row at all" in desk.run("send", "--now", MORNING, code=2).err
+    export(desk, loans)
+    assert desk.send("2026-11-23T10:05:00+08:00")["accepted"] == 3
+
+
+def test_payments_that_became_a_header_hold(desk: Desk) -> None:
+    loans = [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-20", phone="10000000002")]
+    queued_at_night(desk, loans, ["P1,L1,2026-11-20,50"])
+    export(desk, loans)
+    assert desk.send(MORNING, code=1)["held"] == 2

@@ -9,8 +9,9 @@ import pytest
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.outbox import Recovered
+from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.unknowns import Verdict
-from carloan_notify.records import Channel, MessageState, Outcome, SendResult
+from carloan_notify.records import Channel, MessageState, Outcome, Rendered, SendResult
 from tests.integration.ledger.drafts import (
     NAME,
     NOW,
@@ -217,10 +218,37 @@ def test_what_is_paid_is_cancelled_and_the_loans_that_owe_are_told_later(ledger:
     ]
     assert waiting[0].covers[0] == draft(1, loans=("A", "B")).covers[0]
     assert [m.message_id for m in ledger.outbox.due_until_paid([name_of(2), name_of(3)])] == [name_of(3)]
+    assert ledger.outbox.of_other_runs("R1") == []
+    assert ledger.outbox.of_other_runs("R2") == [name_of(1), name_of(3)]
     claim(ledger)
     assert ledger.outbox.cancel([name_of(1)], "paid", NOW, release_keys=["key-B", "key-L3"]) == [name_of(1)]
     assert ledger.known_keys(["key-A", "key-B", "key-L3"]) == {"key-A", "key-L3"}
     assert ledger.outbox.cancel([name_of(1)], "paid", NOW) == []
+
+
+def test_what_is_held_waits_a_while_and_says_why(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+    claim(ledger)
+    later = NOW + timedelta(minutes=1)
+    assert ledger.outbox.hold([name_of(1), "nobody"], "export_doubted", NOW, later) == [name_of(1)]
+    assert ledger.outbox.claim(channels=[Channel.SMS], limit=9, owner="me", now=NOW, lease_s=60) == []
+    (again,) = ledger.outbox.claim(channels=[Channel.SMS], limit=9, owner="me", now=later, lease_s=60)
+    assert again.message_id == name_of(1)
+    assert again.attempts == 0
+    assert ledger.outbox.hold([name_of(3)], "export_doubted", NOW, later) == []
+
+
+def test_other_words_replace_the_stored_ones(ledger: Ledger) -> None:
+    ledger.enqueue("R1", [draft(1, loans=("A", "B")), draft(2)], NOW)
+    claim(ledger, limit=1)
+    new = draft(1, amount_minor=7, rendered=Rendered("less", "GSM-7", 4, 1, "due_day.sms", "v2"))
+    ledger.outbox.reword([Reworded(name_of(1), new, ("key-B",)), Reworded(name_of(2), new)], NOW)
+    stored, other = ledger.stored(name_of(1)), ledger.stored(name_of(2))
+    assert stored is not None
+    assert other is not None
+    assert (stored.rendered.text, stored.amount_minor) == ("less", 7)
+    assert other.rendered.text != "less"  # not claimed: it may be on its way elsewhere
+    assert ledger.known_keys(["key-A", "key-B"]) == {"key-A"}
 
 
 @on_sqlite

@@ -17,8 +17,17 @@ import sqlalchemy as sa
 
 from carloan_notify.app import build_app
 from carloan_notify.errors import SourceError
-from carloan_notify.pipeline.portfolio import PayingTables, read_context, same_content, table_stamps
-from carloan_notify.pipeline.send import PaidWatch, send_due
+from carloan_notify.frames import FINDINGS, empty
+from carloan_notify.pipeline.last_look import NOWHERE, LastLook, Planned
+from carloan_notify.pipeline.portfolio import (
+    PayingTables,
+    Portfolio,
+    read_context,
+    same_content,
+    table_stamps,
+)
+from carloan_notify.pipeline.reading import on_day
+from carloan_notify.pipeline.send import send_due
 from carloan_notify.records import Channel
 from carloan_notify.sources.read import LoanRows
 from carloan_notify.sources.settings import TableSettings
@@ -85,6 +94,12 @@ def cancelled(world: World) -> dict[str, str]:
     return {row["loans"]: row["code"] for row in rows if row["state"] == "cancelled"}
 
 
+def held(world: World) -> dict[str, str]:
+    """Loan → why its message waits."""
+    rows = json.loads(world.carloan("ledger", "messages", "--format", "json").out)
+    return {row["loans"]: row["code"] for row in rows if row["state"] == "queued"}
+
+
 def test_a_database_is_asked_again_before_a_batch_leaves(database: LenderDatabase, tmp_path: Path) -> None:
     with lender_world(tmp_path / "lender", database) as world:
         assert at_night(world) == LOANS
@@ -99,6 +114,7 @@ def test_a_payment_that_comes_while_messages_leave_stops_the_rest(tmp_path: Path
     with lender_world(
         tmp_path / "lender", database, provider={"concurrency": 1, "rate_per_second": 15}
     ) as world:
+        world.change(lambda values: values["guards"].update(max_paid_share=1))
         assert at_night(world) == 30
         app = build_app(world.folder / "config.yaml", MORNING_AT)
         with ThreadPoolExecutor(1) as pool:
@@ -126,11 +142,14 @@ def test_payments_of_the_days_since_the_business_date_count(
 ) -> None:
     sqlite_database.pay([3], paid_on=date(2026, 11, 25))
     for now, owing in ((MORNING_AT, {"3", "4"}), (MORNING_AT + timedelta(days=2), {"4"})):
-        tables = PayingTables(build_app(sqlite_world.folder / "config.yaml", now), AS_OF)
-        standing, incomplete, _ = tables.standing(["3", "4"])
+        app = build_app(sqlite_world.folder / "config.yaml", now)
+        tables = PayingTables(app, AS_OF)
+        whole = Portfolio(AS_OF, tables.sources(["3", "4"]), NOWHERE, empty(FINDINGS))
         tables.close()
-        overdue = standing.dues[standing.dues["original_due_on"].dt.date == AS_OF]
-        assert (set(overdue["loan_id"]), incomplete) == (owing, frozenset())
+        found = on_day(app, whole, app.business_date(), ["3", "4"])
+        dues = found.standing.dues
+        overdue = dues[dues["original_due_on"].dt.date == AS_OF]
+        assert (set(overdue["loan_id"]), found.incomplete_loans) == (owing, frozenset())
 
 
 def test_only_the_wanted_rows_are_read(database: LenderDatabase, tmp_path: Path) -> None:
@@ -178,8 +197,21 @@ def test_a_loan_that_is_gone_or_unreadable_is_left_alone(
     at_night(sqlite_world)
     sqlite_database.execute("DELETE FROM loans WHERE loan_id = 4")
     sqlite_database.execute("INSERT INTO payments (loan_id, paid_on, amount) VALUES (7, 'soon', 1000)")
-    assert in_the_morning(sqlite_world)["cancelled"] == 2
-    assert cancelled(sqlite_world) == {"4": "standing_unclear", "7": "standing_unclear"}
+    assert in_the_morning(sqlite_world, code=1)["held"] == 2
+    assert held(sqlite_world) == {"4": "standing_unclear", "7": "standing_unclear"}
+
+
+def test_an_export_that_says_that_everybody_paid_is_not_believed(
+    sqlite_world: World, sqlite_database: LenderDatabase
+) -> None:
+    at_night(sqlite_world)
+    sqlite_database.pay(range(1, LOANS + 1))
+    figures = in_the_morning(sqlite_world, code=1)
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, LOANS)
+    assert set(held(sqlite_world).values()) == {"export_doubted"}
+    sqlite_database.execute("DELETE FROM payments WHERE loan_id > 2")
+    figures = in_the_morning(sqlite_world, "2026-11-23T10:05:00+08:00")
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (LOANS - 2, 2, 0)
 
 
 def payments_file(world: World, database: LenderDatabase) -> Path:
@@ -197,8 +229,10 @@ def test_a_file_beside_a_database(sqlite_world: World, sqlite_database: LenderDa
     with path.open("a", encoding="utf-8") as file:
         file.write("1,6,2026-11-23,1000\n")
     sqlite_database.execute("DELETE FROM loans WHERE loan_id = 8")
-    assert in_the_morning(sqlite_world)["cancelled"] == 2
-    assert cancelled(sqlite_world) == {"6": "paid", "8": "standing_unclear"}
+    figures = in_the_morning(sqlite_world, code=1)
+    assert (figures["cancelled"], figures["held"]) == (1, 1)
+    assert cancelled(sqlite_world) == {"6": "paid"}
+    assert held(sqlite_world) == {"8": "standing_unclear"}
 
 
 def test_a_files_content_decides_not_its_time(sqlite_world: World, sqlite_database: LenderDatabase) -> None:
@@ -233,7 +267,7 @@ def test_a_look_holds_while_asking_again_would_cost_too_much(
     ticks = count()
     app = build_app(sqlite_world.folder / "config.yaml", MORNING_AT)
     with app.open_ledger() as ledger:
-        watch = PaidWatch(app, ledger, AS_OF, {}, monotonic=lambda: float(next(ticks)))
+        watch = LastLook(app, ledger, Planned(AS_OF), monotonic=lambda: float(next(ticks)))
         claimed = ledger.outbox.claim(
             channels=[Channel.SMS], limit=LOANS, owner="me", now=MORNING_AT, lease_s=60
         )

@@ -40,6 +40,7 @@ def test_object_in_full() -> None:
         "guards_tripped": ["cost"], "guards_accepted": ["cost"],
         "unlisted_codes": [],
             "refused_templates": [], "template_failures": [], "schedule_differences": [], "stopped_by": "",
+        "doubted": 0,
     }  # fmt: skip
 
 

@@ -1,0 +1,67 @@
+"""Other words for a message that waits, because what it told has changed since it was queued."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from carloan_notify.ledger import audit, notices, states
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.states import Step
+from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.records import AuditEvent, Draft
+
+_PARAMS: Final = json.JSONEncoder(ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """The message's new words and amount as a draft; `dropped` are keys of notices it does not tell any more."""
+
+    message_id: str
+    draft: Draft
+    dropped: tuple[str, ...] = ()
+
+
+def reword(connection: sa.Connection, cipher: Cipher, changes: Sequence[Reworded], now: datetime) -> None:
+    """Replace text, values and amount of claimed messages; free the keys of what they no longer tell.
+
+    A message that is not claimed any more stays as it is. The audit keeps the hash of the new text, the amount
+    and how many notices fell away.
+    """
+    claimed = set(states.allowed(connection, [change.message_id for change in changes], Step.BEGIN))
+    fitting = [change for change in changes if change.message_id in claimed]
+    for change in fitting:
+        connection.execute(
+            sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id), _columns(cipher, change)
+        )
+        if change.dropped:
+            notices.release(connection, [change.message_id], change.dropped)
+    audit.append(connection, [_event(cipher, change) for change in fitting], now)
+
+
+def _columns(cipher: Cipher, change: Reworded) -> dict[str, Any]:
+    rendered, mid = change.draft.rendered, change.message_id
+    return {
+        "template": rendered.template,
+        "template_version": rendered.template_version,
+        "encoding": rendered.encoding,
+        "units": rendered.units,
+        "segments": rendered.segments,
+        "amount_minor": change.draft.amount_minor,
+        "text_sealed": cipher.seal(mid, "text", rendered.text),
+        "params_sealed": cipher.seal(mid, "params", _PARAMS.encode(dict(change.draft.params))),
+    }
+
+
+def _event(cipher: Cipher, change: Reworded) -> AuditEvent:
+    data = {
+        "template_version": change.draft.rendered.template_version,
+        "text": cipher.text_hash(change.draft.rendered.text),
+        "amount": change.draft.amount_minor,
+        "dropped": len(change.dropped),
+    }
+    return AuditEvent("message.reworded", change.message_id, data)
