@@ -38,7 +38,7 @@ _CLOSING: Final = "】〗〕］〛︼﹞❳⟧"
 _INLINE: Final = {
     **{code: None for first, last in _UNSEEN for code in range(first, last + 1) if code not in _JOINERS},
     **dict.fromkeys(_BLANKS, " "),
-    **str.maketrans({**dict.fromkeys(_OPENING, "（"), **dict.fromkeys(_CLOSING, "）"), "[": "(", "]": ")"}),
+    **str.maketrans(f"{_OPENING}{_CLOSING}[]", "（" * len(_OPENING) + "）" * len(_CLOSING) + "()"),
 }
 _STRAY_JOINER: Final = re.compile(
     r"(?<![\u0600-\u109f\u1780-\u18af\u200c\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]+"

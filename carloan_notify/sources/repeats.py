@@ -51,7 +51,7 @@ def settle_keys(
         rejects.append(_respelt_rejects(frame, lines, respelt, spec, spelt))
     if duplicate.any():
         rejects.append(duplicate_rejects(frame, lines, duplicate, spec.key, spec.owner))
-    kept = _only(frame, ~(respelt | repeated | duplicate)).reset_index(drop=True)
+    kept = _only(frame, ~(respelt | repeated | duplicate))
     return Settled(kept, tuple(rejects), lines[repeated])
 
 
@@ -68,8 +68,8 @@ def respelt_rows(
 ) -> np.ndarray:
     """Mask of the rows whose key stands in the table in two spellings, looked for among `several`."""
     respelt = np.zeros(len(frame), dtype=bool)
-    places = np.flatnonzero(several) if spelt else []
-    if len(places):
+    places = np.flatnonzero(several)
+    if spelt and len(places):
         keys = frame[list(key)].iloc[places]
         written = keys.assign(**{f"written {name}": texts.iloc[places] for name, texts in spelt.items()})
         others = written.drop_duplicates()
@@ -106,7 +106,7 @@ def _respelt_rejects(
 
 
 def _only(frame: pd.DataFrame, mask: np.ndarray) -> pd.DataFrame:
-    return frame if mask.all() else frame.loc[mask]
+    return frame if mask.all() else frame.loc[mask].reset_index(drop=True)
 
 
 def duplicate_rows(

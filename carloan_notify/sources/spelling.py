@@ -6,7 +6,7 @@ once per distinct text.
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Final
 
@@ -55,7 +55,7 @@ _FLOAT: Final = re.compile(r"([+-]?\d+)\.0*", re.ASCII)
 _FORMULA: Final = re.compile(r"^=\s*(?=\".*\"$|\d+(?:\.0*)?$)", re.ASCII)
 _APOSTROPHES: Final = "'‘’`´ʼ"
 _QUOTES: Final = ('"', "“”", "'", "‘’", "`")
-_SAME_LOOKS: Final = {
+_SAME_LOOKS: Final[Mapping[int, int | str]] = {
     **{full: full - 0xFEE0 for full in range(0xFF01, 0xFF5F)},  # full-width forms of ASCII
     **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2212, 0xFE63), "-"),
 }
