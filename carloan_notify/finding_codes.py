@@ -112,8 +112,8 @@ class CellProblem(Code):
     )
     PHONE_NOT_HOME_MOBILE = (
         "phone_not_home_mobile",
-        "not a mobile of `phone_region`: write a foreign number in full with +",
-        "不是 `phone_region` 的手机号：境外号码请以 + 开头完整填写",
+        "not a mobile of the lender's country: write a foreign number in full with +, a landline with its area code",
+        "不是贷款机构所在国家的手机号：境外号码请以 + 开头完整填写，固定电话请带区号",
     )
     PHONE_UNSUPPORTED_COUNTRY = (
         "phone_unsupported_country",

@@ -22,6 +22,7 @@ from carloan_notify.phones import (
     UNKNOWN_CHARACTER,
     UNSUPPORTED_COUNTRY,
     normalise_phone,
+    written_in_full,
 )
 from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.spelling import identifiers, inline_cells
@@ -119,7 +120,7 @@ def phone_cells(
 ) -> tuple[pa.Array, dict[CellProblem, np.ndarray]]:
     """E.164 per cell ("" for blank and bad cells) and a mask per problem.
 
-    A foreign number counts only when it is written in full with its +; landlines never do.
+    A foreign number counts only when it is written in full with + or 00, a landline when it has its area code.
     """
     quick = _quick(cells, region)
     others = np.flatnonzero(np.asarray(pc.equal(quick, "").to_numpy(zero_copy_only=False), dtype=bool))
@@ -158,9 +159,9 @@ def _one(text: str, region: str, *, fictitious: bool) -> str | CellProblem:
         return ""
     if is_scientific(text):
         return CellProblem.PHONE_SCIENTIFIC
-    foreign = text.lstrip("'‘’ ").startswith(("+", "＋"))
+    foreign, whole = written_in_full(text, region)
     found = normalise_phone(
-        text, region=region, allow_international=foreign, allow_landline=False, allow_fictitious=fictitious
+        text, region=region, allow_international=foreign, allow_landline=whole, allow_fictitious=fictitious
     )
     return found.e164 or _PROBLEMS.get(found.error, CellProblem.PHONE_NOT_HOME_MOBILE)
 

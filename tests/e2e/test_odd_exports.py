@@ -98,6 +98,22 @@ def test_payments_find_their_loan_in_another_spelling(empty: Desk) -> None:
     assert {row["notice"] for row in told(empty)} == {"payment_received"}
 
 
+@pytest.mark.parametrize("phone", ["+3225484211", "0032 2 548 42 11", "010-88888888"])
+def test_a_landline_is_called_and_not_texted(empty: Desk, phone: str) -> None:
+    empty.write("loans", LOANS, [loan(1, due="2026-11-22", phone=phone)])
+    decisions = {(row["channel"], row["decision"]): row["why"] for row in told(empty)}
+    assert set(decisions) == {("sms", "held"), ("voice", "queued")}
+    assert "is a landline" in decisions["sms", "held"]
+
+
+def test_only_the_named_countries_are_told(empty: Desk) -> None:
+    config = empty.folder / "config.yaml"
+    options = yaml.safe_load(config.read_text(encoding="utf-8"))
+    empty.configure(policy={**options.get("policy", {}), "countries": ["CN"]})
+    empty.write("loans", LOANS, [loan(1), loan(2, phone="0032 470 12 34 56")])
+    assert {row["loan_id"]: row["decision"] for row in told(empty)} == {"L-0001": "queued", "L-0002": "held"}
+
+
 def test_a_date_as_midnight_utc_is_that_date(empty: Desk) -> None:
     config = empty.folder / "config.yaml"
     options = yaml.safe_load(config.read_text(encoding="utf-8"))
