@@ -122,6 +122,7 @@ def read_context(app: App, as_of: date) -> ReadContext:
         timezone=app.lender.timezone,
         chunk_rows=settings.sources.chunk_rows,
         max_line_bytes=settings.sources.max_line_bytes,
+        sources=settings.sources,
     )
 
 

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from carloan_notify.finding_codes import Finding
 from carloan_notify.sources.cells import CellRules
 from carloan_notify.sources.chunks import ChunkReader, SourceFile
 from carloan_notify.sources.database import SqlReader, bound, make_engine
+from carloan_notify.sources.encoding import Neighbour
 from carloan_notify.sources.files import ParquetReader, TextReader
 from carloan_notify.sources.repeats import settle_keys
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
@@ -178,6 +179,7 @@ def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.Data
     return frame, frames.findings(Finding.TOTAL_MISMATCH, rows["loan_id"], message, place=label, value=values)
 
 
+_CHINESE_COUNTRIES: Final = frozenset({"CN", "SG"})
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
 
@@ -216,6 +218,7 @@ class Sources:
 
 def read_all(settings: SourcesSettings, context: ReadContext) -> Sources:
     """Read every configured table. SourceError with the problems of all tables, one per line."""
+    context = replace(context, sources=settings)
     tables: dict[str, Table] = {}
     problems: list[str] = []
     for name in TABLES:
@@ -287,10 +290,28 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
 
 
 def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
-    parquet = settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
-    if parquet:
+    if is_parquet(path, settings):
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
-    return TextReader.open(path, settings, chunk_rows=context.chunk_rows, longest_line=context.max_line_bytes)
+    return TextReader.open(
+        path,
+        settings,
+        chunk_rows=context.chunk_rows,
+        longest_line=context.max_line_bytes,
+        beside=_beside(path, context),
+        chinese=context.phone_region in _CHINESE_COUNTRIES,
+    )
+
+
+def is_parquet(path: Path, settings: TableSettings) -> bool:
+    """Whether the file is to be read as Parquet."""
+    return settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
+
+
+def _beside(path: Path, context: ReadContext) -> list[Neighbour]:
+    """The other text files of the night: what one export wrote is in one encoding."""
+    tables = [context.sources.table(name) for name in TABLES] if context.sources else []
+    files = [(context.base_dir / context.dated(each.path), each) for each in tables if each and each.path]
+    return [(file, each.encoding) for file, each in files if file != path and not is_parquet(file, each)]
 
 
 # The rejects file, for the people who mend the export.

@@ -98,6 +98,13 @@ def test_payments_find_their_loan_in_another_spelling(empty: Desk) -> None:
     assert {row["notice"] for row in told(empty)} == {"payment_received"}
 
 
+def test_a_gbk_name_that_is_valid_utf_8_too(empty: Desk) -> None:
+    path = empty.write("loans", LOANS, [loan(1, name="钱一")])
+    path.write_bytes(path.read_text(encoding="utf-8").encode("gbk"))
+    (row,) = told(empty)
+    assert row["text"].startswith("【安达车贷】钱一您好")
+
+
 @pytest.mark.parametrize("phone", ["+3225484211", "0032 2 548 42 11", "010-88888888"])
 def test_a_landline_is_called_and_not_texted(empty: Desk, phone: str) -> None:
     empty.write("loans", LOANS, [loan(1, due="2026-11-22", phone=phone)])
