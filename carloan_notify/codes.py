@@ -71,6 +71,16 @@ class Reason(Code):
         "There is no phone number; add it to the export.",
         "缺少手机号；请在导出数据中补充。",
     )
+    LANDLINE = (
+        "landline",
+        "The number is a landline, which takes no text messages; add a mobile number.",
+        "该号码为固定电话，不能接收短信；请补充手机号。",
+    )
+    COUNTRY_REFUSED = (
+        "country_refused",
+        "The number is in a country that policy.countries does not name; add the country or another number.",
+        "该号码所属国家不在 policy.countries 之列；请添加该国家或更换号码。",
+    )
     CHANNEL_REFUSED = (
         "channel_refused",
         "The person does not accept this channel.",

@@ -112,8 +112,8 @@ class CellProblem(Code):
     )
     PHONE_NOT_HOME_MOBILE = (
         "phone_not_home_mobile",
-        "not a mobile of `phone_region`: write a foreign number in full with +",
-        "不是 `phone_region` 的手机号：境外号码请以 + 开头完整填写",
+        "not a mobile of the lender's country: write a foreign number in full with +, a landline with its area code",
+        "不是贷款机构所在国家的手机号：境外号码请以 + 开头完整填写，固定电话请带区号",
     )
     PHONE_UNSUPPORTED_COUNTRY = (
         "phone_unsupported_country",
@@ -124,6 +124,11 @@ class CellProblem(Code):
         "duplicate_key",
         "the same key stands in several rows: export each record once",
         "同一键值出现在多行：每条记录请只导出一次",
+    )
+    SPELT_TWICE = (
+        "spelt_twice",
+        "one identifier in two spellings, such as 20001 and 20001.0: write it in one way, or correct the other",
+        "同一编号出现多种写法，如 20001 与 20001.0：请统一写法；若本指不同对象，请更正",
     )
     RAGGED_ROW = (
         "ragged_row",
@@ -400,6 +405,16 @@ class Finding(Code):
         "事件类型无法识别；请设置对应。",
     )
     EVENT_WITHOUT_ID = "event_without_id", "An event has no number of its own.", "事件缺少编号；请补充。"
+    NULL_WORD = (
+        "null_word",
+        "Words such as nan, NULL or None stand for blank cells, and are read as such.",
+        "单元格内容为 nan、NULL、None 等空值字样，按空白处理；请导出为空白。",
+    )
+    ROW_REPEATED = (
+        "row_repeated",
+        "Rows say the same as an earlier row, and are read once.",
+        "存在与前面完全相同的行，按一行处理；每条记录请只导出一次。",
+    )
     COLUMN_IGNORED = "column_ignored", "A column is not used.", "该列未被使用。"
     CALENDAR_ENDS = (
         "calendar_ends",

@@ -8,7 +8,7 @@ countries unless the caller allows foreign numbers.
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 import phonenumbers
@@ -42,6 +42,7 @@ _LENGTH_CODES: Final = {
     ValidationResult.INVALID_COUNTRY_CODE: UNSUPPORTED_COUNTRY,
 }
 _ALLOWED: Final = re.compile(r"[\d\s()+\-]*", re.ASCII)
+_DOUBLE_ZERO: Final = re.compile(r"^00(?=[\s()\-]*[1-9])")
 _FLOAT_TAIL: Final = re.compile(r"(\d{7,})\.0+")
 
 
@@ -65,14 +66,17 @@ def normalise_phone(
     """E.164 of a number typed in `region` (ISO 3166, two letters).
 
     Error codes: too_long, too_short, invalid_number, unknown_character, unsupported_country_code, and
-    not_a_<region>_mobile for a foreign number or a landline the caller does not allow.
+    not_a_<region>_mobile for a foreign number or a landline (of whatever country) the caller does not allow.
+    `00` begins a number with its country code, as `+` does, unless it makes no number that way.
     `allow_fictitious` also accepts `FICTITIOUS_PREFIXES`.
     """
     typed = _tidy(text)
     fictitious = _fictitious(typed, region) if allow_fictitious else ""
     if fictitious:
         return PhoneResult(e164=fictitious)
-    number = _parsed(typed, region)
+    number = _parsed(_DOUBLE_ZERO.sub("+", typed), region)
+    if isinstance(number, str) and typed.startswith("00"):
+        number = _parsed(typed, region)
     if isinstance(number, str):
         number = _parsed(typed.replace("+", "").lstrip("0"), region)
     if isinstance(number, str):
@@ -120,8 +124,9 @@ def _with_lost_plus(typed: str) -> PhoneNumber | None:
 
 
 def _refused(number: PhoneNumber, region: str, *, allow_international: bool, allow_landline: bool) -> str:
-    if number.country_code != phonenumbers.country_code_for_region(region):
-        return "" if allow_international else not_home_mobile(region)
+    foreign = number.country_code != phonenumbers.country_code_for_region(region)
+    if foreign and not allow_international:
+        return not_home_mobile(region)
     landline = phonenumbers.number_type(number) in _LANDLINES
     return not_home_mobile(region) if landline and not allow_landline else ""
 
@@ -145,6 +150,74 @@ def _is_drama(number: PhoneNumber) -> bool:
 
 def _e164(number: PhoneNumber) -> str:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def written_in_full(text: str, region: str) -> tuple[bool, bool]:
+    """Whether a number begins with its country code (+ or 00); whether it does so or with the trunk prefix.
+
+    Without its area code a landline of `region` cannot be told from a mobile that lost a digit; in a plan without
+    a trunk prefix (0 in most countries) every number is whole.
+    """
+    typed = _tidy(text).lstrip("( ")
+    in_full = typed.startswith("+") or _DOUBLE_ZERO.match(typed) is not None
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    trunk = (metadata and metadata.national_prefix) or ""
+    return in_full, in_full or typed.startswith(trunk)
+
+
+# Where a number in E.164 is, and whether it takes text messages.
+
+
+@lru_cache(maxsize=65_536)
+def is_landline(e164: str) -> bool:
+    """Whether a text message cannot arrive there: a landline or a company's number, in whatever country."""
+    mobile = _mobile_pattern(_calling_code(e164))
+    if mobile is not None and mobile.fullmatch(e164):
+        return False  # nearly every number of a night, for a hundredth of the time
+    number = _of_e164(e164)
+    return number is not None and phonenumbers.number_type(number) in _LANDLINES
+
+
+@lru_cache(maxsize=65_536)
+def country_of(e164: str) -> str:
+    """ISO 3166 country of a number, "" when it has none (satellite networks) or is no number."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(_calling_code(e164), ())
+    if len(regions) > 1:
+        number = _of_e164(e164)
+        found = phonenumbers.region_code_for_number(number) if number is not None else None
+        regions = (found or regions[0],)
+    return next((region for region in regions if region != _NO_COUNTRY), "")
+
+
+def known_country(region: str) -> bool:
+    """Whether the world's numbering plans have a country of this ISO 3166 code."""
+    return region in phonenumbers.SUPPORTED_REGIONS
+
+
+_NO_COUNTRY: Final = "001"
+_LONGEST_CODE: Final = 3
+
+
+def _calling_code(e164: str) -> int:
+    """The country calling code; no code begins another (ITU-T E.164). 0: none."""
+    codes = (
+        int(e164[1 : 1 + size]) for size in range(1, _LONGEST_CODE + 1) if e164[1 : 1 + size].isdecimal()
+    )
+    return next((code for code in codes if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), 0)
+
+
+@cache
+def _mobile_pattern(code: int) -> re.Pattern[str] | None:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(code))
+    mobile = metadata and metadata.mobile and metadata.mobile.national_number_pattern
+    return re.compile(rf"\+{code}(?:{mobile})") if mobile else None
+
+
+def _of_e164(e164: str) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return None
 
 
 # Numbers as networks write them, to E.164.

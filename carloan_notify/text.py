@@ -16,6 +16,56 @@ def looks_like_formula(cell: str) -> bool:
     return cell.startswith(FORMULA_STARTS)
 
 
+# Text of strangers inside our sentences.
+
+_BLANKS: Final = (0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029)
+_JOINERS: Final = (0x200C, 0x200D)
+_UNSEEN: Final = (
+    *(
+        (0x00, 0x1F),
+        (0x7F, 0x9F),
+        (0xAD, 0xAD),
+        (0x61C, 0x61C),
+        (0x180E, 0x180E),
+        (0x200B, 0x200F),
+        (0x2028, 0x202E),
+    ),
+    *((0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB), (0xE0000, 0xE007F)),
+)
+"""Unicode's controls, line ends and format characters (Cc, Zl, Zp, Cf) that a name can do without."""
+_OPENING: Final = "【〖〔［〚︻﹝❲⟦"
+_CLOSING: Final = "】〗〕］〛︼﹞❳⟧"
+_INLINE: Final = {
+    **{code: None for first, last in _UNSEEN for code in range(first, last + 1) if code not in _JOINERS},
+    **dict.fromkeys(_BLANKS, " "),
+    **str.maketrans(f"{_OPENING}{_CLOSING}[]", "（" * len(_OPENING) + "）" * len(_CLOSING) + "()"),
+}
+_STRAY_JOINER: Final = re.compile(
+    r"(?<![\u0600-\u109f\u1780-\u18af\u200c\u200d\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]+"
+)
+"""Joiners belong to the scripts from Arabic to Myanmar, Khmer, Mongolian, and to emoji; elsewhere they only hide."""
+_RE2_CLASS: Final = "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in _UNSEEN)
+_PY_CLASS: Final = "".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSEEN)
+_ODD: Final = re.compile(rf"[{_PY_CLASS}\ud800-\udfff\[\]{_OPENING}{_CLOSING}]")
+
+
+def inline(text: str) -> str:
+    """Text from outside as it may stand in one of our messages: one line, and no sign but ours.
+
+    Control, direction and invisible characters go, line ends and tabs become blanks. Brackets of the kinds that
+    carry a sender's sign (【招商银行】, [Bank]) become round ones. A lone surrogate becomes `?`.
+    """
+    if _ODD.search(text) is None:  # nearly every text of a night
+        return text
+    kept = _STRAY_JOINER.sub("", text.translate(_INLINE))
+    return kept.encode("utf-8", "replace").decode("utf-8")
+
+
+def inline_pattern() -> str:
+    """The pattern (RE2) of every character that `inline` may change."""
+    return rf"[{_RE2_CLASS}\[\]{_OPENING}{_CLOSING}]"
+
+
 # What of a phone number may be shown, and digits kept out of texts that come from outside.
 
 ERASED: Final = "(erased)"

@@ -1,7 +1,9 @@
 """The command itself: global options, lazy subcommands and the one boundary that turns errors into exit codes."""
 
+import codecs
 import errno
 import importlib
+import io
 import logging
 import os
 import platform
@@ -11,7 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import click
 
@@ -257,8 +259,34 @@ def report_bug(error: BaseException) -> Path:
     return Path(name)
 
 
+# Outputs that cannot write every name: cron without a locale, an old GBK server.
+
+_ESCAPING: Final = "carloan-notify-escape"
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    r"""`\u4e00` for what an encoding lacks, in pairs above U+FFFF: still true JSON, as `\U00020000` is not."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    pairs = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{pairs[place : place + 4]}" for place in range(0, len(pairs), 4)), error.end
+
+
+def write_every_name(*streams: object) -> None:
+    """Let no character stop a command: ASCII streams become UTF-8, as click does it; others escape what they lack.
+
+    A stream that is no text file (a test's) stays as it is.
+    """
+    codecs.register_error(_ESCAPING, _escaped)
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+            stream.reconfigure(encoding="utf-8" if ascii_only else None, errors=_ESCAPING)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit: the one place where exceptions become exit codes."""
+    write_every_name(sys.stdout, sys.stderr)
     try:
         code = cli.main(args=arguments, prog_name="carloan-notify", standalone_mode=False)
     except click.ClickException as error:

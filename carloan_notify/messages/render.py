@@ -15,10 +15,11 @@ from jinja2 import TemplateError as JinjaError
 from carloan_notify.codes import RenderCode
 from carloan_notify.errors import TemplateError
 from carloan_notify.gsm import Segments, china_units, count_segments
-from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps, clean
+from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
 from carloan_notify.messages.settings import MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
 from carloan_notify.records import Channel, Lender, Rendered
+from carloan_notify.text import inline
 
 # The template folder: `<language>/<template>.<channel>.j2`, and `<language>/_*.j2` for shared wording.
 
@@ -313,7 +314,7 @@ def nearest_language(wanted: str, available: list[str]) -> str:
 
 def opening_of(language: str, channel: Channel, settings: MessagesSettings, lender: Lender) -> str:
     """The sign in its brackets, first in every text message; "" for voice, whose templates say it."""
-    sign = clean(lender.sign).strip()
+    sign = inline(lender.sign).strip()
     if channel != Channel.SMS or not sign:
         return ""
     brackets = for_language(settings.sign_brackets, language, "[]")

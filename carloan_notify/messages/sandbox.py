@@ -19,6 +19,7 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from carloan_notify.messages.values import Money
+from carloan_notify.text import inline
 
 MAX_STEPS: Final = 1_000
 MAX_SOURCE: Final = 20_000
@@ -227,13 +228,13 @@ def _is_flat(node: nodes.List | nodes.Tuple) -> bool:
 
 
 def written(value: object) -> object:
-    """What stands in the message for a value: plain text without control characters.
+    """What stands in the message for a value: text on one line, without sign brackets (`text.inline`).
 
     Raises:
         TypeError: the value has no plain text, such as money or a date without its filter.
     """
     if isinstance(value, str):
-        return value if isinstance(value, CleanText) or value.isprintable() else clean(value)
+        return value if isinstance(value, CleanText) else inline(value)
     if isinstance(value, Money):
         raise TypeError("an amount needs its filter: {{ amount | money }}")
     if isinstance(value, date):
@@ -241,18 +242,3 @@ def written(value: object) -> object:
     if isinstance(value, int | Decimal | Undefined):
         return value
     raise TypeError(f"a value of type {type(value).__name__} cannot be written into a message")
-
-
-# Directions and line ends that a name or a note must not bring into a message (Unicode Cc, Zl, Zp, bidi
-# controls, BOM).
-_UNWANTED: Final = {
-    **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),
-    **dict.fromkeys([0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x61C, 0xFEFF]),
-    **dict.fromkeys([0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029], " "),
-}
-
-
-def clean(text: str) -> str:
-    """The text without control characters; tabs and line ends become blanks, lone surrogates `?`."""
-    kept = text.translate(_UNWANTED)
-    return kept.encode("utf-8", "replace").decode("utf-8")

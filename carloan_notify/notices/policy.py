@@ -1,6 +1,6 @@
 """The contact policy: which of tonight's notices may be told, when, and why the others may not."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
-from carloan_notify.records import Decision, MessageClass
+from carloan_notify.phones import is_landline
+from carloan_notify.records import Channel, Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
 
@@ -42,6 +43,8 @@ DECISION_OF = MappingProxyType(
         Reason.IN_DISPUTE: Decision.HELD,
         Reason.NO_CONSENT: Decision.SUPPRESSED,
         Reason.NO_PHONE: Decision.HELD,
+        Reason.LANDLINE: Decision.HELD,
+        Reason.COUNTRY_REFUSED: Decision.HELD,
         Reason.CHANNEL_REFUSED: Decision.SUPPRESSED,
         Reason.LANGUAGE_UNKNOWN: Decision.HELD,
         Reason.INCOMPLETE_DATA: Decision.HELD,
@@ -80,12 +83,19 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.Dat
         Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
         Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
         Reason.NO_PHONE: notices["phone"] == "",
+        Reason.LANDLINE: (notices["channel"] == Channel.SMS.value) & _each(notices["phone"], is_landline),
+        Reason.COUNTRY_REFUSED: _each(notices["phone"], lambda phone: not policy.may_reach(phone)),
         Reason.CHANNEL_REFUSED: (notices["channels"] != "")
         & ~_names(notices["channels"], notices["channel"]),
         Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
     }
     chosen = np.select([mask.to_numpy(bool) for mask in masks.values()], [code.value for code in masks], "")
     return pd.Series(chosen, index=notices.index, dtype="str")
+
+
+def _each(texts: pd.Series, asked: Callable[[str], bool]) -> pd.Series:
+    """The answer for each text, asked once per distinct one."""
+    return among(texts, [text for text in texts.unique() if text and asked(text)])
 
 
 def resolved_languages(wanted: pd.Series, known: Sequence[str], default: str) -> pd.Series:

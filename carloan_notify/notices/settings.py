@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
 
@@ -253,6 +254,12 @@ class PolicySettings(Settings):
         description="Classes that only go to people whose contact row says they consented.",
         examples=[["marketing"]],
     )
+    countries: frozenset[str] = Field(
+        default=frozenset(),
+        description="Countries (ISO 3166) whose numbers may be told, by text or voice; empty for every country. A "
+        "foreign number counts only where it is written in full with + or 00.",
+        examples=[["CN", "HK"]],
+    )
     no_contact_dates: frozenset[dt.date] = Field(
         default=frozenset(),
         description="Days without contact; what may still be told later moves to the next day allowed.",
@@ -278,6 +285,13 @@ class PolicySettings(Settings):
         examples=["zh-CN"],
     )
 
+    @field_validator("countries")
+    @classmethod
+    def _countries(cls, countries: frozenset[str]) -> frozenset[str]:
+        if wrong := sorted(country for country in countries if not known_country(country)):
+            raise ValueError(f"no country: {', '.join(wrong)}; write ISO 3166 codes such as CN or US")
+        return countries
+
     @field_validator("derived_events")
     @classmethod
     def _derivable(cls, types: tuple[EventType, ...]) -> tuple[EventType, ...]:
@@ -294,6 +308,10 @@ class PolicySettings(Settings):
                     f"hours leave no time for {message_class} messages by {channel}; add or widen hours"
                 )
         return self
+
+    def may_reach(self, phone: str) -> bool:
+        """Whether the country of a number in E.164 may be told."""
+        return not self.countries or country_of(phone) in self.countries
 
     def hours_for(self, channel: str, message_class: str) -> Window | None:
         """The time common to all hours that bind such messages; None when there is none."""

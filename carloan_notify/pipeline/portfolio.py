@@ -59,9 +59,9 @@ class Portfolio:
         return frozenset() if contacts is None else contacts.rejected_owners
 
     def table_counts(self) -> tuple[TableCount, ...]:
-        """Rows read, used and rejected per table."""
+        """Rows read, used and rejected per table; a row that says what another says is used with it."""
         return tuple(
-            TableCount(table.name, table.rows_read, len(table.frame), len(table.rejects))
+            TableCount(table.name, table.rows_read, table.rows_read - len(table.rejects), len(table.rejects))
             for table in self.sources.tables
         )
 
@@ -124,6 +124,7 @@ def read_context(app: App, as_of: date) -> ReadContext:
         timezone=app.lender.timezone,
         chunk_rows=settings.sources.chunk_rows,
         max_line_bytes=settings.sources.max_line_bytes,
+        sources=settings.sources,
     )
 
 

@@ -11,6 +11,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.stopping import Stopped, Subject
 from carloan_notify.ledger.verify import Verification
 from carloan_notify.records import MessageClass
+from carloan_notify.sources.spelling import one_spelling
 
 Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
@@ -48,7 +49,7 @@ def _subject(app: App, ledger: Ledger, given: Given) -> Subject:
             raise ConfigError([f"--phone: {found.error}; write it as +8613800138000"])
         phone = found.e164
     chosen = MessageClass(message_class) if message_class else None
-    return ledger.subject(phone=phone, customer_id=customer_id, message_class=chosen)
+    return ledger.subject(phone=phone, customer_id=one_spelling(customer_id), message_class=chosen)
 
 
 # Verify the record, in the ledger or in an export of it.

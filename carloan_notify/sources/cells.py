@@ -22,8 +22,10 @@ from carloan_notify.phones import (
     UNKNOWN_CHARACTER,
     UNSUPPORTED_COUNTRY,
     normalise_phone,
+    written_in_full,
 )
 from carloan_notify.sources.settings import ReadContext
+from carloan_notify.sources.spelling import identifiers, inline_cells
 from carloan_notify.sources.tables import CellKind, Column
 from carloan_notify.sources.values import (
     is_scientific,
@@ -44,13 +46,16 @@ from carloan_notify.sources.values import (
 _FLOAT_DECIMALS: Final = 9
 _FLOAT_AS_DECIMAL: Final = pa.decimal128(38, _FLOAT_DECIMALS)
 _MOST_FLOAT: Final = 1e28
+_MOST_WHOLE_FLOAT: Final = 1e15
 
 
 def as_text(cells: pa.Array, timezone: str) -> pa.Array:
     """Cells as strings, "" for null.
 
-    Floats keep nine decimals, which ends binary noise (0.30000000000000004); moments with a zone are told in
-    `timezone`. pa.ArrowInvalid or ArrowNotImplementedError when a cell has no text (lists, structs).
+    Floats keep nine decimals, which ends binary noise (0.30000000000000004), and whole ones none (20001);
+    moments with a zone are told in `timezone`, but those at midnight UTC are dates.
+
+    pa.ArrowInvalid or ArrowNotImplementedError when a cell has no text (lists, structs).
     """
     kind = cells.type
     if pa.types.is_dictionary(kind):
@@ -58,7 +63,7 @@ def as_text(cells: pa.Array, timezone: str) -> pa.Array:
     if pa.types.is_floating(kind):
         return _float_text(cells)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
-        cells = pc.local_timestamp(cells.cast(pa.timestamp("us", timezone), safe=False))
+        cells = _local(cells.cast(pa.timestamp("us", timezone), safe=False))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         cells = cells.cast(pa.large_string())
     return cells.cast(pa.string()).fill_null("")
@@ -72,15 +77,26 @@ def values_as_text(values: Sequence[Any], timezone: str) -> pa.Array:
         return pa.array([_one_text(value) for value in values], pa.string())
 
 
+def _local(moments: pa.Array) -> pa.Array:
+    """Wall clock times in the array's own zone; where it is midnight UTC, that date's midnight."""
+    instants = moments.cast(pa.timestamp("us", "UTC"))
+    dates = pc.equal(pc.floor_temporal(instants, unit="day"), instants)
+    return pc.if_else(dates, pc.local_timestamp(instants), pc.local_timestamp(moments))
+
+
 def _float_text(cells: pa.Array) -> pa.Array:
+    """A whole number above 2^53 keeps its decimals: as an identifier it has lost digits, and that is the sign."""
     plain = pc.and_kleene(pc.is_finite(cells), pc.less(pc.abs(cells), _MOST_FLOAT))
     decimals = pc.if_else(plain, cells, None).cast(_FLOAT_AS_DECIMAL).cast(pa.string())
+    decimals = pc.replace_substring_regex(decimals, r"^(-?\d{1,15})\.0+$", r"\1")
     return pc.if_else(plain, decimals, cells.cast(pa.string())).fill_null("")
 
 
 def _one_text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _MOST_WHOLE_FLOAT:
+        return str(int(value))
     if isinstance(value, float) and abs(value) < _MOST_FLOAT:
         return f"{Decimal(value):.{_FLOAT_DECIMALS}f}"
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
@@ -104,7 +120,7 @@ def phone_cells(
 ) -> tuple[pa.Array, dict[CellProblem, np.ndarray]]:
     """E.164 per cell ("" for blank and bad cells) and a mask per problem.
 
-    A foreign number counts only when it is written in full with its +; landlines never do.
+    A foreign number counts only when it is written in full with + or 00, a landline when it has its area code.
     """
     quick = _quick(cells, region)
     others = np.flatnonzero(np.asarray(pc.equal(quick, "").to_numpy(zero_copy_only=False), dtype=bool))
@@ -143,14 +159,13 @@ def _one(text: str, region: str, *, fictitious: bool) -> str | CellProblem:
         return ""
     if is_scientific(text):
         return CellProblem.PHONE_SCIENTIFIC
-    foreign = text.lstrip("'‘’ ").startswith(("+", "＋"))
+    foreign, whole = written_in_full(text, region)
     found = normalise_phone(
-        text, region=region, allow_international=foreign, allow_landline=False, allow_fictitious=fictitious
+        text, region=region, allow_international=foreign, allow_landline=whole, allow_fictitious=fictitious
     )
     return found.e164 or _PROBLEMS.get(found.error, CellProblem.PHONE_NOT_HOME_MOBILE)
 
 
-_CONTROLS: Final = r"[\x{0}-\x{1f}\x{7f}-\x{9f}\x{2028}\x{2029}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 _DATE_DTYPE: Final = "datetime64[s]"
 
 T = TypeVar("T")
@@ -178,15 +193,10 @@ def parse_cells(column: Column, cells: pa.Array, rules: CellRules) -> Values:
     return _PARSERS[column.kind](column, cells, rules)
 
 
-def _without_controls(cells: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(cells, _CONTROLS, "")
-
-
 def _identifiers(cells: pa.Array) -> Values:
-    """Identifiers without a spreadsheet's apostrophe; one in scientific notation has lost its digits."""
-    plain = pc.utf8_ltrim(_without_controls(cells), "'‘’")
-    suspects = _bools(pc.match_substring_regex(plain, r"^\d+(\.\d+)?[eE]\+\d+$"))
-    return Values(plain, {CellProblem.SCIENTIFIC_NOTATION: suspects} if suspects.any() else {})
+    """Identifiers in their one spelling; in scientific notation, or as a too large float, they lost digits."""
+    plain, lost = identifiers(cells)
+    return Values(plain, {CellProblem.SCIENTIFIC_NOTATION: lost} if lost.any() else {})
 
 
 def _amounts(cells: pa.Array, context: ReadContext) -> Values:
@@ -303,7 +313,7 @@ def _flags(cells: pa.Array) -> Values:
 
 
 _PARSERS: Final[Mapping[CellKind, Callable[[Column, pa.Array, CellRules], Values]]] = {
-    CellKind.TEXT: lambda _, cells, __: Values(_without_controls(cells)),
+    CellKind.TEXT: lambda _, cells, __: Values(inline_cells(cells)),
     CellKind.IDENTIFIER: lambda _, cells, __: _identifiers(cells),
     CellKind.PHONE: lambda _, cells, rules: Values(
         *phone_cells(cells, rules.context.phone_region, fictitious=rules.fictitious_phones)

@@ -1,14 +1,12 @@
 """CSV and TSV files, gzipped or not, as a `Reader`."""
 
-import codecs
 import csv
-import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, Self, cast
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,61 +15,11 @@ from pyarrow import parquet
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import as_text
 from carloan_notify.sources.chunks import SourceFile, TextChunk
+from carloan_notify.sources.encoding import Neighbour, detect_encoding, line_batches, open_binary
 from carloan_notify.sources.records import Dialect, read_chunk
 from carloan_notify.sources.settings import TableSettings
 
-# A binary stream → its physical lines, whatever their length, in bounded memory.
-
-BLOCK_BYTES: Final = 1024 * 1024
-
-
-def physical_lines(stream: BinaryIO, longest: int) -> Iterator[list[bytes | None]]:
-    """Lines without their end, a list per block read; None stands for a line longer than `longest` bytes.
-
-    Memory stays below two blocks plus `longest`, however long a line is: its bytes are dropped as they come.
-    """
-    rest = b""
-    dropping = False
-    while block := stream.read(BLOCK_BYTES):
-        parts = block.split(b"\n")
-        if dropping and len(parts) == 1:
-            continue
-        lines: list[bytes | None] = []
-        first = None if dropping else rest + parts[0]
-        if len(parts) > 1:
-            lines = [first, *parts[1:-1]]
-            first = parts[-1]
-        dropping = first is None or len(first) > longest
-        rest = b"" if first is None or dropping else first
-        yield [None if line is None or len(line) > longest else line for line in lines]
-    if dropping or rest:
-        yield [None if dropping else rest]
-
-
-def line_batches(stream: BinaryIO, longest: int, size: int) -> Iterator[list[bytes | None]]:
-    """The same lines in lists of `size`, the last one shorter."""
-    batch: list[bytes | None] = []
-    for lines in physical_lines(stream, longest):
-        batch.extend(lines)
-        while len(batch) >= size:
-            yield batch[:size]
-            batch = batch[size:]
-    if batch:
-        yield batch
-
-
-# Opening the lender's files, gzipped or not.
-
-_GZIP_MARK: Final = b"\x1f\x8b"
-
-
-def open_binary(path: Path) -> BinaryIO:
-    """The file's bytes, unzipped when it is gzip, whatever its name says."""
-    stream = path.open("rb")
-    if stream.peek(2)[:2] != _GZIP_MARK:
-        return stream
-    stream.close()
-    return cast("BinaryIO", gzip.open(path, "rb"))
+# CSV and TSV.
 
 
 def file_origin(path: Path, rows: int) -> SourceFile:
@@ -79,95 +27,6 @@ def file_origin(path: Path, rows: int) -> SourceFile:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return SourceFile(str(path), digest, datetime.fromtimestamp(path.stat().st_mtime, tz=UTC), rows)
-
-
-# Which encoding a text file is in, decided by decoding all of it.
-
-Encoding = Literal["utf-8", "gb18030"]
-
-_ENCODINGS: Final[tuple[Encoding, ...]] = ("utf-8", "gb18030")
-_OTHER_FORMATS: Final = {
-    codecs.BOM_UTF16_LE: "UTF-16 text (a spreadsheet's 'Unicode text')",
-    codecs.BOM_UTF16_BE: "UTF-16 text",
-    b"PK": "a workbook or another zip archive",
-    b"\xd0\xcf": "an old Excel workbook",
-}
-_LEAST_SHARE: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _LineCounts:
-    """How many lines with non-ASCII bytes there are, how many decode, and where the first does not."""
-
-    decoded: int
-    total: int
-    first_bad: int
-
-    @property
-    def share(self) -> float:
-        return self.decoded / self.total
-
-
-def detect_encoding(path: Path, asked: str, longest_line: int) -> Encoding:
-    """`utf-8` or `gb18030`: `asked`, or for "auto" the one the whole file decodes in, UTF-8 first.
-
-    A file that decodes in none as a whole has damaged lines: it is read in the encoding of most of its
-    non-ASCII lines, and the damaged ones are rejected one by one. SourceError when that is no majority.
-    """
-    with open_binary(path) as stream:
-        other = _OTHER_FORMATS.get(stream.read(2))
-        if other:
-            raise SourceError(f"{path}: is {other}; save it as 'CSV UTF-8' instead")
-    candidates = _ENCODINGS if asked == "auto" else (cast("Encoding", asked),)
-    if _decodes(path, candidates[0]):
-        return candidates[0]
-    counts = {encoding: _count_lines(path, encoding, longest_line) for encoding in candidates}
-    for encoding in candidates:
-        if counts[encoding].share >= _LEAST_SHARE:
-            return encoding
-    bad = counts[candidates[0]].first_bad
-    raise SourceError(
-        f"{path}:{bad}: is not {' or '.join(candidates)} text; export it again as UTF-8, or set `encoding`"
-    )
-
-
-def _decodes(path: Path, encoding: Encoding) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with open_binary(path) as stream:
-        try:
-            while block := stream.read(BLOCK_BYTES):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
-
-
-def _count_lines(path: Path, encoding: Encoding, longest: int) -> _LineCounts:
-    with open_binary(path) as stream:
-        return _counted(stream, encoding, longest)
-
-
-def _counted(stream: BinaryIO, encoding: Encoding, longest: int) -> _LineCounts:
-    total = bad = first_bad = number = 0
-    for lines in physical_lines(stream, longest):
-        for line in lines:
-            number += 1
-            if line is None or line.isascii():
-                continue
-            total += 1
-            if not _line_decodes(line, encoding):
-                bad += 1
-                first_bad = first_bad or number
-    return _LineCounts(total - bad, max(total, 1), first_bad)
-
-
-def _line_decodes(line: bytes, encoding: Encoding) -> bool:
-    try:
-        line.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 _DELIMITERS: Final = (",", "\t", ";", "|")
@@ -186,9 +45,18 @@ class TextReader:
     longest_line: int
 
     @classmethod
-    def open(cls, path: Path, settings: TableSettings, *, chunk_rows: int, longest_line: int) -> Self:
-        """Find encoding and header. SourceError for an empty file or one in no readable encoding."""
-        encoding = detect_encoding(path, settings.encoding, longest_line)
+    def open(
+        cls,
+        path: Path,
+        settings: TableSettings,
+        *,
+        chunk_rows: int,
+        longest_line: int,
+        beside: Sequence[Neighbour] = (),
+        chinese: bool = False,
+    ) -> Self:
+        """Find encoding (see `detect_encoding`) and header. SourceError for an empty file or an unreadable one."""
+        encoding = detect_encoding(path, settings.encoding, longest_line, beside=beside, chinese=chinese)
         number, header = _header_line(path, encoding, longest_line)
         tabbed = settings.format == "tsv" or path.name.removesuffix(".gz").endswith(".tsv")
         delimiter = settings.delimiter or ("\t" if tabbed else max(_DELIMITERS, key=header.count))

@@ -3,9 +3,10 @@
 import csv
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,61 +17,17 @@ import sqlalchemy as sa
 
 from carloan_notify import frames
 from carloan_notify.errors import SourceError
-from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.finding_codes import Finding
 from carloan_notify.sources.cells import CellRules
-from carloan_notify.sources.chunks import ChunkReader, SourceFile, shown
+from carloan_notify.sources.chunks import ChunkReader, SourceFile
 from carloan_notify.sources.database import SqlReader, bound, make_engine
+from carloan_notify.sources.encoding import Neighbour
 from carloan_notify.sources.files import ParquetReader, TextReader
+from carloan_notify.sources.repeats import settle_keys
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
 from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
 from carloan_notify.sources.tables import TABLES, TableName
 from carloan_notify.text import looks_like_formula
-
-# Rows that claim the same key: the later ones are rejected, and of contradicting loans all.
-
-
-def duplicate_rows(
-    frame: pd.DataFrame, key: Sequence[str], *, refused: pd.Series | None = None
-) -> np.ndarray:
-    """Mask of the rows to reject.
-
-    Without `refused` the first row of a key stays. With it (loans), contradiction is no ground to choose:
-    rows of one key that differ anywhere are all rejected, and so is a row whose key was among `refused`.
-    """
-    if not key or frame.empty:
-        return np.zeros(len(frame), dtype=bool)
-    names = list(key)
-    rejected = frame.duplicated(names).to_numpy(dtype=bool)
-    if refused is None:
-        return rejected
-    if rejected.any():
-        same = frame[frame.duplicated(names, keep=False)].drop_duplicates()
-        contradicting = same.loc[same.duplicated(names), names[0]]
-        rejected = rejected | frame[names[0]].isin(contradicting).to_numpy(dtype=bool)
-    return rejected | frame[names[0]].isin(refused).to_numpy(dtype=bool)
-
-
-def duplicate_rejects(
-    frame: pd.DataFrame, lines: np.ndarray, rejected: np.ndarray, key: Sequence[str], owner: str
-) -> pd.DataFrame:
-    """Reject rows (REJECTS columns without table and file); each names the line of its key's first row."""
-    names = list(key)
-    rows = frame.loc[rejected, [*dict.fromkeys((*names, owner))]].assign(line=lines[rejected])
-    firsts = frame[names].assign(first=lines).drop_duplicates(names)
-    rows = rows.merge(firsts, on=names, how="left")
-    first = rows["first"].astype("str")
-    values = rows[names].astype("str").agg("/".join, axis=1)
-    return pd.DataFrame(
-        {
-            "line": rows["line"].to_numpy(dtype=np.int64),
-            "column": names[-1],
-            "value": [shown(value, personal=False) for value in values],
-            "code": CellProblem.DUPLICATE_KEY.value,
-            "cure": f"{CellProblem.DUPLICATE_KEY.english}; it stands first in line " + first,
-            "owner": rows[owner],
-        }
-    )
-
 
 # Parsed chunks → one table: frame, rejects, findings; never the whole table twice in memory.
 
@@ -86,10 +43,11 @@ _FRAMES: Mapping[TableName, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table as read: rows_read = len(frame) + len(rejects), always.
+    """One table as read: rows_read = len(frame) + repeated + len(rejects), always.
 
     `frame` has the columns of `frames`, then the lender's own as text; `rejects` has `rows.REJECTS`,
-    ordered by line; `findings` has `frames.FINDINGS`. `files` says where the rows came from.
+    ordered by line; `findings` has `frames.FINDINGS`. `files` says where the rows came from; `repeated` is how many
+    rows said what an earlier one says, and are read once.
     """
 
     name: TableName
@@ -98,6 +56,7 @@ class Table:
     rows_read: int
     files: tuple[SourceFile, ...]
     findings: pd.DataFrame
+    repeated: int = 0
 
     @property
     def rejected_owners(self) -> frozenset[str]:
@@ -111,17 +70,24 @@ def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], orig
     rejects = [chunk.rejects for chunk in chunks]
     lines = np.concatenate([np.array([], dtype=np.int64), *(chunk.lines for chunk in chunks)])
     names = (*_FRAMES[name], *rules.match.extras)
+    nulls = _nulls_of(chunks)
+    spelt = _spelt(chunks, spec.key)
     parts = [dict(chunk.columns) for chunk in chunks]
     chunks.clear()
     frame = pd.DataFrame(
         {column: _joined([part.pop(column) for part in parts], _FRAMES[name].get(column)) for column in names}
     )
     refused = pd.concat(rejects)["owner"] if name == "loans" and rejects else None
-    duplicate = duplicate_rows(frame, spec.key, refused=refused)
-    if duplicate.any():
-        rejects.append(duplicate_rejects(frame, lines, duplicate, spec.key, spec.owner))
-        frame = frame.loc[~duplicate].reset_index(drop=True)
-    findings = [_ignored(rules.match.ignored, origin.label)]
+    # Only the extra columns of a loan reach a message; elsewhere, when it was exported is no contradiction.
+    compared = names if name == "loans" else tuple(_FRAMES[name])
+    settled = settle_keys(frame, lines, spec, compared, spelt, refused)
+    frame = settled.frame
+    rejects += settled.rejects
+    findings = [
+        _ignored(rules.match.ignored, origin.label),
+        _nulls(nulls, origin.label),
+        _repeated(settled.repeated, origin.label),
+    ]
     if name == "installments":
         frame, mismatches = _with_totals(frame, origin.label)
         findings.append(mismatches)
@@ -132,7 +98,26 @@ def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], orig
         origin.rows,
         (origin,),
         frames.stack(findings, frames.FINDINGS),
+        len(settled.repeated),
     )
+
+
+def _spelt(chunks: Sequence[ParsedChunk], key: Sequence[str]) -> dict[str, pd.Series]:
+    """Each identifier of the key as the source spells it, when it spells any oddly."""
+    odd = [name for name in key if any(name in chunk.spellings for chunk in chunks)]
+    return {
+        name: _joined([chunk.spellings.get(name, chunk.columns[name]) for chunk in chunks], frames.TEXT)
+        for name in odd
+    }
+
+
+def _nulls_of(chunks: Sequence[ParsedChunk]) -> dict[str, Counter[str]]:
+    """How often each null word stands in which column."""
+    counts: dict[str, Counter[str]] = {}
+    for chunk in chunks:
+        for column, words in chunk.nulls.items():
+            counts.setdefault(column, Counter()).update(words)
+    return counts
 
 
 def _joined(arrays: Sequence[Any], kind: str | None) -> pd.Series:
@@ -162,6 +147,23 @@ def _ignored(headers: Sequence[str], label: str) -> pd.DataFrame:
     )
 
 
+def _nulls(counts: Mapping[str, Counter[str]], label: str) -> pd.DataFrame:
+    message = "words for nothing are read as blank; export blank cells, or map the word in `values`"
+    told = [
+        f"{column}: " + ", ".join(f"{word} ×{number}" for word, number in sorted(words.items()))
+        for column, words in counts.items()
+    ]
+    return frames.findings(Finding.NULL_WORD, [""] * len(told), message, place=label, value=told)
+
+
+def _repeated(lines: np.ndarray, label: str) -> pd.DataFrame:
+    if not len(lines):
+        return frames.empty(frames.FINDINGS)
+    message = "rows that say the same as an earlier one are read once; export each record once"
+    place = f"{label}:{lines.min()}"
+    return frames.findings(Finding.ROW_REPEATED, [""], message, place=place, value=f"×{len(lines)}")
+
+
 def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Missing totals are the sum of the parts; a total without parts counts as principal."""
     parts = frame["principal_minor"] + frame["interest_minor"] + frame["fees_minor"]
@@ -177,6 +179,7 @@ def _with_totals(frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.Data
     return frame, frames.findings(Finding.TOTAL_MISMATCH, rows["loan_id"], message, place=label, value=values)
 
 
+_CHINESE_COUNTRIES: Final = frozenset({"CN", "SG"})
 _PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 
 
@@ -215,6 +218,7 @@ class Sources:
 
 def read_all(settings: SourcesSettings, context: ReadContext) -> Sources:
     """Read every configured table. SourceError with the problems of all tables, one per line."""
+    context = replace(context, sources=settings)
     tables: dict[str, Table] = {}
     problems: list[str] = []
     for name in TABLES:
@@ -231,7 +235,7 @@ def read_all(settings: SourcesSettings, context: ReadContext) -> Sources:
 
 
 def read_table(name: TableName, settings: TableSettings, *, context: ReadContext) -> Table:
-    """Read one table: rows read = rows of the frame + rejected rows.
+    """Read one table: rows read = rows of the frame + repeated + rejected rows.
 
     SourceError, each line beginning with the table's name, when the table cannot be read at all.
     """
@@ -286,10 +290,28 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
 
 
 def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
-    parquet = settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
-    if parquet:
+    if is_parquet(path, settings):
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
-    return TextReader.open(path, settings, chunk_rows=context.chunk_rows, longest_line=context.max_line_bytes)
+    return TextReader.open(
+        path,
+        settings,
+        chunk_rows=context.chunk_rows,
+        longest_line=context.max_line_bytes,
+        beside=_beside(path, context),
+        chinese=context.phone_region in _CHINESE_COUNTRIES,
+    )
+
+
+def is_parquet(path: Path, settings: TableSettings) -> bool:
+    """Whether the file is to be read as Parquet."""
+    return settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
+
+
+def _beside(path: Path, context: ReadContext) -> list[Neighbour]:
+    """The other text files of the night: what one export wrote is in one encoding."""
+    tables = [context.sources.table(name) for name in TABLES] if context.sources else []
+    files = [(context.base_dir / context.dated(each.path), each) for each in tables if each and each.path]
+    return [(file, each.encoding) for file, each in files if file != path and not is_parquet(file, each)]
 
 
 # The rejects file, for the people who mend the export.
@@ -334,13 +356,13 @@ class LoanRows:
     def read(self, loan_ids: Sequence[str]) -> Table:
         """The rows of these loans, and no others: the lender's query becomes a sub-select.
 
-        The column is compared as it stands, so that its index serves: a text that holds an id with spaces
-        around it is not found. SourceError when the query fails or cannot be a sub-select.
+        The column is compared as it stands, so that its index serves: a text that holds an id in another
+        spelling, or with spaces around it, is not found. SourceError when the query fails or cannot be a sub-select.
         """
         with told_of(self._name):
             if self._restricted is None:
                 self._restricted = self._restriction()
-            with self._run(self._restricted, {"loan_ids": sorted(set(loan_ids))}) as reader:
+            with self._run(self._restricted, {"loan_ids": self._as_spelt(loan_ids)}) as reader:
                 return parse_table(self._name, reader, self._settings, self._context)
 
     def close(self) -> None:
@@ -355,6 +377,13 @@ class LoanRows:
             chunk_rows=self._context.chunk_rows,
             timezone=self._context.timezone,
         )
+
+    def _as_spelt(self, loan_ids: Sequence[str]) -> list[str]:
+        """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
+        wanted = set(loan_ids)
+        if self._engine.dialect.name == _SQLITE:
+            wanted |= {f"{loan_id}.0" for loan_id in wanted if loan_id.isdecimal()}
+        return sorted(wanted)
 
     def _restriction(self) -> sa.TextClause:
         column = self._engine.dialect.identifier_preparer.quote_identifier(self._loan_header())

@@ -15,6 +15,7 @@ from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.cells import CellRules, Values, parse_cells
 from carloan_notify.sources.chunks import BrokenRow, TextChunk, shown
 from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.spelling import inline_cells, null_words
 from carloan_notify.sources.tables import RUNNING_STATUSES, CellKind, Column, Need, TableSpec, headers_of
 from carloan_notify.sources.values import word_key
 
@@ -123,13 +124,16 @@ class TableRules:
 class ParsedChunk:
     """Good rows by frame column (Arrow strings or numpy) with their lines, and the rejected rows.
 
-    `rejects` has the columns of REJECTS without table and file; rows = good rows + rejects.
+    `rejects` has the columns of REJECTS without table and file; rows = good rows + rejects. `nulls` counts the
+    null words by column; `spellings` holds identifiers of the key as the source spells them, where that differs.
     """
 
     columns: Mapping[str, Any]
     lines: np.ndarray
     rejects: pd.DataFrame
     rows: int
+    nulls: Mapping[str, Counter[str]]
+    spellings: Mapping[str, pa.Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,11 @@ class _Issue:
 
 def parse_chunk(chunk: TextChunk, rules: TableRules) -> ParsedChunk:
     """Parse every column and part the rows; rows = good rows + rejected rows."""
-    texts = {column.name: _texts(column, chunk, rules) for column in rules.spec.columns}
+    nulls: dict[str, Counter[str]] = {}
+    texts = {
+        column.name: _blanked(column, _texts(column, chunk, rules), rules, nulls)
+        for column in rules.spec.columns
+    }
     values = {
         column.name: parse_cells(column, texts[column.name], rules.cells) for column in rules.spec.columns
     }
@@ -154,29 +162,49 @@ def parse_chunk(chunk: TextChunk, rules: TableRules) -> ParsedChunk:
         column.frame_name: _taken(values[column.name].values, good, bad) for column in rules.spec.columns
     }
     columns |= {
-        name: _taken(pc.utf8_trim_whitespace(chunk.columns[place]), good, bad)
-        for name, place in rules.match.extras.items()
+        name: _taken(_extra(chunk.columns[place]), good, bad) for name, place in rules.match.extras.items()
     }
     owners = values[rules.spec.owner].values
     rejects = pd.concat(
         [_bad_rows(issues, np.flatnonzero(bad), chunk.lines, texts, owners), _broken(chunk.broken)]
     )
-    return ParsedChunk(columns, chunk.lines[good], rejects, len(chunk.lines) + len(chunk.broken))
+    rows = len(chunk.lines) + len(chunk.broken)
+    spellings = {
+        name: _taken(texts[name], good, bad)
+        for name in rules.spec.key
+        if name in texts and texts[name] is not values[name].values
+    }
+    return ParsedChunk(columns, chunk.lines[good], rejects, rows, nulls, spellings)
 
 
 def _texts(column: Column, chunk: TextChunk, rules: TableRules) -> pa.Array:
-    """The column's cells, trimmed, with the lender's codes translated and blanks filled by its default."""
-    default = rules.settings.defaults.get(column.name, "").strip()
+    """The column's cells, trimmed and with the lender's codes translated."""
     place = rules.match.columns.get(column.name)
     if place is None:
-        return pa.repeat(default, len(chunk.lines))
+        return pa.repeat("", len(chunk.lines))
     cells = pc.utf8_trim_whitespace(chunk.columns[place])
     translations = rules.settings.values.get(column.name)
     if translations:
         coded = cells.dictionary_encode()
         words = [translations.get(text, text) for text in coded.dictionary.to_pylist()]
         cells = pa.array(words, pa.string()).take(coded.indices)
+    return cells
+
+
+def _blanked(column: Column, cells: pa.Array, rules: TableRules, nulls: dict[str, Counter[str]]) -> pa.Array:
+    """The cells with null words blank, counted in `nulls`, and blanks filled by the column's default."""
+    nothing = null_words(cells, sure=column.name != "channels")
+    if pc.any(nothing).as_py():
+        nulls[column.name] = Counter(cells.filter(nothing).to_pylist())
+        cells = pc.if_else(nothing, "", cells)
+    default = rules.settings.defaults.get(column.name, "").strip()
     return pc.if_else(pc.equal(cells, ""), default, cells) if default else cells
+
+
+def _extra(cells: pa.Array) -> pa.Array:
+    """A column of the lender's own, for templates."""
+    trimmed = pc.utf8_trim_whitespace(cells)
+    return inline_cells(pc.if_else(null_words(trimmed), "", trimmed))
 
 
 def _issues(
@@ -187,7 +215,11 @@ def _issues(
     needed = need in {Need.CELL, Need.RUNNING_CELL}
     if not needed and column.name not in rules.spec.any_of[:1]:
         return found
-    blank = _is_blank(texts[column.name])
+    blank = _is_blank(
+        values[column.name].values if column.kind is CellKind.IDENTIFIER else texts[column.name]
+    )
+    for mask in values[column.name].problems.values():
+        blank &= ~mask
     if need is Need.RUNNING_CELL:
         blank &= np.isin(values["status"].values.to_numpy(zero_copy_only=False), RUNNING_STATUSES)
     if not needed:

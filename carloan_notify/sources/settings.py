@@ -41,8 +41,8 @@ class TableSettings(Settings):
     )
     encoding: Literal["auto", "utf-8", "gb18030"] = Field(
         default="auto",
-        description="Encoding of a text file; auto decodes the whole file to find out. "
-        "gb18030 includes GBK and GB2312.",
+        description="Encoding of a text file; auto decodes the whole file to find out, and looks at the other tables "
+        "where it could be in both. gb18030 includes GBK and GB2312.",
         examples=["gb18030"],
     )
     delimiter: str = Field(
@@ -162,7 +162,8 @@ class ReadContext:
     """The night's circumstances. `base_dir`: where relative paths start; `currency`: ISO 4217.
 
     `phone_region`: ISO 3166 country in which numbers without + are dialled; `timezone`: the lender's IANA
-    zone, into which moments with an offset are carried before they become dates.
+    zone, into which moments with an offset are carried before they become dates. `sources` are all tables of the
+    night, which help to tell the encoding of one that could be in two.
     """
 
     as_of: date
@@ -173,6 +174,7 @@ class ReadContext:
     timezone: str
     chunk_rows: int = 50_000
     max_line_bytes: int = 1024 * 1024
+    sources: SourcesSettings | None = None
 
     @property
     def currency_digits(self) -> int:

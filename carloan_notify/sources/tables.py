@@ -181,8 +181,8 @@ def _words(choices: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
     return {word_key(word): name for name, others in choices.items() for word in (name, *others)}
 
 
-def _identifier(name: str, need: Need = Need.CELL) -> Column:
-    return Column(name, name, CellKind.IDENTIFIER, need)
+def _identifier(name: str, need: Need = Need.CELL, *, personal: bool = False) -> Column:
+    return Column(name, name, CellKind.IDENTIFIER, need, personal=personal)
 
 
 def _text(name: str, *, personal: bool = False) -> Column:
@@ -254,8 +254,8 @@ _LOANS: Final = (
     _amount("paid_to_date", "paid_to_date_minor"),
     _LANGUAGE,
     _TIMEZONE,
-    _text("account_tail", personal=True),
-    _text("plate_no", personal=True),
+    _identifier("account_tail", Need.OPTIONAL, personal=True),
+    _identifier("plate_no", Need.OPTIONAL, personal=True),
     _flag("in_dispute"),
     _amount("balloon", "balloon_minor"),
     _date("next_due_on", Need.COLUMN, _SNAPSHOT),

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -27,12 +27,13 @@ _SYMBOLS: Final = {
 }
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d*)?|[+-]?\.\d+")
 _SCIENTIFIC: Final = re.compile(r"[+-]?\d+(?:\.\d+)?[eE][+-]?\d+")
+_INVISIBLE: Final = re.compile("[\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _MINUS_SIGNS: Final = str.maketrans("−–—", "---")
 
 
 def folded(text: str) -> str:
-    """Full-width digits and signs as ASCII, every kind of minus as `-`, no space around."""
-    return unicodedata.normalize("NFKC", text).translate(_MINUS_SIGNS).strip()
+    """Full-width digits and signs as ASCII, every kind of minus as `-`, nothing invisible, no space around."""
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_MINUS_SIGNS).strip()
 
 
 def is_scientific(text: str) -> bool:
@@ -121,8 +122,9 @@ _EXCEL_SERIAL: Final = re.compile(r"\d{5}(?:\.\d+)?")
 def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | CellProblem:
     """The date of `2026-01-05`, `2026/1/5`, `2026.1.5`, `20260105`, `2026年1月5日`, with or without a time.
 
-    A time with an offset is carried to `zone` (the lender's) before its date is taken; a time without
-    one is local already. `date_format` (strptime) takes precedence; only it reads day-first dates.
+    A time with an offset is carried to `zone` (the lender's) before its date is taken, but for midnight UTC,
+    which is that date; a time without an offset is local already.
+    `date_format` (strptime) takes precedence; only it reads day-first dates.
     """
     plain = folded(text).lstrip("'")
     if date_format:
@@ -137,12 +139,19 @@ def parse_date(text: str, *, zone: ZoneInfo, date_format: str = "") -> date | Ce
     return _in_range(_at_home(iso_day, parts["clock"], parts["zone"], zone))
 
 
+def _day_of(moment: datetime, zone: ZoneInfo) -> date:
+    """Its date in `zone`; midnight UTC is how a date without a time is often written, and is that date."""
+    if moment.utcoffset() == timedelta(0) and moment.time() == time(0):
+        return moment.date()
+    return moment.astimezone(zone).date()
+
+
 def _by_format(text: str, zone: ZoneInfo, date_format: str) -> date | CellProblem:
     try:
         moment = datetime.strptime(text, date_format)  # noqa: DTZ007 - a time without offset is the lender's
     except ValueError:
         return CellProblem.BAD_DATE
-    return _in_range(moment.astimezone(zone).date() if moment.tzinfo else moment.date())
+    return _in_range(_day_of(moment, zone) if moment.tzinfo else moment.date())
 
 
 def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo) -> date | CellProblem:
@@ -151,7 +160,7 @@ def _at_home(iso_day: str, clock: str | None, offset: str | None, zone: ZoneInfo
             return date.fromisoformat(iso_day)
         clock = clock if clock[1:2] != ":" else f"0{clock}"
         moment = datetime.fromisoformat(f"{iso_day}T{clock.replace(',', '.')}{offset or ''}")
-        return moment.astimezone(zone).date() if offset else moment.date()
+        return _day_of(moment, zone) if offset else moment.date()
     except (ValueError, OverflowError):
         return CellProblem.IMPOSSIBLE_DATE
 
@@ -164,8 +173,8 @@ def _in_range(day: date | CellProblem) -> date | CellProblem:
 
 # One text → a flag, a language tag, a time zone, hours or one of a few known words. Pure.
 
-_TRUE: Final = frozenset({"1", "1.0", "yes", "y", "true", "t", "是", "有"})
-_FALSE: Final = frozenset({"0", "0.0", "no", "n", "false", "f", "否", "无"})
+_TRUE: Final = frozenset({"1", "yes", "y", "true", "t", "是", "有"})
+_FALSE: Final = frozenset({"0", "no", "n", "false", "f", "否", "无"})
 _LANGUAGE: Final = re.compile(r"([a-zA-Z]{2,3})(?:[-_]([a-zA-Z]{4}))?(?:[-_]([a-zA-Z]{2}|\d{3}))?")
 _HOURS: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-~至]+\s*([01]?\d|2[0-4]):([0-5]\d)")
 
@@ -177,7 +186,7 @@ def word_key(text: str) -> str:
 
 def parse_flag(text: str) -> bool | CellProblem:
     """True or False from 1/0, yes/no, true/false, 是/否; any other word is refused, never taken for False."""
-    word = folded(text).casefold()
+    word = re.sub(r"^([01])\.0+$", r"\1", folded(text).casefold())
     return True if word in _TRUE else False if word in _FALSE else CellProblem.BAD_FLAG
 
 

@@ -108,7 +108,7 @@ def test_every_bad_row_is_named_and_the_night_goes_on(desk: Desk) -> None:
     assert found[4][:3] == ("due_day", "32", "out_of_range")
     assert found[5][:3] == ("repayment_method", "whatever", "unknown_value")
     assert found[6][:3] == ("phone", "447****0123", "phone_invalid")
-    assert (found[7][0], found[7][2]) == ("principal", "bad_amount")
+    assert found[7][:3] == ("principal", "", "missing_value")  # NaN is how a program writes nothing
     assert found[8][0] == "annual_rate"
     assert found[9][:3] == ("term_months", "0", "out_of_range")
     assert found[10][2] == found[11][2] == "duplicate_key"
@@ -165,7 +165,8 @@ def test_name_is_text_wherever_it_goes(desk: Desk) -> None:
     )
     desk.night(AS_OF)
     sent = desk.run("send", "--now", MORNING)
-    assert f"【安达车贷】{CODE}您好" in sent.out + sent.err
+    name = CODE.replace("[1]", "(1)")  # nor can a name bring another sign: its brackets become round
+    assert f"【安达车贷】{name}您好" in sent.out + sent.err
     row = next(
         csv.DictReader(desk.run("ledger", "messages", "--loan", FORMULA, "--format", "csv").out.splitlines())
     )

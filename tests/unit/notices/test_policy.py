@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from carloan_notify import frames
 from carloan_notify.codes import Reason
@@ -76,6 +77,9 @@ def test_what_may_be_told_is_queued_within_the_hours_of_one_day() -> None:
         ("in_dispute", True, "in_dispute"),
         ("message_class", "marketing", "no_consent"),
         ("phone", "", "no_phone"),
+        ("phone", "+3225484211", "landline"),
+        ("phone", "+861088888888", "landline"),
+        ("phone", "+32470123456", ""),
         ("channels", "voice", "channel_refused"),
         ("language", "fr", "language_unknown"),
         ("timezone", "", "timezone_unknown"),
@@ -92,6 +96,36 @@ def test_every_no_has_a_reason(field: str, value: object, reason: str) -> None:
     assert row["reason"] == reason
     assert row["decision"] == (DECISION_OF[Reason(reason)] if reason else "queued")
     assert pd.isna(row["not_before"]) == bool(reason)
+
+
+def test_a_landline_is_told_by_voice() -> None:
+    row = judged(ONE.assign(phone="+3225484211", channel="voice")).iloc[0]
+    assert (row["decision"], row["reason"]) == ("queued", "")
+
+
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+@pytest.mark.parametrize(
+    ("phone", "countries", "reason"),
+    [
+        ("+32470123456", {"CN", "HK"}, "country_refused"),
+        ("+32470123456", {"BE"}, ""),
+        ("+32470123456", set(), ""),
+        ("+12025550100", {"CA"}, "country_refused"),
+        ("+12025550100", {"US"}, ""),
+        ("+8610055501234", {"CN"}, ""),
+        ("+447700900123", {"GB"}, ""),
+    ],
+)
+def test_only_numbers_of_the_named_countries(
+    phone: str, countries: set[str], reason: str, channel: str
+) -> None:
+    policy = PolicySettings(countries=frozenset(countries))
+    assert judged(ONE.assign(phone=phone, channel=channel), policy)["reason"].tolist() == [reason]
+
+
+def test_a_country_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="no country: UK, cn"):
+        PolicySettings(countries=frozenset({"UK", "cn", "CN"}))
 
 
 def test_reasons_are_sentences_in_both_languages() -> None:
@@ -276,7 +310,7 @@ notices_of_a_night = st.lists(
             "channel": some(["sms", "voice"]),
             "message_class": some(["service", "collection", "collection", "marketing"]),
             "phone_hash": some(["H1", "H1", "H2"]),
-            "phone": some(["+12025550100"] * 5 + [""]),
+            "phone": some(["+12025550100"] * 5 + ["", "+861088888888", "+3225484211"]),
             "language": some(["en"] * 5 + ["fr"]),
             "timezone": some(["Asia/Shanghai", "America/New_York", "Asia/Shanghai", ""]),
             "channels": some(["", "", "", "sms"]),
@@ -324,7 +358,7 @@ caps = st.builds(
         max_size=2,
     ),
     st.lists(caps, max_size=2),
-    st.booleans(),
+    st.tuples(st.booleans(), st.frozensets(some(["CN", "US", "BE"]), max_size=2)),
     st.datetimes(datetime(2026, 11, 22), datetime(2026, 11, 24), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
 )
 def test_judges_like_its_plain_twin(
@@ -332,7 +366,7 @@ def test_judges_like_its_plain_twin(
     contacted: list[tuple[str, str, str, str, int]],
     suppressed: list[tuple[str, str, str, str]],
     capped: list[CapSettings],
-    merge: bool,  # noqa: FBT001 - drawn
+    merging_and_countries: tuple[bool, frozenset[str]],
     now: datetime,
 ) -> None:
     rows = notices_table("loan_id\n" + "\n".join("L" for _ in values))
@@ -348,7 +382,8 @@ def test_judges_like_its_plain_twin(
     )
     policy = PolicySettings(
         caps=tuple(capped),
-        merge=merge,
+        merge=merging_and_countries[0],
+        countries=merging_and_countries[1],
         no_contact_dates=frozenset({date(2026, 11, 24)}),
         hours=(
             HoursSettings(window="08:00-21:00"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.cells import CellRules, Values, as_text, parse_cells, values_as_text
-from carloan_notify.sources.read import duplicate_rows
+from carloan_notify.sources.repeats import duplicate_rows
 from carloan_notify.sources.settings import ReadContext
 from carloan_notify.sources.tables import TABLES, CellKind, Column
 from carloan_notify.sources.values import parse_amount, parse_count
@@ -89,19 +89,31 @@ def test_duplicates_as_a_plain_loop_finds_them(rows: list[tuple[str, int]], refu
 
 
 def test_typed_cells_as_text() -> None:
-    moments = pa.array([0, None], pa.timestamp("s", "UTC"))
-    assert as_text(moments, "Asia/Shanghai").to_pylist() == ["1970-01-01 08:00:00.000000", ""]
-    assert as_text(pa.array([0.1 + 0.2, 1e300, float("inf"), None]), "UTC").to_pylist() == [
+    moments = pa.array([1, None], pa.timestamp("s", "UTC"))
+    assert as_text(moments, "Asia/Shanghai").to_pylist() == ["1970-01-01 08:00:01.000000", ""]
+    floats = [0.1 + 0.2, 1e300, float("inf"), None, 20001.0, -7.0, 2.0**60]
+    assert as_text(pa.array(floats), "UTC").to_pylist() == [
         "0.300000000",
         "1e+300",
         "inf",
         "",
+        "20001",
+        "-7",
+        "1152921504606846976.000000000",
     ]
     assert as_text(pa.array([b"x"]), "UTC").to_pylist() == ["x"]
-    assert values_as_text([1, "x", None, 0.5, b"\xff"], "UTC").to_pylist() == [
+    assert values_as_text([1, "x", None, 0.5, 20001.0, b"\xff"], "UTC").to_pylist() == [
         "1",
         "x",
         "",
         "0.500000000",
+        "20001",
         "\ufffd",
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Chicago"])
+@pytest.mark.parametrize("lender", ["Asia/Shanghai", "America/Chicago", "UTC"])
+def test_a_typed_moment_at_midnight_utc_is_that_date(zone: str, lender: str) -> None:
+    moments = pa.array([20_000 * 86_400], pa.timestamp("s", zone))
+    assert as_text(moments, lender).to_pylist() == ["2024-10-04 00:00:00.000000"]

@@ -1,8 +1,8 @@
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from carloan_notify.finding_codes import CellProblem
@@ -65,11 +65,27 @@ def test_a_format_of_the_lender() -> None:
     assert late == date(2026, 1, 5)
 
 
+@pytest.mark.parametrize(
+    ("text", "date_format"),
+    [
+        ("2026-11-24T00:00:00Z", ""),
+        ("2026-11-24 00:00:00+00:00", ""),
+        ("2026-11-24T00:00:00.000+0000", ""),
+        ("2026-11-24 00:00-00:00", ""),
+        ("24/11/2026 00:00 +0000", "%d/%m/%Y %H:%M %z"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["America/Chicago", "Asia/Shanghai", "UTC"])
+def test_midnight_utc_is_a_date_and_not_the_evening_before(text: str, date_format: str, zone: str) -> None:
+    assert parse_date(text, zone=ZoneInfo(zone), date_format=date_format) == date(2026, 11, 24)
+
+
 @given(
     st.datetimes(datetime(1971, 1, 1), datetime(2198, 12, 30)),  # noqa: DTZ001 - the zone is drawn apart
     st.integers(-12, 14),
 )
 def test_a_moment_is_dated_where_the_lender_is(moment: datetime, offset: int) -> None:
     aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(hours=offset)))
+    assume(offset or aware.time() != time(0))  # midnight UTC: see above
     expected = (aware.astimezone(UTC)).astimezone(SHANGHAI).date()
     assert parse_date(aware.isoformat(), zone=SHANGHAI) == expected

@@ -3,13 +3,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import phonenumbers
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberType
 
 from carloan_notify.finding_codes import CellProblem
-from carloan_notify.phones import FICTITIOUS_PREFIXES, PhoneResult, normalise_phone
+from carloan_notify.phones import (
+    FICTITIOUS_PREFIXES,
+    PhoneResult,
+    country_of,
+    is_landline,
+    known_country,
+    normalise_phone,
+)
 from carloan_notify.sources.cells import phone_cells
 
 CASES: list[dict[str, Any]] = json.loads(
@@ -138,8 +147,17 @@ def one_cell(text: str, region: str = "CN") -> str | CellProblem:
         ("1.38E+10", CellProblem.PHONE_SCIENTIFIC),
         ("'1.38e+10", CellProblem.PHONE_SCIENTIFIC),
         ("+447723456789", "+447723456789"),
-        ("00447723456789", CellProblem.PHONE_NOT_HOME_MOBILE),
-        ("010-88888888", CellProblem.PHONE_NOT_HOME_MOBILE),
+        ("00447723456789", "+447723456789"),
+        ("00 44 (0)7723 456789", "+447723456789"),
+        ("'（＋４４）7723456789", "+447723456789"),
+        ("447723456789", CellProblem.PHONE_INVALID),
+        ("010-88888888", "+861088888888"),
+        ("+86 10 8888 8888", "+861088888888"),
+        ("1088888888", CellProblem.PHONE_NOT_HOME_MOBILE),
+        ("3912345678", CellProblem.PHONE_NOT_HOME_MOBILE),
+        ("4008123123", CellProblem.PHONE_INVALID),
+        ("+3225484211", "+3225484211"),
+        ("0032 2 548 42 11", "+3225484211"),
         ("10000000000", CellProblem.PHONE_INVALID),
         ("13800138000", "+8613800138000"),
         ("abc", CellProblem.PHONE_UNKNOWN_CHARACTER),
@@ -169,7 +187,42 @@ def test_the_quick_way_finds_what_the_careful_way_finds(texts: list[str], region
     bad = np.logical_or.reduce([np.zeros(len(texts), dtype=bool), *problems.values()])
     for text, e164, is_bad in zip(texts, values.to_pylist(), bad, strict=True):
         one_by_one = normalise_phone(
-            text, region=region, allow_international=text.startswith("+"), allow_landline=False
+            text,
+            region=region,
+            allow_international=text.startswith(("+", "00")),
+            allow_landline=text.startswith(("+", "0")) or (region == "US" and text.startswith("1")),
         )
         assert e164 == one_by_one.e164
         assert is_bad == bool(text and one_by_one.error)
+
+
+@pytest.mark.parametrize("country", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_landlines_and_mobiles_of_every_country(country: str) -> None:
+    """The library's own example numbers, each as the library itself classes it."""
+    for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.UAN):
+        example = phonenumbers.example_number_for_type(country, kind)
+        if example is None:
+            continue
+        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        texts = phonenumbers.number_type(example) in {PhoneNumberType.FIXED_LINE, PhoneNumberType.UAN}
+        assert is_landline(number) == texts
+        assert country_of(number) == phonenumbers.region_code_for_number(example)
+        assert known_country(country)
+        found = normalise_phone(
+            f"00{number[1:]}", region="CN", allow_international=True, allow_landline=False
+        )
+        assert (found.e164 == "") == texts or not phonenumbers.is_valid_number(example)
+
+
+def test_what_is_no_number_is_nowhere() -> None:
+    assert [country_of(text) for text in ("", "x", "+", "+999123", "+8821612345678")] == [""] * 5
+    assert not any(is_landline(text) for text in ("", "x", "+", "+999123", "+8610055501234"))
+    assert not known_country("UK")
+
+
+@given(st.from_regex(r"\+(86|1|44|32|7)[0-9]{9,10}", fullmatch=True))
+def test_the_quick_look_is_the_librarys(number: str) -> None:
+    parsed = phonenumbers.parse(number)
+    assert is_landline(number) == (
+        phonenumbers.number_type(parsed) in {PhoneNumberType.FIXED_LINE, PhoneNumberType.UAN}
+    )

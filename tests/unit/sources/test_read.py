@@ -77,7 +77,10 @@ def test_chinese_headers_and_words_are_known(read_text: ReadText) -> None:
         ("status", "asleep", "unknown_value"),
         ("principal", "-5", "negative_amount"),
         ("principal", "(5)", "negative_amount"),
-        ("principal", "NaN", "bad_amount"),
+        ("principal", "-inf", "bad_amount"),
+        ("loan_id", "nan", "missing_value"),
+        ("loan_id", "\u200b", "missing_value"),
+        ("status", "NULL", "missing_value"),
         ("principal", "0.001", "amount_precision"),
         ("annual_rate", "12", "rate_ambiguous"),
         ("annual_rate", "1300%", "rate_out_of_range"),
@@ -194,13 +197,14 @@ def test_contradicting_loans_are_all_refused_and_equal_ones_kept_once(read_text:
     rows = [GOOD, loan(loan_id="L2"), GOOD, loan(loan_id="L3"), loan(loan_id="L3", status="settled")]
     table = read_text("loans", loans(*rows))
     assert table.frame["loan_id"].tolist() == ["L1", "L2"]
+    assert table.repeated == 1
+    assert table.findings[["code", "value"]].to_numpy().tolist() == [["row_repeated", "×1"]]
     assert table.rejects[["line", "code", "value"]].to_numpy().tolist() == [
-        [4, "duplicate_key", "L1"],
         [5, "duplicate_key", "L3"],
         [6, "duplicate_key", "L3"],
     ]
-    assert table.rejects["cure"].iloc[2].endswith("first in line 5")
-    assert table.rejected_owners == {"L1", "L3"}
+    assert table.rejects["cure"].iloc[1].endswith("first in line 5")
+    assert table.rejected_owners == {"L3"}
 
 
 def test_a_loan_whose_other_row_was_refused_is_refused_too(read_text: ReadText) -> None:
@@ -231,12 +235,10 @@ def test_installments_are_named_by_loan_and_number(read_text: ReadText) -> None:
         [10_000, 0, 10_000],
         [8000, 2000, 9900],
     ]
-    assert table.rejects[["code", "value"]].to_numpy().tolist() == [
-        ["duplicate_key", "L1/2"],
-        ["missing_value", ""],
-    ]
+    assert table.rejects[["code", "value"]].to_numpy().tolist() == [["missing_value", ""]]
     assert table.findings[["code", "loan_id", "value"]].to_numpy().tolist() == [
-        ["total_mismatch", "L2", "installment 1"]
+        ["row_repeated", "", "×1"],
+        ["total_mismatch", "L2", "installment 1"],
     ]
 
 
@@ -430,7 +432,7 @@ def test_rows_read_are_rows_used_and_rows_rejected(
 ) -> None:
     text = loans(GOOD, *rows)
     table = read_text("loans", text, chunk_rows=chunk_rows)
-    assert table.rows_read == len(table.frame) + len(table.rejects)
+    assert table.rows_read == len(table.frame) + table.repeated + len(table.rejects)
     assert table.rejects["line"].is_monotonic_increasing
     assert table.frame["loan_id"].is_unique
     whole = read_text("loans", text)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.chunks import BrokenRow
-from carloan_notify.sources.files import BLOCK_BYTES, line_batches, physical_lines
+from carloan_notify.sources.encoding import BLOCK_BYTES, line_batches, physical_lines
 from carloan_notify.sources.records import (
     MOST_LINES_OF_A_RECORD,
     Dialect,
