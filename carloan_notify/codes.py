@@ -141,6 +141,11 @@ class Reason(Code):
         "The person has been contacted as often as policy.caps allows; it waits for a following night.",
         "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
     )
+    EXPIRED = (
+        "expired",
+        "The last night on which it could be told is over; until then it was held.",
+        "可告知的最后一晚已过，此前一直暂缓。",
+    )
     MERGED = (
         "merged",
         "Another message to the same person tells this one too.",

@@ -202,6 +202,12 @@ def blank_row(columns: Mapping[str, str]) -> dict[str, object]:
     return {name: blank.get(kind, pd.NaT) for name, kind in columns.items()}
 
 
+def blank_rows(columns: Mapping[str, str], count: int) -> pd.DataFrame:
+    """So many rows of these columns and types with nothing in them."""
+    row = blank_row(columns)
+    return pd.DataFrame({name: pd.Series([row[name]] * count, dtype=kind) for name, kind in columns.items()})
+
+
 def findings(
     code: str,
     loan_ids: Sequence[str] | pd.Series,

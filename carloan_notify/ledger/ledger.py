@@ -144,6 +144,11 @@ class Ledger:
             notices.record(connection, rows)
             audit.append(connection, [AuditEvent("run.decided", run_id, notices.tally(frame))], now)
 
+    def held_last(self, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
+        """See `notices.held_last`."""
+        with self.store.read() as connection:
+            return notices.held_last(connection, kind, status)
+
     def notices_for(self, loan_id: str) -> pd.DataFrame:
         """Every decision about one loan, oldest first."""
         with self.store.read() as connection:

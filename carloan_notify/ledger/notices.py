@@ -5,12 +5,14 @@ message was for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
 
-from carloan_notify.ledger.tables import MESSAGE_KEYS, NOTICES
+from carloan_notify.ledger.tables import MESSAGE_KEYS, NOTICES, RUNS
+from carloan_notify.records import Decision
 
 PER_QUERY: Final = 1_000
 _RELEASED: Final = "~"
@@ -109,6 +111,36 @@ def tally(decisions: pd.DataFrame) -> dict[str, int]:
         decisions["reason"] == "", decisions["decision"] + ":" + decisions["reason"]
     )
     return {str(label): int(count) for label, count in labels.value_counts().sort_index().items()}
+
+
+_HELD: Final = (
+    "idempotency_key",
+    "loan_id",
+    "notice",
+    "channel",
+    "role",
+    "message_class",
+    "installment_no",
+    "reason",
+)
+
+
+def held_last(connection: sa.Connection, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
+    """Business date of the newest run of this kind and status, and what it held (notices.endings.OPEN)."""
+    newest = (
+        sa.select(RUNS.c.run_id, RUNS.c.as_of)
+        .where(RUNS.c.kind == kind, RUNS.c.status == status)
+        .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+        .limit(1)
+    )
+    run = connection.execute(newest).one_or_none()
+    if run is None:
+        return None
+    query = sa.select(*(NOTICES.c[name] for name in _HELD)).where(
+        NOTICES.c.run_id == run.run_id, NOTICES.c.decision == Decision.HELD.value
+    )
+    rows = [tuple(row) for row in connection.execute(query)]
+    return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(_HELD))
 
 
 def of_loan(connection: sa.Connection, loan_id: str) -> pd.DataFrame:

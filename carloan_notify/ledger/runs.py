@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
@@ -18,6 +18,11 @@ from carloan_notify.records import AuditEvent, NightFacts
 
 RUNNING = "running"
 _DATES = ("as_of", "export_on", "newest_payment_on")
+
+
+NIGHT: Final = "night"
+"""The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
+FINISHED: Final = "finished"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ DECISION_OF = MappingProxyType(
         Reason.PAYMENT_AHEAD: Decision.HELD,
         Reason.SAME_NUMBER: Decision.SUPPRESSED,
         Reason.OVER_CAP: Decision.HELD,
+        Reason.EXPIRED: Decision.SUPPRESSED,
         Reason.MERGED: Decision.SUPPRESSED,
     }
 )

@@ -19,6 +19,7 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
@@ -26,7 +27,7 @@ from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
-from carloan_notify.pipeline.send import FINISHED, NIGHT, drain
+from carloan_notify.pipeline.send import drain
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
 from carloan_notify.sources.read import write_rejects

@@ -17,9 +17,11 @@ from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
 from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide
+from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
@@ -216,7 +218,8 @@ class Memory:
     """What was told, and to whom.
 
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
-    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing.
+    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is what
+    the newest night held (endings.OPEN), and its business date.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -226,6 +229,7 @@ class Memory:
     recent: pd.DataFrame
     history: tuple[NightFacts, ...]
     gap: Gap | None = None
+    held: tuple[date, pd.DataFrame] | None = None
 
 
 def remember(app: App, ledger: Ledger) -> Memory:
@@ -241,6 +245,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
         history=tuple(reversed(ledger.night_history(HISTORY_NIGHTS))),
         gap=ledger.upkeep.gap(),
+        held=ledger.held_last(NIGHT, FINISHED),
     )
 
 
@@ -301,7 +306,7 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     return NightPlan(
         run_id=run_id,
         portfolio=portfolio,
-        decisions=hold_failures(decisions, drafted.failures),
+        decisions=with_endings(hold_failures(decisions, drafted.failures), memory, as_of),
         drafts=drafted.drafts,
         findings=frames.stack(
             [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)],
@@ -309,6 +314,15 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
         ),
         facts=night_facts(app, portfolio, drafted.drafts),
     )
+
+
+def with_endings(decisions: pd.DataFrame, memory: Memory, as_of: date) -> pd.DataFrame:
+    """The decisions, with what is held for the last time given up, and what earlier nights held and nobody asks for."""
+    final = ended(decisions)
+    if memory.held is None or memory.held[0] > as_of:
+        return final
+    gone = overdue_endings(memory.held[1], decisions["idempotency_key"])
+    return pd.concat([final, gone], ignore_index=True) if len(gone) else final
 
 
 def _calendar_findings(app: App) -> pd.DataFrame:

@@ -10,12 +10,13 @@ from carloan_notify.app import App
 from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.errors import LedgerError, SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.ledger.runs import NIGHT
 from carloan_notify.messages.values import Money
+from carloan_notify.notices import endings
 from carloan_notify.notices.explain import explain
 from carloan_notify.pipeline.night import Ending, NightOrder, check_night, make_report, new_run_id
 from carloan_notify.pipeline.plan import NightPlan, make_plan, recall
 from carloan_notify.pipeline.portfolio import inputs_of, read_portfolio
-from carloan_notify.pipeline.send import NIGHT
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Draft
 from carloan_notify.reports.night import NightReport, outcomes
@@ -44,6 +45,8 @@ def preview_night(app: App, order: NightOrder, loan_id: str = "") -> Preview:
 
 def why(reason: str, language: str = "en") -> str:
     """The sentence for a reason's code. The code of a failed template is its own sentence in English."""
+    if given_up := endings.sentence(reason, language):
+        return given_up
     if reason in set(Reason):
         return Reason(reason).sentence(language)
     if language.startswith("zh") and reason in set(RenderCode):

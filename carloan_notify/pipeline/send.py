@@ -18,7 +18,7 @@ from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.outbox import LedgerOutbox
-from carloan_notify.ledger.runs import Run
+from carloan_notify.ledger.runs import FINISHED, NIGHT, Run
 from carloan_notify.pipeline.last_look import LastLook, Planned
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage
 
@@ -39,10 +39,6 @@ class WatchedOutbox(LedgerOutbox):
         self._watch.expect(claimed)
         return claimed
 
-
-NIGHT = "night"
-"""The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
-FINISHED = "finished"
 
 _log = structlog.get_logger()
 

@@ -210,3 +210,23 @@ def test_payments_that_became_a_header_hold(desk: Desk) -> None:
     queued_at_night(desk, loans, ["P1,L1,2026-11-20,50"])
     export(desk, loans)
     assert desk.send(MORNING, code=1)["held"] == 2
+
+
+def test_what_a_cap_held_to_its_last_night_is_given_up_and_said_so(desk: Desk) -> None:
+    """A cap of nothing holds every call; the night after next is the last, or comes too late."""
+    only_sms(desk)
+    policy = options(desk)["policy"]
+    desk.configure(policy=policy | {"caps": [{"per": "number", "channel": "sms", "limit": 0}]})
+    loans = [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-22", phone="10000000002")]
+    export(desk, loans)
+    first = desk.night("2026-11-23")
+    assert first["reasons"]["held:over_cap"] == 2  # overdue_3 of L1, overdue_1 of L2
+    export(desk, loans, day="2026-11-26")
+    later = desk.night("2026-11-26")
+    assert later["reasons"]["suppressed:expired_over_cap"] == 2  # both; overdue_3 of L2 is new and waits
+    assert later["reasons"]["held:over_cap"] == 1
+    at = ("--as-of", "2026-11-25", "--now", "2026-11-25T02:00:00+08:00")
+    explained = desk.run("explain", "L1", *at, "--language", "zh")
+    assert Reason.EXPIRED.chinese[:8] in "".join(explained.out.split())
+    exported = desk.run("explain", "L1", *at, "--format", "json")
+    assert any(Reason.EXPIRED.english in row["why"] for row in exported.json["tonight"])
