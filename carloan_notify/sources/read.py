@@ -286,10 +286,10 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
 
 
 def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
-    parquet = settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
+    parquet = path.suffix in _PARQUET_SUFFIXES
     if parquet:
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
-    return TextReader.open(path, settings, chunk_rows=context.chunk_rows, longest_line=context.max_line_bytes)
+    return TextReader.open(path, settings, chunk_rows=context.chunk_rows, longest_line=context.longest_line)
 
 
 # The rejects file, for the people who mend the export.
