@@ -25,6 +25,7 @@ from carloan_notify.ledger.keys import read_private
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.store import POSTGRESQL, Store, locate
 from carloan_notify.messages.render import TemplateSet, open_templates
+from carloan_notify.messages.settings import LINK_KEY_FILE
 from carloan_notify.phones import PhoneResult, normalise_phone
 from carloan_notify.records import Lender
 
@@ -81,7 +82,7 @@ class App:
         messages = self.settings.messages
         if not (messages.pay_link_base or messages.certificate_link_base):
             return b""
-        return read_private(self.path(messages.link_key_file))
+        return read_private(self.path(LINK_KEY_FILE))
 
     def open_ledger(self, *, create: bool = False) -> Ledger:
         """The ledger, ready to use; `create` makes one where there is none."""
@@ -147,6 +148,8 @@ def _reaches_nobody(settings: ProviderSettings) -> bool:
 # One night, or one upkeep, at a time: locks that the operating system and the database let go with their holder.
 
 ADVISORY_KEY: Final = 0x6361_726C_6F61_6E21  # "carloan!"; advisory locks are per database, as ledgers are
+LOCK_FILE: Final = "run.lock"
+"""Beside the configuration, so that every command of one lender meets the same lock."""
 SOMEBODY: Final = "another process is at work"
 _NAME_LENGTH: Final = 63  # PostgreSQL cuts application_name there
 _PROBES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
@@ -172,7 +175,7 @@ def one_night(app: App, operator: str, doing: str = "runs a night") -> Iterator[
         LedgerError: the database does not answer.
     """
     holder = f"{operator} on {socket.gethostname()}, process {os.getpid()} {doing}"
-    with _file_lock(app.path(app.settings.reports.lock_file), holder), _database_lock(app, holder):
+    with _file_lock(app.path(LOCK_FILE), holder), _database_lock(app, holder):
         yield
 
 

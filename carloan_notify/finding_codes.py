@@ -142,8 +142,8 @@ class CellProblem(Code):
     )
     LINE_TOO_LONG = (
         "line_too_long",
-        "longer than `max_line_bytes`: look for a missing line end",
-        "超过 `max_line_bytes`：请检查是否缺少换行",
+        "longer than 1 MiB: look for a missing line end",
+        "超过 1 MiB：请检查是否缺少换行",
     )
     NUL_BYTE = "nul_byte", "holds NUL bytes: export the file again", "含有 NUL 字节：请重新导出文件"
     BAD_ENCODING = (

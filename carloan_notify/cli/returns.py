@@ -17,7 +17,6 @@ from carloan_notify.inbound.lexicon import ReplyKind
 
 if TYPE_CHECKING:
     from carloan_notify.inbound.listen import Listener
-    from carloan_notify.inbound.settings import ListenSettings
 
 
 @click.group()
@@ -88,20 +87,19 @@ def listen(ctx: click.Context, host: str, port: int) -> None:
     from carloan_notify.cli.main import start_talking
     from carloan_notify.pipeline.listen import application
 
-    listener = application(start_talking(ctx))
-    serve(listener, listener.settings, host, port)
+    serve(application(start_talking(ctx)), host, port)
 
 
 # `receipts listen`: serve the address that providers push to.
 
 
-def serve(app: "Listener", settings: "ListenSettings", host: str, port: int) -> None:
+def serve(app: "Listener", host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; what is being taken is finished first.
 
     Raises:
         ConfigError: the extra `web` is not installed, or the port is taken.
     """
-    server = make_server(app, settings, host, port)
+    server = make_server(app, host, port)
     bound = getattr(server, "effective_port", port)  # a name such as localhost binds two sockets and has none
     click.echo(f"listening at http://{host}:{bound}; Ctrl-C ends it", err=True)
     signal.signal(signal.SIGTERM, _end)
@@ -111,7 +109,7 @@ def serve(app: "Listener", settings: "ListenSettings", host: str, port: int) -> 
         server.close()
 
 
-def make_server(app: "Listener", settings: "ListenSettings", host: str, port: int) -> Any:  # noqa: ANN401 - waitress ships no types
+def make_server(app: "Listener", host: str, port: int) -> Any:  # noqa: ANN401 - waitress ships no types
     """The server, bound and not yet running. Bodies stay in memory: they hold personal data."""
     try:
         import waitress
@@ -119,7 +117,7 @@ def make_server(app: "Listener", settings: "ListenSettings", host: str, port: in
         raise ConfigError(
             ['receipts listen: needs the extra `web`; install it: pip install "carloan-notify[web]"']
         ) from None
-    from carloan_notify.inbound.listen import IDLE_TIMEOUT_S, LONGEST_HEADERS
+    from carloan_notify.inbound.listen import IDLE_TIMEOUT_S, LONGEST_BODY, LONGEST_HEADERS, THREADS
 
     logging.getLogger("waitress").setLevel(logging.CRITICAL)  # its warnings quote what strangers send
     try:
@@ -127,11 +125,11 @@ def make_server(app: "Listener", settings: "ListenSettings", host: str, port: in
             app,
             host=host,
             port=port,
-            threads=settings.threads,
+            threads=THREADS,
             channel_timeout=IDLE_TIMEOUT_S,
-            max_request_body_size=settings.body_limit_bytes + 1,  # it refuses what reaches its limit
+            max_request_body_size=LONGEST_BODY + 1,  # it refuses what reaches its limit
             max_request_header_size=LONGEST_HEADERS,
-            inbuf_overflow=2 * settings.body_limit_bytes,
+            inbuf_overflow=2 * LONGEST_BODY,
             ident=None,
         )
     except OSError as error:

@@ -138,9 +138,6 @@ class ReportSettings(Settings):
         description="Prometheus text file written after each run; empty for none.",
         examples=["/var/lib/node_exporter/textfile/carloan_notify.prom"],
     )
-    lock_file: str = Field(
-        default="run.lock", description="Lock that lets one night run at a time.", examples=["run.lock"]
-    )
 
 
 class AppSettings(Settings):

@@ -123,10 +123,21 @@ def findings(path: Path, mask: pd.Series, code: str, text: str) -> pd.DataFrame:
     )
 
 
+def _separator(path: Path, encoding: str) -> str:
+    """The one that the header row holds most often: what stands between columns need not be configured."""
+    with path.open(encoding=encoding) as file:
+        header = file.readline()
+    return max((",", "\t", ";"), key=header.count)
+
+
 def _csv(path: Path, settings: ExportFileSettings) -> pd.DataFrame:
     try:
         return pd.read_csv(
-            path, dtype=TEXT, sep=settings.separator, encoding=settings.encoding, keep_default_na=False
+            path,
+            dtype=TEXT,
+            sep=_separator(path, settings.encoding),
+            encoding=settings.encoding,
+            keep_default_na=False,
         )
     except (OSError, ValueError, LookupError) as error:
         reason = type(error).__name__

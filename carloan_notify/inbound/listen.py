@@ -21,6 +21,10 @@ LONGEST_URL: Final = 8192
 """Characters; a GET with one receipt or one reply is far shorter (RFC 9110 §4.1 asks for 8,000)."""
 IDLE_TIMEOUT_S: Final = 30
 """A connection that says nothing is closed after so many seconds."""
+LONGEST_BODY: Final = 1024 * 1024
+"""Bytes. A push of 500 receipts has some 100 KiB; a longer body is answered with 413."""
+THREADS: Final = 4
+"""Pushes that are taken at once: each writes to the ledger, which takes one writer at a time."""
 LONGEST_HEADERS: Final = 32 * 1024
 _UNRESERVED: Final = "/~!$&'()*+,;=:@"
 _PARTS: Final = 3  # "", name, secret
@@ -77,7 +81,7 @@ class Listener:
         parts = path.split("/")
         if len(parts) < _PARTS:
             return _refused(HTTPStatus.NOT_FOUND)
-        body = _body(environ, self.settings.body_limit_bytes)
+        body = _body(environ, LONGEST_BODY)
         if isinstance(body, HTTPStatus):
             return _refused(body)
         request = PushRequest(method, self._url(environ), _headers(environ), body)

@@ -19,7 +19,6 @@ class ExportFileSettings(Settings):
     encoding: str = Field(
         default="utf-8-sig", description="Encoding of the file.", examples=["utf-8-sig", "gb18030"]
     )
-    separator: str = Field(default=",", description="Separator of a CSV file.", examples=[",", "\t"])
     items: str = Field(
         default="",
         description="JSON: the field that holds the list; empty when the file is the list.",
@@ -68,22 +67,11 @@ class ListenSettings(Settings):
         "(Twilio) is checked against it; empty: against the host that the request names.",
         examples=["https://notify.lender.example"],
     )
-    body_limit_bytes: int = Field(
-        default=1024 * 1024,
-        ge=1024,
-        le=64 * 1024 * 1024,
-        description="Longest push that is taken; a longer one is answered with 413.",
-        examples=[1048576],
-    )
-    threads: int = Field(default=4, ge=1, le=64, description="Pushes that are taken at once.", examples=[4])
 
 
 class InboundSettings(Settings):
     """What comes back from providers."""
 
-    pull_days: int = Field(
-        default=3, ge=1, le=30, description="`receipts pull` asks for receipts of so many days.", examples=[3]
-    )
     receipt_files: dict[str, ReceiptFileSettings] = Field(
         default={},
         description="Kinds of receipt exports, by a name of your choice for `receipts import --kind`.",
@@ -104,12 +92,6 @@ class InboundSettings(Settings):
         description="Message classes that an opt-out reply stops for that number. Every class unless you know "
         "that your law and contracts let service messages or demands go on.",
         examples=[["marketing", "collection"]],
-    )
-    look_up_most: int = Field(
-        default=2000,
-        ge=0,
-        description="About so many messages per provider each `receipts pull` asks at most; 0 asks about none.",
-        examples=[2000],
     )
     listen: ListenSettings = Field(
         default=ListenSettings(), description="Where pushes arrive (`receipts listen`)."

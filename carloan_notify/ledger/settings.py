@@ -1,6 +1,7 @@
 """Where the ledger, its keys and its proofs live."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -20,11 +21,8 @@ class LedgerSettings(Settings):
         description="Keys that encrypt phone, name and text in the ledger. For its owner's eyes only (0600).",
         examples=["secrets/ledger.key"],
     )
-    key_env: str = Field(
-        default="CARLOAN_NOTIFY_LEDGER_KEY",
-        description="Environment variable that may hold the content of the key file; when it is set it wins.",
-        examples=["CARLOAN_NOTIFY_LEDGER_KEY"],
-    )
+    key_env: ClassVar[str] = "CARLOAN_NOTIFY_LEDGER_KEY"
+    """Environment variable that may hold the content of the key file; when it is set it wins."""
     signing_key_file: Path = Field(
         default=Path("secrets/signing.key"),
         description="Ed25519 key that signs the nightly digest (0600). Its public half lies beside it as "

@@ -23,6 +23,8 @@ from carloan_notify.loans.supplied import supplied_amounts
 
 # Which loans can be computed at all; every other loan gets a finding with a stable code.
 
+MOST_INSTALLMENTS = 480
+"""Forty years of months: no car loan is so long, and a longer term is a typing error."""
 PRINCIPAL_LIMIT = 10**12
 """Minor units; with rates up to 5 and 480 quarters interest stays below 2**50 (`rounding.mul_div`)."""
 
@@ -75,9 +77,9 @@ def _rate_and_term(
     )
     yield (
         Finding.TERM_OUT_OF_RANGE,
-        ~loans["term_months"].between(1, settings.max_installments),
+        ~loans["term_months"].between(1, MOST_INSTALLMENTS),
         "term_months",
-        f"there must be 1 to {settings.max_installments} (schedule.max_installments) installments; fix it",
+        f"there must be 1 to {MOST_INSTALLMENTS} installments; fix it",
     )
 
 

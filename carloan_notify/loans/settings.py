@@ -237,13 +237,6 @@ class ScheduleSettings(Settings):
         description="Yearly rates above this are rejected as typing errors; 1 is 100 %.",
         examples=["1"],
     )
-    max_installments: int = Field(
-        default=480,
-        ge=1,
-        le=480,
-        description="Terms above this are rejected as typing errors.",
-        examples=[480],
-    )
 
     def terms_of(self, product: str) -> ProductTerms:
         """The terms of one product."""

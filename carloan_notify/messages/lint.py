@@ -20,7 +20,7 @@ from carloan_notify.gsm import GSM
 from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, worst_context
 from carloan_notify.messages.render import LanguageFolder, RenderFailure, TemplateSet
 from carloan_notify.messages.sandbox import MessageEnvironment
-from carloan_notify.messages.settings import MessagesSettings, for_language
+from carloan_notify.messages.settings import OPT_OUT_CLASSES, SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.records import Channel, Lender, MessageClass, Rendered
 
 # What can be said of a template without rendering it: syntax, names, words.
@@ -214,7 +214,7 @@ def check_texts(
         yield from word_problems(rendered.text, f"{subject.path}:1", settings, subject.classes)
         yield from _opt_out(subject, rendered.text, settings)
         yield from _links(subject, rendered.text)
-        yield from _signed(subject, rendered.text, lender, settings)
+        yield from _signed(subject, rendered.text, lender)
         yield from _discretion(subject, variant, rendered.text)
 
 
@@ -248,14 +248,14 @@ def _length(
 def _opt_out(subject: LintText, text: str, settings: MessagesSettings) -> Iterator[LintFinding]:
     """Source of the rule: providers refuse it in notifications and demand it in marketing messages."""
     words = for_language(settings.opt_out_text, subject.language, "")
-    owed = subject.classes & set(settings.opt_out_classes)
+    owed = subject.classes & OPT_OUT_CLASSES
     offered = bool(words) and holds_word(text, words)
     loose = _OPT_OUT.search(text)
     found = words if offered else loose[0] if loose else ""
     if owed and subject.channel == Channel.SMS and not offered:
         message = f"a {', '.join(sorted(owed))} message must offer a way out; end it with `{words}`"
         yield subject.problem("opt_out_missing", words, message)
-    if found and subject.classes - set(settings.opt_out_classes):
+    if found and subject.classes - OPT_OUT_CLASSES:
         message = (
             f"`{found}` stands in a message that owes no opt-out; providers refuse it there: take it out"
         )
@@ -278,9 +278,7 @@ def _links(subject: LintText, text: str) -> Iterator[LintFinding]:
             yield subject.problem("link_not_separated", shown, message, near="link")
 
 
-def _signed(
-    subject: LintText, text: str, lender: Lender, settings: MessagesSettings
-) -> Iterator[LintFinding]:
+def _signed(subject: LintText, text: str, lender: Lender) -> Iterator[LintFinding]:
     if subject.channel == Channel.VOICE:
         if lender.sign not in text and lender.name not in text:
             message = (
@@ -288,7 +286,7 @@ def _signed(
             )
             yield subject.problem("missing_sign", "", message)
         return
-    brackets = for_language(settings.sign_brackets, subject.language, "[]")
+    brackets = for_language(SIGN_BRACKETS, subject.language, "[]")
     body = text[len(lender.sign) + len(brackets) :] if lender.sign.strip() else text
     again = next((mark for mark in ("【", "】") if mark in body), "")
     if again or (lender.sign.strip() and body.lstrip().startswith(lender.sign)):

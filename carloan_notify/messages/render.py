@@ -16,7 +16,7 @@ from carloan_notify.codes import RenderCode
 from carloan_notify.errors import TemplateError
 from carloan_notify.gsm import Segments, china_units, count_segments
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
-from carloan_notify.messages.settings import MessagesSettings, for_language
+from carloan_notify.messages.settings import SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
 from carloan_notify.records import Channel, Lender, Rendered
 from carloan_notify.text import inline
@@ -281,7 +281,7 @@ class TemplateSet:
             return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{place}: {error.message}")
         except (ValueError, SyntaxError, RecursionError) as error:
             return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{path}:1: {error}")
-        opening = opening_of(folder.language, channel, self.settings, self.lender)
+        opening = opening_of(folder.language, channel, self.lender)
         return CompiledTemplate(
             path,
             folder.version(name),
@@ -312,12 +312,12 @@ def nearest_language(wanted: str, available: list[str]) -> str:
     return by_tag.get(tag) or min(same, key=lambda name: (len(name), name), default="")
 
 
-def opening_of(language: str, channel: Channel, settings: MessagesSettings, lender: Lender) -> str:
+def opening_of(language: str, channel: Channel, lender: Lender) -> str:
     """The sign in its brackets, first in every text message; "" for voice, whose templates say it."""
     sign = inline(lender.sign).strip()
     if channel != Channel.SMS or not sign:
         return ""
-    brackets = for_language(settings.sign_brackets, language, "[]")
+    brackets = for_language(SIGN_BRACKETS, language, "[]")
     blank = "" if language.startswith("zh") else " "
     return f"{brackets[0]}{sign}{brackets[1]}{blank}"
 

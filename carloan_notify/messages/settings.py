@@ -22,6 +22,13 @@ MARKETING_WORDS = (
     "refer a friend", "refinance with us", "apply now", "new loan", "low rates", "prize",
 )  # fmt: skip
 
+SIGN_BRACKETS: Mapping[str, str] = {"zh-CN": "【】", "en": "[]"}
+"""The two characters around the sign, per language; carriers in China ask for 【】."""
+OPT_OUT_CLASSES = frozenset({MessageClass.MARKETING})
+"""Messages that must offer a way out; carriers refuse the words in every other message."""
+LINK_KEY_FILE = "secrets/links.key"
+"""Secret that signs the links, made by `init`; the page behind them needs a copy of it."""
+
 _Value = TypeVar("_Value")
 
 
@@ -62,11 +69,6 @@ class MessagesSettings(Settings):
         description="Longest text that may leave, sign included. A longer one is not sent and is reported.",
         examples=[{"sms": 500, "voice": 350}],
     )
-    sign_brackets: Mapping[str, str] = Field(
-        default={"zh-CN": "【】", "en": "[]"},
-        description="The two characters around the sign that begins a text message, per language.",
-        examples=[{"zh-CN": "【】", "en": "[]"}],
-    )
     reply_hint: Mapping[str, str] = Field(
         default={"zh-CN": "如有疑问，可直接回复本短信。", "en": "Questions? Just reply."},
         description="Sentence that tells how to answer a text message, per language. Empty where replies "
@@ -77,11 +79,6 @@ class MessagesSettings(Settings):
         default={"zh-CN": "拒收请回复R", "en": "Reply STOP to opt out"},
         description="Words by which a recipient may refuse further messages, per language.",
         examples=[{"zh-CN": "拒收请回复R", "en": "Reply STOP to opt out"}],
-    )
-    opt_out_classes: tuple[MessageClass, ...] = Field(
-        default=(MessageClass.MARKETING,),
-        description="Message classes that must hold the opt-out text; all others must not.",
-        examples=[["marketing"]],
     )
     forbidden_words: tuple[str, ...] = Field(
         default=FORBIDDEN_WORDS,
@@ -106,12 +103,6 @@ class MessagesSettings(Settings):
         "Empty: no link.",
         examples=["https://pay.example.com/c/"],
     )
-    link_key_file: str = Field(
-        default="secrets/links.key",
-        description="Secret that signs the links (0600); the page behind them needs the same. `init` "
-        "makes one.",
-        examples=["secrets/links.key"],
-    )
     link_ttl_days: int = Field(
         default=30,
         ge=1,
@@ -124,14 +115,6 @@ class MessagesSettings(Settings):
     def link_bases(self) -> dict[str, str]:
         """Base address by the variable that holds the link; "" where there is none."""
         return {"pay_link": self.pay_link_base, "certificate_link": self.certificate_link_base}
-
-    @field_validator("sign_brackets")
-    @classmethod
-    def _two_characters(cls, brackets: Mapping[str, str]) -> Mapping[str, str]:
-        wrong = sorted(tag for tag, pair in brackets.items() if len(pair) != 2)  # noqa: PLR2004 - left, right
-        if wrong:
-            raise ValueError(f"give exactly two characters, left and right, for {', '.join(wrong)}")
-        return brackets
 
     @field_validator("segment_limit", "max_characters")
     @classmethod

@@ -122,8 +122,6 @@ def read_context(app: App, as_of: date) -> ReadContext:
         currency=app.lender.currency,
         phone_region=app.lender.country,
         timezone=app.lender.timezone,
-        chunk_rows=settings.sources.chunk_rows,
-        max_line_bytes=settings.sources.max_line_bytes,
         sources=settings.sources,
     )
 

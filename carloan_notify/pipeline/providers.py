@@ -147,7 +147,7 @@ def _templates(app: App, name: str, settings: AnyProviderSettings) -> Iterator[C
 
 def _sample(app: App, wanted: Wanted) -> OutboundMessage:
     language = wanted.language or app.settings.messages.default_language
-    opening = opening_of(language, wanted.channel, app.settings.messages, app.lender)
+    opening = opening_of(language, wanted.channel, app.lender)
     text = TEST_TEXT.get(language.split("-")[0], TEST_TEXT["en"])
     plain = OutboundMessage(
         message_id=message_reference("providers test", secrets.token_hex(16)),

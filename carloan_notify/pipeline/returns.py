@@ -137,6 +137,8 @@ class Pulling:
 
 # What comes back: receipts and replies pulled or imported, and the fate of messages nobody knows about.
 
+PULL_SPAN = timedelta(days=3)
+"""`receipts pull` asks for receipts of so long: Monday's pull makes good what failed on Friday."""
 ABSENCE_COUNTS_AFTER = timedelta(minutes=10)
 """A gateway may read a request late, after our time-out; sent again too soon, the message would go twice."""
 TOO_SOON = "not_arrived_yet"
@@ -157,7 +159,7 @@ def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:
     can be asked is asked about accepted messages without a receipt. Every problem is told as it is met, and
     audited. Returns one row per provider: its name, `RECEIPT_FIGURES` and `REPLY_FIGURES`.
     """
-    since = app.clock() - timedelta(days=app.settings.inbound.pull_days)
+    since = app.clock() - PULL_SPAN
     keep = keeper(app)
     with app.open_ledger() as ledger:
         pulling = Pulling(app, ledger, keep, tell, spool_of(app, ledger))

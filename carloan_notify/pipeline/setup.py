@@ -24,7 +24,7 @@ from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.upkeep import create_keys
 from carloan_notify.ledger.verify import Verification
 from carloan_notify.messages.render import default_templates_dir
-from carloan_notify.messages.settings import MessagesSettings
+from carloan_notify.messages.settings import LINK_KEY_FILE
 from carloan_notify.pipeline.night import NightOrder, run_night
 from carloan_notify.pipeline.preview import preview_night, run_figures
 from carloan_notify.pipeline.returns import pull_returns, reconcile
@@ -51,7 +51,7 @@ def init_folder(folder: Path) -> list[Path]:
     shutil.copytree(default_templates_dir(), wanted["templates"])
     shutil.copytree(sample_export_dir(), wanted["export"])
     wanted["config.yaml"].write_text(example_text(), encoding="utf-8")
-    link_key = folder / MessagesSettings().link_key_file
+    link_key = folder / LINK_KEY_FILE
     write_private(link_key, secrets.token_hex(32).encode())
     return [*wanted.values(), *create_keys(LedgerSettings(), folder), link_key]
 

@@ -58,8 +58,8 @@ class TextReader:
         """Find encoding (see `detect_encoding`) and header. SourceError for an empty file or an unreadable one."""
         encoding = detect_encoding(path, settings.encoding, longest_line, beside=beside, chinese=chinese)
         number, header = _header_line(path, encoding, longest_line)
-        tabbed = settings.format == "tsv" or path.name.removesuffix(".gz").endswith(".tsv")
-        delimiter = settings.delimiter or ("\t" if tabbed else max(_DELIMITERS, key=header.count))
+        tabbed = path.name.removesuffix(".gz").endswith(".tsv")
+        delimiter = "\t" if tabbed else max(_DELIMITERS, key=header.count)
         headers = _cells(path, number, header, delimiter)
         return cls(
             path, headers, Dialect(encoding, delimiter, len(headers)), number, chunk_rows, longest_line

@@ -290,28 +290,28 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
 
 
 def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
-    if is_parquet(path, settings):
+    if is_parquet(path):
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
     return TextReader.open(
         path,
         settings,
         chunk_rows=context.chunk_rows,
-        longest_line=context.max_line_bytes,
+        longest_line=context.longest_line,
         beside=_beside(path, context),
         chinese=context.phone_region in _CHINESE_COUNTRIES,
     )
 
 
-def is_parquet(path: Path, settings: TableSettings) -> bool:
+def is_parquet(path: Path) -> bool:
     """Whether the file is to be read as Parquet."""
-    return settings.format == "parquet" or (settings.format == "auto" and path.suffix in _PARQUET_SUFFIXES)
+    return path.suffix in _PARQUET_SUFFIXES
 
 
 def _beside(path: Path, context: ReadContext) -> list[Neighbour]:
     """The other text files of the night: what one export wrote is in one encoding."""
     tables = [context.sources.table(name) for name in TABLES] if context.sources else []
     files = [(context.base_dir / context.dated(each.path), each) for each in tables if each and each.path]
-    return [(file, each.encoding) for file, each in files if file != path and not is_parquet(file, each)]
+    return [(file, each.encoding) for file, each in files if file != path and not is_parquet(file)]
 
 
 # The rejects file, for the people who mend the export.

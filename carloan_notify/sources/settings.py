@@ -36,20 +36,11 @@ class TableSettings(Settings):
         description="Query to run at `url`. :as_of is the business date as a bound parameter.",
         examples=["SELECT * FROM loans WHERE export_date = :as_of"],
     )
-    format: Literal["auto", "csv", "tsv", "parquet"] = Field(
-        default="auto", description="Format of the file; auto goes by its name.", examples=["csv"]
-    )
     encoding: Literal["auto", "utf-8", "gb18030"] = Field(
         default="auto",
         description="Encoding of a text file; auto decodes the whole file to find out, and looks at the other tables "
         "where it could be in both. gb18030 includes GBK and GB2312.",
         examples=["gb18030"],
-    )
-    delimiter: str = Field(
-        default="",
-        max_length=1,
-        description="Field delimiter of a text file; by default the header row tells.",
-        examples=[";"],
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
@@ -111,16 +102,6 @@ class SourcesSettings(Settings):
         default=None,
         description="Other persons and preferences: co-borrowers, guarantors, consent, opt-outs.",
     )
-    chunk_rows: int = Field(
-        default=50_000, ge=1, le=1_000_000, description="Rows read and parsed at a time.", examples=[50_000]
-    )
-    max_line_bytes: int = Field(
-        default=1024 * 1024,
-        ge=1024,
-        le=64 * 1024 * 1024,
-        description="A longer line is rejected without being loaded.",
-        examples=[1_048_576],
-    )
 
     @model_validator(mode="after")
     def _known_columns(self) -> Self:
@@ -154,6 +135,10 @@ class SourcesSettings(Settings):
 
 # What every table is read with.
 
+CHUNK_ROWS: Final = 50_000
+"""Rows read and parsed at a time: some tens of MB, and larger chunks are not read faster."""
+LONGEST_LINE: Final = 1024 * 1024
+"""Bytes. No row of an export is so long; a longer line has lost its line end, and is rejected without being loaded."""
 _AS_OF: Final = re.compile(r"\{as_of(?::([^}]*))?\}")
 
 
@@ -172,8 +157,8 @@ class ReadContext:
     currency: str
     phone_region: str
     timezone: str
-    chunk_rows: int = 50_000
-    max_line_bytes: int = 1024 * 1024
+    chunk_rows: int = CHUNK_ROWS
+    longest_line: int = LONGEST_LINE
     sources: SourcesSettings | None = None
 
     @property

@@ -89,7 +89,7 @@ class Server:
 @contextmanager
 def served(app: Listener) -> Iterator[Server]:
     """The application on waitress, as `receipts listen` serves it."""
-    server = make_server(app, app.settings, "127.0.0.1", 0)
+    server = make_server(app, "127.0.0.1", 0)
 
     def run() -> None:
         with suppress(OSError):  # its sockets are closed under it in the end

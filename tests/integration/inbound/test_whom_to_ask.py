@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, MessageFate, ReceiptMode
-from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.pipeline import inbox
 from carloan_notify.pipeline.returns import pull_returns, reconcile
 from carloan_notify.records import Outcome
 from tests.integration.inbound.desk import GATE, house_at, make_ledger
@@ -36,15 +36,17 @@ class Askable(OnceOnly):
 
 
 @pytest.mark.parametrize("minutes", [0, 7, 10])
-def test_everybody_is_asked_about_however_often_somebody_asks(tmp_path: Path, minutes: int) -> None:
+def test_everybody_is_asked_about_however_often_somebody_asks(
+    tmp_path: Path, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither the interval nor the numbers decide who gets a turn."""
     app = house_at(tmp_path)
     make_ledger(app, 7)
-    few = app.settings.model_copy(update={"inbound": InboundSettings(look_up_most=3)})
+    monkeypatch.setattr(inbox, "MOST_LOOKED_UP", 3)
     provider = Askable()
     for turn in range(1, 8):
         clock = partial(NOW.__add__, timedelta(minutes=5 + minutes * turn))
-        pulled(replace(app, settings=few, clock=clock), provider)
+        pulled(replace(app, clock=clock), provider)
     assert len(provider.asked) == 21
     assert {provider.asked.count(name_of(number)) for number in range(7)} == {3}
 

@@ -49,7 +49,9 @@ def test_sample_parses_back_and_names_every_section() -> None:
     shown = {line.strip("# ").split(":")[0] for line in text.splitlines()}
     sections = {"lender", "sources", "schedule", "allocation", "delinquency", "policy", "guards", "inbound"}
     assert sections <= shown
-    assert {"max_row_drop", "kill_switch_file", "contact_hours", "lock_file"} & set(option_names()) <= shown
+    assert {"max_row_drop", "kill_switch_file", "contact_hours", "keep_backups"} & set(
+        option_names()
+    ) <= shown
 
 
 def test_ladder_survives_the_way_through_yaml() -> None:

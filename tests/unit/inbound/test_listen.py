@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from carloan_notify.inbound.listen import Listener
+from carloan_notify.inbound.listen import LONGEST_BODY, Listener
 from carloan_notify.inbound.settings import ListenSettings
 from carloan_notify.records import PushAnswer, PushRequest
 
@@ -25,7 +25,7 @@ class Desk:
         """Answers everything alike."""
         self.taken: list[tuple[str, str, PushRequest]] = []
         self.answer = answer
-        self.app = Listener(self.take, lambda: healthy, ListenSettings(body_limit_bytes=1024, **settings))
+        self.app = Listener(self.take, lambda: healthy, ListenSettings(**settings))
 
     def take(self, name: str, secret: str, request: PushRequest) -> PushAnswer:
         self.taken.append((name, secret, request))
@@ -98,13 +98,13 @@ def test_other_methods_are_refused_wherever(method: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("body", "environ", "status"),
     [
-        (b"x" * 1024, {}, 200),
-        (b"x" * 1025, {}, 413),
+        (b"x" * LONGEST_BODY, {}, 200),
+        (b"x" * (LONGEST_BODY + 1), {}, 413),
         (b"x", {"CONTENT_LENGTH": str(10**30)}, 413),
         (b"x", {"CONTENT_LENGTH": "2"}, 400),
         (b"x", {"CONTENT_LENGTH": "\u0661"}, 400),
-        (b"x" * 1024, {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 200),
-        (b"x" * 1025, {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 413),
+        (b"x" * LONGEST_BODY, {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 200),
+        (b"x" * (LONGEST_BODY + 1), {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}, 413),
         (b"", {"QUERY_STRING": "q" * 8192}, 414),
     ],
 )
@@ -113,7 +113,7 @@ def test_limits(body: bytes, environ: dict[str, Any], status: int) -> None:
     with capture_logs() as lines:
         told, _, _ = desk.ask("/m/s", body, **environ)
     assert told.startswith(str(status))
-    assert [len(request.body) for _, _, request in desk.taken] == ([1024] if status == 200 else [])
+    assert [len(request.body) for _, _, request in desk.taken] == ([LONGEST_BODY] if status == 200 else [])
     assert (
         lines == []
         if status == 200

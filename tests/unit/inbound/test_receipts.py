@@ -10,7 +10,7 @@ from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import SourceError
 from carloan_notify.inbound.files import pull, read_export, span_around
 from carloan_notify.inbound.settings import InboundSettings, ReceiptFileSettings
-from carloan_notify.records import Receipt
+from carloan_notify.records import MessageClass, Receipt
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 SPAN = span_around(NOW)
@@ -98,7 +98,6 @@ def test_a_chinese_export_with_its_own_format(tmp_path: Path) -> None:
         time="时间",
         time_format="%Y/%m/%d %H:%M:%S",
         encoding="gb18030",
-        separator="\t",
     )
     (only,) = read_export(path, kind, NOW, SPAN).receipts
     assert (only.provider_ref, only.delivered, only.occurred_at) == ("77", True, NOW)
@@ -146,4 +145,4 @@ def test_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
 
 
 def test_the_defaults_are_valid() -> None:
-    assert InboundSettings().pull_days == 3
+    assert InboundSettings().opt_out_stops == list(MessageClass)

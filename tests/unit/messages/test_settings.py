@@ -17,7 +17,6 @@ def test_defaults_hold_together() -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"sign_brackets": {"en": "["}}, "two characters"),
         ({"segment_limit": {"en": 0}}, "limit of 1 or more for en"),
         ({"max_characters": {"sms": 0}}, "limit of 1 or more for sms"),
         ({"max_characters": {"fax": 10}}, "fax"),

@@ -135,7 +135,7 @@ def test_broken_lines_are_rejected_with_their_line(read_text: ReadText) -> None:
         + b"L5,\0\n"
         + loan(loan_id="L6").encode()
     )
-    table = read_text("loans", data, max_line_bytes=1024)
+    table = read_text("loans", data, longest_line=1024)
     assert table.rejects[["line", "code"]].to_numpy().tolist() == [
         [3, "ragged_row"],
         [5, "line_too_long"],
@@ -308,7 +308,7 @@ def test_gzip_tsv_semicolons_and_byte_order_mark(read_text: ReadText) -> None:
     assert len(read_text("loans", gzip.compress(tsv.encode()), file="t.tsv.gz").frame) == 1
     assert len(read_text("loans", loans(GOOD).replace(",", ";")).frame) == 1
     assert len(read_text("loans", "\ufeff" + loans(GOOD).replace("\n", "\r\n")).frame) == 1
-    assert len(read_text("loans", loans(GOOD).replace(",", "|"), delimiter="|").frame) == 1
+    assert len(read_text("loans", loans(GOOD).replace(",", "|")).frame) == 1
 
 
 def test_a_damaged_line_does_not_make_the_file_another_encoding(read_text: ReadText) -> None:
