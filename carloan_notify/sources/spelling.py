@@ -64,16 +64,25 @@ _SAME_LOOKS: Final[Mapping[int, int | str]] = {
 def identifiers(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Cells in the one spelling of `identifier`, and a mask of those whose digits are lost (their value is "")."""
     lost = np.zeros(len(cells), dtype=bool)
-    odd = np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
+    odd = _odd(cells)
     if not len(odd):
         return cells, lost
-    texts = pc.replace_substring_regex(cells.take(pa.array(odd)), _PLAIN_FLOAT, r"\1")
-    coded = texts.dictionary_encode()
+    whole = pc.replace_substring_regex(cells.take(pa.array(odd)), _PLAIN_FLOAT, r"\1")
+    cells = _replaced(cells, odd, whole)
+    odd = odd[_odd(whole)]
+    if not len(odd):
+        return cells, lost
+    coded = cells.take(pa.array(odd)).dictionary_encode()
     found = [identifier(text) for text in coded.dictionary.to_pylist()]
     places = coded.indices.to_numpy(zero_copy_only=False)
     lost[odd] = np.array([each is CellProblem.SCIENTIFIC_NOTATION for each in found], dtype=bool)[places]
     plain = pa.array(["" if isinstance(each, CellProblem) else each for each in found], pa.string())
     return _replaced(cells, odd, plain.take(coded.indices)), lost
+
+
+def _odd(cells: pa.Array) -> np.ndarray:
+    """The places of cells that may have to be mended."""
+    return np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
 
 
 def identifier(text: str) -> str | CellProblem:
@@ -97,6 +106,8 @@ def one_spelling(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Without zero-width, direction and control characters (Cf, Cc), look-alikes as ASCII, composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return text
     shown = "".join(
         char
         for char in text.translate(_SAME_LOOKS)
