@@ -136,6 +136,21 @@ def _one_dress_less(text: str) -> str:
     return _FORMULA.sub("", text.lstrip(_APOSTROPHES)).strip()
 
 
+# What a spreadsheet was told to keep as it is.
+
+_TEXT_FORMULA: Final = r'^=\s*"((?s:.*))"$'
+
+
+def without_formulas(cells: pa.Array) -> pa.Array:
+    """`="20001"` as `20001`, trimmed; any other formula stays what it is, text."""
+    if not pc.any(pc.starts_with(cells, "=")).as_py():
+        return cells
+    inner = pc.replace_substring_regex(cells, _TEXT_FORMULA, r"\1")
+    return pc.utf8_trim_whitespace(
+        pc.if_else(pc.equal(inner, cells), cells, pc.replace_substring(inner, '""', '"'))
+    )
+
+
 # Texts for people.
 
 
