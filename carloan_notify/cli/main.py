@@ -284,9 +284,17 @@ def write_every_name(*streams: object) -> None:
             stream.reconfigure(encoding="utf-8" if ascii_only else None, errors=_ESCAPING)
 
 
+def read_any_text(stream: object) -> None:
+    """Let an ASCII input be UTF-8; what it cannot decode becomes `�`."""
+    if isinstance(stream, io.TextIOWrapper):
+        ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit: the one place where exceptions become exit codes."""
     write_every_name(sys.stdout, sys.stderr)
+    read_any_text(sys.stdin)
     try:
         code = cli.main(args=arguments, prog_name="carloan-notify", standalone_mode=False)
     except click.ClickException as error:

@@ -246,6 +246,15 @@ def test_when_it_was_exported_is_no_contradiction(read_text: ReadText) -> None:
     assert (len(table.frame), len(table.rejects)) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    "name", ["钱一 http://evil.cn", "WWW.evil.cn", "钱一evil.cn/x", "钱一 hxxps:\u200b//evil", "tg:/\u200b/x"]
+)
+def test_a_name_with_a_link_is_rejected(read_text: ReadText, name: str) -> None:
+    table = read_text("loans", "\n".join([LOANS, loan("L1", name=name), loan("L2", name="J.R. Smith/Lee")]))
+    assert table.rejects[["column", "code"]].to_numpy().tolist() == [["borrower_name", "name_with_link"]]
+    assert table.frame["borrower_name"].tolist() == ["J.R. Smith/Lee"]
+
+
 def test_names_carry_no_sign_and_no_control(read_text: ReadText) -> None:
     table = read_text(
         "loans", "\n".join([LOANS, loan("L1", name="【招商银行】钱\u200b一", note="[x]\u202e")])
