@@ -52,6 +52,20 @@ def configure(log_format: str, verbose: int) -> None:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class LoanId(click.ParamType[str]):
+    """A loan id, in whatever spelling it was copied from an export."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401, ARG002 - click's signature
+        """As the tables spell it."""
+        if not value:
+            return ""
+        from carloan_notify.sources.spelling import one_spelling
+
+        return one_spelling(str(value))
+
+
 class IsoDate(click.ParamType[date]):
     """A date as YYYY-MM-DD."""
 
