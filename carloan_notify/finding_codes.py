@@ -125,6 +125,11 @@ class CellProblem(Code):
         "the same key stands in several rows: export each record once",
         "同一键值出现在多行：每条记录请只导出一次",
     )
+    NAME_WITH_LINK = (
+        "name_with_link",
+        "a name holds no link: correct it with the customer, and see who wrote it",
+        "姓名中不应含有链接：请与客户核对更正，并查明由谁填写",
+    )
     SPELT_TWICE = (
         "spelt_twice",
         "one identifier in two spellings, such as 20001 and 20001.0: write it in one way, or correct the other",

@@ -43,7 +43,7 @@ _LENGTH_CODES: Final = {
 }
 _ALLOWED: Final = re.compile(r"[\d\s()+\-]*", re.ASCII)
 _DOUBLE_ZERO: Final = re.compile(r"^00(?=[\s()\-]*[1-9])")
-_FLOAT_TAIL: Final = re.compile(r"(\d{7,})\.0+")
+_FLOAT_TAIL: Final = re.compile(r"(\+?\d{7,})\.0*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +153,25 @@ def _e164(number: PhoneNumber) -> str:
 
 
 def written_in_full(text: str, region: str) -> tuple[bool, bool]:
-    """Whether a number begins with its country code (+ or 00); whether it does so or with the trunk prefix.
+    """Whether a number begins with its country code (after +, 00 or the region's own); or with the trunk prefix.
 
     Without its area code a landline of `region` cannot be told from a mobile that lost a digit; in a plan without
     a trunk prefix (0 in most countries) every number is whole.
     """
     typed = _tidy(text).lstrip("( ")
-    in_full = typed.startswith("+") or _DOUBLE_ZERO.match(typed) is not None
+    trunk, dials_abroad = _prefixes(region)
+    digits = re.sub(r"\D", "", typed)
+    abroad = typed.startswith("0") and dials_abroad.match(digits) is not None
+    in_full = typed.startswith("+") or abroad or _DOUBLE_ZERO.match(typed) is not None
+    return in_full, in_full or typed.startswith(trunk)
+
+
+@cache
+def _prefixes(region: str) -> tuple[str, re.Pattern[str]]:
+    """A region's trunk prefix, and the one with which it dials abroad (00, 011, 0011)."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
     trunk = (metadata and metadata.national_prefix) or ""
-    return in_full, in_full or typed.startswith(trunk)
+    return trunk, re.compile((metadata and metadata.international_prefix) or "00")
 
 
 # Where a number in E.164 is, and whether it takes text messages.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, open_app
+from carloan_notify.cli.main import LoanId, format_option, open_app
 from carloan_notify.records import MessageState
 
 SHOWN = (
@@ -38,7 +38,7 @@ def ledger_command() -> None:
 
 
 @ledger_command.command()
-@click.option("--loan", "loan_id", default="", help="Only messages that tell this loan.")
+@click.option("--loan", "loan_id", type=LoanId(), default="", help="Only messages that tell this loan.")
 @click.option("--run", "run_id", default="", help="Only messages of this run.")
 @click.option("--notice", default="", help="Only messages of this notice.")
 @click.option(

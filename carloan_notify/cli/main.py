@@ -52,6 +52,20 @@ def configure(log_format: str, verbose: int) -> None:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class LoanId(click.ParamType[str]):
+    """A loan id, in whatever spelling it was copied from an export."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401, ARG002 - click's signature
+        """As the tables spell it."""
+        if not value:
+            return ""
+        from carloan_notify.sources.spelling import one_spelling
+
+        return one_spelling(str(value))
+
+
 class IsoDate(click.ParamType[date]):
     """A date as YYYY-MM-DD."""
 
@@ -284,9 +298,17 @@ def write_every_name(*streams: object) -> None:
             stream.reconfigure(encoding="utf-8" if ascii_only else None, errors=_ESCAPING)
 
 
+def read_any_text(stream: object) -> None:
+    """Let an ASCII input be UTF-8; what it cannot decode becomes `�`."""
+    if isinstance(stream, io.TextIOWrapper):
+        ascii_only = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if ascii_only else None, errors="replace")
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit: the one place where exceptions become exit codes."""
     write_every_name(sys.stdout, sys.stderr)
+    read_any_text(sys.stdin)
     try:
         code = cli.main(args=arguments, prog_name="carloan-notify", standalone_mode=False)
     except click.ClickException as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import as_of_option, format_option, now_option, open_app
+from carloan_notify.cli.main import LoanId, as_of_option, format_option, now_option, open_app
 
 
 @click.command()
@@ -81,7 +81,7 @@ COLUMNS = (
 
 @click.command()
 @as_of_option
-@click.option("--loan", "loan_id", default="", help="Only this loan.")
+@click.option("--loan", "loan_id", type=LoanId(), default="", help="Only this loan.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page to this file."
 )
@@ -158,7 +158,7 @@ def report_command(ctx: click.Context, run_id: str | None, listed: bool, form: s
 
 
 @click.command()
-@click.argument("loan_id")
+@click.argument("loan_id", type=LoanId())
 @as_of_option
 @now_option
 @click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True)

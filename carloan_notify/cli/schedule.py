@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import IsoDate, as_of_option, format_option, open_app
+from carloan_notify.cli.main import IsoDate, LoanId, as_of_option, format_option, open_app
 from carloan_notify.codes import Method
 
 COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_due", "balance_after")
@@ -131,7 +131,7 @@ def term_options(command: Any) -> Any:  # noqa: ANN401 - a click callback
 
 
 @click.command()
-@click.argument("loan_id", required=False)
+@click.argument("loan_id", type=LoanId(), required=False)
 @term_options
 @click.option(
     "--compare", is_flag=True, help="Where the lender's own installments of LOAN_ID differ from ours."

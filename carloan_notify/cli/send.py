@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from carloan_notify import errors
-from carloan_notify.cli.main import format_option, now_option, open_app
+from carloan_notify.cli.main import LoanId, format_option, now_option, open_app
 
 
 @click.command()
@@ -47,7 +47,11 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
 @click.command()
 @click.option("--message", "message_id", default="", help="The message to send again.")
 @click.option(
-    "--loan", "loan_id", default="", help="With --notice: the newest message of that notice about this loan."
+    "--loan",
+    "loan_id",
+    type=LoanId(),
+    default="",
+    help="With --notice: the newest message of that notice about this loan.",
 )
 @click.option("--notice", default="", help="With --loan.")
 @click.option("--reason", required=True, help="Why; kept in the audit with your name.")

@@ -193,6 +193,16 @@ def parse_cells(column: Column, cells: pa.Array, rules: CellRules) -> Values:
     return _PARSERS[column.kind](column, cells, rules)
 
 
+_LINK: Final = r"(?i)://|www\.|[a-z0-9]\.[a-z]{2,}/"
+
+
+def _text(column: Column, cells: pa.Array) -> Values:
+    """Text for people; a name that holds a link has been tampered with."""
+    plain = inline_cells(cells)
+    linked = _bools(pc.match_substring_regex(plain, _LINK)) if column.personal else np.array([False])
+    return Values(plain, {CellProblem.NAME_WITH_LINK: linked} if linked.any() else {})
+
+
 def _identifiers(cells: pa.Array) -> Values:
     """Identifiers in their one spelling; in scientific notation, or as a too large float, they lost digits."""
     plain, lost = identifiers(cells)
@@ -313,7 +323,7 @@ def _flags(cells: pa.Array) -> Values:
 
 
 _PARSERS: Final[Mapping[CellKind, Callable[[Column, pa.Array, CellRules], Values]]] = {
-    CellKind.TEXT: lambda _, cells, __: Values(inline_cells(cells)),
+    CellKind.TEXT: lambda column, cells, _: _text(column, cells),
     CellKind.IDENTIFIER: lambda _, cells, __: _identifiers(cells),
     CellKind.PHONE: lambda _, cells, rules: Values(
         *phone_cells(cells, rules.context.phone_region, fictitious=rules.fictitious_phones)

@@ -15,7 +15,7 @@ from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.cells import CellRules, Values, parse_cells
 from carloan_notify.sources.chunks import BrokenRow, TextChunk, shown
 from carloan_notify.sources.settings import TableSettings
-from carloan_notify.sources.spelling import inline_cells, null_words
+from carloan_notify.sources.spelling import inline_cells, null_words, one_spelling, without_formulas
 from carloan_notify.sources.tables import RUNNING_STATUSES, CellKind, Column, Need, TableSpec, headers_of
 from carloan_notify.sources.values import word_key
 
@@ -178,15 +178,18 @@ def parse_chunk(chunk: TextChunk, rules: TableRules) -> ParsedChunk:
 
 
 def _texts(column: Column, chunk: TextChunk, rules: TableRules) -> pa.Array:
-    """The column's cells, trimmed and with the lender's codes translated."""
+    """The column's cells, trimmed and with the lender's codes translated, also where 1 came as 1.0."""
     place = rules.match.columns.get(column.name)
     if place is None:
         return pa.repeat("", len(chunk.lines))
     cells = pc.utf8_trim_whitespace(chunk.columns[place])
+    if column.kind is not CellKind.IDENTIFIER:  # its spelling tells it from others: see ParsedChunk
+        cells = without_formulas(cells)
     translations = rules.settings.values.get(column.name)
     if translations:
         coded = cells.dictionary_encode()
-        words = [translations.get(text, text) for text in coded.dictionary.to_pylist()]
+        texts = coded.dictionary.to_pylist()
+        words = [translations.get(text, translations.get(one_spelling(text), text)) for text in texts]
         cells = pa.array(words, pa.string()).take(coded.indices)
     return cells
 
@@ -203,7 +206,7 @@ def _blanked(column: Column, cells: pa.Array, rules: TableRules, nulls: dict[str
 
 def _extra(cells: pa.Array) -> pa.Array:
     """A column of the lender's own, for templates."""
-    trimmed = pc.utf8_trim_whitespace(cells)
+    trimmed = without_formulas(pc.utf8_trim_whitespace(cells))
     return inline_cells(pc.if_else(null_words(trimmed), "", trimmed))
 
 

@@ -64,16 +64,25 @@ _SAME_LOOKS: Final[Mapping[int, int | str]] = {
 def identifiers(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Cells in the one spelling of `identifier`, and a mask of those whose digits are lost (their value is "")."""
     lost = np.zeros(len(cells), dtype=bool)
-    odd = np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
+    odd = _odd(cells)
     if not len(odd):
         return cells, lost
-    texts = pc.replace_substring_regex(cells.take(pa.array(odd)), _PLAIN_FLOAT, r"\1")
-    coded = texts.dictionary_encode()
+    whole = pc.replace_substring_regex(cells.take(pa.array(odd)), _PLAIN_FLOAT, r"\1")
+    cells = _replaced(cells, odd, whole)
+    odd = odd[_odd(whole)]
+    if not len(odd):
+        return cells, lost
+    coded = cells.take(pa.array(odd)).dictionary_encode()
     found = [identifier(text) for text in coded.dictionary.to_pylist()]
     places = coded.indices.to_numpy(zero_copy_only=False)
     lost[odd] = np.array([each is CellProblem.SCIENTIFIC_NOTATION for each in found], dtype=bool)[places]
     plain = pa.array(["" if isinstance(each, CellProblem) else each for each in found], pa.string())
     return _replaced(cells, odd, plain.take(coded.indices)), lost
+
+
+def _odd(cells: pa.Array) -> np.ndarray:
+    """The places of cells that may have to be mended."""
+    return np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
 
 
 def identifier(text: str) -> str | CellProblem:
@@ -97,6 +106,8 @@ def one_spelling(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Without zero-width, direction and control characters (Cf, Cc), look-alikes as ASCII, composed (NFC)."""
+    if text.isascii() and text.isprintable():
+        return text
     shown = "".join(
         char
         for char in text.translate(_SAME_LOOKS)
@@ -123,6 +134,21 @@ def _one_dress_less(text: str) -> str:
         if len(text) > 1 and text[0] == pair[0] and text[-1] == pair[-1]:
             return text[1:-1].strip()
     return _FORMULA.sub("", text.lstrip(_APOSTROPHES)).strip()
+
+
+# What a spreadsheet was told to keep as it is.
+
+_TEXT_FORMULA: Final = r'^=\s*"((?s:.*))"$'
+
+
+def without_formulas(cells: pa.Array) -> pa.Array:
+    """`="20001"` as `20001`, trimmed; any other formula stays what it is, text."""
+    if not pc.any(pc.starts_with(cells, "=")).as_py():
+        return cells
+    inner = pc.replace_substring_regex(cells, _TEXT_FORMULA, r"\1")
+    return pc.utf8_trim_whitespace(
+        pc.if_else(pc.equal(inner, cells), cells, pc.replace_substring(inner, '""', '"'))
+    )
 
 
 # Texts for people.

@@ -85,6 +85,15 @@ def test_one_customer_in_two_spellings_is_one(empty: Desk, spelt: str, in_contac
     assert (row["decision"], row["text"]) == ("suppressed", "")
 
 
+def test_a_loan_is_named_in_any_spelling(empty: Desk) -> None:
+    empty.write("loans", LOANS, [loan(1, loan_id="20001.0")])
+    for spelt in ("20001", "20001.0", '="20001"', "２０００１"):
+        command = ("preview", "--loan", spelt, "--as-of", AS_OF, "--now", NOON, "--format", "json")
+        assert [row["loan_id"] for row in empty.run(*command).json] == ["20001"]
+        assert "20001" in empty.run("explain", spelt, "--as-of", AS_OF).out
+        assert len(empty.run("schedule", spelt, "--as-of", AS_OF, "--format", "json").json) == 12
+
+
 def test_a_customer_is_suppressed_in_any_spelling(empty: Desk) -> None:
     empty.write("loans", LOANS, [loan(1, customer_id="20001")])
     empty.run("suppress", "add", "--customer", '="20001.0"', "--opt-out", "--reason", "asked by phone")

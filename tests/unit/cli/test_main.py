@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify import errors
-from carloan_notify.cli.main import COMMANDS, cli, main, report_bug, write_every_name
+from carloan_notify.cli.main import COMMANDS, cli, main, read_any_text, report_bug, write_every_name
 from carloan_notify.reports.tables import print_json
 
 OUTCOMES: dict[str, tuple[BaseException | None, int, str]] = {
@@ -109,3 +109,11 @@ def test_no_name_stops_an_output_and_json_stays_json(name: str, encoding: str) -
     stream.flush()
     written = raw.getvalue().decode("utf-8" if encoding == "ascii" else encoding)
     assert json.loads(written) == {"name": name}
+
+
+@pytest.mark.parametrize(("encoding", "found"), [("ascii", "张�"), ("utf-8", "张�"), ("latin-1", "å¼\xa0ÿ")])
+def test_no_text_stops_an_input(encoding: str, found: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO("张".encode() + b"\xff"), encoding=encoding)
+    read_any_text(stream)
+    assert stream.read() == found
+    read_any_text(io.StringIO())

@@ -167,6 +167,24 @@ def test_cells(text: str, found: str | CellProblem) -> None:
     assert one_cell(text) == found
 
 
+@pytest.mark.parametrize(
+    ("text", "region", "found"),
+    [
+        ("011 44 7723 456789", "US", "+447723456789"),
+        ("0011 44 7723 456789", "AU", "+447723456789"),
+        ("010 86 138 0013 8000", "JP", "+8613800138000"),
+        ("+8613800138000.0", "CN", "+8613800138000"),
+        ("008613800138000", "CN", "+8613800138000"),
+        ("(202) 555-0104", "US", "+12025550104"),
+        ("912 345 678", "ES", "+34912345678"),
+        ("030 123456", "DE", "+4930123456"),
+        ("30 123456", "DE", CellProblem.PHONE_NOT_HOME_MOBILE),
+    ],
+)
+def test_cells_of_other_countries(text: str, region: str, found: str | CellProblem) -> None:
+    assert one_cell(text, region) == found
+
+
 def test_cells_of_a_region_without_the_quick_way() -> None:
     assert one_cell("07723456789", "GB") == "+447723456789"
 

@@ -3,6 +3,7 @@
 import unicodedata
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from carloan_notify.sources.spelling import (
     inline_cells,
     null_words,
     one_spelling,
+    without_formulas,
 )
 from carloan_notify.text import inline
 from tests.unit.sources.conftest import ReadText
@@ -143,6 +145,32 @@ def test_no_channel_is_not_every_channel(read_text: ReadText) -> None:
     assert table.frame["opt_out"].tolist() == [""]
 
 
+def test_formulas_that_keep_a_text_are_that_text_in_every_column(read_text: ReadText) -> None:
+    def kept(text: str) -> str:
+        return f'"=""{text}"""'
+
+    cells = ["L1", "C1", "张三", "13800138000", "active", "0367", "京A12345", "x"]
+    row = read_text("loans", "\n".join([LOANS, ",".join(map(kept, cells))])).frame.iloc[0]
+    names = ["loan_id", "customer_id", "borrower_name", "phone", "status", "account_tail", "plate_no", "note"]
+    assert row[names].tolist() == ["L1", "C1", "张三", "+8613800138000", "active", "0367", "京A12345", "x"]
+    text = ",".join(map(kept, ["P1", "L1", "2026-11-01", "12.50"]))
+    payment = read_text("payments", f"{PAYMENTS}\n{text}").frame.iloc[0]
+    assert (payment["amount_minor"], str(payment["paid_on"].date())) == (1250, "2026-11-01")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=6).map(str.strip), max_size=4))
+def test_any_text_may_be_kept_so(texts: list[str]) -> None:
+    kept = [f"={chr(34)}{text.replace(chr(34), chr(34) * 2)}{chr(34)}" for text in texts]
+    trimmed = pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
+    assert without_formulas(pa.array(kept, pa.string())) == trimmed
+
+
+def test_codes_of_the_lender_that_became_floats(read_text: ReadText) -> None:
+    text = "loan_id,customer_id,phone,status\nL1,C1,,1.0\nL2,C2,,01\nL3,C3,,9.000000000\n"
+    table = read_text("loans", text, values={"status": {"1": "active", "01": "pending", "9": "settled"}})
+    assert table.frame["status"].tolist() == ["active", "pending", "settled"]
+
+
 def test_ids_that_differ_only_in_spelling_are_all_refused(read_text: ReadText) -> None:
     rows = [loan("20001"), loan("L2"), loan("20001.0"), loan('="7"'), loan("'007")]
     table = read_text("loans", "\n".join([LOANS, *rows]))
@@ -216,6 +244,15 @@ def test_when_it_was_exported_is_no_contradiction(read_text: ReadText) -> None:
     rows = ["P1,L1,2026-11-01,5,02:00", "P1,L1,2026-11-01,5,02:05"]
     table = read_text("payments", "\n".join([f"{PAYMENTS},exported_at", *rows]))
     assert (len(table.frame), len(table.rejects)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["钱一 http://evil.cn", "WWW.evil.cn", "钱一evil.cn/x", "钱一 hxxps:\u200b//evil", "tg:/\u200b/x"]
+)
+def test_a_name_with_a_link_is_rejected(read_text: ReadText, name: str) -> None:
+    table = read_text("loans", "\n".join([LOANS, loan("L1", name=name), loan("L2", name="J.R. Smith/Lee")]))
+    assert table.rejects[["column", "code"]].to_numpy().tolist() == [["borrower_name", "name_with_link"]]
+    assert table.frame["borrower_name"].tolist() == ["J.R. Smith/Lee"]
 
 
 def test_names_carry_no_sign_and_no_control(read_text: ReadText) -> None:

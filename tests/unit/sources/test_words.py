@@ -14,14 +14,15 @@ from carloan_notify.sources.values import (
 
 def test_words_are_compared_without_case_spaces_and_width() -> None:
     assert word_key(" Loan_ID ") == word_key("loan-id") == word_key("ＬｏａｎＩＤ") == "loanid"
+    assert word_key("\ufeffloan\u200b_id\u00a0") == "loanid"
 
 
-@pytest.mark.parametrize("text", ["1", "yes", "Y", "TRUE", "是", "１"])
+@pytest.mark.parametrize("text", ["1", "1.0", "1.000000000", "yes", "Y", "TRUE", "是", "１"])
 def test_true(text: str) -> None:
     assert parse_flag(text) is True
 
 
-@pytest.mark.parametrize("text", ["0", "no", "N", "False", "否"])
+@pytest.mark.parametrize("text", ["0", "0.0", "no", "N", "False", "否"])
 def test_false(text: str) -> None:
     assert parse_flag(text) is False
 
