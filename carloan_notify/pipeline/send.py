@@ -18,8 +18,8 @@ from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
+from carloan_notify.ledger import answers, audit, outbox, runs, views
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.outbox import LedgerOutbox
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.pipeline.portfolio import (
@@ -29,7 +29,7 @@ from carloan_notify.pipeline.portfolio import (
     standing_settings,
     table_stamps,
 )
-from carloan_notify.records import AuditEvent, Channel, CoveredNotice, OutboundMessage
+from carloan_notify.records import AuditEvent, Channel, CoveredNotice, OutboundMessage, SendResult
 
 # Stop when paid: the last look at the lender's tables before a message leaves.
 
@@ -87,7 +87,10 @@ def cancel_paid(
 ) -> list[str]:
     """Cancel those of the waiting messages (None: of all) of which something is no longer owed; their ids."""
     verdicts: dict[str, list[UntilPaid]] = {}
-    for message in ledger.outbox.due_until_paid() if waiting is None else waiting:
+    if waiting is None:
+        with ledger.read() as tx:
+            waiting = views.until_paid(tx)
+    for message in waiting:
         reason = still.verdict(message.covers)
         if reason:
             verdicts.setdefault(reason, []).append(message)
@@ -95,7 +98,8 @@ def cancel_paid(
     for reason, messages in verdicts.items():
         keys = [key for message in messages for key in _freed(reason, message, still)]
         ids = [message.message_id for message in messages]
-        cancelled += ledger.outbox.cancel(ids, reason, app.clock(), release_keys=keys)
+        with ledger.write() as tx:
+            cancelled += outbox.cancel(tx, ids, reason, app.clock(), release_keys=keys)
     return cancelled
 
 
@@ -182,7 +186,8 @@ class PaidWatch:
         wanted = frozenset(self._claimed.union(ids))
         if not self._tables.asks and self._all_owed is None:
             return _Look(wanted, holds_until=float("inf"))
-        waiting = self._ledger.outbox.due_until_paid(sorted(wanted))
+        with self._ledger.read() as tx:
+            waiting = views.until_paid(tx, sorted(wanted))
         return _Look(
             messages=wanted,
             waiting={message.message_id: message for message in waiting},
@@ -201,21 +206,60 @@ class PaidWatch:
         return now + (now - began) * (1 - READING_SHARE) / READING_SHARE
 
 
-class WatchedOutbox(LedgerOutbox):
-    """The outbox of a ledger that tells a watch what was claimed, so that it can look ahead."""
+class LedgerOutbox:
+    """What the dispatcher does to messages, each of it one transaction that is over when the call returns.
 
-    def __init__(self, ledger: Ledger, watch: PaidWatch) -> None:
-        """The same outbox as `ledger.outbox`."""
-        super().__init__(ledger.store, ledger.cipher)
-        self._watch = watch
+    `expect` is told what was claimed, so that a watch can look ahead.
+    """
+
+    def __init__(
+        self, ledger: Ledger, expect: Callable[[Sequence[OutboundMessage]], None] = lambda _: None
+    ) -> None:
+        self._ledger = ledger
+        self._expect = expect
 
     def claim(
         self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
     ) -> list[OutboundMessage]:
-        """See `LedgerOutbox.claim`."""
-        claimed = super().claim(channels=channels, limit=limit, owner=owner, now=now, lease_s=lease_s)
-        self._watch.expect(claimed)
+        """Lease due messages."""
+        with self._ledger.write() as tx:
+            claimed = outbox.claim(tx, channels=channels, limit=limit, owner=owner, now=now, lease_s=lease_s)
+        self._expect(claimed)
         return claimed
+
+    def begin(
+        self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
+    ) -> list[str]:
+        """*Sending* is on disk when this returns, and only then may the provider be called."""
+        with self._ledger.write() as tx:
+            return outbox.begin(tx, message_ids, provider, now, owner=owner, lease_s=lease_s)
+
+    def record(
+        self,
+        results: Sequence[SendResult],
+        provider: str,
+        now: datetime,
+        retry_at: Mapping[str, datetime] | None = None,
+        tries: Mapping[str, int] | None = None,
+    ) -> None:
+        """Write a provider's answers down, all in one transaction."""
+        with self._ledger.write() as tx:
+            answers.record(tx, results, provider, now, retry_at, tries)
+
+    def release(self, message_ids: Sequence[str], now: datetime) -> None:
+        """Claimed, and not sent: they wait again."""
+        with self._ledger.write() as tx:
+            outbox.release(tx, message_ids, now)
+
+    def expire(self, now: datetime) -> int:
+        """End what can no longer go in time."""
+        with self._ledger.write() as tx:
+            return outbox.expire(tx, now)
+
+    def recover(self, now: datetime) -> outbox.Recovered:
+        """Take up what a crash left behind."""
+        with self._ledger.write() as tx:
+            return outbox.recover(tx, now)
 
 
 NIGHT = "night"
@@ -237,8 +281,8 @@ def drain(app: App, ledger: Ledger, watch: PaidWatch) -> DrainSummary:
             before_send=watch.screen,
         )
         channels = build_channels(app.settings.delivery, app.clock)
-        outbox = WatchedOutbox(ledger, watch)
-        summary = Dispatcher(outbox, channels, app.settings.delivery, surroundings).drain()
+        waiting = LedgerOutbox(ledger, watch.expect)
+        summary = Dispatcher(waiting, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)
     return summary
 
@@ -253,7 +297,8 @@ def send_due(app: App) -> DrainSummary:
     """
     require_rehearsable(app)
     with app.open_ledger() as ledger:
-        night = ledger.last_run(NIGHT)
+        with ledger.read() as tx:
+            night = runs.last(tx, NIGHT)
         as_of = night.as_of if night else app.business_date()
         # A night that did not finish has not screened what earlier nights queued: read the tables again.
         stamps = night.sources.get("stamps", {}) if night and night.status == FINISHED else {}
@@ -283,7 +328,8 @@ def _note(app: App, ledger: Ledger, summary: DrainSummary) -> None:
     if not subject:
         return
     data = {"stopped_by": summary.stopped_by.value, **{name: dict(codes) for name, codes in told.items()}}
-    ledger.append_audit([AuditEvent("send.stopped", subject, data)], app.clock())
+    with ledger.write() as tx:
+        audit.append(tx, [AuditEvent("send.stopped", subject, data)], app.clock())
     for stop in summary.account_stops:
         _log.error("account refused", provider=stop.provider, code=stop.code, cure=stop.cure)
 
