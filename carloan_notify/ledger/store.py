@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from carloan_notify.errors import LedgerError, LedgerUnavailableError
 from carloan_notify.ledger.keys import Cipher
+from carloan_notify.unit_of_work import writing
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -102,7 +103,7 @@ class Store:
 
         With `wipes`, SQLite overwrites with zeros whatever the block deletes or shortens.
         """
-        with self._explained(), self.engine.connect() as connection:
+        with writing(), self._explained(), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 if wipes and self.backend == SQLITE:
