@@ -12,6 +12,7 @@ from collections.abc import Callable
 import requests
 
 from benchmarks.provider import dispatcher, gateway, queued
+from carloan_notify.pipeline.send import LedgerOutbox
 
 TOLERANCE = 0.02
 
@@ -26,7 +27,7 @@ def accepted_at(url: str) -> Callable[[], int]:
 def watched(url: str, rate: float, seconds: float) -> list[tuple[float, int]]:
     """Drain at this rate; (moment, accepted so far) about every half second, at the simulator."""
     with queued(int(rate * seconds * 1.1) + 100) as ledger:
-        drain = dispatcher(ledger, url, 1, rate_per_second=rate)
+        drain = dispatcher(LedgerOutbox(ledger), url, 1, rate_per_second=rate)
         sender = threading.Thread(target=drain.drain, daemon=True)
         accepted = accepted_at(url)
         sender.start()

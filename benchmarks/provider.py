@@ -15,13 +15,15 @@ import sqlalchemy as sa
 
 from benchmarks.ledger_audit import drafts
 from carloan_notify.app import system_clock
-from carloan_notify.delivery.dispatch import Dispatcher, RunContext
+from carloan_notify.delivery.dispatch import Dispatcher, Outbox, RunContext
 from carloan_notify.delivery.registry import DeliverySettings, build_channels
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import simulator_settings
+from carloan_notify.ledger import intake
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.records import Channel
+from tests.transactions import commit
 
 OWNER = "benchmark"
 
@@ -83,13 +85,14 @@ def queued(messages: int, server: str = "") -> Iterator[Ledger]:
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(settings, Path(folder), create=True, now=now()) as ledger,
     ):
-        ledger.enqueue("bench", drafts(messages, now()), now())
+        for part in intake.in_chunks(drafts(messages, now())):
+            commit(ledger, intake.enqueue, "bench", part, now())
         yield ledger
 
 
-def dispatcher(ledger: Ledger, url: str, batch_limit: int, **pace: Any) -> Dispatcher:  # noqa: ANN401 - settings
-    """What drains that ledger to the simulator; `pace` are provider settings (concurrency, rate…)."""
+def dispatcher(outbox: Outbox, url: str, batch_limit: int, **pace: Any) -> Dispatcher:  # noqa: ANN401 - settings
+    """What drains that outbox to the simulator; `pace` are provider settings (concurrency, rate…)."""
     provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), **pace}
     settings = DeliverySettings.model_validate({"channels": {"sms": ["sim"]}, "providers": {"sim": provider}})
     surroundings = RunContext(clock=now, owner=OWNER)
-    return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, surroundings)
+    return Dispatcher(outbox, build_channels(settings, system_clock), settings, surroundings)

@@ -80,10 +80,11 @@ def show(ctx: click.Context, kind: str, about: str, since: datetime | None, limi
     Example:
       carloan-notify audit show --about AD2026000001
     """
+    from carloan_notify.ledger import audit
     from carloan_notify.reports.tables import frame_rows, print_rows
 
-    with open_app(ctx).open_ledger() as ledger:
-        rows = frame_rows(ledger.show_audit(kind=kind, mentions=about, since=since, limit=limit))
+    with open_app(ctx).open_ledger() as ledger, ledger.read() as tx:
+        rows = frame_rows(audit.show(tx, kind=kind, mentions=about, since=since, limit=limit))
     print_rows(rows, sys.stdout, form)
 
 

@@ -69,12 +69,12 @@ def messages(
       carloan-notify ledger messages --state unknown
       carloan-notify ledger messages --loan AD2026000001 --reveal --reason "complaint 4711" --format json
     """
-    from carloan_notify.ledger.views import MessageFilter
+    from carloan_notify.ledger import views
     from carloan_notify.reports.tables import frame_rows, print_rows
 
     if reveal and not reason:
         raise click.UsageError("--reveal needs --reason: it is written to the audit")
-    wanted = MessageFilter(
+    wanted = views.MessageFilter(
         run_id=run_id,
         loan_id=loan_id,
         notice=notice,
@@ -82,11 +82,11 @@ def messages(
         limit=limit,
     )
     app = open_app(ctx)
-    with app.open_ledger() as ledger:
+    with app.open_ledger() as ledger, ledger.write() if reveal else ledger.read() as tx:
         found = (
-            ledger.reveal(wanted, getpass.getuser(), reason, app.clock())
+            views.reveal(tx, wanted, getpass.getuser(), reason, app.clock())
             if reveal
-            else ledger.messages(wanted)
+            else views.messages(tx, wanted)
         )
     columns = (*SHOWN, "name", "text") if reveal else SHOWN
     print_rows(
@@ -182,11 +182,16 @@ def purge(ctx: click.Context, years: float) -> None:
       carloan-notify ledger purge --older-than 5 --yes
     """
     from carloan_notify.app import one_night
+    from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
     now = app.clock()
-    with one_night(app, getpass.getuser(), "purges the ledger"), app.open_ledger() as ledger:
-        gone = ledger.upkeep.purge(now - timedelta(days=years * DAYS_A_YEAR), now)
+    with (
+        one_night(app, getpass.getuser(), "purges the ledger"),
+        app.open_ledger() as ledger,
+        ledger.write(wipes=True) as tx,
+    ):
+        gone = upkeep.purge(tx, now - timedelta(days=years * DAYS_A_YEAR), now)
     click.echo(
         f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts, "
         f"{gone.replies} replies, {gone.unread} unread records"
@@ -205,10 +210,15 @@ def erase(ctx: click.Context, customer_id: str) -> None:
       carloan-notify ledger erase --customer C20001 --yes
     """
     from carloan_notify.app import one_night
+    from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
-    with one_night(app, getpass.getuser(), "erases a customer"), app.open_ledger() as ledger:
-        done = ledger.upkeep.erase(customer_id, getpass.getuser(), app.clock())
+    with (
+        one_night(app, getpass.getuser(), "erases a customer"),
+        app.open_ledger() as ledger,
+        ledger.write(wipes=True) as tx,
+    ):
+        done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
     click.echo(
         f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
         f"erased {done.replies} replies, deleted {done.unread} unread records"
@@ -249,8 +259,9 @@ def rotate_keys(ctx: click.Context) -> None:
       carloan-notify ledger rotate-keys --yes
     """
     from carloan_notify.app import one_night
+    from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
     with one_night(app, getpass.getuser(), "rotates the keys"), app.open_ledger() as ledger:
-        ledger.upkeep.rotate_keys(getpass.getuser(), app.clock())
+        upkeep.rotate_keys(ledger, getpass.getuser(), app.clock())
     click.echo(f"{app.path(app.settings.ledger.key_file)}: holds a new key; put a copy into your safe")

@@ -108,8 +108,9 @@ def list_suppressions(ctx: click.Context, everything: bool, form: str) -> None:
     Example:
       carloan-notify suppress list --all --format csv
     """
+    from carloan_notify.ledger import stopping
     from carloan_notify.reports.tables import frame_rows, print_rows
 
-    with open_app(ctx).open_ledger() as ledger:
-        rows = frame_rows(ledger.suppressions(standing_only=not everything))
+    with open_app(ctx).open_ledger() as ledger, ledger.read() as tx:
+        rows = frame_rows(stopping.table(tx, standing_only=not everything))
     print_rows(rows, sys.stdout, form, columns=(*SHOWN, "removed_at") if everything else SHOWN)

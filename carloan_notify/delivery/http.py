@@ -28,6 +28,7 @@ from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError
 
 from carloan_notify.records import Outcome
+from carloan_notify.unit_of_work import forbid_open_write
 
 # Connections that note when the first byte of a request leaves and end with its time, and their pools.
 #
@@ -264,7 +265,11 @@ class Wire:
     def exchange(
         self, request: WireRequest, auth: requests.auth.AuthBase | None = None
     ) -> WireAnswer | WireFault:
-        """The answer, or what its absence means. Redirects are answers; they are not followed."""
+        """The answer, or what its absence means. Redirects are answers; they are not followed.
+
+        `RuntimeError` inside `ledger.write()`: what was promised before must be on disk by now.
+        """
+        forbid_open_write()
         begin(self._within_s)
         try:
             with self._sent(request, auth) as response:

@@ -13,10 +13,10 @@ from carloan_notify.ledger import audit, receipts, stopping
 from carloan_notify.ledger import states as moves
 from carloan_notify.ledger.prepared import Prepared, among, listed, pairs, unindexed
 from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS, Step
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState, Outcome, SendResult
-from carloan_notify.text import mask_digits
+from carloan_notify.text import RESULT_TEXTS, cleaned, mask_digits
 
 _STATES: Final = Prepared(
     sa.select(MESSAGES.c.message_id, MESSAGES.c.state)
@@ -45,57 +45,77 @@ _ACCEPT: Final = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerPlan:
+class _AnswerPlan:
     """When messages that were not sent may be tried again, and which attempt each answer is about."""
 
     retry_at: Mapping[str, datetime]
     tries: Mapping[str, int]
 
 
-def alike(results: Sequence[SendResult]) -> bool:
+def record(
+    tx: Transaction,
+    results: Sequence[SendResult],
+    provider: str,
+    now: datetime,
+    retry_at: Mapping[str, datetime] | None = None,
+    tries: Mapping[str, int] | None = None,
+) -> None:
+    """Write a provider's answers down.
+
+    All outcomes that mean not sent: due again at `retry_at`, else now. `tries` tells which attempt, from 1,
+    an answer is about: "not sent" of an earlier one than the last says nothing of that.
+
+    An answer that the table of states does not allow, or that is about another attempt, changes nothing and
+    is audited as `message.conflict`.
+    """
+    written = cleaned(results, RESULT_TEXTS)
+    if _alike(written) and _record_alike(tx, written, provider, now):
+        return
+    _record_each(tx, written, provider, now, _AnswerPlan(retry_at or {}, tries or {}))
+
+
+def _alike(results: Sequence[SendResult]) -> bool:
     """Whether all were accepted with one code and nothing more to say, as most of a night's are."""
     return len({result.code for result in results}) == 1 and all(map(_says_no_more, results))
 
 
-def record_alike(
-    connection: sa.Connection, results: Sequence[SendResult], provider: str, now: datetime
-) -> bool:
+def _record_alike(tx: Transaction, results: Sequence[SendResult], provider: str, now: datetime) -> bool:
     """Write answers that are `alike` down in one statement.
 
-    False where one of their messages is not on the wire: nothing is written then, and the transaction is over.
+    False where one of their messages is not on the wire: nothing is written then.
     """
     code = results[0].code
     references = {result.message_id: result.provider_ref for result in results}
-    moves.hold(connection, references)
+    moves.hold(tx, references)
     values = {"its_provider": provider, "its_code": code, "at": to_text(now)}
-    if not _ACCEPT.run_whole(connection, len(references), answered=json.dumps(references), **values):
+    if not _ACCEPT.run_whole(tx.connection, len(references), answered=json.dumps(references), **values):
         return False
     told = {(MessageState.ACCEPTED.value, code): [list(pair) for pair in references.items()]}
-    audit.append(connection, _events(told, [], provider), now)
-    receipts.settle_overtaken(connection, provider, results, now)
+    audit.append(tx, _events(told, [], provider), now)
+    receipts.settle_overtaken(tx, provider, results, now)
     return True
 
 
-def record_each(
-    connection: sa.Connection,
+def _record_each(
+    tx: Transaction,
     results: Sequence[SendResult],
     provider: str,
     now: datetime,
-    plan: AnswerPlan,
+    plan: _AnswerPlan,
 ) -> None:
     """Move every message by its answer; what the table of states forbids is audited and left as it is."""
     ids = listed(result.message_id for result in results)
-    states: dict[str, str] = {row.message_id: row.state for row in _STATES.run(connection, ids=ids).all()}
+    states: dict[str, str] = {row.message_id: row.state for row in _STATES.run(tx.connection, ids=ids).all()}
     plain: list[SendResult] = []
     others: list[SendResult] = []
     for result in results:
         on_wire = states.get(result.message_id) == MessageState.SENDING.value
         (plain if on_wire and _says_no_more(result) else others).append(result)
     told: defaultdict[tuple[str, str], list[list[str]]] = defaultdict(list)
-    _accept(connection, plain, provider, now, told)
-    conflicts = _move_others(connection, others, (provider, now, plan), told)
-    audit.append(connection, _events(told, conflicts, provider), now)
-    receipts.settle_overtaken(connection, provider, [r for r in results if r.message_id in states], now)
+    _accept(tx, plain, provider, now, told)
+    conflicts = _move_others(tx, others, (provider, now, plan), told)
+    audit.append(tx, _events(told, conflicts, provider), now)
+    receipts.settle_overtaken(tx, provider, [r for r in results if r.message_id in states], now)
 
 
 def _says_no_more(result: SendResult) -> bool:
@@ -104,7 +124,7 @@ def _says_no_more(result: SendResult) -> bool:
 
 
 def _accept(
-    connection: sa.Connection,
+    tx: Transaction,
     plain: Sequence[SendResult],
     provider: str,
     now: datetime,
@@ -116,21 +136,21 @@ def _accept(
         references[result.code][result.message_id] = result.provider_ref
     for code, of in references.items():
         _ACCEPT.run(
-            connection, answered=json.dumps(of), its_provider=provider, its_code=code, at=to_text(now)
+            tx.connection, answered=json.dumps(of), its_provider=provider, its_code=code, at=to_text(now)
         )
         told[MessageState.ACCEPTED.value, code] += [[name, reference] for name, reference in of.items()]
 
 
 def _move_others(
-    connection: sa.Connection,
+    tx: Transaction,
     results: Sequence[SendResult],
-    given: tuple[str, datetime, AnswerPlan],
+    given: tuple[str, datetime, _AnswerPlan],
     told: defaultdict[tuple[str, str], list[list[str]]],
 ) -> list[list[str]]:
     """A change of its own for each; returns the answers that the table of states forbids."""
     provider, now, plan = given
     refusing = [result.message_id for result in results if result.outcome is Outcome.BLOCKED]
-    held = stopping.lock_with_waiting(connection, [result.message_id for result in results], refusing)
+    held = stopping.lock_with_waiting(tx, [result.message_id for result in results], refusing)
     rows: list[dict[str, Any]] = []
     conflicts: list[list[str]] = []
     for result in results:
@@ -142,13 +162,13 @@ def _move_others(
         due = plan.retry_at.get(result.message_id, now)
         rows.append(_change(result, held[result.message_id], following, (provider, now, due)))
         told[following.value, result.code].append([result.message_id, result.provider_ref])
-    moves.move_each(connection, rows)
+    moves.move_each(tx, rows)
     blocked = {held[r.message_id]["phone_hash"]: r.code for r in results if _is_blocked(r, held)}
-    stopping.stop_numbers(connection, blocked, f"provider:{provider}", now)
+    stopping.stop_numbers(tx, blocked, f"provider:{provider}", now)
     return conflicts
 
 
-def _of_another_attempt(result: SendResult, was: sa.RowMapping, plan: AnswerPlan) -> bool:
+def _of_another_attempt(result: SendResult, was: sa.RowMapping, plan: _AnswerPlan) -> bool:
     """A late "not sent" must not put back what has gone out again since."""
     said_no = STEP_OF_OUTCOME[result.outcome] in (Step.RETRY, Step.REJECT)
     return said_no and plan.tries.get(result.message_id, was["attempts"]) != was["attempts"]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger.prepared import Prepared
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import AUDIT, AUDIT_HEAD
 from carloan_notify.records import AuditEvent
 
@@ -77,29 +77,29 @@ class Head:
     hash: str
 
 
-def lock_head(connection: sa.Connection) -> Head:
+def lock_head(tx: Transaction) -> Head:
     """The head, locked until the transaction ends: writers of the chain stand in line here."""
-    row = _LOCK_HEAD.run(connection).one_or_none()
+    row = _LOCK_HEAD.run(tx.connection).one_or_none()
     if row is None:
         raise LedgerError("the audit's head row is missing; run: audit verify, then restore a backup")
     return Head(row.seq, row.hash)
 
 
-def head(connection: sa.Connection) -> Head | None:
+def head(tx: Transaction) -> Head | None:
     """The head as the ledger notes it; None when that note is gone."""
-    row = connection.execute(_HEAD).one_or_none()
+    row = tx.connection.execute(_HEAD).one_or_none()
     return Head(row.seq, row.hash) if row else None
 
 
-def append(connection: sa.Connection, events: Sequence[AuditEvent], now: datetime) -> Head:
+def append(tx: Transaction, events: Sequence[AuditEvent], now: datetime) -> Head:
     """Chain `events` in order behind the head, inside the caller's transaction. No events, no change."""
-    before = lock_head(connection)
+    before = lock_head(tx)
     if not events:
         return before
     rows = chained(before, events, to_text(now))
-    _INSERT.run_each(connection, rows)
+    _INSERT.run_each(tx.connection, rows)
     last = Head(before.seq + len(rows), str(rows[-1]["hash"]))
-    _MOVE_HEAD.run(connection, last_seq=last.seq, last_hash=last.hash)
+    _MOVE_HEAD.run(tx.connection, last_seq=last.seq, last_hash=last.hash)
     return last
 
 
@@ -126,22 +126,22 @@ def chained(before: Head, events: Sequence[AuditEvent], at: str) -> list[dict[st
     return rows
 
 
-def found_chain(connection: sa.Connection) -> None:
+def found_chain(tx: Transaction) -> None:
     """Make the head of an empty chain."""
-    connection.execute(sa.insert(AUDIT_HEAD).values(only=1, seq=0, hash=GENESIS))
+    tx.connection.execute(sa.insert(AUDIT_HEAD).values(only=1, seq=0, hash=GENESIS))
 
 
-def stream(connection: sa.Connection) -> Iterator[AuditRow]:
+def stream(tx: Transaction) -> Iterator[AuditRow]:
     """Every row in order of `seq`, a page in memory at a time."""
     query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).order_by(AUDIT.c.seq)
-    result = connection.execute(query.execution_options(yield_per=_PAGE))
+    result = tx.connection.execute(query.execution_options(yield_per=_PAGE))
     for page in result.partitions(_PAGE):
         for row in page:
             yield AuditRow(*row)
 
 
 def show(
-    connection: sa.Connection,
+    tx: Transaction,
     *,
     kind: str = "",
     mentions: str = "",
@@ -162,5 +162,5 @@ def show(
         )
     if since is not None:
         query = query.where(AUDIT.c.at >= to_text(since))
-    rows = [tuple(row) for row in connection.execute(query)]
+    rows = [tuple(row) for row in tx.connection.execute(query)]
     return pd.DataFrame(rows[::-1], columns=list(_SHOWN))

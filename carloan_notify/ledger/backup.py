@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, schema, states
 from carloan_notify.ledger.audit import canonical
-from carloan_notify.ledger.keys import Keyring, sync_folder
+from carloan_notify.ledger.keys import Cipher, Keyring, sync_folder
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step, sources
-from carloan_notify.ledger.store import POSTGRESQL, Store, from_text, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES, META, METADATA, NOTICES, SUPPRESSIONS
 from carloan_notify.ledger.verify import Evidence
 from carloan_notify.ledger.verify import verify_rows as verify
@@ -229,7 +229,7 @@ class Gap:
     until: datetime
 
 
-def doubt(connection: sa.Connection, written_at: str, now: datetime) -> int:
+def doubt(tx: Transaction, written_at: str, now: datetime) -> int:
     """Every message that waited or was on the wire at `written_at` is unknown from now on; returns how many.
 
     One that waited counts as tried once, at the earliest instant it could have left after the backup: else a
@@ -237,11 +237,11 @@ def doubt(connection: sa.Connection, written_at: str, now: datetime) -> int:
     before would truly say that it has nothing, and that must not make the message go again.
     """
     query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.in_(sources(Step.RESTORE)))
-    ids = list(connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+    ids = list(tx.connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
     for part in in_parts(ids):
         change = sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part), states.fits(Step.RESTORE))
-        connection.execute(change.values(**_unknown(written_at)))
-        states.tell(connection, MessageState.UNKNOWN.value, "", part, now, code=RESTORED)
+        tx.connection.execute(change.values(**_unknown(written_at)))
+        states.tell(tx, MessageState.UNKNOWN.value, "", part, now, code=RESTORED)
     return len(ids)
 
 
@@ -260,27 +260,27 @@ def _unknown(written_at: str) -> dict[str, object]:
     }
 
 
-def note(connection: sa.Connection, written_at: str, now: datetime) -> None:
+def note(tx: Transaction, written_at: str, now: datetime) -> None:
     """Remember the gap until it is accepted. A backup made inside an older gap widens that one."""
-    older = _noted(connection).get(_SINCE, written_at)
-    forget(connection)
+    older = _noted(tx).get(_SINCE, written_at)
+    forget(tx)
     gap = {_SINCE: min(older, written_at), _UNTIL: to_text(now)}
-    connection.execute(sa.insert(META), [{"name": name, "value": value} for name, value in gap.items()])
+    tx.connection.execute(sa.insert(META), [{"name": name, "value": value} for name, value in gap.items()])
 
 
-def gap(connection: sa.Connection) -> Gap | None:
+def gap(tx: Transaction) -> Gap | None:
     """The gap that nobody has accepted yet."""
-    noted = _noted(connection)
+    noted = _noted(tx)
     return Gap(from_text(noted[_SINCE]), from_text(noted[_UNTIL])) if noted else None
 
 
-def forget(connection: sa.Connection) -> None:
+def forget(tx: Transaction) -> None:
     """The gap is accepted: plan as if there were none."""
-    connection.execute(sa.delete(META).where(META.c.name.in_([_SINCE, _UNTIL])))
+    tx.connection.execute(sa.delete(META).where(META.c.name.in_([_SINCE, _UNTIL])))
 
 
-def _noted(connection: sa.Connection) -> dict[str, str]:
-    rows = connection.execute(sa.select(META).where(META.c.name.in_([_SINCE, _UNTIL])))
+def _noted(tx: Transaction) -> dict[str, str]:
+    rows = tx.connection.execute(sa.select(META).where(META.c.name.in_([_SINCE, _UNTIL])))
     return {row.name: row.value for row in rows}
 
 
@@ -308,7 +308,7 @@ class Restored:
     unknown: int
 
 
-def write(store: Store, keyring: Keyring, folder: Path, keep: int, now: datetime) -> Backup:
+def write(store: Store, cipher: Cipher, folder: Path, keep: int, now: datetime) -> Backup:
     """Write `ledger-<ledger>-<instant>.backup` into `folder`; of this ledger's, the newest `keep` stay.
 
     The ledger may be of an older schema. A folder that cannot be written raises `LedgerError`.
@@ -320,7 +320,7 @@ def write(store: Store, keyring: Keyring, folder: Path, keep: int, now: datetime
         about = {"schema": revision, "ledger_id": ledger_id, "written_at": to_text(now)}
         try:
             path = _new_file(folder, ledger_id, now)
-            checksum = write_file(path, keyring, about, _dump(connection, counter))
+            checksum = write_file(path, cipher.keyring, about, _dump(connection, counter))
             deleted = delete_old(folder, ledger_id, keep)
         except OSError as problem:
             raise LedgerError(
@@ -384,23 +384,24 @@ def restore(store: Store, keyring: Keyring, path: Path, now: datetime) -> Restor
     written_at = about["written_at"]
     store.make_file()
     with store.write() as connection:
-        _fill(connection, keyring, path, about["schema"])
-        _require_whole(connection, path)
-        unknown = doubt(connection, written_at, now)
-        note(connection, written_at, now)
+        tx = Transaction(connection, Cipher(keyring))
+        _fill(tx, keyring, path, about["schema"])
+        _require_whole(tx, path)
+        unknown = doubt(tx, written_at, now)
+        note(tx, written_at, now)
         data = {"written_at": written_at, "sha256": file_sha256(path), "unknown": unknown}
-        audit.append(connection, [AuditEvent("ledger.restored", path.name, data)], now)
+        audit.append(tx, [AuditEvent("ledger.restored", path.name, data)], now)
     return Restored(rows, written_at, unknown)
 
 
-def _fill(connection: sa.Connection, keyring: Keyring, path: Path, revision: str) -> None:
+def _fill(tx: Transaction, keyring: Keyring, path: Path, revision: str) -> None:
     """Make the tables as they were, put the rows in, then bring both to this version's schema."""
-    schema.upgrade(connection, to=revision)
-    tables = {table.name: table for table in _tables(connection)}
+    schema.upgrade(tx.connection, to=revision)
+    tables = {table.name: table for table in _tables(tx.connection)}
     for name, page in _pages(path, keyring):
-        connection.execute(sa.insert(tables[name]), page)
-    schema.upgrade(connection)
-    _advance_numbers(connection)
+        tx.connection.execute(sa.insert(tables[name]), page)
+    schema.upgrade(tx.connection)
+    _advance_numbers(tx)
 
 
 def _pages(path: Path, keyring: Keyring) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -421,20 +422,20 @@ def _pages(path: Path, keyring: Keyring) -> Iterator[tuple[str, list[dict[str, A
         raise LedgerError(f"{path}: incomplete; use another backup")
 
 
-def _advance_numbers(connection: sa.Connection) -> None:
+def _advance_numbers(tx: Transaction) -> None:
     """PostgreSQL's sequences do not see rows that bring their own number."""
-    if connection.dialect.name != POSTGRESQL:
+    if tx.connection.dialect.name != POSTGRESQL:
         return
     for table, column in _NUMBERED:
         highest = sa.select(sa.func.coalesce(sa.func.max(table.c[column]), 0) + 1).scalar_subquery()
         sequence = sa.func.pg_get_serial_sequence(table.name, column)
-        connection.execute(sa.select(sa.func.setval(sequence, highest, sa.false())))
+        tx.connection.execute(sa.select(sa.func.setval(sequence, highest, sa.false())))
 
 
-def _require_whole(connection: sa.Connection, path: Path) -> None:
-    ledger_id = schema.meta(connection, "ledger_id")
-    evidence = Evidence(ledger_id, audit.head(connection), known=(), shelves=(), trusted={})
-    verified = verify(audit.stream(connection), evidence)
+def _require_whole(tx: Transaction, path: Path) -> None:
+    ledger_id = schema.meta(tx.connection, "ledger_id")
+    evidence = Evidence(ledger_id, audit.head(tx), known=(), shelves=(), trusted={})
+    verified = verify(audit.stream(tx), evidence)
     if not verified.ok:
         first = verified.breaches[0]
         raise LedgerError(

@@ -18,7 +18,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import read_private, write_durably, write_private
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import DIGESTS
 from carloan_notify.records import AuditEvent
 
@@ -149,7 +149,7 @@ def file_name(number: int) -> str:
 
 
 def write(
-    connection: sa.Connection,
+    tx: Transaction,
     key: Ed25519PrivateKey,
     run: tuple[str, Mapping[str, Any]],
     seen: Sequence[Digest],
@@ -160,13 +160,13 @@ def write(
     `run` is run id and counts. `seen` are digests found in the folders: after a restore they may be newer
     than the ledger's own, and numbers go on behind them.
     """
-    head = audit.lock_head(connection)
+    head = audit.lock_head(tx)
     run_id, counts = run
-    before = sorted([*seen, *stored(connection, newest=1)], key=lambda digest: digest.number)
+    before = sorted([*seen, *stored(tx, newest=1)], key=lambda digest: digest.number)
     fields = {
         "format": FORMAT,
         "number": before[-1].number + 1 if before else 1,
-        "ledger_id": schema.meta(connection, "ledger_id"),
+        "ledger_id": schema.meta(tx.connection, "ledger_id"),
         "run_id": run_id,
         "written_at": to_text(now),
         "count": head.seq,
@@ -176,17 +176,17 @@ def write(
         "key_id": public_id(key.public_key()),
     }
     body = canonical({**fields, "signature": sign(key, canonical(fields).encode())}) + "\n"
-    connection.execute(sa.insert(DIGESTS), {"number": fields["number"], "run_id": run_id, "body": body})
+    tx.connection.execute(sa.insert(DIGESTS), {"number": fields["number"], "run_id": run_id, "body": body})
     digest = Digest(**{k: v for k, v in json.loads(body).items() if k != "format"}, body=body)
     data = {"number": digest.number, "count": head.seq, "hash": digest.hash}
-    audit.append(connection, [AuditEvent("digest.written", run_id, data)], now)
+    audit.append(tx, [AuditEvent("digest.written", run_id, data)], now)
     return digest
 
 
-def stored(connection: sa.Connection, newest: int | None = None) -> list[Digest]:
+def stored(tx: Transaction, newest: int | None = None) -> list[Digest]:
     """The ledger's own copies of its digests in order, all or the newest; unreadable ones are left out."""
     query = sa.select(DIGESTS.c.body).order_by(DIGESTS.c.number.desc()).limit(newest)
-    bodies = list(connection.execute(query).scalars())
+    bodies = list(tx.connection.execute(query).scalars())
     return [digest for body in reversed(bodies) if (digest := parse(body))]
 
 

@@ -12,7 +12,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import backup, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
 from carloan_notify.ledger.states import LEASED
-from carloan_notify.ledger.store import SQLITE, to_text
+from carloan_notify.ledger.store import SQLITE, Transaction, to_text
 from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, REPLIES, SEALED, UNREAD
 from carloan_notify.records import MessageState
 
@@ -37,11 +37,11 @@ SEALED_TABLES: Final = (
 )
 
 
-def require_no_sender(connection: sa.Connection, now: datetime) -> None:
+def require_no_sender(tx: Transaction, now: datetime) -> None:
     """Raise `LedgerError` while a sender holds messages: it read its keys when it began and knows no new one."""
     held = sa.select(sa.func.count(), sa.func.max(MESSAGES.c.lease_until))
     leased = MESSAGES.c.state.in_([state.value for state in LEASED])
-    count, until = connection.execute(held.where(leased, MESSAGES.c.lease_until > to_text(now))).one()
+    count, until = tx.connection.execute(held.where(leased, MESSAGES.c.lease_until > to_text(now))).one()
     if count:
         raise LedgerError(
             f"{count} messages are in a sender's hands, until {until} at the latest: wait for it to end, or put "
@@ -49,7 +49,7 @@ def require_no_sender(connection: sa.Connection, now: datetime) -> None:
         )
 
 
-def reseal(connection: sa.Connection, cipher: Cipher, sealed: SealedTable, after: str) -> str:
+def reseal(tx: Transaction, sealed: SealedTable, after: str) -> str:
     """Encrypt the next rows behind id `after` with the active key.
 
     Returns the last id done, `""` at the end.
@@ -57,22 +57,22 @@ def reseal(connection: sa.Connection, cipher: Cipher, sealed: SealedTable, after
     its_id = sealed.table.c[sealed.id_column]
     columns = [sealed.table.c[f"{field}_sealed"] for field in sealed.fields]
     query = sa.select(its_id.label("id"), *columns).where(its_id > after).order_by(its_id)
-    rows = connection.execute(query.limit(_ROWS_PER_STEP).with_for_update()).mappings().all()
+    rows = tx.connection.execute(query.limit(_ROWS_PER_STEP).with_for_update()).mappings().all()
     if not rows:
         return ""
     values: dict[str, Any] = {f"{field}_sealed": sa.bindparam(f"new_{field}") for field in sealed.fields}
     statement = sa.update(sealed.table).where(its_id == sa.bindparam("its_id")).values(values)
-    connection.execute(statement, [_resealed(cipher, sealed, row) for row in rows])
+    tx.connection.execute(statement, [_resealed(tx.cipher, sealed, row) for row in rows])
     return str(rows[-1]["id"])
 
 
-def used_keys(connection: sa.Connection) -> Iterator[bytes]:
+def used_keys(tx: Transaction) -> Iterator[bytes]:
     """The id of every key that some value is encrypted with, once per column."""
     for sealed in SEALED_TABLES:
         for field in sealed.fields:
             column = sealed.table.c[f"{field}_sealed"]
             head = sa.func.substr(column, 1, KEY_ID_BYTES, type_=sa.LargeBinary)
-            for found in connection.execute(sa.select(head).distinct()).scalars():
+            for found in tx.connection.execute(sa.select(head).distinct()).scalars():
                 yield bytes(found or b"")  # SQLite's substr makes NULL of erased data
 
 
@@ -94,85 +94,85 @@ class Ailment:
     message: str
 
 
-def examine(connection: sa.Connection, cipher: Cipher, now: datetime) -> list[Ailment]:
+def examine(tx: Transaction, now: datetime) -> list[Ailment]:
     """Everything but the audit chain, which `Ledger.verify_audit` looks at."""
     return [
-        *_damage(connection),
-        *_states(connection),
-        *_without_loan(connection),
-        *_foreign_keys(connection, cipher),
-        *_lapsed(connection, now),
-        *_conflicts(connection),
-        *_gap(connection),
-        *_unread(connection),
+        *_damage(tx),
+        *_states(tx),
+        *_without_loan(tx),
+        *_foreign_keys(tx),
+        *_lapsed(tx, now),
+        *_conflicts(tx),
+        *_gap(tx),
+        *_unread(tx),
         *(
             Ailment("run_unfinished", run_id, "began and never ended: killed, or still running")
-            for run_id in runs.unfinished(connection)
+            for run_id in runs.unfinished(tx)
         ),
     ]
 
 
-def _damage(connection: sa.Connection) -> Iterator[Ailment]:
-    if connection.dialect.name != SQLITE:
+def _damage(tx: Transaction) -> Iterator[Ailment]:
+    if tx.connection.dialect.name != SQLITE:
         return
-    for (text,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+    for (text,) in tx.connection.exec_driver_sql("PRAGMA integrity_check"):
         if text != "ok":
             yield Ailment("database_damaged", "ledger", f"{text}; restore a backup")
-    for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+    for row in tx.connection.exec_driver_sql("PRAGMA foreign_key_check"):
         yield Ailment(
             "dangling_key", f"{row[0]} row {row[1]}", "points to a message that is gone; restore a backup"
         )
 
 
-def _states(connection: sa.Connection) -> Iterator[Ailment]:
+def _states(tx: Transaction) -> Iterator[Ailment]:
     known = [state.value for state in MessageState]
     query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.not_in(known))
-    for message_id in connection.execute(query).scalars():
+    for message_id in tx.connection.execute(query).scalars():
         yield Ailment(
             "state_unknown_to_us", f"message {message_id}", "no state of this version; check the version"
         )
 
 
-def _without_loan(connection: sa.Connection) -> Iterator[Ailment]:
+def _without_loan(tx: Transaction) -> Iterator[Ailment]:
     keyed = sa.select(MESSAGE_KEYS.c.message_id)
     query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.not_in(keyed))
-    for message_id in connection.execute(query).scalars():
+    for message_id in tx.connection.execute(query).scalars():
         yield Ailment(
             "message_without_loan", f"message {message_id}", "its keys were deleted; it could be told twice"
         )
 
 
-def _foreign_keys(connection: sa.Connection, cipher: Cipher) -> Iterator[Ailment]:
+def _foreign_keys(tx: Transaction) -> Iterator[Ailment]:
     """Values that no key at hand opens."""
-    for used in used_keys(connection):
-        if not cipher.holds_key_of(used):
+    for used in used_keys(tx):
+        if not tx.cipher.holds_key_of(used):
             text = "needed to read the ledger but not in the key file; put it back from your safe copy"
             yield Ailment("key_missing", f"key {used.hex()}", text)
 
 
-def _gap(connection: sa.Connection) -> Iterator[Ailment]:
-    if gap := backup.gap(connection):
+def _gap(tx: Transaction) -> Iterator[Ailment]:
+    if gap := backup.gap(tx):
         text = "restored from a backup: what happened between is missing; the next run asks to accept that"
         yield Ailment(GuardName.LEDGER_RESTORED, f"{to_text(gap.since)} to {to_text(gap.until)}", text)
 
 
-def _unread(connection: sa.Connection) -> Iterator[Ailment]:
-    if kept := unread.count(connection):
+def _unread(tx: Transaction) -> Iterator[Ailment]:
+    if kept := unread.count(tx):
         text = "came back and could not be read; look with: carloan-notify replies unread FOLDER --reason …"
         yield Ailment("unread_returns", f"{kept} records", text)
 
 
-def _lapsed(connection: sa.Connection, now: datetime) -> Iterator[Ailment]:
+def _lapsed(tx: Transaction, now: datetime) -> Iterator[Ailment]:
     query = sa.select(MESSAGES.c.message_id, MESSAGES.c.owner).where(
         MESSAGES.c.state.in_([state.value for state in LEASED]), MESSAGES.c.lease_until <= to_text(now)
     )
-    for row in connection.execute(query):
+    for row in tx.connection.execute(query):
         text = f"left behind by sender {row.owner}; the next send takes it back"
         yield Ailment("lease_lapsed", f"message {row.message_id}", text)
 
 
-def _conflicts(connection: sa.Connection) -> Iterator[Ailment]:
+def _conflicts(tx: Transaction) -> Iterator[Ailment]:
     query = sa.select(AUDIT.c.seq).where(AUDIT.c.kind == "message.conflict").order_by(AUDIT.c.seq)
-    for seq in connection.execute(query).scalars():
+    for seq in tx.connection.execute(query).scalars():
         text = "a provider's answer did not fit the message's state; see: audit show --kind message.conflict"
         yield Ailment("answer_conflict", f"audit row {seq}", text)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from carloan_notify.ledger import audit, notices, stopping
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES
 from carloan_notify.records import AuditEvent, Draft, MessageState
 from carloan_notify.text import mask_digits
@@ -54,25 +54,23 @@ def in_chunks(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
         yield chunk
 
 
-def enqueue(
-    connection: sa.Connection, cipher: Cipher, run_id: str, drafts: Sequence[Draft], now: datetime
-) -> EnqueueResult:
+def enqueue(tx: Transaction, run_id: str, drafts: Sequence[Draft], now: datetime) -> EnqueueResult:
     """Queue at most `DRAFTS_PER_TRANSACTION` drafts in the caller's transaction; a known key is a value.
 
     What somebody refused while the night was planned is queued and cancelled at once.
     """
-    audit.lock_head(connection)  # puts intakes of several hosts in line before they look for known keys
+    audit.lock_head(tx)  # puts intakes of several hosts in line before they look for known keys
     keys = [cover.idempotency_key for draft in drafts for cover in draft.covers]
-    taken = notices.known(connection, keys)
+    taken = notices.known(tx, keys)
     fresh, result = _sift(drafts, taken)
     if fresh:
-        rows = [_message_row(cipher, run_id, draft, now) for draft in fresh]
-        _INSERT_MESSAGES.run_each(connection, rows)
-        _INSERT_KEYS.run_each(connection, [row for draft in fresh for row in _key_rows(draft)])
+        rows = [_message_row(tx.cipher, run_id, draft, now) for draft in fresh]
+        _INSERT_MESSAGES.run_each(tx.connection, rows)
+        _INSERT_KEYS.run_each(tx.connection, [row for draft in fresh for row in _key_rows(draft)])
         named = zip(fresh, rows, strict=True)
-        events = [_event(cipher, run_id, draft, row["customer_ref"]) for draft, row in named]
-        audit.append(connection, events, now)
-        stopping.cancel_suppressed(connection, [draft.message_id for draft in fresh], now)
+        events = [_event(tx.cipher, run_id, draft, row["customer_ref"]) for draft, row in named]
+        audit.append(tx, events, now)
+        stopping.cancel_suppressed(tx, [draft.message_id for draft in fresh], now)
     return result
 
 

@@ -5,14 +5,16 @@ message was for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
 
+from carloan_notify.ledger import audit
+from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import MESSAGE_KEYS, NOTICES, RUNS
-from carloan_notify.records import Decision
+from carloan_notify.records import AuditEvent, Decision
 
 PER_QUERY: Final = 1_000
 _RELEASED: Final = "~"
@@ -24,12 +26,12 @@ def in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
         yield names[start : start + PER_QUERY]
 
 
-def known(connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+def known(tx: Transaction, keys: Sequence[str]) -> set[str]:
     """Which of `keys` are taken."""
     column = MESSAGE_KEYS.c.idempotency_key
     found: set[str] = set()
     for part in in_parts(keys):
-        found.update(connection.execute(sa.select(column).where(column.in_(part))).scalars())
+        found.update(tx.connection.execute(sa.select(column).where(column.in_(part))).scalars())
     return found
 
 
@@ -38,7 +40,7 @@ def is_released(key: str) -> bool:
     return _RELEASED in key
 
 
-def release(connection: sa.Connection, message_ids: Sequence[str], keys: Sequence[str] | None = None) -> None:
+def release(tx: Transaction, message_ids: Sequence[str], keys: Sequence[str] | None = None) -> None:
     """Free the keys of these messages, all or only `keys`, so that a later night may tell those notices."""
     column = MESSAGE_KEYS.c.idempotency_key
     statement = sa.update(MESSAGE_KEYS).values(idempotency_key=column + _RELEASED + MESSAGE_KEYS.c.message_id)
@@ -46,10 +48,10 @@ def release(connection: sa.Connection, message_ids: Sequence[str], keys: Sequenc
     for part in in_parts(message_ids):
         of_part = statement.where(MESSAGE_KEYS.c.message_id.in_(part))
         if keys is None:
-            connection.execute(of_part)
+            tx.connection.execute(of_part)
             continue
         for some in in_parts(keys):
-            connection.execute(of_part.where(column.in_(some)))
+            tx.connection.execute(of_part.where(column.in_(some)))
 
 
 # What was decided about every notice of a night, told or not, and why; without personal data.
@@ -71,7 +73,6 @@ _SAME: Final = (
     "idempotency_key",
     "merged_into",
 )
-_SHOWN: Final = tuple(name for name in NOTICES.c.keys() if name not in {"notice_no", "customer_ref"})  # noqa: SIM118 - a column collection is no dict
 
 
 def to_rows(run_id: str, decisions: pd.DataFrame, customer_ref: Callable[[str], str]) -> pd.DataFrame:
@@ -91,10 +92,11 @@ def _texts(instants: pd.Series, form: str) -> list[str | None]:
     return [text if there else None for text, there in zip(texts, instants.notna(), strict=True)]
 
 
-def record(connection: sa.Connection, rows: pd.DataFrame) -> None:
-    """Insert what `to_rows` made, a chunk at a time."""
+def record(tx: Transaction, run_id: str, rows: pd.DataFrame, now: datetime) -> None:
+    """Keep every decision of a run, as `to_rows` made them, and their tally in the audit."""
     for start in range(0, len(rows), _CHUNK):
-        connection.execute(sa.insert(NOTICES), _records(rows.iloc[start : start + _CHUNK]))
+        tx.connection.execute(sa.insert(NOTICES), _records(rows.iloc[start : start + _CHUNK]))
+    audit.append(tx, [AuditEvent("run.decided", run_id, tally(rows))], now)
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -125,7 +127,7 @@ _HELD: Final = (
 )
 
 
-def held_last(connection: sa.Connection, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
+def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
     """Business date of the newest run of this kind and status, and what it held (notices.endings.OPEN)."""
     newest = (
         sa.select(RUNS.c.run_id, RUNS.c.as_of)
@@ -133,25 +135,11 @@ def held_last(connection: sa.Connection, kind: str, status: str) -> tuple[date, 
         .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
         .limit(1)
     )
-    run = connection.execute(newest).one_or_none()
+    run = tx.connection.execute(newest).one_or_none()
     if run is None:
         return None
     query = sa.select(*(NOTICES.c[name] for name in _HELD)).where(
         NOTICES.c.run_id == run.run_id, NOTICES.c.decision == Decision.HELD.value
     )
-    rows = [tuple(row) for row in connection.execute(query)]
+    rows = [tuple(row) for row in tx.connection.execute(query)]
     return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(_HELD))
-
-
-def of_loan(connection: sa.Connection, loan_id: str) -> pd.DataFrame:
-    """Every decision about one loan, oldest first; dates and instants as text, None when missing."""
-    query = sa.select(*(NOTICES.c[name] for name in _SHOWN)).order_by(NOTICES.c.notice_no)
-    rows = connection.execute(query.where(NOTICES.c.loan_id == loan_id))
-    return pd.DataFrame([tuple(row) for row in rows], columns=list(_SHOWN))
-
-
-def of_run(connection: sa.Connection, run_id: str) -> pd.DataFrame:
-    """Every decision of one run, in the order it was made."""
-    query = sa.select(*(NOTICES.c[name] for name in _SHOWN)).order_by(NOTICES.c.notice_no)
-    rows = connection.execute(query.where(NOTICES.c.run_id == run_id))
-    return pd.DataFrame([tuple(row) for row in rows], columns=list(_SHOWN))

@@ -1,7 +1,7 @@
-"""The outbox: what waits, what is leased, what is on the wire. Every method is one committed transaction."""
+"""The outbox: what waits, what is leased, what is on the wire. `states` says what is allowed."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -9,15 +9,13 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import answers, notices, rewording, states, unknowns, views
-from carloan_notify.ledger import receipts as settling
+from carloan_notify.ledger import notices, states
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared, among, listed
 from carloan_notify.ledger.states import PENDING, UNLEASED, WAITING, Step
-from carloan_notify.ledger.store import Store, from_text, to_text
+from carloan_notify.ledger.store import Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES
-from carloan_notify.records import Channel, MessageState, OutboundMessage, Receipt, SendResult
-from carloan_notify.text import RECEIPT_TEXTS, RESULT_TEXTS, cleaned
+from carloan_notify.records import Channel, MessageState, OutboundMessage
 
 # Message rows opened: the one place where sealed columns become text.
 
@@ -105,227 +103,153 @@ class Recovered:
     unknown: int
 
 
-class LedgerOutbox:
-    """What a dispatcher, a receipt reader and an operator do to messages; `states` says what is allowed."""
+def claim(
+    tx: Transaction, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
+) -> list[OutboundMessage]:
+    """Lease up to `limit` due messages (due time ≤ now < expires_at), longest due first.
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
-        """An outbox in this store; `cipher` opens what is to be sent."""
-        self._store = store
-        self._cipher = cipher
-
-    def claim(
-        self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
-    ) -> list[OutboundMessage]:
-        """Lease up to `limit` due messages (due time ≤ now < expires_at), longest due first.
-
-        Several senders at once never get the same message: PostgreSQL skips locked rows, SQLite has one
-        writer.
-        """
-        with self._store.write() as connection:
-            rows = [row for channel in sorted(channels) for row in _due(connection, channel, limit, now)]
-            if len(channels) > 1:
-                rows.sort(key=itemgetter(0, 1))
-            messages = [outbound(self._cipher, row[1:]) for row in rows[:limit]]
-            ids = [message.message_id for message in messages]
-            lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
-            states.move_all(connection, ids, Step.CLAIM, MessageState.CLAIMED, lease)
-            states.tell(connection, "claimed", owner, ids, now)
-        return messages
-
-    def begin(
-        self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
-    ) -> list[str]:
-        """Claimed → sending, on disk before the network is touched; returns the ids that may go, as ordered.
-
-        Left out: a message whose lease passed to another sender, or that was cancelled or settled meanwhile.
-        One whose `expires_at` has passed since it was claimed waits again, for `expire` to end it.
-        """
-        ids = list(dict.fromkeys(message_ids))
-        values = {
-            "its_owner": owner,
-            "its_provider": provider,
-            "at": to_text(now),
-            "lease": _after(now, lease_s),
-        }
-        with self._store.write() as connection:
-            states.hold(connection, ids)
-            if _BEGIN.run_whole(connection, len(ids), ids=listed(ids), **values):
-                states.tell(connection, "sending", provider, ids, now)
-                return ids
-        with self._store.write() as connection:
-            going = _still_going(connection, ids, owner, now)
-            _BEGIN.run(connection, ids=listed(going), **values)
-            states.tell(connection, "sending", provider, going, now)
-        return going
-
-    def record(
-        self,
-        results: Sequence[SendResult],
-        provider: str,
-        now: datetime,
-        retry_at: Mapping[str, datetime] | None = None,
-        tries: Mapping[str, int] | None = None,
-    ) -> None:
-        """Write a provider's answers down.
-
-        All outcomes that mean not sent: due again at `retry_at`, else now. `tries` tells which attempt, from 1,
-        an answer is about: "not sent" of an earlier one than the last says nothing of that.
-
-        An answer that the table of states does not allow, or that is about another attempt, changes nothing and
-        is audited as `message.conflict`.
-        """
-        written = cleaned(results, RESULT_TEXTS)
-        if answers.alike(written):
-            with self._store.write() as connection:
-                if answers.record_alike(connection, written, provider, now):
-                    return
-        with self._store.write() as connection:
-            answers.record_each(
-                connection, written, provider, now, answers.AnswerPlan(retry_at or {}, tries or {})
-            )
-
-    def release(self, message_ids: Sequence[str], now: datetime) -> None:
-        """Claimed → queued: nothing was sent, no attempt is counted.
-
-        Messages no longer claimed stay as they are.
-        """
-        with self._store.write() as connection:
-            states.release(connection, states.allowed(connection, message_ids, Step.RELEASE), now)
-
-    def hold(self, message_ids: Sequence[str], reason: str, now: datetime, until: datetime) -> list[str]:
-        """Claimed → queued and not due before `until`, because of a doubt; returns the ids that were.
-
-        Doubt decides nothing: the keys stay taken, and the next look decides.
-        """
-        with self._store.write() as connection:
-            ids = states.allowed(connection, message_ids, Step.RELEASE)
-            states.release(connection, ids, now, due=until, reason=reason)
-        return ids
-
-    def reword(self, changes: Sequence[rewording.Reworded], now: datetime) -> None:
-        """Other words for claimed messages, and fewer notices in them; see `rewording`."""
-        with self._store.write() as connection:
-            rewording.reword(connection, self._cipher, changes, now)
-
-    def expire(self, now: datetime) -> int:
-        """Waiting messages that can no longer go in time → expired; how many.
-
-        They never left, so their keys are freed: a later night tells the notice if its rule still wants it.
-        """
-        late = sa.or_(MESSAGES.c.expires_at <= to_text(now), MESSAGES.c.due_at >= MESSAGES.c.expires_at)
-        with self._store.write() as connection:
-            ids = _locked(connection, _WAITING, late)
-            values = {"due_at": None, "settled_at": to_text(now)}
-            states.move_all(connection, ids, Step.EXPIRE, MessageState.EXPIRED, values)
-            notices.release(connection, ids)
-            states.tell(connection, "expired", "", ids, now)
-        return len(ids)
-
-    def recover(self, now: datetime) -> Recovered:
-        """After a crash, lapsed leases: claimed → queued, and what was on the wire, sending → unknown."""
-        lapsed, at = MESSAGES.c.lease_until <= to_text(now), to_text(now)
-        with self._store.write() as connection:
-            held = _locked(connection, lapsed, MESSAGES.c.state == MessageState.CLAIMED.value)
-            states.move_all(connection, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
-            states.tell(connection, "requeued", "", held, now, reason="lease_lapsed")
-            wired = _locked(connection, lapsed, MESSAGES.c.state == MessageState.SENDING.value)
-            states.move_all(
-                connection, wired, Step.LAPSE, MessageState.UNKNOWN, {**UNLEASED, "code": "lease_lapsed"}
-            )
-            states.tell(connection, "unknown", "", wired, now, reason="lease_lapsed")
-        return Recovered(len(held), len(wired))
-
-    def cancel(
-        self, message_ids: Sequence[str], reason: str, now: datetime, *, release_keys: Sequence[str] = ()
-    ) -> list[str]:
-        """Pending → cancelled; returns the ids that were.
-
-        `release_keys` frees keys of those messages only: the loans of a merged message that still owe, for a
-        later night to tell.
-        """
-        with self._store.write() as connection:
-            ids = states.allowed(connection, message_ids, Step.CANCEL)
-            values = {**UNLEASED, "due_at": None, "settled_at": to_text(now), "code": reason}
-            states.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, values)
-            if release_keys:
-                notices.release(connection, ids, release_keys)
-            states.tell(connection, "cancelled", "", ids, now, reason=reason)
-        return ids
-
-    def settle(self, receipts: Sequence[Receipt], now: datetime) -> settling.Settled:
-        """Apply receipts: any order, any number of times, also before the answer they belong to."""
-        told = cleaned(receipts, RECEIPT_TEXTS)
-        with self._store.write() as connection:
-            return settling.settle(connection, told, self._cipher.phone_hash, now)
-
-    def mark(
-        self, message_id: str, verdict: unknowns.Verdict, operator: str, reason: str, now: datetime
-    ) -> None:
-        """An operator decides an unknown message: sent, or not sent (it waits again, or expires)."""
-        with self._store.write() as connection:
-            unknowns.mark(connection, message_id, verdict, (operator, reason), now)
-
-    def unknown(self, *, provider: str = "", limit: int = 10_000) -> list[unknowns.Unknown]:
-        """Messages whose fate nobody knows, oldest first, of one provider or of all."""
-        with self._store.read() as connection:
-            return unknowns.waiting(connection, self._cipher, provider, limit)
-
-    def due_until_paid(self, message_ids: Sequence[str] | None = None) -> list[views.UntilPaid]:
-        """Pending messages that a payment cancels, with the loans each tells.
-
-        All of them, or among `message_ids`.
-        """
-        with self._store.read() as connection:
-            return views.until_paid(connection, message_ids)
-
-    def of_other_runs(self, run_id: str) -> list[str]:
-        """Ids of pending messages that a payment cancels and that another run queued."""
-        with self._store.read() as connection:
-            return views.of_other_runs(connection, run_id)
-
-    def counts(self, run_id: str) -> dict[MessageState, int]:
-        """Messages of a run per state; states without messages are absent."""
-        query = sa.select(MESSAGES.c.state, sa.func.count()).where(MESSAGES.c.run_id == run_id)
-        with self._store.read() as connection:
-            return {
-                MessageState(state): n for state, n in connection.execute(query.group_by(MESSAGES.c.state))
-            }
-
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next unexpired waiting message may go (it may be in the past); None when nothing waits."""
-        query = sa.select(sa.func.min(MESSAGES.c.due_at)).where(
-            _WAITING, MESSAGES.c.expires_at > to_text(now)
-        )
-        with self._store.read() as connection:
-            earliest = connection.execute(query).scalar_one_or_none()
-        return from_text(earliest) if earliest else None
-
-    def pending(self) -> int:
-        """How many messages wait or are claimed, over all runs."""
-        query = sa.select(sa.func.count()).where(MESSAGES.c.state.in_([state.value for state in PENDING]))
-        with self._store.read() as connection:
-            return int(connection.execute(query).scalar_one())
+    Several senders at once never get the same message: PostgreSQL skips locked rows, SQLite has one
+    writer.
+    """
+    rows = [row for channel in sorted(channels) for row in _due(tx, channel, limit, now)]
+    if len(channels) > 1:
+        rows.sort(key=itemgetter(0, 1))
+    messages = [outbound(tx.cipher, row[1:]) for row in rows[:limit]]
+    ids = [message.message_id for message in messages]
+    lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
+    states.move_all(tx, ids, Step.CLAIM, MessageState.CLAIMED, lease)
+    states.tell(tx, "claimed", owner, ids, now)
+    return messages
 
 
-def _due(connection: sa.Connection, channel: Channel, limit: int, now: datetime) -> Sequence[sa.Row[Any]]:
-    return _DUE.run(connection, wanted=channel.value, at=to_text(now), most=limit).all()
-
-
-def _still_going(
-    connection: sa.Connection, message_ids: Sequence[str], owner: str, now: datetime
+def begin(
+    tx: Transaction, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
 ) -> list[str]:
+    """Claimed → sending, on disk before the network is touched; returns the ids that may go, as ordered.
+
+    Left out: a message whose lease passed to another sender, or that was cancelled or settled meanwhile.
+    One whose `expires_at` has passed since it was claimed waits again, for `expire` to end it.
+    """
+    ids = list(dict.fromkeys(message_ids))
+    values = {
+        "its_owner": owner,
+        "its_provider": provider,
+        "at": to_text(now),
+        "lease": _after(now, lease_s),
+    }
+    states.hold(tx, ids)
+    if _BEGIN.run_whole(tx.connection, len(ids), ids=listed(ids), **values):
+        states.tell(tx, "sending", provider, ids, now)
+        return ids
+    going = _still_going(tx, ids, owner, now)
+    _BEGIN.run(tx.connection, ids=listed(going), **values)
+    states.tell(tx, "sending", provider, going, now)
+    return going
+
+
+def release(tx: Transaction, message_ids: Sequence[str], now: datetime) -> None:
+    """Claimed → queued: nothing was sent, no attempt is counted.
+
+    Messages no longer claimed stay as they are.
+    """
+    states.release(tx, states.allowed(tx, message_ids, Step.RELEASE), now)
+
+
+def hold(
+    tx: Transaction, message_ids: Sequence[str], reason: str, now: datetime, until: datetime
+) -> list[str]:
+    """Claimed → queued and not due before `until`, because of a doubt; returns the ids that were.
+
+    Doubt decides nothing: the keys stay taken, and the next look decides.
+    """
+    ids = states.allowed(tx, message_ids, Step.RELEASE)
+    states.release(tx, ids, now, due=until, reason=reason)
+    return ids
+
+
+def expire(tx: Transaction, now: datetime) -> int:
+    """Waiting messages that can no longer go in time → expired; how many.
+
+    They never left, so their keys are freed: a later night tells the notice if its rule still wants it.
+    """
+    late = sa.or_(MESSAGES.c.expires_at <= to_text(now), MESSAGES.c.due_at >= MESSAGES.c.expires_at)
+    ids = _locked(tx, _WAITING, late)
+    values = {"due_at": None, "settled_at": to_text(now)}
+    states.move_all(tx, ids, Step.EXPIRE, MessageState.EXPIRED, values)
+    notices.release(tx, ids)
+    states.tell(tx, "expired", "", ids, now)
+    return len(ids)
+
+
+def recover(tx: Transaction, now: datetime) -> Recovered:
+    """After a crash, lapsed leases: claimed → queued, and what was on the wire, sending → unknown."""
+    lapsed, at = MESSAGES.c.lease_until <= to_text(now), to_text(now)
+    held = _locked(tx, lapsed, MESSAGES.c.state == MessageState.CLAIMED.value)
+    states.move_all(tx, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
+    states.tell(tx, "requeued", "", held, now, reason="lease_lapsed")
+    wired = _locked(tx, lapsed, MESSAGES.c.state == MessageState.SENDING.value)
+    states.move_all(tx, wired, Step.LAPSE, MessageState.UNKNOWN, {**UNLEASED, "code": "lease_lapsed"})
+    states.tell(tx, "unknown", "", wired, now, reason="lease_lapsed")
+    return Recovered(len(held), len(wired))
+
+
+def cancel(
+    tx: Transaction,
+    message_ids: Sequence[str],
+    reason: str,
+    now: datetime,
+    *,
+    release_keys: Sequence[str] = (),
+) -> list[str]:
+    """Pending → cancelled; returns the ids that were.
+
+    `release_keys` frees keys of those messages only: the loans of a merged message that still owe, for a
+    later night to tell.
+    """
+    ids = states.allowed(tx, message_ids, Step.CANCEL)
+    values = {**UNLEASED, "due_at": None, "settled_at": to_text(now), "code": reason}
+    states.move_all(tx, ids, Step.CANCEL, MessageState.CANCELLED, values)
+    if release_keys:
+        notices.release(tx, ids, release_keys)
+    states.tell(tx, "cancelled", "", ids, now, reason=reason)
+    return ids
+
+
+def counts(tx: Transaction, run_id: str) -> dict[MessageState, int]:
+    """Messages of a run per state; states without messages are absent."""
+    query = sa.select(MESSAGES.c.state, sa.func.count()).where(MESSAGES.c.run_id == run_id)
+    return {MessageState(state): n for state, n in tx.connection.execute(query.group_by(MESSAGES.c.state))}
+
+
+def next_due(tx: Transaction, now: datetime) -> datetime | None:
+    """When the next unexpired waiting message may go (it may be in the past); None when nothing waits."""
+    query = sa.select(sa.func.min(MESSAGES.c.due_at)).where(_WAITING, MESSAGES.c.expires_at > to_text(now))
+    earliest = tx.connection.execute(query).scalar_one_or_none()
+    return from_text(earliest) if earliest else None
+
+
+def pending(tx: Transaction) -> int:
+    """How many messages wait or are claimed, over all runs."""
+    query = sa.select(sa.func.count()).where(MESSAGES.c.state.in_([state.value for state in PENDING]))
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def _due(tx: Transaction, channel: Channel, limit: int, now: datetime) -> Sequence[sa.Row[Any]]:
+    return _DUE.run(tx.connection, wanted=channel.value, at=to_text(now), most=limit).all()
+
+
+def _still_going(tx: Transaction, message_ids: Sequence[str], owner: str, now: datetime) -> list[str]:
     """Those of these messages, locked, that are still the owner's and in time; the late ones wait again."""
-    states.hold(connection, message_ids)
-    ours = _CLAIMED.run(connection, ids=listed(message_ids), owner=owner).all()
+    ours = _CLAIMED.run(tx.connection, ids=listed(message_ids), owner=owner).all()
     late = {row.message_id for row in ours if row.expires_at <= to_text(now)}
-    states.release(connection, sorted(late), now)
+    states.release(tx, sorted(late), now)
     going = {row.message_id for row in ours} - late
     return [name for name in message_ids if name in going]
 
 
-def _locked(connection: sa.Connection, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions
+def _locked(tx: Transaction, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions
     query = sa.select(MESSAGES.c.message_id).where(*conditions).order_by(MESSAGES.c.message_id)
-    return list(connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    return list(tx.connection.execute(query.with_for_update(skip_locked=True)).scalars())
 
 
 def _after(now: datetime, seconds: float) -> str:

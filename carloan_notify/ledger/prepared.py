@@ -100,10 +100,11 @@ class Prepared:
         return connection.exec_driver_sql(written.text, tuple(named[name] for name in written.order))
 
     def run_whole(self, connection: sa.Connection, rows: int, **values: Any) -> bool:  # noqa: ANN401 - SQL values
-        """Run once; False if that did not change so many rows: the transaction is then rolled back and over."""
+        """Run once; False if that did not change so many rows: it has then changed none."""
+        connection.exec_driver_sql("SAVEPOINT whole")
         if self.run(connection, **values).rowcount == rows:
             return True
-        connection.get_transaction().rollback()  # type: ignore[union-attr]  # it runs inside one
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT whole")
         return False
 
     def run_each(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:

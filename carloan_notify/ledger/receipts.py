@@ -17,10 +17,10 @@ from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.states import Step, after
-from carloan_notify.ledger.store import POSTGRESQL, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES, RECEIPTS
 from carloan_notify.records import AuditEvent, MessageState, Receipt, SendResult
-from carloan_notify.text import mask_digits
+from carloan_notify.text import RECEIPT_TEXTS, cleaned, mask_digits
 
 _OVERTAKING: Final = Prepared(
     sa.select(RECEIPTS).where(
@@ -45,14 +45,15 @@ class Settled:
     refused: tuple[str, ...] = ()
 
 
-def settle(
-    connection: sa.Connection, receipts: Sequence[Receipt], hashed: Callable[[str], str], now: datetime
-) -> Settled:
-    """Store and apply receipts in the caller's transaction; `hashed` is the keyed hash of a number."""
-    rows = {row["receipt_id"]: row for row in (_row(receipt, hashed, now) for receipt in receipts)}
-    known = _known(connection, list(rows))
+def settle(tx: Transaction, receipts: Sequence[Receipt], now: datetime) -> Settled:
+    """Apply receipts: any order, any number of times, also before the answer they belong to."""
+    readable = cleaned(receipts, RECEIPT_TEXTS)
+    rows = {
+        row["receipt_id"]: row for row in (_row(receipt, tx.cipher.phone_hash, now) for receipt in readable)
+    }
+    known = _known(tx, list(rows))
     fresh = [row for name, row in rows.items() if name not in known]
-    owners, refused = _owners(connection, fresh)
+    owners, refused = _owners(tx, fresh)
     kept = [
         {**row, "message_id": owners.get(row["receipt_id"], "")}
         for row in sorted(
@@ -61,35 +62,33 @@ def settle(
         if row["receipt_id"] not in refused
     ]
     if kept:
-        connection.execute(_insert_once(connection), kept)
+        tx.connection.execute(_insert_once(tx), kept)
     mine = [row for row in kept if row["message_id"]]
-    changed = _apply(connection, mine, now)
+    changed = _apply(tx, mine, now)
     return Settled(changed, len(receipts) - len(fresh), len(kept) - len(mine), tuple(refused.values()))
 
 
-def _insert_once(connection: sa.Connection) -> sa.Insert:
+def _insert_once(tx: Transaction) -> sa.Insert:
     """Another process may be storing the same receipt at this moment."""
-    if connection.dialect.name == POSTGRESQL:
+    if tx.connection.dialect.name == POSTGRESQL:
         return postgresql.insert(RECEIPTS).on_conflict_do_nothing()
     return sqlite.insert(RECEIPTS).on_conflict_do_nothing()
 
 
-def settle_overtaken(
-    connection: sa.Connection, provider: str, results: Sequence[SendResult], now: datetime
-) -> None:
+def settle_overtaken(tx: Transaction, provider: str, results: Sequence[SendResult], now: datetime) -> None:
     """Apply receipts that came before the answers which tell their reference."""
     references = listed({result.provider_ref for result in results} - {""})
-    found = _OVERTAKING.run(connection, references=references, its_provider=provider).mappings().all()
+    found = _OVERTAKING.run(tx.connection, references=references, its_provider=provider).mappings().all()
     if not found:
         return
-    owners, _ = _owners(connection, found)  # one that fits nobody, or several, stays unmatched
+    owners, _ = _owners(tx, found)  # one that fits nobody, or several, stays unmatched
     waiting = [
         {**row, "message_id": owners[row["receipt_id"]]} for row in found if row["receipt_id"] in owners
     ]
     for row in waiting:
         same = RECEIPTS.c.receipt_id == row["receipt_id"]
-        connection.execute(sa.update(RECEIPTS).where(same).values(message_id=row["message_id"]))
-    _apply(connection, waiting, now)
+        tx.connection.execute(sa.update(RECEIPTS).where(same).values(message_id=row["message_id"]))
+    _apply(tx, waiting, now)
 
 
 def _row(receipt: Receipt, hashed: Callable[[str], str], now: datetime) -> dict[str, Any]:
@@ -118,21 +117,19 @@ def _row(receipt: Receipt, hashed: Callable[[str], str], now: datetime) -> dict[
     }
 
 
-def _known(connection: sa.Connection, receipt_ids: Sequence[str]) -> set[str]:
+def _known(tx: Transaction, receipt_ids: Sequence[str]) -> set[str]:
     column = RECEIPTS.c.receipt_id
     return {
         name
         for part in in_parts(receipt_ids)
-        for name in connection.execute(sa.select(column).where(column.in_(part))).scalars()
+        for name in tx.connection.execute(sa.select(column).where(column.in_(part))).scalars()
     }
 
 
-def _owners(
-    connection: sa.Connection, rows: Sequence[Mapping[Any, Any]]
-) -> tuple[dict[str, str], dict[str, str]]:
+def _owners(tx: Transaction, rows: Sequence[Mapping[Any, Any]]) -> tuple[dict[str, str], dict[str, str]]:
     """Whose each receipt is, by receipt id; and the refused ones with their reason."""
-    named = _attempts(connection, sorted({row["message_id"] for row in rows} - {""}))
-    by_reference = _by_reference(connection, {row["provider_ref"] for row in rows} - {""})
+    named = _attempts(tx, sorted({row["message_id"] for row in rows} - {""}))
+    by_reference = _by_reference(tx, {row["provider_ref"] for row in rows} - {""})
     owners: dict[str, str] = {}
     refused: dict[str, str] = {}
     for row in rows:
@@ -152,23 +149,23 @@ def _owners(
     return owners, refused
 
 
-def _attempts(connection: sa.Connection, message_ids: Sequence[str]) -> dict[str, int]:
+def _attempts(tx: Transaction, message_ids: Sequence[str]) -> dict[str, int]:
     query = sa.select(MESSAGES.c.message_id, MESSAGES.c.attempts)
     return {
         row.message_id: row.attempts
         for part in in_parts(message_ids)
-        for row in connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
+        for row in tx.connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
     }
 
 
 def _by_reference(
-    connection: sa.Connection, references: Iterable[str]
+    tx: Transaction, references: Iterable[str]
 ) -> defaultdict[tuple[str, str], list[tuple[str, str]]]:
     """Messages of each reference, with the keyed hash of their number."""
     found: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     columns = [MESSAGES.c[name] for name in ("provider", "provider_ref", "message_id", "phone_hash")]
     for part in in_parts(sorted(references)):
-        for row in connection.execute(sa.select(*columns).where(MESSAGES.c.provider_ref.in_(part))):
+        for row in tx.connection.execute(sa.select(*columns).where(MESSAGES.c.provider_ref.in_(part))):
             found[row.provider, row.provider_ref].append((row.message_id, row.phone_hash))
     return found
 
@@ -178,12 +175,12 @@ def _of_number(messages: Sequence[tuple[str, str]], phone_hash: str) -> list[str
     return [name for name, its in messages if not phone_hash or its in (phone_hash, "")]
 
 
-def _apply(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:
+def _apply(tx: Transaction, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:
     """Fold the receipts of each message into its state; returns how many messages changed."""
     if not rows:
         return 0
     refusing = [row["message_id"] for row in rows if row["blocked"]]
-    held = stopping.lock_with_waiting(connection, [row["message_id"] for row in rows], refusing)
+    held = stopping.lock_with_waiting(tx, [row["message_id"] for row in rows], refusing)
     states = {name: MessageState(row["state"]) for name, row in held.items()}
     last: dict[str, Mapping[str, Any]] = {}
     for row in rows:
@@ -191,14 +188,14 @@ def _apply(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], now: da
         following = after(Step.DELIVER if row["delivered"] else Step.FAIL, states[name], name)
         if following is not states[name]:
             states[name], last[name] = following, row
-    moves.move_each(connection, [_change(held[name], states[name], row) for name, row in last.items()])
-    audit.append(connection, _events(last, states), now)
+    moves.move_each(tx, [_change(held[name], states[name], row) for name, row in last.items()])
+    audit.append(tx, _events(last, states), now)
     blocked = {
         held[row["message_id"]]["phone_hash"]: row["code"]
         for row in rows
         if row["blocked"] and row["message_id"] in held
     }
-    stopping.stop_numbers(connection, blocked, f"provider:{rows[0]['provider']}", now)
+    stopping.stop_numbers(tx, blocked, f"provider:{rows[0]['provider']}", now)
     return len(last)
 
 

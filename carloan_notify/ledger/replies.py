@@ -11,19 +11,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, states, stopping, unknowns, unread, views
+from carloan_notify.ledger import audit, states, stopping, views
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.stopping import Subject
-from carloan_notify.ledger.store import POSTGRESQL, Store, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES, REPLIES
-from carloan_notify.ledger.unknowns import Unknown
 from carloan_notify.records import AuditEvent, MessageClass, Reply
 from carloan_notify.text import ERASED, mask_digits, mask_phone, whole
 
 OPEN: Final = "open"
+PER_TRANSACTION: Final = 200
+"""Replies that one transaction should take: each costs a few milliseconds, and on SQLite senders wait for as long."""
 CLOSED: Final = "closed"
 ANSWERS_WITHIN: Final = timedelta(days=30)
 """A reply that names no message answers the last one to its number, if that is not older."""
@@ -74,30 +75,30 @@ class Taken:
         return Taken(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
-def take(connection: sa.Connection, cipher: Cipher, judged: Iterable[Judged], now: datetime) -> Taken:
-    """Keep new replies and act on them in the caller's transaction."""
+def take(tx: Transaction, judged: Iterable[Judged], now: datetime) -> Taken:
+    """Keep replies once each, and do what was judged of the new ones. Take at most `PER_TRANSACTION` in one."""
     readable = [replace(each, reply=_storable(each.reply)) for each in judged]
-    named = {reply_id(cipher, each.reply): each for each in readable}
-    known = _known(connection, list(named))
+    named = {reply_id(tx.cipher, each.reply): each for each in readable}
+    known = _known(tx, list(named))
     # In order, so that two processes that take the same replies cannot lock each other out.
     fresh = {name: named[name] for name in sorted(named) if name not in known}
-    answered = {name: _answered(connection, cipher, each.reply) for name, each in fresh.items()}
+    answered = {name: _answered(tx, each.reply) for name, each in fresh.items()}
     fresh = {name: _looked_at(each, answered[name]) for name, each in fresh.items()}
     subjects = {
-        name: _subjects(cipher.phone_hash(each.reply.phone), answered[name].customer_ref, each.holds)
+        name: _subjects(tx.cipher.phone_hash(each.reply.phone), answered[name].customer_ref, each.holds)
         for name, each in fresh.items()
     }
-    _lock_concerned(connection, [subject for found in subjects.values() for subject, _ in found])
+    _lock_concerned(tx, [subject for found in subjects.values() for subject, _ in found])
     counts: Counter[str] = Counter()
     for name, each in fresh.items():
-        if not _inserted(connection, _row(cipher, name, each, answered[name], now)):
+        if not _inserted(tx, _row(tx.cipher, name, each, answered[name], now)):
             continue
         cancelled = [
             message_id
             for subject, reason in subjects[name]
-            for message_id in stopping.stop(connection, subject, f"reply:{each.kind}", reason, now).cancelled
+            for message_id in stopping.stop(tx, subject, f"reply:{each.kind}", reason, now).cancelled
         ]
-        audit.append(connection, [_event(name, each, answered[name].message_id, cancelled)], now)
+        audit.append(tx, [_event(name, each, answered[name].message_id, cancelled)], now)
         counts["taken"] += 1
         counts["opened"] += each.work_list
         counts["stopped"] += bool(subjects[name])
@@ -106,22 +107,20 @@ def take(connection: sa.Connection, cipher: Cipher, judged: Iterable[Judged], no
     return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
 
 
-def close(connection: sa.Connection, reply_id: str, operator: str, note: str, now: datetime) -> None:
+def close(tx: Transaction, reply_id: str, operator: str, note: str, now: datetime) -> None:
     """A person has done what a reply asked for.
 
     A reply that is absent or not on the work list raises `LedgerError`.
     """
     query = sa.select(REPLIES.c.state).where(REPLIES.c.reply_id == reply_id)
-    state = connection.execute(query.with_for_update()).scalar_one_or_none()
+    state = tx.connection.execute(query.with_for_update()).scalar_one_or_none()
     if state != OPEN:
         found = "there is none" if state is None else "it is not on the work list"
         raise LedgerError(f"reply {reply_id}: {found}; see: carloan-notify replies list --open")
     note = mask_digits(note)
     done = {"state": CLOSED, "closed_at": to_text(now), "operator": operator, "note": note}
-    connection.execute(sa.update(REPLIES).where(REPLIES.c.reply_id == reply_id).values(**done))
-    audit.append(
-        connection, [AuditEvent("reply.closed", reply_id, {"operator": operator, "note": note})], now
-    )
+    tx.connection.execute(sa.update(REPLIES).where(REPLIES.c.reply_id == reply_id).values(**done))
+    audit.append(tx, [AuditEvent("reply.closed", reply_id, {"operator": operator, "note": note})], now)
 
 
 def reply_id(cipher: Cipher, reply: Reply) -> str:
@@ -148,35 +147,35 @@ def _storable(reply: Reply) -> Reply:
     return replace(reply, reply_id=whole(reply.reply_id), phone=whole(reply.phone), text=whole(reply.text))
 
 
-def _inserted(connection: sa.Connection, row: Mapping[str, Any]) -> bool:
+def _inserted(tx: Transaction, row: Mapping[str, Any]) -> bool:
     """False where another process has stored the same reply at this moment."""
-    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    dialect = postgresql if tx.connection.dialect.name == POSTGRESQL else sqlite
     statement = dialect.insert(REPLIES).on_conflict_do_nothing().returning(REPLIES.c.reply_id)
-    return connection.execute(statement.values(**row)).first() is not None
+    return tx.connection.execute(statement.values(**row)).first() is not None
 
 
-def _known(connection: sa.Connection, names: Sequence[str]) -> set[str]:
+def _known(tx: Transaction, names: Sequence[str]) -> set[str]:
     column = REPLIES.c.reply_id
     return {
         name
         for part in in_parts(names)
-        for name in connection.execute(sa.select(column).where(column.in_(part))).scalars()
+        for name in tx.connection.execute(sa.select(column).where(column.in_(part))).scalars()
     }
 
 
-def _answered(connection: sa.Connection, cipher: Cipher, reply: Reply) -> _Answered:
+def _answered(tx: Transaction, reply: Reply) -> _Answered:
     """The message that the provider names, else the last one sent to that number in the days before."""
     columns = sa.select(MESSAGES.c.message_id, MESSAGES.c.customer_ref)
-    its_number = MESSAGES.c.phone_hash == cipher.phone_hash(reply.phone)
+    its_number = MESSAGES.c.phone_hash == tx.cipher.phone_hash(reply.phone)
     if reply.message_id.isalnum():
-        row = connection.execute(columns.where(MESSAGES.c.message_id == reply.message_id)).one_or_none()
+        row = tx.connection.execute(columns.where(MESSAGES.c.message_id == reply.message_id)).one_or_none()
         if row is not None:
             return _Answered(row.message_id, row.customer_ref)
     lately = MESSAGES.c.sent_at.between(
         to_text(reply.received_at - ANSWERS_WITHIN), to_text(reply.received_at + CLOCKS_DIFFER)
     )
     latest = columns.where(its_number, lately).order_by(MESSAGES.c.sent_at.desc(), MESSAGES.c.message_id)
-    row = connection.execute(latest.limit(1)).one_or_none()
+    row = tx.connection.execute(latest.limit(1)).one_or_none()
     return _Answered(row.message_id, row.customer_ref) if row else _Answered()
 
 
@@ -197,7 +196,7 @@ def _subjects(phone_hash: str, customer_ref: str, holds: Sequence[Hold]) -> list
     return list(found.items())
 
 
-def _lock_concerned(connection: sa.Connection, subjects: Sequence[Subject]) -> None:
+def _lock_concerned(tx: Transaction, subjects: Sequence[Subject]) -> None:
     """Every waiting message that may be cancelled, locked before the audit's head: as senders do it, in order."""
     ids: set[str] = set()
     for column in (MESSAGES.c.phone_hash, MESSAGES.c.customer_ref):
@@ -206,8 +205,8 @@ def _lock_concerned(connection: sa.Connection, subjects: Sequence[Subject]) -> N
             waiting = sa.select(MESSAGES.c.message_id).where(
                 MESSAGES.c.state.in_([state.value for state in PENDING]), column.in_(part)
             )
-            ids.update(connection.execute(waiting).scalars())
-    states.lock(connection, ids)
+            ids.update(tx.connection.execute(waiting).scalars())
+    states.lock(tx, ids)
 
 
 def _row(cipher: Cipher, name: str, judged: Judged, answered: _Answered, now: datetime) -> dict[str, Any]:
@@ -256,8 +255,6 @@ _PLAIN: Final = (
     "operator",
     "note",
 )
-_PER_STEP: Final = 200
-"""Each costs a few milliseconds, and on SQLite senders wait for as long."""
 COLUMNS: Final = (*_PLAIN[:3], "phone", *_PLAIN[3:7], "loans", "notice", *_PLAIN[7:], "text")
 
 
@@ -271,99 +268,38 @@ class ReplyFilter:
     since: datetime | None = None
 
 
-class Inbox:
-    """Every method is one committed transaction."""
+def table(tx: Transaction, wanted: ReplyFilter | None = None) -> pd.DataFrame:
+    """Replies as received, oldest first, columns `COLUMNS`; the phone masked, the text `""`."""
+    return _table(tx, wanted or ReplyFilter(), reveal=False)
 
-    def __init__(self, store: Store, cipher: Cipher) -> None:
-        """Use `Ledger.inbox`."""
-        self._store = store
-        self._cipher = cipher
 
-    def take(self, judged: Sequence[Judged], now: datetime) -> Taken:
-        """Keep replies once each, and do what was judged of the new ones; a transaction per `_PER_STEP`."""
-        total = Taken(0)
-        for start in range(0, len(judged), _PER_STEP):
-            with self._store.write() as connection:
-                total += take(connection, self._cipher, judged[start : start + _PER_STEP], now)
-        return total
+def reveal(tx: Transaction, wanted: ReplyFilter, operator: str, reason: str, now: datetime) -> pd.DataFrame:
+    """Replies with phone and text in clear; who looked at what, and why, is audited first."""
+    shown = _table(tx, wanted, reveal=True)
+    data = {"operator": operator, "reason": mask_digits(reason), "replies": list(shown["reply_id"])}
+    audit.append(tx, [AuditEvent("reply.revealed", operator, data)], now)
+    return shown
 
-    def replies(self, wanted: ReplyFilter | None = None) -> pd.DataFrame:
-        """Replies as received, oldest first, columns `COLUMNS`; the phone masked, the text `""`."""
-        with self._store.read() as connection:
-            return self._table(connection, wanted or ReplyFilter(), reveal=False)
 
-    def reveal(self, wanted: ReplyFilter, operator: str, reason: str, now: datetime) -> pd.DataFrame:
-        """Replies with phone and text in clear; who looked at what, and why, is audited first."""
-        with self._store.write() as connection:
-            shown = self._table(connection, wanted, reveal=True)
-            data = {"operator": operator, "reason": mask_digits(reason), "replies": list(shown["reply_id"])}
-            audit.append(connection, [AuditEvent("reply.revealed", operator, data)], now)
-        return shown
+def _table(tx: Transaction, wanted: ReplyFilter, *, reveal: bool) -> pd.DataFrame:
+    query = sa.select(REPLIES, MESSAGES.c.notice).join(
+        MESSAGES, MESSAGES.c.message_id == REPLIES.c.message_id, isouter=True
+    )
+    query = query.where(*_conditions(wanted)).order_by(REPLIES.c.received_at, REPLIES.c.reply_id)
+    rows = tx.connection.execute(query).mappings().all()
+    loans = views.loans_of(tx, [row["message_id"] for row in rows])
+    lines = [
+        {**_line(tx, row, reveal=reveal), "loans": ",".join(loans.get(row["message_id"], ()))} for row in rows
+    ]
+    return pd.DataFrame(lines, columns=list(COLUMNS)).astype(object).fillna("").astype("str")
 
-    def close(self, reply_id: str, operator: str, note: str, now: datetime) -> None:
-        """Take a reply off the work list; one that is not on it raises `LedgerError`."""
-        with self._store.write() as connection:
-            close(connection, reply_id, operator, note, now)
 
-    def keep_unread(self, provider: str, body: bytes, problems: Sequence[str], now: datetime) -> bool:
-        """Keep records that could not be read, as they came; False when they are kept already."""
-        with self._store.write() as connection:
-            return unread.keep(connection, self._cipher, provider, body, (problems, now))
-
-    def unread(
-        self, operator: str, reason: str, now: datetime, *, everything: bool = False
-    ) -> dict[str, bytes]:
-        """Bodies that could not be read and wait for somebody (or all), by id; who took them out is audited."""
-        with self._store.write() as connection:
-            found = unread.bodies(connection, self._cipher, everything=everything)
-            data = {"operator": operator, "reason": mask_digits(reason), "bodies": list(found)}
-            audit.append(connection, [AuditEvent("return.revealed", operator, data)], now)
-        return found
-
-    def unread_done(self, names: Sequence[str], operator: str, reason: str, now: datetime) -> int:
-        """Bodies that a person is done with; audited. Returns how many of them were waiting."""
-        with self._store.write() as connection:
-            return unread.done(connection, names, (operator, reason, now))
-
-    def last_asked(self, provider: str) -> str:
-        """See `silent.last_asked`."""
-        with self._store.read() as connection:
-            return unknowns.last_asked(connection, provider)
-
-    def note_asked(self, provider: str, message_id: str) -> None:
-        """See `silent.note_asked`."""
-        with self._store.write() as connection:
-            unknowns.note_asked(connection, provider, message_id)
-
-    def accepted_ids(self, provider: str, sent_from: datetime, sent_until: datetime) -> list[str]:
-        """See `silent.accepted_ids`."""
-        with self._store.read() as connection:
-            return unknowns.accepted_ids(connection, provider, sent_from, sent_until)
-
-    def accepted(self, message_ids: list[str]) -> list[Unknown]:
-        """See `silent.accepted`."""
-        with self._store.read() as connection:
-            return unknowns.accepted(connection, self._cipher, message_ids)
-
-    def _table(self, connection: sa.Connection, wanted: ReplyFilter, *, reveal: bool) -> pd.DataFrame:
-        query = sa.select(REPLIES, MESSAGES.c.notice).join(
-            MESSAGES, MESSAGES.c.message_id == REPLIES.c.message_id, isouter=True
-        )
-        query = query.where(*_conditions(wanted)).order_by(REPLIES.c.received_at, REPLIES.c.reply_id)
-        rows = connection.execute(query).mappings().all()
-        loans = views.loans_of(connection, [row["message_id"] for row in rows])
-        lines = [
-            {**self._line(row, reveal=reveal), "loans": ",".join(loans.get(row["message_id"], ()))}
-            for row in rows
-        ]
-        return pd.DataFrame(lines, columns=list(COLUMNS)).astype(object).fillna("").astype("str")
-
-    def _line(self, row: sa.RowMapping, *, reveal: bool) -> dict[str, Any]:
-        name = row["reply_id"]
-        phone = self._cipher.open(name, "phone", row["phone_sealed"])
-        text = self._cipher.open(name, "text", row["text_sealed"]) if reveal else ""
-        shown = {"phone": (phone or ERASED) if reveal else mask_phone(phone), "text": text}
-        return {**{column: row[column] for column in _PLAIN}, "notice": row["notice"], **shown}
+def _line(tx: Transaction, row: sa.RowMapping, *, reveal: bool) -> dict[str, Any]:
+    name = row["reply_id"]
+    phone = tx.cipher.open(name, "phone", row["phone_sealed"])
+    text = tx.cipher.open(name, "text", row["text_sealed"]) if reveal else ""
+    shown = {"phone": (phone or ERASED) if reveal else mask_phone(phone), "text": text}
+    return {**{column: row[column] for column in _PLAIN}, "notice": row["notice"], **shown}
 
 
 def _conditions(wanted: ReplyFilter) -> list[sa.ColumnElement[bool]]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from carloan_notify.ledger import audit, notices, states
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.states import Step
+from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, Draft
 
@@ -26,21 +27,21 @@ class Reworded:
     dropped: tuple[str, ...] = ()
 
 
-def reword(connection: sa.Connection, cipher: Cipher, changes: Sequence[Reworded], now: datetime) -> None:
+def reword(tx: Transaction, changes: Sequence[Reworded], now: datetime) -> None:
     """Replace text, values and amount of claimed messages; free the keys of what they no longer tell.
 
     A message that is not claimed any more stays as it is. The audit keeps the hash of the new text, the amount
     and how many notices fell away.
     """
-    claimed = set(states.allowed(connection, [change.message_id for change in changes], Step.BEGIN))
+    claimed = set(states.allowed(tx, [change.message_id for change in changes], Step.BEGIN))
     fitting = [change for change in changes if change.message_id in claimed]
     for change in fitting:
-        connection.execute(
-            sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id), _columns(cipher, change)
+        tx.connection.execute(
+            sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id), _columns(tx.cipher, change)
         )
         if change.dropped:
-            notices.release(connection, [change.message_id], change.dropped)
-    audit.append(connection, [_event(cipher, change) for change in fitting], now)
+            notices.release(tx, [change.message_id], change.dropped)
+    audit.append(tx, [_event(tx.cipher, change) for change in fitting], now)
 
 
 def _columns(cipher: Cipher, change: Reworded) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit
 from carloan_notify.ledger.audit import canonical
-from carloan_notify.ledger.store import from_text, to_text
+from carloan_notify.ledger.store import Transaction, from_text, to_text
 from carloan_notify.ledger.tables import RUNS
 from carloan_notify.records import AuditEvent, NightFacts
 
@@ -41,41 +41,48 @@ class Run:
 
 
 def start(
-    connection: sa.Connection, run_id: str, kind: str, as_of: date, now: datetime, sources: Mapping[str, Any]
+    tx: Transaction,
+    run_id: str,
+    as_of: date,
+    kind: str,
+    now: datetime,
+    sources: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note that a run began. A run id used before raises `LedgerError`."""
+    """Note that a run began; `sources` is JSON-safe and names no person. A run id used before: `LedgerError`."""
+    read = canonical(dict(sources or {}))
     row = {"run_id": run_id, "kind": kind, "as_of": as_of.isoformat(), "status": RUNNING}
-    if connection.execute(sa.select(RUNS.c.run_id).where(RUNS.c.run_id == run_id)).first():
+    if tx.connection.execute(sa.select(RUNS.c.run_id).where(RUNS.c.run_id == run_id)).first():
         raise LedgerError(f"run {run_id}: already in the ledger; every run needs an id of its own")
-    connection.execute(
-        sa.insert(RUNS), {**row, "started_at": to_text(now), "sources": canonical(dict(sources))}
-    )
-    data = {"kind": kind, "as_of": as_of.isoformat(), "sources": dict(sources)}
-    audit.append(connection, [AuditEvent("run.started", run_id, data)], now)
+    tx.connection.execute(sa.insert(RUNS), {**row, "started_at": to_text(now), "sources": read})
+    data = {"kind": kind, "as_of": as_of.isoformat(), "sources": dict(sources or {})}
+    audit.append(tx, [AuditEvent("run.started", run_id, data)], now)
 
 
 def finish(
-    connection: sa.Connection,
+    tx: Transaction,
     run_id: str,
     status: str,
     counts: Mapping[str, Any],
     facts: NightFacts | None,
     now: datetime,
 ) -> None:
-    """Note how a run ended. An unknown run id raises `LedgerError`."""
+    """Note how a run ended; `facts` only of a night that later nights may be compared with.
+
+    An unknown run id raises `LedgerError`.
+    """
     values = {
         "status": status,
         "finished_at": to_text(now),
         "counts": canonical(dict(counts)),
         "facts": _facts_to_text(facts),
     }
-    if connection.execute(sa.update(RUNS).where(RUNS.c.run_id == run_id).values(**values)).rowcount != 1:
+    if tx.connection.execute(sa.update(RUNS).where(RUNS.c.run_id == run_id).values(**values)).rowcount != 1:
         raise LedgerError(f"run {run_id}: not in the ledger; it was never started")
     data = {"status": status, "counts": dict(counts)}
-    audit.append(connection, [AuditEvent("run.finished", run_id, data)], now)
+    audit.append(tx, [AuditEvent("run.finished", run_id, data)], now)
 
 
-def night_history(connection: sa.Connection, limit: int) -> list[NightFacts]:
+def night_history(tx: Transaction, limit: int = 60) -> list[NightFacts]:
     """The facts of the latest `limit` nights that have any, newest first."""
     query = (
         sa.select(RUNS.c.facts)
@@ -83,35 +90,35 @@ def night_history(connection: sa.Connection, limit: int) -> list[NightFacts]:
         .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
         .limit(limit)
     )
-    return [facts for text in connection.execute(query).scalars() if (facts := _facts_from_text(text))]
+    return [facts for text in tx.connection.execute(query).scalars() if (facts := _facts_from_text(text))]
 
 
-def get(connection: sa.Connection, run_id: str) -> Run | None:
+def get(tx: Transaction, run_id: str) -> Run | None:
     """The run of that id."""
-    row = connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id)).mappings().one_or_none()
+    row = tx.connection.execute(sa.select(RUNS).where(RUNS.c.run_id == run_id)).mappings().one_or_none()
     return _run(row) if row else None
 
 
-def last(connection: sa.Connection, kind: str = "") -> Run | None:
+def last(tx: Transaction, kind: str = "") -> Run | None:
     """The run that started last, of one kind or of any."""
     query = sa.select(RUNS).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
     if kind:
         query = query.where(RUNS.c.kind == kind)
-    row = connection.execute(query).mappings().one_or_none()
+    row = tx.connection.execute(query).mappings().one_or_none()
     return _run(row) if row else None
 
 
-def table(connection: sa.Connection, limit: int) -> pd.DataFrame:
+def table(tx: Transaction, limit: int = 100) -> pd.DataFrame:
     """The latest `limit` runs, newest first: run_id, kind, as_of, status, started_at, finished_at."""
     names = ["run_id", "kind", "as_of", "status", "started_at", "finished_at"]
     query = sa.select(*(RUNS.c[name] for name in names)).order_by(RUNS.c.started_at.desc()).limit(limit)
-    return pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=names)
+    return pd.DataFrame([tuple(row) for row in tx.connection.execute(query)], columns=names)
 
 
-def unfinished(connection: sa.Connection) -> list[str]:
+def unfinished(tx: Transaction) -> list[str]:
     """Runs that began and never said how they ended, oldest first."""
     query = sa.select(RUNS.c.run_id).where(RUNS.c.finished_at.is_(None)).order_by(RUNS.c.started_at)
-    return list(connection.execute(query).scalars())
+    return list(tx.connection.execute(query).scalars())
 
 
 def _run(row: sa.RowMapping) -> Run:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit
-from carloan_notify.ledger.store import Store
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.store import Store, Transaction
 from carloan_notify.ledger.tables import META
 from carloan_notify.records import AuditEvent
 
@@ -56,7 +57,7 @@ def require_key(store: Store, key_check: str, place: str) -> None:
             raise LedgerError(f"{place}: not the key of this ledger; restore the one made with it")
 
 
-def make(store: Store, key_check: str, now: datetime) -> None:
+def make(store: Store, cipher: Cipher, now: datetime) -> None:
     """Make the ledger where there is none; one that is there, of whatever schema, stays as it is.
 
     A new ledger gets its identity, the check value of its keys and the first row of its audit.
@@ -66,16 +67,17 @@ def make(store: Store, key_check: str, now: datetime) -> None:
     store.make_file()
     with store.write() as connection:
         upgrade(connection)
-        _found(connection, key_check, now)
-        audit.append(connection, [_migrated("")], now)
+        tx = Transaction(connection, cipher)
+        _found(tx, now)
+        audit.append(tx, [_migrated("")], now)
 
 
-def migrate(store: Store, now: datetime, **told: str) -> None:
+def migrate(store: Store, cipher: Cipher, now: datetime, **told: str) -> None:
     """Bring an older ledger to `HEAD`, all steps or none; the audit keeps what is `told` beside the revisions."""
     before = require_known(store)
     with store.write() as connection:
         upgrade(connection)
-        audit.append(connection, [_migrated(before, **told)], now)
+        audit.append(Transaction(connection, cipher), [_migrated(before, **told)], now)
 
 
 def _migrated(before: str, **told: str) -> AuditEvent:
@@ -93,12 +95,15 @@ def upgrade(connection: sa.Connection, to: str = HEAD) -> None:
     command.upgrade(config, to)
 
 
-def _found(connection: sa.Connection, key_check: str, now: datetime) -> None:
+def _found(tx: Transaction, now: datetime) -> None:
     ledger_id = uuid4().hex
-    identity = [{"name": "ledger_id", "value": ledger_id}, {"name": "key_check", "value": key_check}]
-    connection.execute(sa.insert(META), identity)
-    audit.found_chain(connection)
-    audit.append(connection, [AuditEvent("ledger.created", ledger_id, {})], now)
+    identity = [
+        {"name": "ledger_id", "value": ledger_id},
+        {"name": "key_check", "value": tx.cipher.key_check()},
+    ]
+    tx.connection.execute(sa.insert(META), identity)
+    audit.found_chain(tx)
+    audit.append(tx, [AuditEvent("ledger.created", ledger_id, {})], now)
 
 
 def meta(connection: sa.Connection, name: str) -> str:

@@ -1,5 +1,6 @@
 """Where the ledger, its keys and its proofs live."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -66,3 +67,24 @@ class LedgerSettings(Settings):
         description="How many backups to keep; older ones are deleted.",
         examples=[7],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The settings' paths, resolved against the folder of the configuration file."""
+
+    key_file: Path
+    signing_key_file: Path
+    digest_folders: tuple[Path, ...]
+    backup_dir: Path
+
+    @classmethod
+    def of(cls, settings: LedgerSettings, base_dir: Path) -> "Places":
+        """Resolve every path."""
+        folders = (settings.audit_dir, *([settings.audit_copy_dir] if settings.audit_copy_dir else []))
+        return cls(
+            key_file=base_dir / settings.key_file,
+            signing_key_file=base_dir / settings.signing_key_file,
+            digest_folders=tuple(base_dir / folder for folder in folders),
+            backup_dir=base_dir / settings.backup_dir,
+        )

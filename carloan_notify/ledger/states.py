@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
-from carloan_notify.ledger.store import POSTGRESQL, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState, Outcome
 from carloan_notify.records import MessageState as State
@@ -157,13 +157,13 @@ _LOCK: Final = Prepared(
 )
 
 
-def hold(connection: sa.Connection, message_ids: Collection[str]) -> None:
+def hold(tx: Transaction, message_ids: Collection[str]) -> None:
     """Lock these rows in order of id before one statement changes them all, in whatever order it finds them.
 
     SQLite has one writer, who needs no locks.
     """
-    if connection.dialect.name == POSTGRESQL:
-        _HOLD.run(connection, ids=listed(message_ids)).all()
+    if tx.connection.dialect.name == POSTGRESQL:
+        _HOLD.run(tx.connection, ids=listed(message_ids)).all()
 
 
 def fits(step: Step) -> sa.ColumnElement[bool]:
@@ -171,22 +171,22 @@ def fits(step: Step) -> sa.ColumnElement[bool]:
     return sa.or_(*(unindexed(MESSAGES.c.state) == state for state in sources(step)))
 
 
-def lock(connection: sa.Connection, message_ids: Collection[str]) -> dict[str, sa.RowMapping]:
+def lock(tx: Transaction, message_ids: Collection[str]) -> dict[str, sa.RowMapping]:
     """The rows of these messages, locked in order of id so that two writers cannot lock each other out."""
     if not message_ids:
         return {}
-    rows = _LOCK.run(connection, ids=listed(message_ids)).mappings()
+    rows = _LOCK.run(tx.connection, ids=listed(message_ids)).mappings()
     return {row["message_id"]: row for row in rows}
 
 
-def allowed(connection: sa.Connection, message_ids: Collection[str], step: Step) -> list[str]:
+def allowed(tx: Transaction, message_ids: Collection[str], step: Step) -> list[str]:
     """Those of `message_ids` that may take `step`, locked, in order of id."""
     states = sources(step)
-    return [name for name, row in lock(connection, message_ids).items() if row["state"] in states]
+    return [name for name, row in lock(tx, message_ids).items() if row["state"] in states]
 
 
 def move_all(
-    connection: sa.Connection,
+    tx: Transaction,
     message_ids: Collection[str],
     step: Step,
     to: MessageState,
@@ -196,7 +196,7 @@ def move_all(
     if message_ids:
         new = {f"new_{name}": value for name, value in values.items()}
         statement = _moving_all(step, tuple(values))
-        statement.run(connection, ids=listed(message_ids), new_state=to.value, **new)
+        statement.run(tx.connection, ids=listed(message_ids), new_state=to.value, **new)
 
 
 @cache
@@ -205,12 +205,12 @@ def _moving_all(step: Step, names: tuple[str, ...]) -> Prepared:
     return Prepared(sa.update(MESSAGES).where(_THESE, fits(step)).values(values))
 
 
-def move_each(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def move_each(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """A change of its own for each (locked) message; rows have `id`, `was` and the same columns in order."""
     if rows:
         names = [name if name in _WHERE else f"new_{name}" for name in rows[0]]
         values = [dict(zip(names, row.values(), strict=True)) for row in rows]
-        _moving_each(tuple(rows[0])).run_each(connection, values)
+        _moving_each(tuple(rows[0])).run_each(tx.connection, values)
 
 
 @cache
@@ -221,7 +221,7 @@ def _moving_each(names: tuple[str, ...]) -> Prepared:
 
 
 def tell(
-    connection: sa.Connection,
+    tx: Transaction,
     state: str,
     subject: str,
     message_ids: Sequence[str],
@@ -231,11 +231,11 @@ def tell(
     """One audit row `message.<state>` for a whole batch; nothing for an empty one."""
     if message_ids:
         event = AuditEvent(f"message.{state}", subject, {**data, "messages": list(message_ids)})
-        audit.append(connection, [event], now)
+        audit.append(tx, [event], now)
 
 
 def release(
-    connection: sa.Connection,
+    tx: Transaction,
     message_ids: Sequence[str],
     now: datetime,
     *,
@@ -244,6 +244,6 @@ def release(
 ) -> None:
     """Claimed → queued for these (locked) messages, due at once or, held for a `reason`, at `due`."""
     waiting = {**UNLEASED, "due_at": to_text(due or now), "code": reason}
-    move_all(connection, message_ids, Step.RELEASE, MessageState.QUEUED, waiting)
+    move_all(tx, message_ids, Step.RELEASE, MessageState.QUEUED, waiting)
     told = {"reason": reason} if reason else {}
-    tell(connection, "held" if reason else "released", "", message_ids, now, **told)
+    tell(tx, "held" if reason else "released", "", message_ids, now, **told)

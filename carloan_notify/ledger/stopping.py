@@ -12,7 +12,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES, SUPPRESSIONS
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
@@ -51,34 +51,41 @@ class Subject:
         return {"phone_hash": self.phone_hash, "customer_ref": self.customer_ref, "message_class": chosen}
 
 
+def subject_of(
+    tx: Transaction, *, phone: str = "", customer_id: str = "", message_class: MessageClass | None = None
+) -> Subject:
+    """A suppression's subject from a phone in E.164 or a customer id."""
+    return Subject(tx.cipher.phone_hash(phone), tx.cipher.customer_ref(customer_id), message_class)
+
+
 def add(
-    connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
+    tx: Transaction, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
 ) -> bool:
     """Suppress from now on; False when this subject is suppressed for this very reason already.
 
     The contact policy reads `reason` (`codes.HoldReason`, anything else is an opt-out); `note` goes into the audit.
     Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
     """
-    audit.lock_head(connection)  # two hosts must not both find it missing
-    if mask_digits(reason) in standing(connection, subject):
+    audit.lock_head(tx)  # two hosts must not both find it missing
+    if mask_digits(reason) in standing(tx, subject):
         return False
     row = {**subject.columns, "source": source, "reason": mask_digits(reason), "added_at": to_text(now)}
-    connection.execute(sa.insert(SUPPRESSIONS), row)
+    tx.connection.execute(sa.insert(SUPPRESSIONS), row)
     data = _told(subject, reason) | ({"note": mask_digits(note)} if note else {})
-    audit.append(connection, [AuditEvent("suppression.added", source, data)], now)
+    audit.append(tx, [AuditEvent("suppression.added", source, data)], now)
     return True
 
 
 def remove(
-    connection: sa.Connection, subject: Subject, operator: str, reason: str, now: datetime, *, was: str = ""
+    tx: Transaction, subject: Subject, operator: str, reason: str, now: datetime, *, was: str = ""
 ) -> str | None:
     """End the suppression whose reason `was`, "" for the only one; returns its reason, None when there is none.
 
     Raises:
         LedgerError: several stand, and `was` names none of them.
     """
-    audit.lock_head(connection)
-    reasons = standing(connection, subject)
+    audit.lock_head(tx)
+    reasons = standing(tx, subject)
     if not reasons or (was and was not in reasons):
         return None
     if len(reasons) > 1 and not was:
@@ -86,16 +93,16 @@ def remove(
         raise LedgerError(f"several suppressions stand ({told}); name the one to end with --was")
     ended = was or reasons[0]
     this = [*_standing(subject), SUPPRESSIONS.c.reason == ended]
-    connection.execute(sa.update(SUPPRESSIONS).where(*this).values(removed_at=to_text(now)))
+    tx.connection.execute(sa.update(SUPPRESSIONS).where(*this).values(removed_at=to_text(now)))
     data = {**_told(subject, reason), "was": ended}
-    audit.append(connection, [AuditEvent("suppression.removed", operator, data)], now)
+    audit.append(tx, [AuditEvent("suppression.removed", operator, data)], now)
     return ended
 
 
-def standing(connection: sa.Connection, subject: Subject) -> list[str]:
+def standing(tx: Transaction, subject: Subject) -> list[str]:
     """The reasons for which this very subject is suppressed, oldest first."""
     query = sa.select(SUPPRESSIONS.c.reason).where(*_standing(subject))
-    return list(connection.execute(query.order_by(SUPPRESSIONS.c.suppression_no)).scalars())
+    return list(tx.connection.execute(query.order_by(SUPPRESSIONS.c.suppression_no)).scalars())
 
 
 def binding(message: sa.Table) -> sa.ColumnElement[bool]:
@@ -114,12 +121,12 @@ def binding(message: sa.Table) -> sa.ColumnElement[bool]:
     )
 
 
-def table(connection: sa.Connection, *, standing_only: bool) -> pd.DataFrame:
+def table(tx: Transaction, *, standing_only: bool = True) -> pd.DataFrame:
     """Suppressions in order of entry; text columns, `""` when missing."""
     query = sa.select(*(SUPPRESSIONS.c[name] for name in _SHOWN)).order_by(SUPPRESSIONS.c.suppression_no)
     if standing_only:
         query = query.where(SUPPRESSIONS.c.removed_at.is_(None))
-    frame = pd.DataFrame([tuple(row) for row in connection.execute(query)], columns=list(_SHOWN))
+    frame = pd.DataFrame([tuple(row) for row in tx.connection.execute(query)], columns=list(_SHOWN))
     return frame.astype(object).fillna("").astype({**dict.fromkeys(_SHOWN, "str"), "suppression_no": "int64"})
 
 
@@ -145,7 +152,7 @@ class Stopped:
 
 
 def stop(
-    connection: sa.Connection, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
+    tx: Transaction, subject: Subject, source: str, reason: str, now: datetime, *, note: str = ""
 ) -> Stopped:
     """Suppress a subject and cancel what waits for it. A message on the wire cannot be called back.
 
@@ -153,27 +160,27 @@ def stop(
     more; a row that a sender claims at that very moment is left to it.
     """
     concerned = sa.select(MESSAGES.c.message_id).where(_PENDING, *_concerned(subject))
-    ids = states.allowed(connection, list(connection.execute(concerned).scalars()), Step.CANCEL)
-    fresh = add(connection, subject, source, reason, now, note=note)
+    ids = states.allowed(tx, list(tx.connection.execute(concerned).scalars()), Step.CANCEL)
+    fresh = add(tx, subject, source, reason, now, note=note)
     late = concerned.where(MESSAGES.c.message_id.not_in(ids)).with_for_update(skip_locked=True)
-    ids = sorted({*ids, *connection.execute(late).scalars()})
-    _cancel(connection, ids, now)
+    ids = sorted({*ids, *tx.connection.execute(late).scalars()})
+    _cancel(tx, ids, now)
     return Stopped(fresh, tuple(ids))
 
 
-def cancel_suppressed(connection: sa.Connection, message_ids: Sequence[str], now: datetime) -> None:
+def cancel_suppressed(tx: Transaction, message_ids: Sequence[str], now: datetime) -> None:
     """Cancel those of these new messages that a suppression binds: it came while the night was planned."""
     bound = sa.select(MESSAGES.c.message_id).where(binding(MESSAGES))
     ids = [
         name
         for part in in_parts(message_ids)
-        for name in connection.execute(bound.where(MESSAGES.c.message_id.in_(part))).scalars()
+        for name in tx.connection.execute(bound.where(MESSAGES.c.message_id.in_(part))).scalars()
     ]
-    _cancel(connection, sorted(ids), now)
+    _cancel(tx, sorted(ids), now)
 
 
 def lock_with_waiting(
-    connection: sa.Connection, message_ids: Sequence[str], refusing: Sequence[str]
+    tx: Transaction, message_ids: Sequence[str], refusing: Sequence[str]
 ) -> dict[str, sa.RowMapping]:
     """The rows of these messages, locked together with what waits for the numbers of those that are `refusing`.
 
@@ -185,21 +192,21 @@ def lock_with_waiting(
             MESSAGES.c.message_id.in_(refusing), MESSAGES.c.phone_hash != ""
         )
         found = sa.select(MESSAGES.c.message_id).where(_PENDING, MESSAGES.c.phone_hash.in_(number))
-        waiting = list(connection.execute(found).scalars())
-    return states.lock(connection, {*message_ids, *waiting})
+        waiting = list(tx.connection.execute(found).scalars())
+    return states.lock(tx, {*message_ids, *waiting})
 
 
-def _cancel(connection: sa.Connection, ids: Sequence[str], now: datetime) -> None:
+def _cancel(tx: Transaction, ids: Sequence[str], now: datetime) -> None:
     ended = {**states.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": SUPPRESSED}
-    states.move_all(connection, ids, Step.CANCEL, MessageState.CANCELLED, ended)
-    states.tell(connection, "cancelled", "", ids, now, reason=SUPPRESSED)
+    states.move_all(tx, ids, Step.CANCEL, MessageState.CANCELLED, ended)
+    states.tell(tx, "cancelled", "", ids, now, reason=SUPPRESSED)
 
 
-def stop_numbers(connection: sa.Connection, reasons: Mapping[str, str], source: str, now: datetime) -> None:
+def stop_numbers(tx: Transaction, reasons: Mapping[str, str], source: str, now: datetime) -> None:
     """The same for numbers (keyed hash → reason), every class; an erased number has none."""
     for phone_hash, reason in sorted(reasons.items()):
         if phone_hash:
-            stop(connection, Subject(phone_hash), source, reason, now)
+            stop(tx, Subject(phone_hash), source, reason, now)
 
 
 def _concerned(subject: Subject) -> list[sa.ColumnElement[bool]]:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from carloan_notify.errors import LedgerError, LedgerUnavailableError
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.unit_of_work import writing
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -51,6 +54,17 @@ def locate(url: str, base_dir: Path) -> sa.URL:
             "ledger.url: a ledger in memory would forget what it sent; write e.g. sqlite:///ledger.db"
         )
     return parsed.set(database=str(base_dir / parsed.database))
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """An open transaction of a ledger, and the keys that its personal data is sealed with.
+
+    From `Ledger.write` or `Ledger.read`; what a function of this folder does with it holds when that block ends.
+    """
+
+    connection: sa.Connection
+    cipher: Cipher
 
 
 class Store:
@@ -89,7 +103,7 @@ class Store:
 
         With `wipes`, SQLite overwrites with zeros whatever the block deletes or shortens.
         """
-        with self._explained(), self.engine.connect() as connection:
+        with writing(), self._explained(), self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 if wipes and self.backend == SQLITE:

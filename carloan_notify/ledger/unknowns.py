@@ -13,7 +13,7 @@ from carloan_notify.ledger import audit, states
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import Step, after
-from carloan_notify.ledger.store import POSTGRESQL, from_text, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES, META
 from carloan_notify.records import AuditEvent, Channel, MessageState
 from carloan_notify.text import mask_digits
@@ -42,13 +42,13 @@ class Unknown:
     phone: str = field(repr=False)
 
 
-def waiting(connection: sa.Connection, cipher: Cipher, provider: str, limit: int) -> list[Unknown]:
-    """Unknown messages, longest unknown first."""
+def waiting(tx: Transaction, provider: str = "", limit: int = 10_000) -> list[Unknown]:
+    """Messages whose fate nobody knows, longest unknown first, of one provider or of all."""
     query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.UNKNOWN.value)
     if provider:
         query = query.where(MESSAGES.c.provider == provider)
-    rows = connection.execute(query.order_by(MESSAGES.c.sent_at, MESSAGES.c.message_id).limit(limit))
-    return [opened(cipher, row) for row in rows]
+    rows = tx.connection.execute(query.order_by(MESSAGES.c.sent_at, MESSAGES.c.message_id).limit(limit))
+    return [opened(tx.cipher, row) for row in rows]
 
 
 def opened(cipher: Cipher, row: sa.Row[Any]) -> Unknown:
@@ -68,25 +68,23 @@ def opened(cipher: Cipher, row: sa.Row[Any]) -> Unknown:
 
 
 def mark(
-    connection: sa.Connection, message_id: str, verdict: Verdict, who_and_why: tuple[str, str], now: datetime
+    tx: Transaction, message_id: str, verdict: Verdict, operator: str, reason: str, now: datetime
 ) -> None:
     """Settle one unknown message by hand.
 
     An absent message, or one in another state, raises `LedgerError`.
     """
-    held = states.lock(connection, [message_id]).get(message_id)
+    held = states.lock(tx, [message_id]).get(message_id)
     if held is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see: carloan-notify ledger messages")
     step = Step.MARK_SENT if verdict is Verdict.SENT else Step.MARK_NOT_SENT
     following = after(step, MessageState(held["state"]), message_id)
-    operator, reason = who_and_why[0], mask_digits(who_and_why[1])
+    reason = mask_digits(reason)
     values = {"operator": operator, "reason": reason, "answered_at": to_text(now)}
     due_at = to_text(now) if following is MessageState.RETRYABLE else None
-    states.move_all(
-        connection, [message_id], step, following, {**values, "due_at": due_at, **states.UNLEASED}
-    )
+    states.move_all(tx, [message_id], step, following, {**values, "due_at": due_at, **states.UNLEASED})
     data = {"verdict": verdict.value, "operator": operator, "reason": reason}
-    audit.append(connection, [AuditEvent("message.marked", message_id, data)], now)
+    audit.append(tx, [AuditEvent("message.marked", message_id, data)], now)
 
 
 # Accepted messages of which the network has said nothing yet, for providers that have to be asked.
@@ -94,36 +92,36 @@ def mark(
 _ASKED: Final = "asked:"
 
 
-def accepted_ids(
-    connection: sa.Connection, provider: str, sent_from: datetime, sent_until: datetime
-) -> list[str]:
+def accepted_ids(tx: Transaction, provider: str, sent_from: datetime, sent_until: datetime) -> list[str]:
     """Ids of a provider's accepted messages that were sent in that time, in order of id."""
     query = sa.select(MESSAGES.c.message_id).where(
         MESSAGES.c.state == MessageState.ACCEPTED.value,
         MESSAGES.c.sent_at.between(to_text(sent_from), to_text(sent_until)),
         MESSAGES.c.provider == provider,
     )
-    return list(connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+    return list(tx.connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
 
 
-def accepted(connection: sa.Connection, cipher: Cipher, message_ids: list[str]) -> list[Unknown]:
+def accepted(tx: Transaction, message_ids: list[str]) -> list[Unknown]:
     """What a provider needs to be asked about those of them that are still accepted."""
     query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.ACCEPTED.value)
     return [
-        opened(cipher, row)
+        opened(tx.cipher, row)
         for part in in_parts(message_ids)
-        for row in connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
+        for row in tx.connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
     ]
 
 
-def last_asked(connection: sa.Connection, provider: str) -> str:
+def last_asked(tx: Transaction, provider: str) -> str:
     """The id of the message that a provider was asked about last, "" at first."""
-    found = connection.execute(sa.select(META.c.value).where(META.c.name == _ASKED + provider))
+    found = tx.connection.execute(sa.select(META.c.value).where(META.c.name == _ASKED + provider))
     return found.scalar_one_or_none() or ""
 
 
-def note_asked(connection: sa.Connection, provider: str, message_id: str) -> None:
+def note_asked(tx: Transaction, provider: str, message_id: str) -> None:
     """From here the next question goes on."""
-    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    dialect = postgresql if tx.connection.dialect.name == POSTGRESQL else sqlite
     statement = dialect.insert(META).values(name=_ASKED + provider, value=message_id)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": message_id}))
+    tx.connection.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_={"value": message_id})
+    )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from carloan_notify.ledger import audit
 from carloan_notify.ledger.keys import Cipher, write_private
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.store import POSTGRESQL, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import UNREAD
 from carloan_notify.records import AuditEvent
 from carloan_notify.text import mask_digits, whole
@@ -25,45 +25,43 @@ _WAITING: Final = UNREAD.c.done_at.is_(None)
 
 
 def keep(
-    connection: sa.Connection,
-    cipher: Cipher,
+    tx: Transaction,
     provider: str,
     body: bytes,
-    told: tuple[Sequence[str], datetime],
+    problems: Sequence[str],
+    now: datetime,
 ) -> bool:
     """Keep a body with the problems that were found in it; False when it is kept already."""
-    problems, now = told
     text = base64.b64encode(body).decode()
-    name = cipher.text_hash(f"unread\x00{provider}\x00{text}")
+    name = tx.cipher.text_hash(f"unread\x00{provider}\x00{text}")
     row = {
         "unread_id": name,
         "provider": provider,
         "taken_at": to_text(now),
         "problems": mask_digits(whole("; ".join(problems))),
-        "body_sealed": cipher.seal(name, "body", text),
+        "body_sealed": tx.cipher.seal(name, "body", text),
     }
-    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    dialect = postgresql if tx.connection.dialect.name == POSTGRESQL else sqlite
     statement = dialect.insert(UNREAD).on_conflict_do_nothing().returning(UNREAD.c.unread_id)
-    if connection.execute(statement.values(**row)).first() is None:
+    if tx.connection.execute(statement.values(**row)).first() is None:
         return False
     data = {"provider": provider, "bytes": len(body)}
-    audit.append(connection, [AuditEvent("return.unread", name, data)], now)
+    audit.append(tx, [AuditEvent("return.unread", name, data)], now)
     return True
 
 
-def count(connection: sa.Connection) -> int:
+def count(tx: Transaction) -> int:
     """How many wait for somebody to look."""
     waiting = sa.select(sa.func.count()).select_from(UNREAD).where(_WAITING)
-    return int(connection.execute(waiting).scalar_one())
+    return int(tx.connection.execute(waiting).scalar_one())
 
 
-def done(connection: sa.Connection, names: Iterable[str], told: tuple[str, str, datetime]) -> int:
-    """A person has looked at these (operator, reason, now); returns how many of them were waiting."""
-    operator, reason, now = told
+def done(tx: Transaction, names: Iterable[str], operator: str, reason: str, now: datetime) -> int:
+    """A person has looked at these, which is audited; returns how many of them were waiting."""
     found = [
         name
         for part in in_parts(sorted(names))
-        for name in connection.execute(
+        for name in tx.connection.execute(
             sa.update(UNREAD)
             .where(_WAITING, UNREAD.c.unread_id.in_(part))
             .values(done_at=to_text(now))
@@ -71,31 +69,41 @@ def done(connection: sa.Connection, names: Iterable[str], told: tuple[str, str, 
         ).scalars()
     ]
     data = {"operator": operator, "reason": mask_digits(reason), "bodies": sorted(found)}
-    audit.append(connection, [AuditEvent("return.done", operator, data)] if found else [], now)
+    audit.append(tx, [AuditEvent("return.done", operator, data)] if found else [], now)
     return len(found)
 
 
-def bodies(connection: sa.Connection, cipher: Cipher, *, everything: bool = True) -> dict[str, bytes]:
+def reveal(
+    tx: Transaction, operator: str, reason: str, now: datetime, *, everything: bool = False
+) -> dict[str, bytes]:
+    """Bodies that wait for somebody to look (or all), by id; who took them out is audited."""
+    found = bodies(tx, everything=everything)
+    data = {"operator": operator, "reason": mask_digits(reason), "bodies": list(found)}
+    audit.append(tx, [AuditEvent("return.revealed", operator, data)], now)
+    return found
+
+
+def bodies(tx: Transaction, *, everything: bool = True) -> dict[str, bytes]:
     """Bodies by their ids, oldest first; all of them, or those that wait for somebody to look."""
     query = sa.select(UNREAD).where(sa.true() if everything else _WAITING)
-    rows = connection.execute(query.order_by(UNREAD.c.taken_at, UNREAD.c.unread_id))
-    return {row.unread_id: _body(cipher, row.unread_id, row.body_sealed) for row in rows}
+    rows = tx.connection.execute(query.order_by(UNREAD.c.taken_at, UNREAD.c.unread_id))
+    return {row.unread_id: _body(tx.cipher, row.unread_id, row.body_sealed) for row in rows}
 
 
-def drop_mentions(connection: sa.Connection, cipher: Cipher, phones: Collection[str]) -> int:
+def drop_mentions(tx: Transaction, phones: Collection[str]) -> int:
     """Delete bodies in which one of these numbers stands; returns how many. For the right to be forgotten."""
     digits = {re.sub(r"\D", "", phone)[-_NATIONAL_DIGITS:].encode() for phone in phones} - {b""}
     if not digits:
         return 0
     named = [
         name
-        for name, body in bodies(connection, cipher).items()
+        for name, body in bodies(tx).items()
         if any(
             number in body.replace(b"\x00", b"") for number in digits
         )  # UTF-16 has a NUL beside each digit
     ]
     for name in named:
-        connection.execute(sa.delete(UNREAD).where(UNREAD.c.unread_id == name))
+        tx.connection.execute(sa.delete(UNREAD).where(UNREAD.c.unread_id == name))
     return len(named)
 
 

@@ -9,13 +9,14 @@ from typing import Any, Final
 import pandas as pd
 import sqlalchemy as sa
 
-from carloan_notify.ledger import notices
+from carloan_notify.ledger import audit, notices
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, UNTOLD
-from carloan_notify.ledger.store import to_text
+from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, RECEIPTS, SEALED
 from carloan_notify.records import (
+    AuditEvent,
     Channel,
     CoveredNotice,
     MessageClass,
@@ -23,7 +24,7 @@ from carloan_notify.records import (
     OutboundMessage,
     Rendered,
 )
-from carloan_notify.text import ERASED, mask_phone
+from carloan_notify.text import ERASED, mask_digits, mask_phone
 
 _PLAIN: Final = (
     "message_id",
@@ -70,17 +71,30 @@ class MessageFilter:
     limit: int = 1_000
 
 
-def messages(
-    connection: sa.Connection, cipher: Cipher, wanted: MessageFilter, *, reveal: bool
-) -> pd.DataFrame:
-    """Messages newest first, columns `COLUMNS`.
+def messages(tx: Transaction, wanted: MessageFilter | None = None) -> pd.DataFrame:
+    """Messages newest first, columns `COLUMNS`; the phone is masked, name and text are `""`."""
+    return _table(tx, wanted or MessageFilter(), reveal=False)
 
-    Unless `reveal`, phone is masked and name and text are `""`.
-    """
+
+def message(tx: Transaction, message_id: str) -> dict[str, Any] | None:
+    """One message, masked, as a mapping of `COLUMNS`."""
+    found = messages(tx, MessageFilter(message_id=message_id)).to_dict("records")
+    return {str(name): value for name, value in found[0].items()} if found else None
+
+
+def reveal(tx: Transaction, wanted: MessageFilter, operator: str, reason: str, now: datetime) -> pd.DataFrame:
+    """Messages with phone, name and text in clear; who looked at what, and why, is audited."""
+    shown = _table(tx, wanted, reveal=True)
+    data = {"operator": operator, "reason": mask_digits(reason), "messages": list(shown["message_id"])}
+    audit.append(tx, [AuditEvent("message.revealed", operator, data)], now)
+    return shown
+
+
+def _table(tx: Transaction, wanted: MessageFilter, *, reveal: bool) -> pd.DataFrame:
     query = sa.select(MESSAGES).order_by(MESSAGES.c.queued_at.desc(), MESSAGES.c.message_id.desc())
-    rows = connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit)).mappings().all()
-    loans = loans_of(connection, [row["message_id"] for row in rows])
-    lines = [_line(cipher, row, loans.get(row["message_id"], ()), reveal=reveal) for row in rows]
+    rows = tx.connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit)).mappings().all()
+    loans = loans_of(tx, [row["message_id"] for row in rows])
+    lines = [_line(tx.cipher, row, loans.get(row["message_id"], ()), reveal=reveal) for row in rows]
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -107,25 +121,25 @@ def _revealed(cipher: Cipher, row: sa.RowMapping) -> dict[str, str]:
     return {name: opened[name] or ERASED for name in ("phone", "name", "text")}
 
 
-def loans_of(connection: sa.Connection, message_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def loans_of(tx: Transaction, message_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The loans each message tells."""
     found: dict[str, list[str]] = {}
     for part in in_parts(message_ids):
         query = sa.select(MESSAGE_KEYS.c.message_id, MESSAGE_KEYS.c.loan_id).order_by(MESSAGE_KEYS.c.loan_id)
-        for row in connection.execute(query.where(MESSAGE_KEYS.c.message_id.in_(part))):
+        for row in tx.connection.execute(query.where(MESSAGE_KEYS.c.message_id.in_(part))):
             found.setdefault(row.message_id, []).append(row.loan_id)
     return {name: tuple(dict.fromkeys(loans)) for name, loans in found.items()}
 
 
-def receipts_of(connection: sa.Connection, message_id: str) -> pd.DataFrame:
+def receipts_of(tx: Transaction, message_id: str) -> pd.DataFrame:
     """Every receipt of a message as it happened: occurred_at, received_at, delivered, code, detail."""
     names = ["occurred_at", "received_at", "delivered", "code", "detail"]
     query = sa.select(*(RECEIPTS.c[name] for name in names)).where(RECEIPTS.c.message_id == message_id)
-    rows = connection.execute(query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id))
+    rows = tx.connection.execute(query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id))
     return pd.DataFrame([tuple(row) for row in rows], columns=names)
 
 
-def recent_contacts(connection: sa.Connection, since: datetime) -> pd.DataFrame:
+def recent_contacts(tx: Transaction, since: datetime) -> pd.DataFrame:
     """Who was or will be reached since then, for caps per person and number.
 
     Columns phone_hash, customer_ref, message_class, channel, contact_at (datetime64[us, UTC]), message_id.
@@ -135,7 +149,7 @@ def recent_contacts(connection: sa.Connection, since: datetime) -> pd.DataFrame:
         MESSAGES.c.contact_at >= to_text(since), MESSAGES.c.state.not_in([state.value for state in UNTOLD])
     )
     query = query.order_by(MESSAGES.c.contact_at, MESSAGES.c.message_id)
-    rows = [tuple(row) for row in connection.execute(query)]
+    rows = [tuple(row) for row in tx.connection.execute(query)]
     frame = pd.DataFrame(rows, columns=list(_CONTACTS))
     frame["contact_at"] = pd.to_datetime(frame["contact_at"], utc=True).astype("datetime64[us, UTC]")
     return frame.astype({name: "str" for name in _CONTACTS if name != "contact_at"})
@@ -192,10 +206,10 @@ class Stored:
         return f"Stored({self.message_id})"
 
 
-def stored(connection: sa.Connection, cipher: Cipher, message_id: str) -> Stored | None:
+def stored(tx: Transaction, message_id: str) -> Stored | None:
     """The message of that id, None if there is none."""
     query = sa.select(MESSAGES).where(MESSAGES.c.message_id == message_id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = tx.connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
     keys = sa.select(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id == message_id)
@@ -205,19 +219,19 @@ def stored(connection: sa.Connection, cipher: Cipher, message_id: str) -> Stored
         state=MessageState(row["state"]),
         covers=tuple(
             CoveredNotice(key.idempotency_key, key.loan_id, key.installment_no, _date(key.original_due_on))
-            for key in connection.execute(keys.order_by(MESSAGE_KEYS.c.loan_id))
+            for key in tx.connection.execute(keys.order_by(MESSAGE_KEYS.c.loan_id))
         ),
         notice=row["notice"],
         channel=Channel(row["channel"]),
         role=row["role"],
         message_class=MessageClass(row["message_class"]),
         language=row["language"],
-        phone=cipher.open(message_id, "phone", row["phone_sealed"]),
-        recipient_name=cipher.open(message_id, "name", row["name_sealed"]),
+        phone=tx.cipher.open(message_id, "phone", row["phone_sealed"]),
+        recipient_name=tx.cipher.open(message_id, "name", row["name_sealed"]),
         rendered=Rendered(
-            text=cipher.open(message_id, "text", row["text_sealed"]), **{name: row[name] for name in names}
+            text=tx.cipher.open(message_id, "text", row["text_sealed"]), **{name: row[name] for name in names}
         ),
-        params=json.loads(cipher.open(message_id, "params", row["params_sealed"]) or "{}"),
+        params=json.loads(tx.cipher.open(message_id, "params", row["params_sealed"]) or "{}"),
         due_on=_date(row["due_on"]),
         amount_minor=row["amount_minor"],
         until_paid=row["until_paid"],
@@ -246,27 +260,27 @@ class UntilPaid:
     covers: tuple[CoveredNotice, ...]
 
 
-def until_paid(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+def until_paid(tx: Transaction, message_ids: Sequence[str] | None = None) -> list[UntilPaid]:
     """Pending messages marked `until_paid`, in order of id; all of them when `message_ids` is None."""
     if message_ids is None:
-        return _read(connection, None)
-    return [found for part in in_parts(sorted(set(message_ids))) for found in _read(connection, part)]
+        return _read(tx, None)
+    return [found for part in in_parts(sorted(set(message_ids))) for found in _read(tx, part)]
 
 
-def of_other_runs(connection: sa.Connection, run_id: str) -> list[str]:
+def of_other_runs(tx: Transaction, run_id: str) -> list[str]:
     """Ids of pending messages marked `until_paid` that this run did not queue."""
     query = sa.select(MESSAGES.c.message_id).where(
         MESSAGES.c.state.in_([state.value for state in PENDING]),
         MESSAGES.c.until_paid,
         MESSAGES.c.run_id != run_id,
     )
-    return list(connection.execute(query).scalars())
+    return list(tx.connection.execute(query).scalars())
 
 
 _HEAD: Final = ("message_id", "run_id", "notice", "channel", "message_class")
 
 
-def _read(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[UntilPaid]:
     query = (
         sa.select(*(MESSAGES.c[name] for name in _HEAD), MESSAGE_KEYS)
         .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_id == MESSAGES.c.message_id)
@@ -276,7 +290,7 @@ def _read(connection: sa.Connection, message_ids: Sequence[str] | None) -> list[
     if message_ids is not None:
         query = query.where(MESSAGES.c.message_id.in_(message_ids))
     grouped: dict[tuple[str, str, str, str, str], list[CoveredNotice]] = {}
-    for row in connection.execute(query):
+    for row in tx.connection.execute(query):
         head = (row.message_id, row.run_id, row.notice, row.channel, row.message_class)
         grouped.setdefault(head, []).append(
             CoveredNotice(

@@ -23,8 +23,12 @@ OPEN: Final = {
 
 
 def ended(decisions: pd.DataFrame) -> pd.DataFrame:
-    """The same decisions (DECISION_COLUMNS), with what is held on its last night given up for that reason."""
-    over = (decisions["decision"] == Decision.HELD.value) & (decisions["catch_up_days"] <= 0)
+    """The same decisions (DECISION_COLUMNS), with what a cap holds on its last night given up.
+
+    Other holds wait for somebody to put data or a template right, and the night may be run again until its day
+    is over: those end with the next night (`overdue_endings`).
+    """
+    over = (decisions["reason"] == Reason.OVER_CAP.value) & (decisions["catch_up_days"] <= 0)
     if not over.any():
         return decisions
     return decisions.assign(

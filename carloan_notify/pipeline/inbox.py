@@ -24,8 +24,9 @@ from carloan_notify.inbound.lexicon import (
     shipped_lexicon,
     shipped_text,
 )
+from carloan_notify.ledger import receipts, unknowns, unread
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.replies import Hold, Judged
+from carloan_notify.ledger.replies import PER_TRANSACTION, Hold, Judged, Taken, take
 from carloan_notify.ledger.unknowns import Unknown
 from carloan_notify.records import MessageClass, Receipt, Reply
 from carloan_notify.text import mask_digits
@@ -85,20 +86,22 @@ def keeper(app: App) -> Keep:
     def keep(app: App, ledger: Ledger, provider: str, page: ReturnPage) -> Kept:
         now = app.clock()
         page = dated(app, page)
-        settled = ledger.outbox.settle(page.receipts, now)
+        with ledger.write() as tx:
+            settled = receipts.settle(tx, page.receipts, now)
         if page.unread:
-            ledger.inbox.keep_unread(provider, page.unread, page.problems, now)
-        replies = take_replies(app, ledger, lexicon, page.replies)
+            with ledger.write() as tx:
+                unread.keep(tx, provider, page.unread, page.problems, now)
+        taken = take_replies(app, ledger, lexicon, page.replies)
         figures = {
-            **replies.figures,
+            **taken.figures,
             "receipts": len(page.receipts),
             "settled": settled.settled,
             "repeated": settled.repeated,
             "unmatched": settled.unmatched,
             "refused": len(settled.refused),
-            "problems": len(page.problems) + len(replies.problems),
+            "problems": len(page.problems) + len(taken.problems),
         }
-        return Kept(figures, (*masked([*page.problems, *settled.refused]), *replies.problems))
+        return Kept(figures, (*masked([*page.problems, *settled.refused]), *taken.problems))
 
     return keep
 
@@ -127,7 +130,10 @@ def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[R
     A sender without a number stops nobody: that is a problem, and for a person.
     """
     judged = [_judged(app, lexicon, reply) for reply in replies]
-    done = ledger.inbox.take(judged, app.clock())
+    done = Taken(0)
+    for start in range(0, len(judged), PER_TRANSACTION):
+        with ledger.write() as tx:
+            done += take(tx, judged[start : start + PER_TRANSACTION], app.clock())
     problems = [
         f"{each.reply.provider}: reply {place}: its sender is no number; it stops nothing, see the work list"
         for place, each in enumerate(judged)
@@ -192,16 +198,20 @@ def ask_about_accepted(app: App, ledger: Ledger, provider: Provider, window: tim
     """
     now = app.clock()
     ripe = now - LOOK_UP_AFTER
-    silent = ledger.inbox.accepted_ids(provider.name, now - window, ripe)
-    chosen = turn(silent, MOST_LOOKED_UP, ledger.inbox.last_asked(provider.name))
+    with ledger.read() as tx:
+        silent = unknowns.accepted_ids(tx, provider.name, now - window, ripe)
+        last = unknowns.last_asked(tx, provider.name)
+    chosen = turn(silent, MOST_LOOKED_UP, last)
     counts, problems = Counter[str](), list[str]()
     for start in range(0, len(chosen), _PER_QUESTION):
         part = chosen[start : start + _PER_QUESTION]
-        asked = [inquiry(message) for message in ledger.inbox.accepted(part)]
-        receipts = endings(provider.name, provider.look_up(asked), app.clock()) if asked else []
-        settled = ledger.outbox.settle(receipts, app.clock())
-        ledger.inbox.note_asked(provider.name, part[-1])
-        counts["receipts"] += len(receipts)
+        with ledger.read() as tx:
+            asked = [inquiry(message) for message in unknowns.accepted(tx, part)]
+        ended = endings(provider.name, provider.look_up(asked), app.clock()) if asked else []
+        with ledger.write() as tx:
+            settled = receipts.settle(tx, ended, app.clock())
+            unknowns.note_asked(tx, provider.name, part[-1])
+        counts["receipts"] += len(ended)
         counts["settled"] += settled.settled
         counts["refused"] += len(settled.refused)
         problems += masked(settled.refused)

@@ -12,6 +12,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Screened
+from carloan_notify.ledger import outbox, rewording, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
@@ -253,7 +254,8 @@ class LastLook:
         self._tables = PayingTables(app, night.as_of)
         self._seen = dict(night.stamps)
         self._changed = False
-        self._others = frozenset(ledger.outbox.of_other_runs(night.run_id))
+        with ledger.read() as tx:
+            self._others = frozenset(views.of_other_runs(tx, night.run_id))
         self._claimed: set[str] = set()
         self._look = _Look()
 
@@ -304,7 +306,8 @@ class LastLook:
         """Look for the claimed messages; unchanged files have nothing new to say of what was planned from them."""
         began = self._monotonic()
         asked = claimed if self._tables.asks or self._changed else claimed & self._others
-        waiting = self._ledger.outbox.due_until_paid(sorted(asked)) if asked else []
+        with self._ledger.read() as tx:
+            waiting = views.until_paid(tx, sorted(asked)) if asked else []
         if not waiting:
             return _Look(claimed, holds_until=self._holds_until(began))
         verdicts, now = self._judged(waiting)
@@ -336,7 +339,8 @@ class LastLook:
         now, held = self._app.clock(), set[str]()
         for reason in dict.fromkeys(doubts.values()):
             ids = [name for name, why in doubts.items() if why is reason]
-            held.update(self._ledger.outbox.hold(ids, reason, now, now + HELD_FOR))
+            with self._ledger.write() as tx:
+                held.update(outbox.hold(tx, ids, reason, now, now + HELD_FOR))
         return held
 
     def _word(
@@ -354,7 +358,8 @@ class LastLook:
             if dropped or differs(draft.params, message.params):
                 changes.append(Reworded(name, draft, dropped))
         if changes:
-            self._ledger.outbox.reword(changes, self._app.clock())
+            with self._ledger.write() as tx:
+                rewording.reword(tx, changes, self._app.clock())
         anew = {
             change.message_id: replace(
                 going[change.message_id][0], text=change.draft.rendered.text, params=change.draft.params
@@ -381,12 +386,16 @@ def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Verdict]], now: dat
     for message, each in judged:
         if each.cancel:
             reasons.setdefault(each.cancel, []).append(message.message_id)
-    return {name for reason, ids in reasons.items() for name in ledger.outbox.cancel(ids, reason, now)}
+    if not reasons:
+        return set()
+    with ledger.write() as tx:
+        return {name for reason, ids in reasons.items() for name in outbox.cancel(tx, ids, reason, now)}
 
 
 def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:
     """After a night has read its tables: end what earlier runs queued and what is over by them."""
-    waiting = ledger.outbox.due_until_paid()
+    with ledger.read() as tx:
+        waiting = views.until_paid(tx)
     if waiting:
         now = truth(app, portfolio, payments_ahead(portfolio, app.business_date())["loan_id"])
         cancel(ledger, [(message, verdict(message, now)) for message in waiting], app.clock())

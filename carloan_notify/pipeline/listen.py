@@ -23,6 +23,7 @@ from carloan_notify.delivery.provider import Provider, Received, Refused
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener, place_of, plain
+from carloan_notify.ledger import runs
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.inbox import Keep, keeper
 from carloan_notify.records import PushAnswer, PushRequest
@@ -136,7 +137,8 @@ class Receiving:
     def healthy(self) -> bool:
         """Whether the ledger opens and answers."""
         try:
-            self._ledger.get().get_run("")
+            with self._ledger.get().read() as tx:
+                runs.last(tx)
         except LedgerError:
             self._ledger.drop()
             return False

@@ -16,6 +16,7 @@ from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
+from carloan_notify.ledger import audit, backup, intake, notices, outbox, runs
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
@@ -228,11 +229,13 @@ def run_night(app: App, order: NightOrder) -> NightReport:
     with one_night(app, order.operator), app.open_ledger(create=True) as ledger:
         run_id = new_run_id(app, order.as_of)
         stamps = table_stamps(app, order.as_of, {})
-        ledger.start_run(run_id, order.as_of, NIGHT, app.clock(), _noted(app, stamps))
+        with ledger.write() as tx:
+            runs.start(tx, run_id, order.as_of, NIGHT, app.clock(), _noted(app, stamps))
         try:
             return _run(app, ledger, run_id, order, stamps)
         except BaseException:
-            ledger.finish_run(run_id, BROKEN, {}, None, app.clock())
+            with ledger.write() as tx:
+                runs.finish(tx, run_id, BROKEN, {}, None, app.clock())
             raise
 
 
@@ -250,7 +253,8 @@ def _noted(app: App, stamps: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mapping[str, str]) -> NightReport:
-    ledger.outbox.recover(app.clock())
+    with ledger.write() as tx:
+        outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
@@ -262,13 +266,24 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         return _close(app, ledger, report, plan)
     _accept(app, ledger, order, guards)
     cancel_what_is_over(app, ledger, portfolio)
-    result = ledger.enqueue(run_id, plan.drafts, app.clock())
-    plan = plan.adjusted(adjust(plan.decisions, result))
-    ledger.record_notices(run_id, plan.decisions, app.clock())
+    plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
+    rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
+    with ledger.write() as tx:
+        notices.record(tx, run_id, rows, app.clock())
     summary = drain(app, ledger, LastLook(app, ledger, Planned(order.as_of, run_id, stamps, plan.facts)))
-    states = {state.value: number for state, number in ledger.outbox.counts(run_id).items()}
+    with ledger.read() as tx:
+        states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
     return _close(app, ledger, report, plan)
+
+
+def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:
+    """Drafts are worded while they are read, a slice for each transaction."""
+    total = EnqueueResult(0)
+    for part in intake.in_chunks(plan.drafts):
+        with ledger.write() as tx:
+            total += intake.enqueue(tx, run_id, part, app.clock())
+    return total
 
 
 def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResult]) -> None:
@@ -276,10 +291,12 @@ def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResul
     accepted = [guard for guard in guards if guard.tripped and guard.guard in order.accept]
     by = {"operator": order.operator, "reason": mask_digits(order.reason)}
     events = [AuditEvent("guard.accepted", guard.guard, {**by, "said": guard.message}) for guard in accepted]
-    if events:
-        ledger.append_audit(events, app.clock())
-    if LEDGER_RESTORED in {guard.guard for guard in accepted}:
-        ledger.upkeep.accept_gap()
+    if not events:
+        return
+    with ledger.write() as tx:
+        audit.append(tx, events, app.clock())
+        if LEDGER_RESTORED in {guard.guard for guard in accepted}:
+            backup.forget(tx)
 
 
 def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:
@@ -298,7 +315,8 @@ def _close(app: App, ledger: Ledger, report: NightReport, plan: NightPlan) -> Ni
     """Write down how the night ended and sign the record."""
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None
-    ledger.finish_run(report.run_id, report.status, counts, comparable, app.clock())
+    with ledger.write() as tx:
+        runs.finish(tx, report.run_id, report.status, counts, comparable, app.clock())
     ledger.write_digest(
         report.run_id, app.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}
     )

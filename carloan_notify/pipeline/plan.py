@@ -15,6 +15,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
+from carloan_notify.ledger import backup, notices, runs, stopping, views
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.runs import FINISHED, NIGHT
@@ -234,18 +235,28 @@ class Memory:
 
 def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
+
+    def known_keys(names: Sequence[str]) -> set[str]:
+        with ledger.read() as tx:
+            return notices.known(tx, names)
+
     longest = max((cap.days for cap in app.settings.policy.caps), default=0)
-    recent = ledger.recent_contacts(app.clock() - timedelta(days=longest + 1))
+    with ledger.read() as tx:
+        recent = views.recent_contacts(tx, app.clock() - timedelta(days=longest + 1))
+        suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
+        history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
+        gap = backup.gap(tx)
+        held = notices.held_last(tx, NIGHT, FINISHED)
     local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
     return Memory(
-        known_keys=ledger.known_keys,
-        phone_hash=ledger.phone_hash,
-        customer_ref=ledger.customer_ref,
-        suppressions=ledger.suppressions()[list(SUPPRESSION_COLUMNS)],
+        known_keys=known_keys,
+        phone_hash=ledger.cipher.phone_hash,
+        customer_ref=ledger.cipher.customer_ref,
+        suppressions=suppressions,
         recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
-        history=tuple(reversed(ledger.night_history(HISTORY_NIGHTS))),
-        gap=ledger.upkeep.gap(),
-        held=ledger.held_last(NIGHT, FINISHED),
+        history=history,
+        gap=gap,
+        held=held,
     )
 
 

@@ -10,6 +10,7 @@ from carloan_notify.app import App
 from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.errors import LedgerError, SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.ledger import outbox, runs, views
 from carloan_notify.ledger.runs import NIGHT
 from carloan_notify.messages.values import Money
 from carloan_notify.notices import endings
@@ -165,8 +166,8 @@ def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
     """Every message that ever told this loan, newest first."""
     if not app.has_ledger():
         return []
-    with app.open_ledger() as ledger:
-        rows = frame_rows(ledger.attempts(loan_id))
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        rows = frame_rows(views.messages(tx, views.MessageFilter(loan_id=loan_id)))
     return [
         {name: row[name] for name in ("message_id", "notice", "channel", "state", "queued_at", "sent_at")}
         for row in rows
@@ -178,8 +179,8 @@ def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
 
 def run_list(app: App) -> list[dict[str, Any]]:
     """Every run, newest first."""
-    with app.open_ledger() as ledger:
-        return frame_rows(ledger.runs())
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        return frame_rows(runs.table(tx))
 
 
 def run_figures(app: App, run_id: str | None) -> dict[str, Any]:
@@ -188,13 +189,13 @@ def run_figures(app: App, run_id: str | None) -> dict[str, Any]:
     Raises:
         LedgerError: there is no such run.
     """
-    with app.open_ledger() as ledger:
-        run = ledger.get_run(run_id) if run_id else ledger.last_run(NIGHT)
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        run = runs.get(tx, run_id) if run_id else runs.last(tx, NIGHT)
         if run is None:
             raise LedgerError(
                 f"run {run_id or '(last night)'}: not in the ledger; see `carloan-notify report --list`"
             )
-        states = {state.value: number for state, number in ledger.outbox.counts(run.run_id).items()}
+        states = {state.value: number for state, number in outbox.counts(tx, run.run_id).items()}
     return {
         "run_id": run.run_id,
         "as_of": run.as_of.isoformat(),

@@ -12,6 +12,7 @@ from carloan_notify.delivery.dispatch import engaged
 from carloan_notify.delivery.provider import CheckResult, CheckVerdict
 from carloan_notify.delivery.registry import AnyProviderSettings, build_provider
 from carloan_notify.errors import ConfigError
+from carloan_notify.ledger import audit
 from carloan_notify.loans.calendar import missing_next_year
 from carloan_notify.messages.render import opening_of
 from carloan_notify.pipeline.inbox import open_lexicon
@@ -100,10 +101,12 @@ def try_provider(app: App, name: str, phone: str, wanted: Wanted) -> dict[str, A
     message = replace(_sample(app, wanted), phone=phone)
     with app.open_ledger(create=True) as ledger:
         about = {"phone": mask_phone(phone), "channel": wanted.channel.value, "message": message.message_id}
-        ledger.append_audit([AuditEvent("provider.test_begun", name, about)], app.clock())
+        with ledger.write() as tx:
+            audit.append(tx, [AuditEvent("provider.test_begun", name, about)], app.clock())
         result = provider.send([message])[0]
         data = {**about, "outcome": result.outcome.value, "code": result.code}
-        ledger.append_audit([AuditEvent("provider.tested", name, data)], app.clock())
+        with ledger.write() as tx:
+            audit.append(tx, [AuditEvent("provider.tested", name, data)], app.clock())
     return {
         "outcome": result.outcome.value,
         "code": result.code,

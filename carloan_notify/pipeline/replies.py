@@ -9,6 +9,7 @@ from carloan_notify.app import App
 from carloan_notify.errors import ConfigError
 from carloan_notify.inbound.files import read_replies, sentences
 from carloan_notify.inbound.lexicon import action_for
+from carloan_notify.ledger import replies, unread
 from carloan_notify.ledger.replies import ReplyFilter
 from carloan_notify.pipeline.inbox import believed_times, open_lexicon, take_replies
 from carloan_notify.pipeline.returns import Tell
@@ -61,14 +62,14 @@ def reply_filter(
 
 def list_replies(app: App, wanted: ReplyFilter) -> list[dict[str, Any]]:
     """Replies, masked."""
-    with app.open_ledger() as ledger:
-        return frame_rows(ledger.inbox.replies(wanted))
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        return frame_rows(replies.table(tx, wanted))
 
 
 def reveal_replies(app: App, wanted: ReplyFilter, operator: str, reason: str) -> list[dict[str, Any]]:
     """Replies in clear; that is audited."""
-    with app.open_ledger() as ledger:
-        return frame_rows(ledger.inbox.reveal(wanted, operator, reason, app.clock()))
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        return frame_rows(replies.reveal(tx, wanted, operator, reason, app.clock()))
 
 
 def close_reply(app: App, reply_id: str, operator: str, note: str) -> None:
@@ -77,8 +78,8 @@ def close_reply(app: App, reply_id: str, operator: str, note: str) -> None:
     Raises:
         LedgerError: it is not on it.
     """
-    with app.open_ledger() as ledger:
-        ledger.inbox.close(reply_id, operator, note, app.clock())
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        replies.close(tx, reply_id, operator, note, app.clock())
 
 
 def write_unread(
@@ -90,8 +91,8 @@ def write_unread(
     """
     if folder.exists():
         raise ConfigError([f"{folder}: is there already; name a new folder"])
-    with app.open_ledger() as ledger:
-        found = ledger.inbox.unread(operator, reason, app.clock(), everything=everything)
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        found = unread.reveal(tx, operator, reason, app.clock(), everything=everything)
     folder.mkdir(parents=True, mode=0o700)
     for name, body in found.items():
         (folder / f"{name}{_ENDING}").write_bytes(body)
@@ -106,5 +107,5 @@ def finish_unread(app: App, folder: Path, operator: str, reason: str) -> int:
     names = [file.stem for file in sorted(folder.glob(f"*{_ENDING}"))]
     if not names:
         raise ConfigError([f"{folder}: no record of `replies unread` is in it; name the folder it wrote"])
-    with app.open_ledger() as ledger:
-        return ledger.inbox.unread_done(names, operator, reason, app.clock())
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        return unread.done(tx, names, operator, reason, app.clock())

@@ -11,6 +11,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import intake, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, UntilPaid
 from carloan_notify.notices.decide import NOTICE_COLUMNS
@@ -68,7 +69,8 @@ def earlier_attempts(
         if message_id:
             original = _original(ledger, message_id)
             loan_id, notice = original.covers[0].loan_id, original.notice
-        found = frame_rows(ledger.attempts(loan_id, notice))
+        with ledger.read() as tx:
+            found = frame_rows(views.messages(tx, views.MessageFilter(loan_id=loan_id, notice=notice)))
     if not found:
         raise LedgerError(
             f"loan {loan_id}: {notice} was never queued, so there is nothing to send again; see `explain`"
@@ -119,9 +121,10 @@ def queue_proposal(app: App, proposal: Proposal) -> str:
     if proposal.draft is None:
         return ""
     with app.open_ledger() as ledger:
-        ledger.start_run(proposal.run_id, proposal.as_of, RESEND, app.clock())
-        ledger.enqueue(proposal.run_id, [proposal.draft], app.clock())
-        ledger.finish_run(proposal.run_id, "finished", {"queued": 1}, None, app.clock())
+        with ledger.write() as tx:
+            runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
+            intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
+            runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal.draft.message_id
 
@@ -163,7 +166,8 @@ def _reworded(original: Stored, drafted: Draft) -> Stored:
 
 
 def _original(ledger: Ledger, message_id: str) -> Stored:
-    found = ledger.stored(message_id)
+    with ledger.read() as tx:
+        found = views.stored(tx, message_id)
     if found is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
     if found.is_waiting:
@@ -177,7 +181,7 @@ def _original(ledger: Ledger, message_id: str) -> Stored:
 
 def _decision(app: App, ledger: Ledger, original: Stored, portfolio: Portfolio) -> dict[str, Any]:
     """The contact policy's word on telling it again."""
-    notice = _notice(original, portfolio).assign(phone_hash=ledger.phone_hash(original.phone))
+    notice = _notice(original, portfolio).assign(phone_hash=ledger.cipher.phone_hash(original.phone))
     history = contact_history(notice, remember(app, ledger), app.templates().languages, portfolio)
     history = replace(history, already_sent=frozenset())
     tonight = Tonight(app.clock(), portfolio.as_of)

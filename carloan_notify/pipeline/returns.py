@@ -15,6 +15,8 @@ from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.files import pull, read_export, sentences
 from carloan_notify.inbound.listen import place_of
+from carloan_notify.ledger import audit, outbox, receipts, unknowns
+from carloan_notify.ledger.answers import record
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.unknowns import Unknown, Verdict
 from carloan_notify.ledger.unread import FOLDER, Spool
@@ -132,7 +134,8 @@ class Pulling:
             self.tell(problem)
         if problems:
             event = AuditEvent("return.problem", provider, {"problems": list(masked(problems))})
-            self.ledger.append_audit([event], self.app.clock())
+            with self.ledger.write() as tx:
+                audit.append(tx, [event], self.app.clock())
 
 
 # What comes back: receipts and replies pulled or imported, and the fate of messages nobody knows about.
@@ -186,8 +189,8 @@ def import_receipts(app: App, path: Path, kind: str, tell: Tell) -> dict[str, An
             [f"inbound.receipt_files: no kind {kind!r} ({known}); describe the file's columns there"]
         )
     read = read_export(path, kinds[kind], app.clock(), believed_times(app))
-    with app.open_ledger() as ledger:
-        done = ledger.outbox.settle(read.receipts, app.clock())
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        done = receipts.settle(tx, read.receipts, app.clock())
     for problem in (*sentences(read.findings), *masked(done.refused)):
         tell(problem)
     return {
@@ -208,8 +211,9 @@ def reconcile(app: App) -> list[dict[str, Any]]:
     """
     require_rehearsable(app)
     with app.open_ledger() as ledger:
-        ledger.outbox.recover(app.clock())
-        waiting = ledger.outbox.unknown()
+        with ledger.write() as tx:
+            outbox.recover(tx, app.clock())
+            waiting = unknowns.waiting(tx)
         providers = {provider.name: provider for provider in configured_providers(app)}
         answers: dict[str, LookUp] = {}
         for name, provider in providers.items():
@@ -266,12 +270,12 @@ def _apply(
         for a in answers
         if a.standing in OUTCOMES
     ]
-    if results:
-        tries = {message_id: message.attempts for message_id, message in asked.items()}
-        ledger.outbox.record(results, provider, now, tries=tries)
-    receipts = endings(provider, answers, now)
-    if receipts:
-        ledger.outbox.settle(receipts, now)
+    ended = endings(provider, answers, now)
+    tries = {message_id: message.attempts for message_id, message in asked.items()}
+    with ledger.write() as tx:
+        if results:
+            record(tx, results, provider, now, tries=tries)
+        receipts.settle(tx, ended, now)
 
 
 OUTCOMES = {
@@ -298,11 +302,11 @@ def mark_unknown(app: App, message_id: str, verdict: str, operator: str, reason:
     Raises:
         LedgerError: no such message, or it is not unknown.
     """
-    with app.open_ledger() as ledger:
-        ledger.outbox.mark(message_id, Verdict(verdict.replace("-", "_")), operator, reason, app.clock())
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        unknowns.mark(tx, message_id, Verdict(verdict.replace("-", "_")), operator, reason, app.clock())
 
 
 def still_unknown(app: App) -> int:
     """How many messages nobody knows the fate of."""
-    with app.open_ledger() as ledger:
-        return len(ledger.outbox.unknown())
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        return len(unknowns.waiting(tx))

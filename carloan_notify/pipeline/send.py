@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from types import FrameType
@@ -16,28 +16,67 @@ from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
+from carloan_notify.ledger import answers, audit, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.outbox import LedgerOutbox
 from carloan_notify.ledger.runs import FINISHED, NIGHT, Run
 from carloan_notify.pipeline.last_look import LastLook, Planned
-from carloan_notify.records import AuditEvent, Channel, OutboundMessage
+from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
 
 
-class WatchedOutbox(LedgerOutbox):
-    """The outbox of a ledger that tells a watch what was claimed, so that it can look ahead."""
+class LedgerOutbox:
+    """What the dispatcher does to messages, each of it one transaction that is over when the call returns.
 
-    def __init__(self, ledger: Ledger, watch: LastLook) -> None:
-        """The same outbox as `ledger.outbox`."""
-        super().__init__(ledger.store, ledger.cipher)
-        self._watch = watch
+    `expect` is told what was claimed, so that a watch can look ahead.
+    """
+
+    def __init__(
+        self, ledger: Ledger, expect: Callable[[Sequence[OutboundMessage]], None] = lambda _: None
+    ) -> None:
+        self._ledger = ledger
+        self._expect = expect
 
     def claim(
         self, *, channels: Collection[Channel], limit: int, owner: str, now: datetime, lease_s: float
     ) -> list[OutboundMessage]:
-        """See `LedgerOutbox.claim`."""
-        claimed = super().claim(channels=channels, limit=limit, owner=owner, now=now, lease_s=lease_s)
-        self._watch.expect(claimed)
+        """Lease due messages."""
+        with self._ledger.write() as tx:
+            claimed = outbox.claim(tx, channels=channels, limit=limit, owner=owner, now=now, lease_s=lease_s)
+        self._expect(claimed)
         return claimed
+
+    def begin(
+        self, message_ids: Sequence[str], provider: str, now: datetime, *, owner: str, lease_s: float
+    ) -> list[str]:
+        """*Sending* is on disk when this returns, and only then may the provider be called."""
+        with self._ledger.write() as tx:
+            return outbox.begin(tx, message_ids, provider, now, owner=owner, lease_s=lease_s)
+
+    def record(
+        self,
+        results: Sequence[SendResult],
+        provider: str,
+        now: datetime,
+        retry_at: Mapping[str, datetime] | None = None,
+        tries: Mapping[str, int] | None = None,
+    ) -> None:
+        """Write a provider's answers down, all in one transaction."""
+        with self._ledger.write() as tx:
+            answers.record(tx, results, provider, now, retry_at, tries)
+
+    def release(self, message_ids: Sequence[str], now: datetime) -> None:
+        """Claimed, and not sent: they wait again."""
+        with self._ledger.write() as tx:
+            outbox.release(tx, message_ids, now)
+
+    def expire(self, now: datetime) -> int:
+        """End what can no longer go in time."""
+        with self._ledger.write() as tx:
+            return outbox.expire(tx, now)
+
+    def recover(self, now: datetime) -> outbox.Recovered:
+        """Take up what a crash left behind."""
+        with self._ledger.write() as tx:
+            return outbox.recover(tx, now)
 
 
 _log = structlog.get_logger()
@@ -55,8 +94,8 @@ def drain(app: App, ledger: Ledger, watch: LastLook) -> DrainSummary:
             before_send=watch.screen,
         )
         channels = build_channels(app.settings.delivery, app.clock)
-        outbox = WatchedOutbox(ledger, watch)
-        summary = Dispatcher(outbox, channels, app.settings.delivery, surroundings).drain()
+        waiting = LedgerOutbox(ledger, watch.expect)
+        summary = Dispatcher(waiting, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)
     return summary
 
@@ -71,7 +110,8 @@ def send_due(app: App) -> DrainSummary:
     """
     require_rehearsable(app)
     with app.open_ledger() as ledger:
-        night = ledger.last_run(NIGHT)
+        with ledger.read() as tx:
+            night = runs.last(tx, NIGHT)
         return drain(app, ledger, LastLook(app, ledger, _planned(night, app.business_date())))
 
 
@@ -107,7 +147,8 @@ def _note(app: App, ledger: Ledger, summary: DrainSummary) -> None:
     if not subject:
         return
     data = {"stopped_by": summary.stopped_by.value, **{name: dict(codes) for name, codes in told.items()}}
-    ledger.append_audit([AuditEvent("send.stopped", subject, data)], app.clock())
+    with ledger.write() as tx:
+        audit.append(tx, [AuditEvent("send.stopped", subject, data)], app.clock())
     for stop in summary.account_stops:
         _log.error("account refused", provider=stop.provider, code=stop.code, cure=stop.cure)
 

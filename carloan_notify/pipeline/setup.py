@@ -20,8 +20,8 @@ from carloan_notify.delivery.simulator.settings import Faults, simulator_setting
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.keys import write_private
+from carloan_notify.ledger.ledger import create_keys
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.upkeep import create_keys
 from carloan_notify.ledger.verify import Verification
 from carloan_notify.messages.render import default_templates_dir
 from carloan_notify.messages.settings import LINK_KEY_FILE

@@ -6,9 +6,9 @@ from typing import Any
 from carloan_notify.app import App, any_number
 from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import verify
-from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger import health, stopping, verify
 from carloan_notify.ledger.stopping import Stopped, Subject
+from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.verify import Verification
 from carloan_notify.records import MessageClass
 from carloan_notify.sources.spelling import one_spelling
@@ -24,9 +24,9 @@ def suppress(app: App, given: Given, operator: str, hold: HoldReason | None, rea
     nothing but a code's word is stored as `said: WORD`.
     """
     stored = hold.value if hold else f"said: {reason}" if reason.strip() in set(HoldReason) else reason
-    with app.open_ledger(create=True) as ledger:
-        subject = _subject(app, ledger, given)
-        return ledger.suppress(subject, operator, stored, app.clock(), note=reason if hold else "")
+    with app.open_ledger(create=True) as ledger, ledger.write() as tx:
+        subject = _subject(app, tx, given)
+        return stopping.stop(tx, subject, operator, stored, app.clock(), note=reason if hold else "")
 
 
 def unsuppress(app: App, given: Given, operator: str, reason: str, was: str) -> str | None:
@@ -35,11 +35,11 @@ def unsuppress(app: App, given: Given, operator: str, reason: str, was: str) -> 
     Raises:
         LedgerError: several stand, and `was` names none.
     """
-    with app.open_ledger() as ledger:
-        return ledger.unsuppress(_subject(app, ledger, given), operator, reason, app.clock(), was=was)
+    with app.open_ledger() as ledger, ledger.write() as tx:
+        return stopping.remove(tx, _subject(app, tx, given), operator, reason, app.clock(), was=was)
 
 
-def _subject(app: App, ledger: Ledger, given: Given) -> Subject:
+def _subject(app: App, tx: Transaction, given: Given) -> Subject:
     phone, customer_id, message_class = given
     if bool(phone) == bool(customer_id):
         raise ConfigError(["give a phone or a customer, exactly one of them"])
@@ -49,7 +49,7 @@ def _subject(app: App, ledger: Ledger, given: Given) -> Subject:
             raise ConfigError([f"--phone: {found.error}; write it as +8613800138000"])
         phone = found.e164
     chosen = MessageClass(message_class) if message_class else None
-    return ledger.subject(phone=phone, customer_id=one_spelling(customer_id), message_class=chosen)
+    return stopping.subject_of(tx, phone=phone, customer_id=one_spelling(customer_id), message_class=chosen)
 
 
 # Verify the record, in the ledger or in an export of it.
@@ -76,9 +76,10 @@ def verify_rows(found: Verification) -> list[dict[str, Any]]:
 def ailments(app: App) -> list[dict[str, Any]]:
     """What is wrong with the ledger, its audit chain included: code, place, message."""
     with app.open_ledger() as ledger:
+        with ledger.read() as tx:
+            ailing = health.examine(tx, app.clock())
         found = [
-            {"code": ailment.code, "place": ailment.place, "message": ailment.message}
-            for ailment in ledger.upkeep.doctor(app.clock())
+            {"code": ailment.code, "place": ailment.place, "message": ailment.message} for ailment in ailing
         ]
         breaches = verify_rows(ledger.verify_audit())
     return found + [

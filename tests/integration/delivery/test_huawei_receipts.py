@@ -8,10 +8,12 @@ import pytest
 
 from carloan_notify.delivery.provider import Received
 from carloan_notify.delivery.providers.huawei.huawei import HuaweiSms
+from carloan_notify.ledger import answers, intake, outbox, receipts
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.records import PushRequest, Receipt
 from tests.integration.ledger.drafts import NOW, claim, draft, state
+from tests.transactions import commit
 from tests.unit.delivery.providers.vendors import Network, clock, huawei_settings
 
 PHONES = [f"+1202555010{n}" for n in range(3)]
@@ -21,11 +23,11 @@ PHONES = [f"+1202555010{n}" for n in range(3)]
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(LedgerSettings(), tmp_path, create=True, now=NOW) as opened:
         drafts = [draft(n, notice="settled", language="zh-CN", phone=phone) for n, phone in enumerate(PHONES)]
-        opened.enqueue("R1", drafts, NOW)
+        commit(opened, intake.enqueue, "R1", drafts, NOW)
         yield opened
 
 
-def receipts(provider: HuaweiSms, extend: str, phone: str, status: str) -> tuple[Receipt, ...]:
+def pushed(provider: HuaweiSms, extend: str, phone: str, status: str) -> tuple[Receipt, ...]:
     fields = {"smsMsgId": f"id-{phone[-1]}", "status": status, "to": phone, "extend": extend}
     form = {"content-type": "application/x-www-form-urlencoded"}
     heard = provider.receive(
@@ -39,16 +41,16 @@ def test_receipts_settle_a_batch_that_got_no_readable_answer(ledger: Ledger) -> 
     network = Network.saying(200, b"<html>")
     provider = HuaweiSms("gate", huawei_settings(), session=network.session, clock=clock)
     batch = claim(ledger)
-    ids = ledger.outbox.begin([m.message_id for m in batch], "gate", NOW, owner="one", lease_s=60)
+    ids = commit(ledger, outbox.begin, [m.message_id for m in batch], "gate", NOW, owner="one", lease_s=60)
     results = provider.send(batch)
-    ledger.outbox.record(results, "gate", NOW)
+    commit(ledger, answers.record, results, "gate", NOW)
     assert [state(ledger, i) for i in ids] == ["unknown"] * 3
     (extend,) = {result.provider_ref for result in results}
     came = [
-        *receipts(provider, extend, PHONES[0], "DELIVRD"),
-        *receipts(provider, extend, PHONES[2], "UNDELIV"),
+        *pushed(provider, extend, PHONES[0], "DELIVRD"),
+        *pushed(provider, extend, PHONES[2], "UNDELIV"),
     ]
-    settled = ledger.outbox.settle(came, NOW)
+    settled = commit(ledger, receipts.settle, came, NOW)
     assert (settled.settled, settled.unmatched, settled.refused) == (2, 0, ())
     assert [state(ledger, i) for i in ids] == ["delivered", "unknown", "undelivered"]
 
@@ -60,9 +62,9 @@ def test_a_receipt_of_a_batch_may_overtake_its_answer(ledger: Ledger) -> None:
 
     provider = HuaweiSms("gate", huawei_settings(), session=Network(accepted).session, clock=clock)
     batch = claim(ledger)
-    ids = ledger.outbox.begin([m.message_id for m in batch], "gate", NOW, owner="one", lease_s=60)
+    ids = commit(ledger, outbox.begin, [m.message_id for m in batch], "gate", NOW, owner="one", lease_s=60)
     results = provider.send(batch)
     extend = results[0].provider_ref
-    assert ledger.outbox.settle(receipts(provider, extend, PHONES[1], "DELIVRD"), NOW).unmatched == 1
-    ledger.outbox.record(results, "gate", NOW)
+    assert commit(ledger, receipts.settle, pushed(provider, extend, PHONES[1], "DELIVRD"), NOW).unmatched == 1
+    commit(ledger, answers.record, results, "gate", NOW)
     assert [state(ledger, i) for i in ids] == ["accepted", "delivered", "accepted"]

@@ -13,9 +13,12 @@ from carloan_notify.delivery.registry import DeliverySettings, build_channels
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy
+from carloan_notify.ledger import intake, outbox, runs, unknowns
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.pipeline.send import LedgerOutbox
 from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
+from tests.transactions import commit, look
 
 MESSAGES = 300
 STARTED = datetime.now(UTC)
@@ -46,8 +49,8 @@ def draft(number: int) -> Draft:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger.open(LedgerSettings(), tmp_path, create=True, now=STARTED) as opened:
-        opened.start_run("R1", date(2026, 11, 23), "run", STARTED)
-        opened.enqueue("R1", [draft(number) for number in range(MESSAGES)], STARTED)
+        commit(opened, runs.start, "R1", date(2026, 11, 23), "run", STARTED)
+        commit(opened, intake.enqueue, "R1", [draft(number) for number in range(MESSAGES)], STARTED)
         yield opened
 
 
@@ -69,7 +72,7 @@ def drain(
         }
     )
     around = RunContext(clock=lambda: datetime.now(UTC), owner="me", stop=stop or threading.Event())
-    return Dispatcher(ledger.outbox, build_channels(settings, system_clock), settings, around).drain()
+    return Dispatcher(LedgerOutbox(ledger), build_channels(settings, system_clock), settings, around).drain()
 
 
 @pytest.mark.parametrize("batch_limit", [1, 7])
@@ -90,14 +93,14 @@ def test_every_fault_at_once_tells_nobody_twice_and_loses_nobody(ledger: Ledger,
     with Simulator(faults, seed=7) as simulator:
         summary = drain(ledger, simulator.url, batch_limit)
         accepted = simulator.gateway.counts()
-    counts = ledger.outbox.counts("R1")
+    counts = look(ledger, outbox.counts, "R1")
     assert summary.stopped_by is StoppedBy.NOTHING
     assert sum(counts.values()) == MESSAGES
     assert set(counts) <= {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNKNOWN}
     assert counts[MessageState.UNKNOWN] == summary.unknown > 0
     assert counts[MessageState.ACCEPTED] > MESSAGES / 3
     assert set(accepted.values()) == {1}
-    unknown = {message.message_id for message in ledger.outbox.unknown()}
+    unknown = {message.message_id for message in look(ledger, unknowns.waiting)}
     assert len(set(accepted) - unknown) == counts[MessageState.ACCEPTED]
 
 
@@ -107,7 +110,7 @@ def test_a_stopped_drain_is_finished_by_the_next(ledger: Ledger) -> None:
         threading.Timer(0.15, stop.set).start()
         first = drain(ledger, simulator.url, 1, stop, PATIENT_S)
         assert first.stopped_by is StoppedBy.SIGNAL
-        assert set(ledger.outbox.counts("R1")) == {MessageState.ACCEPTED, MessageState.QUEUED}
+        assert set(look(ledger, outbox.counts, "R1")) == {MessageState.ACCEPTED, MessageState.QUEUED}
         second = drain(ledger, simulator.url, 1, patience_s=PATIENT_S)
         assert first.accepted + second.accepted == MESSAGES
         assert simulator.gateway.stats() == {"requests": MESSAGES, "accepted": MESSAGES, "duplicates": 0}

@@ -25,8 +25,10 @@ from carloan_notify.delivery.provider import (
     ReturnPage,
 )
 from carloan_notify.inbound.listen import Listener
+from carloan_notify.ledger import intake, views
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 from tests.integration.ledger.drafts import NOW, answer, draft, name_of, put_on_wire
+from tests.transactions import commit, look
 
 SECRET = "s3cret-s3cret-s3cret"
 GATE: dict[str, Any] = {
@@ -61,7 +63,7 @@ def house_at(folder: Path, now: datetime = NOW, *, url: str = "sqlite:///ledger.
 def make_ledger(app: App, messages: int = 3) -> list[str]:
     """A ledger whose messages the gateway has accepted; their ids."""
     with app.open_ledger(create=True) as ledger:
-        ledger.enqueue("run", [draft(number) for number in range(messages)], NOW)
+        commit(ledger, intake.enqueue, "run", [draft(number) for number in range(messages)], NOW)
         ids = put_on_wire(ledger)
         for number, message_id in enumerate(ids):
             answer(ledger, message_id, Outcome.ACCEPTED, f"ref{number}")
@@ -70,7 +72,7 @@ def make_ledger(app: App, messages: int = 3) -> list[str]:
 
 def states(app: App) -> dict[str, str]:
     with app.open_ledger() as ledger:
-        return {row["message_id"]: row["state"] for row in ledger.messages().to_dict("records")}
+        return {row["message_id"]: row["state"] for row in look(ledger, views.messages).to_dict("records")}
 
 
 @dataclass

@@ -18,6 +18,8 @@ from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener
+from carloan_notify.ledger import replies as kept_replies
+from carloan_notify.ledger import unread
 from carloan_notify.pipeline.inbox import keeper
 from carloan_notify.pipeline.listen import Door, OpenLedger, Receiving, application, doors
 from carloan_notify.records import PushAnswer, PushRequest
@@ -31,6 +33,7 @@ from tests.integration.inbound.desk import (
     served,
     states,
 )
+from tests.transactions import commit, look
 
 PUSH = PushRequest("POST", "https://x/gate/s", {}, b"")
 
@@ -216,8 +219,8 @@ def test_a_reply_is_taken_once_and_acted_on(tmp_path: Path) -> None:
     assert [(line["replies"], line["known"], line["stopping"]) for line in lines] == [(1, 0, 1), (1, 1, 0)]
     assert {line["problems"] for line in lines} == {1}
     with app.open_ledger() as ledger:
-        assert list(ledger.inbox.replies()["kind"]) == ["opt_out"]
-        assert len(ledger.inbox.unread("tester", "to see", app.clock())) == 1
+        assert list(look(ledger, kept_replies.table)["kind"]) == ["opt_out"]
+        assert len(commit(ledger, unread.reveal, "tester", "to see", app.clock())) == 1
     assert "STOP" not in str(lines)
     assert "2025550100" not in str(lines)
 

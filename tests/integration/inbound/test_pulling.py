@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from carloan_notify.app import App
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import LedgerUnavailableError
+from carloan_notify.ledger import audit, intake, replies, stopping
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.replies import ReplyFilter
 from carloan_notify.pipeline.inbox import Keep, Kept, believed_times, keeper, page_of, text_of
@@ -20,6 +21,7 @@ from carloan_notify.pipeline.returns import Pulling, log_problem, spool_of
 from tests.integration.inbound.desk import house_at, make_ledger, states
 from tests.integration.inbound.queue import SECRET, OnceOnly, left, pulled, receipt, reply
 from tests.integration.ledger.drafts import NOW, PHONE, draft, name_of, state
+from tests.transactions import commit, look
 
 STRANGER = "+12025550177"
 
@@ -175,8 +177,8 @@ def test_an_odd_time_is_that_of_arrival_and_a_problem(app: App, at: datetime) ->
         "gate: reply 0: a time that cannot be; taken as of now",
     ]
     with app.open_ledger() as ledger:
-        assert set(ledger.inbox.replies()["received_at"]) == {"2026-11-23T02:00:00.000000Z"}
-        assert ledger.show_audit(kind="return.problem")["data"][0].count("a time that cannot be") == 2
+        assert set(look(ledger, replies.table)["received_at"]) == {"2026-11-23T02:00:00.000000Z"}
+        assert look(ledger, audit.show, kind="return.problem")["data"][0].count("a time that cannot be") == 2
 
 
 @pytest.mark.parametrize("phone", ["138****8000", "1.3812E+10", "10086", "", "Anda Bank"])
@@ -185,8 +187,8 @@ def test_an_opt_out_of_no_number_stops_nobody_and_says_so(app: App, phone: str) 
     assert (figures["stopping"], figures["work_list"], figures["problems"]) == (0, 1, 1)
     assert told == ["gate: reply 0: its sender is no number; it stops nothing, see the work list"]
     with app.open_ledger() as ledger:
-        assert ledger.suppressions().empty
-        (row,) = ledger.inbox.replies(ReplyFilter(open_only=True)).to_dict("records")
+        assert look(ledger, stopping.table).empty
+        (row,) = look(ledger, replies.table, ReplyFilter(open_only=True)).to_dict("records")
     assert (row["kind"], row["action"]) == ("opt_out", "work list")
 
 
@@ -196,14 +198,14 @@ def test_a_stranger_s_opt_out_is_kept_and_looked_at(app: App, phone: str) -> Non
     figures, told = pulled(app, OnceOnly(ReturnPage(replies=(reply("STOP", phone),))))
     assert (figures["strangers"], figures["stopping"], figures["work_list"], told) == (1, 1, 1, [])
     with app.open_ledger() as ledger:
-        (kept,) = ledger.suppressions().to_dict("records")
-        assert kept["phone_hash"] == ledger.phone_hash(phone if phone[1] == "8" else STRANGER)
-        assert list(ledger.inbox.replies()["action"]) == ["stop every class, work list"]
+        (kept,) = look(ledger, stopping.table).to_dict("records")
+        assert kept["phone_hash"] == ledger.cipher.phone_hash(phone if phone[1] == "8" else STRANGER)
+        assert list(look(ledger, replies.table)["action"]) == ["stop every class, work list"]
 
 
 def test_refused_receipts_are_told(app: App) -> None:
     with app.open_ledger() as ledger:
-        ledger.enqueue("run", [draft(9)], NOW)
+        commit(ledger, intake.enqueue, "run", [draft(9)], NOW)
     _, told = pulled(app, OnceOnly(ReturnPage((receipt(9),))))
     assert told == [
         f"receipt for message {name_of(9)}: it was never sent".replace(name_of(9), "0" * 18 + "****0009")

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.delivery.provider import Capabilities, Inquiry, LookUp, MessageFate, ReceiptMode
+from carloan_notify.ledger import audit, intake
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.pipeline import inbox
 from carloan_notify.pipeline.returns import pull_returns, reconcile
@@ -18,6 +19,7 @@ from carloan_notify.records import Outcome
 from tests.integration.inbound.desk import GATE, house_at, make_ledger
 from tests.integration.inbound.queue import OnceOnly, pulled
 from tests.integration.ledger.drafts import NOW, answer, draft, name_of, put_on_wire
+from tests.transactions import commit, look
 
 
 class Askable(OnceOnly):
@@ -60,7 +62,7 @@ def test_providers_that_no_channel_names_are_pulled_too(tmp_path: Path) -> None:
     assert (row["provider"], row["problems"]) == ("gate", 1)
     assert told == ["gate: receipts: not_connected:ConnectionRefusedError"]
     with app.open_ledger() as ledger:
-        (event,) = ledger.show_audit(kind="return.problem").to_dict("records")
+        (event,) = look(ledger, audit.show, kind="return.problem").to_dict("records")
     assert (event["subject"], told[0] in event["data"]) == ("gate", True)
 
 
@@ -87,7 +89,7 @@ def test_why_a_message_was_not_asked_about_is_true(
     app = house_at(tmp_path)
     make_ledger(app)
     with app.open_ledger() as ledger:
-        ledger.enqueue("run", [draft(9)], NOW)
+        commit(ledger, intake.enqueue, "run", [draft(9)], NOW)
         (on_wire,) = put_on_wire(ledger)
         answer(ledger, on_wire, Outcome.UNKNOWN)
         with ledger.store.write() as connection:

@@ -20,11 +20,14 @@ from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, Kann
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.inbound.listen import Listener
+from carloan_notify.ledger import intake, outbox, replies, runs, stopping, unknowns
 from carloan_notify.ledger.replies import ReplyFilter
 from carloan_notify.pipeline.inbox import keeper
 from carloan_notify.pipeline.listen import OpenLedger, Receiving, doors
+from carloan_notify.pipeline.send import LedgerOutbox
 from carloan_notify.records import Channel, CoveredNotice, Draft, MessageClass, MessageState, Rendered
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
+from tests.transactions import commit, look
 
 pytestmark = [
     pytest.mark.needs_kannel,
@@ -129,22 +132,22 @@ class Lender:
         return path
 
     def queue(self, run: str, messages: int) -> None:
-        self.ledger.start_run(run, date(2026, 11, 23), "run", STARTED)
-        self.ledger.enqueue(run, [draft(run, number) for number in range(messages)], STARTED)
+        commit(self.ledger, runs.start, run, date(2026, 11, 23), "run", STARTED)
+        commit(self.ledger, intake.enqueue, run, [draft(run, number) for number in range(messages)], STARTED)
 
     def drain(self) -> DrainSummary:
         delivery = self.app.settings.delivery
         around = RunContext(clock=system_clock, owner="me")
         return Dispatcher(
-            self.ledger.outbox, build_channels(delivery, system_clock), delivery, around
+            LedgerOutbox(self.ledger), build_channels(delivery, system_clock), delivery, around
         ).drain()
 
     def counts(self, run: str) -> Counter[MessageState]:
-        return Counter(self.ledger.outbox.counts(run))
+        return Counter(look(self.ledger, outbox.counts, run))
 
     def replies(self) -> list[dict[str, Any]]:
         """The replies so far, in clear."""
-        shown = self.ledger.inbox.reveal(ReplyFilter(), "me", "test", datetime.now(UTC))
+        shown = commit(self.ledger, replies.reveal, ReplyFilter(), "me", "test", datetime.now(UTC))
         return [{str(name): value for name, value in row.items()} for row in shown.to_dict("records")]
 
     def close(self) -> None:
@@ -158,10 +161,14 @@ class Lender:
 def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
     made = Lender(tmp_path_factory.mktemp("kannel"))
     try:
-        made.ledger.start_run("W", date(2026, 11, 23), "run", STARTED)
+        commit(made.ledger, runs.start, "W", date(2026, 11, 23), "run", STARTED)
         later = STARTED + timedelta(hours=2)
-        made.ledger.enqueue(
-            "W", [draft("W", 1, phone=PHONE, not_before=later), draft("W", 2, not_before=later)], STARTED
+        commit(
+            made.ledger,
+            intake.enqueue,
+            "W",
+            [draft("W", 1, phone=PHONE, not_before=later), draft("W", 2, not_before=later)],
+            STARTED,
         )
         made.kannel.start(f"{PHONE} 1069012345 text R")
         yield made
@@ -182,8 +189,8 @@ def test_a_reply_r_opts_its_number_out_and_cancels_what_waits_for_it(lender: Len
     (reply,) = lender.replies()
     assert (reply["phone"], reply["text"], reply["provider"]) == (PHONE, "R", "kannel")
     assert (reply["kind"], reply["rule"]) == ("opt_out", "stop_word")
-    (row,) = lender.ledger.suppressions().to_dict("records")
-    assert (row["phone_hash"], row["message_class"]) == (lender.ledger.phone_hash(PHONE), "")
+    (row,) = look(lender.ledger, stopping.table).to_dict("records")
+    assert (row["phone_hash"], row["message_class"]) == (lender.ledger.cipher.phone_hash(PHONE), "")
     assert lender.counts("W") == {MessageState.CANCELLED: 1, MessageState.QUEUED: 1}
 
 
@@ -232,7 +239,7 @@ def test_bearerbox_killed_in_the_middle_loses_and_repeats_nothing(lender: Lender
     assert gone.is_set()
     until(lambda: lender.kannel.stored() == 0, "what bearerbox had stored")
     until(lambda: "退订" in [reply["text"] for reply in lender.replies()], "the reply after the crash")
-    told = set(lender.ledger.outbox.counts("B"))
+    told = set(look(lender.ledger, outbox.counts, "B"))
     assert told <= {MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN}
     # One final answer each: what was tried again had certainly not been sent.
     assert summary.accepted + summary.unknown == CRASHED
@@ -240,7 +247,7 @@ def test_bearerbox_killed_in_the_middle_loses_and_repeats_nothing(lender: Lender
     copies = lender.kannel.copies(r"B\d{24}")
     lost = {f"B{number:024d}" for number in range(CRASHED)} - set(copies)
     assert len(lost) <= summary.unknown
-    assert lost <= {message.message_id for message in lender.ledger.outbox.unknown()}
+    assert lost <= {message.message_id for message in look(lender.ledger, unknowns.waiting)}
     # Kannel's own store sends again what was on its link at that moment; in our runs that never happened.
     assert sum(copies.values()) - len(copies) <= 2
     # Reports heal what the crash left unknown; only those that smsbox had in hand are lost.

@@ -2,10 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import pandas as pd
 import pytest
+import sqlalchemy as sa
 
+from carloan_notify.ledger import answers, notices, outbox, views
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.tables import NOTICES
 from carloan_notify.records import (
     Channel,
     CoveredNotice,
@@ -17,6 +22,7 @@ from carloan_notify.records import (
     Rendered,
     SendResult,
 )
+from tests.transactions import commit, look
 
 on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 """For tests where the second database adds nothing but time."""
@@ -58,16 +64,16 @@ def draft(number: int, *, loans: tuple[str, ...] = (), **changes: object) -> Dra
 def claim(
     ledger: Ledger, *, limit: int = 100, owner: str = "one", now: datetime = NOW
 ) -> list[OutboundMessage]:
-    return ledger.outbox.claim(channels=list(Channel), limit=limit, owner=owner, now=now, lease_s=60)
+    return commit(ledger, outbox.claim, channels=list(Channel), limit=limit, owner=owner, now=now, lease_s=60)
 
 
 def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW) -> list[str]:
     ids = [message.message_id for message in claim(ledger, owner=owner, now=now)]
-    return ledger.outbox.begin(ids, "gate", now, owner=owner, lease_s=60)
+    return commit(ledger, outbox.begin, ids, "gate", now, owner=owner, lease_s=60)
 
 
 def answer(ledger: Ledger, message_id: str, outcome: Outcome, ref: str = "", now: datetime = NOW) -> None:
-    ledger.outbox.record([SendResult(message_id, outcome, ref, "c1")], "gate", now)
+    commit(ledger, answers.record, [SendResult(message_id, outcome, ref, "c1")], "gate", now)
 
 
 def receipt(ref: str = "", *, message_id: str = "", delivered: bool = True, minute: int = 5) -> Receipt:
@@ -75,7 +81,26 @@ def receipt(ref: str = "", *, message_id: str = "", delivered: bool = True, minu
     return Receipt("gate", ref, message_id, delivered, "DELIVRD" if delivered else "UNDELIV", "seen", at)
 
 
-def state(ledger: Ledger, message_id: str) -> str:
-    found = ledger.message(message_id)
+def shown_of(ledger: Ledger, message_id: str) -> dict[str, Any]:
+    """A message that is there, masked."""
+    found = look(ledger, views.message, message_id)
     assert found is not None
-    return str(found["state"])
+    return found
+
+
+def decisions(ledger: Ledger) -> list[dict[str, Any]]:
+    """Every decision that the ledger keeps, in the order it was made, without its number."""
+    kept = sa.select(NOTICES).order_by(NOTICES.c.notice_no)
+    with ledger.read() as tx:
+        rows = [dict(row) for row in tx.connection.execute(kept).mappings()]
+    return [{name: value for name, value in row.items() if name != "notice_no"} for row in rows]
+
+
+def keep_decisions(ledger: Ledger, run_id: str, decided: pd.DataFrame) -> None:
+    """What a night does with what it decided."""
+    rows = notices.to_rows(run_id, decided, ledger.cipher.customer_ref)
+    commit(ledger, notices.record, run_id, rows, NOW)
+
+
+def state(ledger: Ledger, message_id: str) -> str:
+    return str(shown_of(ledger, message_id)["state"])

@@ -11,19 +11,23 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import digest, verify
+from carloan_notify.ledger import audit, digest, intake, verify
 from carloan_notify.ledger.audit import AuditRow, hash_of
 from carloan_notify.ledger.chain_walk import BreachKind
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.records import AuditEvent
 from tests.integration.ledger.drafts import NAME, NOW, PHONE, draft, on_sqlite
+from tests.transactions import commit, look
 
 
 def fill(ledger: Ledger, *, nights: int = 2, events: int = 10) -> None:
     for night in range(nights):
         name = f"night-{ledger.verify_audit().digests + 1}"
-        ledger.append_audit(
-            [AuditEvent("test.event", name, {"n": n, "名": "值"}) for n in range(events)], NOW
+        commit(
+            ledger,
+            audit.append,
+            [AuditEvent("test.event", name, {"n": n, "名": "值"}) for n in range(events)],
+            NOW,
         )
         ledger.write_digest(name, NOW + timedelta(days=night), {"n": events})
 
@@ -234,7 +238,7 @@ def test_changed_digests_are_named(sqlite_ledger: Ledger) -> None:
 
 def test_a_foreign_key_is_wrong_and_a_retired_one_is_trusted(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     fill(sqlite_ledger, nights=1)
-    sqlite_ledger.upkeep.rotate_signing_key("kim", NOW)
+    digest.create(sqlite_ledger.places.signing_key_file, replace=True)
     fill(sqlite_ledger, nights=1)
     assert sqlite_ledger.verify_audit().ok
     digest.create(tmp_path / "other.key")
@@ -316,14 +320,18 @@ def test_a_cut_or_foreign_export_is_refused(sqlite_ledger: Ledger, tmp_path: Pat
 
 @on_sqlite
 def test_the_audit_can_be_searched_and_holds_nobody(ledger: Ledger) -> None:
-    ledger.enqueue(
-        "R1", [draft(1, reason="asked by 13800138000", resend_of="M0", operator="kim"), draft(2)], NOW
+    commit(
+        ledger,
+        intake.enqueue,
+        "R1",
+        [draft(1, reason="asked by 13800138000", resend_of="M0", operator="kim"), draft(2)],
+        NOW,
     )
-    shown = ledger.show_audit(mentions="L2")
+    shown = look(ledger, audit.show, mentions="L2")
     assert list(shown["kind"]) == ["message.queued"]
-    assert len(ledger.show_audit(kind="message.", since=NOW)) == 2
-    assert ledger.show_audit(since=NOW + timedelta(seconds=1)).empty
-    everything = " ".join(ledger.show_audit()["data"])
+    assert len(look(ledger, audit.show, kind="message.", since=NOW)) == 2
+    assert look(ledger, audit.show, since=NOW + timedelta(seconds=1)).empty
+    everything = " ".join(look(ledger, audit.show)["data"])
     assert PHONE not in everything
     assert NAME not in everything
     assert "13800138000" not in everything

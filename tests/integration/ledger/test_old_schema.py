@@ -11,15 +11,15 @@ from click.testing import CliRunner
 from carloan_notify.cli.main import cli
 from carloan_notify.config.example import sample_values
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit, intake, keys, schema, upkeep, views
 from carloan_notify.ledger import backup as backup_file
-from carloan_notify.ledger import keys, schema, upkeep
 from carloan_notify.ledger.keys import Cipher
-from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.ledger import Ledger, create_keys
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.store import Store, locate
-from carloan_notify.ledger.upkeep import create_keys
+from carloan_notify.ledger.store import Store, Transaction, locate
 from carloan_notify.ledger.views import MessageFilter
 from tests.integration.ledger.drafts import NOW, TEXT, draft, name_of, on_sqlite, state
+from tests.transactions import commit, look
 
 FIRST, *_ = schema.REVISIONS
 LATER = NOW + timedelta(hours=1)
@@ -43,7 +43,7 @@ def old(settings: LedgerSettings, tmp_path: Path) -> LedgerSettings:
     receipt = {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}
     with store.write() as connection:
         schema.upgrade(connection, to=FIRST)
-        schema._found(connection, cipher.key_check(), NOW)  # noqa: SLF001 - as the first version did
+        schema._found(Transaction(connection, cipher), NOW)  # noqa: SLF001 - as the first version did
         for name, values in (
             ("messages", {**message, **NEVER, "text_sealed": cipher.seal(name_of(1), "text", TEXT)}),
             ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
@@ -85,11 +85,11 @@ def test_a_backup_comes_before_the_migration(old: LedgerSettings, tmp_path: Path
     assert backup_file.read_header(made.path)["schema"] == FIRST
     assert revision(old, tmp_path) == schema.HEAD
     with Ledger.open(old, tmp_path) as ledger:
-        ledger.enqueue("R2", [draft(2)], LATER)
+        commit(ledger, intake.enqueue, "R2", [draft(2)], LATER)
         assert state(ledger, name_of(1)) == "queued"  # nothing was restored
-        kinds = list(ledger.show_audit(kind="ledger.")["kind"])
+        kinds = list(look(ledger, audit.show, kind="ledger.")["kind"])
         assert kinds == ["ledger.created", "ledger.backed_up", "ledger.migrated"]
-        assert made.path.name in ledger.show_audit(kind="ledger.migrated")["data"].iloc[0]
+        assert made.path.name in look(ledger, audit.show, kind="ledger.migrated")["data"].iloc[0]
         assert ledger.verify_audit().ok
     assert upkeep.migrate(old, tmp_path, LATER) is None
 
@@ -118,7 +118,7 @@ def test_its_backup_is_put_back_into_this_version(old: LedgerSettings, tmp_path:
     assert (done.rows, done.unknown) == (made.rows, 1)
     with Ledger.open(elsewhere, tmp_path) as ledger:
         assert state(ledger, name_of(1)) == "unknown"
-        (shown,) = ledger.reveal(MessageFilter(), "kim", "check", LATER).to_dict("records")
+        (shown,) = commit(ledger, views.reveal, MessageFilter(), "kim", "check", LATER).to_dict("records")
         assert (shown["text"], shown["loans"]) == (TEXT, "L1")
         with ledger.store.read() as connection:
             (row,) = connection.exec_driver_sql("SELECT phone_hash, blocked, delivered FROM receipts").all()

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from carloan_notify.ledger import answers, intake, outbox, receipts
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.ledger.drafts import NOW, draft, name_of, receipt
+from tests.transactions import commit, look
 
 IDS = [name_of(number) for number in range(20)]
 BY_ID = "SEARCH messages USING INDEX sqlite_autoindex_messages_1 (message_id=?)"
@@ -16,18 +18,22 @@ BY_STATE = "SEARCH messages USING INDEX ix_messages_state (state=?)"
 
 STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     "claim": (
-        lambda of: of.outbox.claim(channels=[Channel.SMS], limit=9, owner="one", now=NOW, lease_s=60),
+        lambda of: commit(
+            of, outbox.claim, channels=[Channel.SMS], limit=9, owner="one", now=NOW, lease_s=60
+        ),
         {BY_DUE_TIME, BY_ID},
     ),
-    "begin": (lambda of: of.outbox.begin(IDS, "gate", NOW, owner="one", lease_s=60), {BY_ID}),
+    "begin": (lambda of: commit(of, outbox.begin, IDS, "gate", NOW, owner="one", lease_s=60), {BY_ID}),
     "record": (
-        lambda of: of.outbox.record([SendResult(i, Outcome.ACCEPTED, f"ref-{i}") for i in IDS], "gate", NOW),
+        lambda of: commit(
+            of, answers.record, [SendResult(i, Outcome.ACCEPTED, f"ref-{i}") for i in IDS], "gate", NOW
+        ),
         {BY_ID},
     ),
-    "release": (lambda of: of.outbox.release(IDS, NOW), {BY_ID}),
-    "cancel": (lambda of: of.outbox.cancel(IDS, "paid", NOW), {BY_ID}),
-    "expire": (lambda of: of.outbox.expire(NOW), {BY_STATE}),
-    "next_due": (lambda of: of.outbox.next_due(NOW), {BY_STATE}),
+    "release": (lambda of: commit(of, outbox.release, IDS, NOW), {BY_ID}),
+    "cancel": (lambda of: commit(of, outbox.cancel, IDS, "paid", NOW), {BY_ID}),
+    "expire": (lambda of: commit(of, outbox.expire, NOW), {BY_STATE}),
+    "next_due": (lambda of: look(of, outbox.next_due, NOW), {BY_STATE}),
 }
 
 
@@ -53,7 +59,7 @@ def plans(ledger: Ledger, step: Callable[[Ledger], object]) -> set[str]:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_rows_are_found_by_the_right_index(sqlite_ledger: Ledger, name: str) -> None:
-    sqlite_ledger.enqueue("R1", [draft(number) for number in range(20)], NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(number) for number in range(20)], NOW)
     step, wanted = STEPS[name]
     found = plans(sqlite_ledger, step)
     assert {line for line in found if " messages" in line} == wanted
@@ -61,8 +67,8 @@ def test_rows_are_found_by_the_right_index(sqlite_ledger: Ledger, name: str) -> 
 
 
 def test_receipts_that_overtook_are_found_by_their_reference(sqlite_ledger: Ledger) -> None:
-    sqlite_ledger.enqueue("R1", [draft(1)], NOW)
-    sqlite_ledger.outbox.settle([receipt("early")], NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(1)], NOW)
+    commit(sqlite_ledger, receipts.settle, [receipt("early")], NOW)
     found = plans(sqlite_ledger, STEPS["record"][0])
     assert [line for line in found if "receipts" in line] == [
         "SEARCH receipts USING INDEX ix_receipts_reference (provider_ref=?)"

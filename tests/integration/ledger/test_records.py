@@ -8,22 +8,35 @@ import pytest
 
 from carloan_notify import frames
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import audit, intake, outbox, runs, stopping, upkeep, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.views import MessageFilter
 from carloan_notify.records import MessageClass, MessageState, NightFacts, Outcome
-from tests.integration.ledger.drafts import NAME, NOW, PHONE, TEXT, answer, draft, name_of, put_on_wire
+from tests.integration.ledger.drafts import (
+    NAME,
+    NOW,
+    PHONE,
+    TEXT,
+    answer,
+    decisions,
+    draft,
+    keep_decisions,
+    name_of,
+    put_on_wire,
+)
+from tests.transactions import commit, look
 
 DAY = date(2026, 11, 23)
 FACTS = NightFacts(DAY, 10, None, 12, 2, 9, 1, 7, 490, date(2026, 11, 22), "abc")
 
 
 def test_runs_are_kept_with_their_facts(ledger: Ledger) -> None:
-    ledger.start_run("R1", DAY, "run", NOW, {"loans": "loans.csv"})
-    ledger.start_run("S1", DAY, "send", NOW + timedelta(hours=1))
-    ledger.finish_run("R1", "ok", {"queued": 3}, FACTS, NOW + timedelta(hours=2))
-    assert ledger.night_history() == [FACTS]
-    run = ledger.get_run("R1")
+    commit(ledger, runs.start, "R1", DAY, "run", NOW, {"loans": "loans.csv"})
+    commit(ledger, runs.start, "S1", DAY, "send", NOW + timedelta(hours=1))
+    commit(ledger, runs.finish, "R1", "ok", {"queued": 3}, FACTS, NOW + timedelta(hours=2))
+    assert look(ledger, runs.night_history) == [FACTS]
+    run = look(ledger, runs.get, "R1")
     assert run is not None
     assert (run.as_of, run.status, run.counts, run.sources) == (
         DAY,
@@ -32,29 +45,29 @@ def test_runs_are_kept_with_their_facts(ledger: Ledger) -> None:
         {"loans": "loans.csv"},
     )
     assert (run.started_at, run.finished_at, run.facts) == (NOW, NOW + timedelta(hours=2), FACTS)
-    sent, night = ledger.last_run(), ledger.last_run("run")
+    sent, night = look(ledger, runs.last), look(ledger, runs.last, "run")
     assert sent is not None
     assert night is not None
     assert (sent.run_id, sent.finished_at, sent.facts, night.run_id) == ("S1", None, None, "R1")
-    assert list(ledger.runs()["run_id"]) == ["S1", "R1"]
-    assert ledger.get_run("none") is None
-    assert ledger.last_run("none") is None
+    assert list(look(ledger, runs.table)["run_id"]) == ["S1", "R1"]
+    assert look(ledger, runs.get, "none") is None
+    assert look(ledger, runs.last, "none") is None
 
 
 def test_night_history_is_newest_first_and_survives_without_an_export_date(sqlite_ledger: Ledger) -> None:
     for day in range(3):
         facts = NightFacts(DAY + timedelta(days=day), 1, 2, 3, 4, 5, 6, 7, 8, None, "x")
-        sqlite_ledger.start_run(f"R{day}", facts.as_of, "run", NOW + timedelta(days=day))
-        sqlite_ledger.finish_run(f"R{day}", "ok", {}, facts, NOW + timedelta(days=day))
-    assert [facts.as_of.day for facts in sqlite_ledger.night_history(2)] == [25, 24]
+        commit(sqlite_ledger, runs.start, f"R{day}", facts.as_of, "run", NOW + timedelta(days=day))
+        commit(sqlite_ledger, runs.finish, f"R{day}", "ok", {}, facts, NOW + timedelta(days=day))
+    assert [facts.as_of.day for facts in look(sqlite_ledger, runs.night_history, 2)] == [25, 24]
 
 
 def test_a_run_id_is_used_once_and_must_be_known(sqlite_ledger: Ledger) -> None:
-    sqlite_ledger.start_run("R1", DAY, "run", NOW)
+    commit(sqlite_ledger, runs.start, "R1", DAY, "run", NOW)
     with pytest.raises(LedgerError, match="already in the ledger"):
-        sqlite_ledger.start_run("R1", DAY, "run", NOW)
+        commit(sqlite_ledger, runs.start, "R1", DAY, "run", NOW)
     with pytest.raises(LedgerError, match="never started"):
-        sqlite_ledger.finish_run("R2", "ok", {}, None, NOW)
+        commit(sqlite_ledger, runs.finish, "R2", "ok", {}, None, NOW)
 
 
 def decided() -> pd.DataFrame:
@@ -75,39 +88,40 @@ def decided() -> pd.DataFrame:
 
 
 def test_every_decision_is_kept_without_personal_data(ledger: Ledger) -> None:
-    ledger.record_notices("R1", decided(), NOW)
-    (first,) = ledger.notices_for("A").to_dict("records")
+    keep_decisions(ledger, "R1", decided())
+    both = pd.DataFrame(decisions(ledger))
+    first = both.iloc[0]
     assert (first["decision"], first["due_on"], first["not_before"]) == (
         "queued",
         "2026-11-23",
         "2026-11-23T00:00:00.000000Z",
     )
-    both = ledger.notices_of("R1")
+    assert list(both["run_id"]) == ["R1", "R1"]
     assert list(both["reason"]) == ["", "opted_out"]
     assert both["due_on"].isna().tolist() == [False, True]
     assert PHONE not in both.to_string()
-    (data,) = ledger.show_audit(kind="run.decided")["data"]
+    (data,) = look(ledger, audit.show, kind="run.decided")["data"]
     assert data == '{"queued":1,"suppressed:opted_out":1}'
 
 
 def test_views_mask_unless_revealed_and_a_reveal_is_audited(ledger: Ledger) -> None:
-    ledger.enqueue("R1", [draft(1), draft(2)], NOW)
-    masked = ledger.messages().to_string()
+    commit(ledger, intake.enqueue, "R1", [draft(1), draft(2)], NOW)
+    masked = look(ledger, views.messages).to_string()
     assert "+120****0100" in masked
     assert all(secret not in masked for secret in (PHONE, NAME, TEXT))
-    shown = ledger.reveal(MessageFilter(loan_id="L1"), "kim", "complaint 7", NOW)
+    shown = commit(ledger, views.reveal, MessageFilter(loan_id="L1"), "kim", "complaint 7", NOW)
     assert shown[["phone", "name", "text"]].to_dict("records") == [
         {"phone": PHONE, "name": NAME, "text": TEXT}
     ]
-    (data,) = ledger.show_audit(kind="message.revealed")["data"]
+    (data,) = look(ledger, audit.show, kind="message.revealed")["data"]
     assert data == f'{{"messages":["{name_of(1)}"],"operator":"kim","reason":"complaint 7"}}'
-    assert ledger.message("none") is None
+    assert look(ledger, views.message, "none") is None
 
 
 def test_messages_are_found_by_any_mark(sqlite_ledger: Ledger) -> None:
-    sqlite_ledger.enqueue("R1", [draft(1, loans=("A", "B")), draft(2, notice="settled")], NOW)
-    sqlite_ledger.enqueue("R2", [draft(3)], NOW + timedelta(seconds=1))
-    sqlite_ledger.outbox.cancel([name_of(3)], "paid", NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(1, loans=("A", "B")), draft(2, notice="settled")], NOW)
+    commit(sqlite_ledger, intake.enqueue, "R2", [draft(3)], NOW + timedelta(seconds=1))
+    commit(sqlite_ledger, outbox.cancel, [name_of(3)], "paid", NOW)
     wanted = {
         MessageFilter(run_id="R1"): [2, 1],
         MessageFilter(loan_id="B"): [1],
@@ -117,45 +131,52 @@ def test_messages_are_found_by_any_mark(sqlite_ledger: Ledger) -> None:
         MessageFilter(loan_id="A", notice="settled"): [],
     }
     for filters, numbers in wanted.items():
-        assert list(sqlite_ledger.messages(filters)["message_id"]) == [name_of(number) for number in numbers]
-    assert list(sqlite_ledger.attempts("B", "due_day")["loans"]) == ["A,B"]
+        assert list(look(sqlite_ledger, views.messages, filters)["message_id"]) == [
+            name_of(number) for number in numbers
+        ]
+    assert list(
+        look(sqlite_ledger, views.messages, MessageFilter(loan_id="B", notice="due_day"))["loans"]
+    ) == ["A,B"]
 
 
 def test_recent_contacts_are_those_reached_or_about_to_be(ledger: Ledger) -> None:
     early = NOW - timedelta(days=3)
-    ledger.enqueue("R1", [draft(1), draft(2), draft(3, not_before=early)], NOW)
+    commit(ledger, intake.enqueue, "R1", [draft(1), draft(2), draft(3, not_before=early)], NOW)
     put_on_wire(ledger)
     answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
     answer(ledger, name_of(2), Outcome.REJECTED)
-    contacts = ledger.recent_contacts(NOW - timedelta(days=1))
+    contacts = look(ledger, views.recent_contacts, NOW - timedelta(days=1))
     assert list(contacts["message_id"]) == [name_of(1), name_of(3)]
-    assert set(contacts["phone_hash"]) == {ledger.phone_hash(PHONE)}
-    assert list(contacts["customer_ref"]) == [ledger.customer_ref("C1"), ledger.customer_ref("C3")]
+    assert set(contacts["phone_hash"]) == {ledger.cipher.phone_hash(PHONE)}
+    assert list(contacts["customer_ref"]) == [
+        ledger.cipher.customer_ref("C1"),
+        ledger.cipher.customer_ref("C3"),
+    ]
     assert contacts["contact_at"].tolist() == [pd.Timestamp(NOW)] * 2
-    nobody = ledger.recent_contacts(NOW + timedelta(days=9))
+    nobody = look(ledger, views.recent_contacts, NOW + timedelta(days=9))
     assert nobody.empty
     assert str(nobody["contact_at"].dtype) == "datetime64[us, UTC]"
 
 
 def test_suppressions_stand_until_removed(ledger: Ledger) -> None:
-    phone = ledger.subject(phone=PHONE, message_class=MessageClass.MARKETING)
-    customer = ledger.subject(customer_id="C1")
-    assert ledger.suppress(phone, "reply", "TD from 13800138000", NOW).fresh
-    assert not ledger.suppress(phone, "reply", "TD from 13800138000", NOW).fresh
-    assert ledger.suppress(customer, "operator", "dispute", NOW).fresh
-    assert ledger.unsuppress(customer, "kim", "settled", NOW) == "dispute"
-    assert ledger.unsuppress(customer, "kim", "settled", NOW) is None
-    (row,) = ledger.suppressions().to_dict("records")
+    phone = look(ledger, stopping.subject_of, phone=PHONE, message_class=MessageClass.MARKETING)
+    customer = look(ledger, stopping.subject_of, customer_id="C1")
+    assert commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
+    assert not commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
+    assert commit(ledger, stopping.stop, customer, "operator", "dispute", NOW).fresh
+    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) == "dispute"
+    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) is None
+    (row,) = look(ledger, stopping.table).to_dict("records")
     assert (row["phone_hash"], row["customer_ref"], row["message_class"]) == (
-        ledger.phone_hash(PHONE),
+        ledger.cipher.phone_hash(PHONE),
         "",
         "marketing",
     )
     assert row["reason"] == "TD from 138****8000"
-    assert len(ledger.suppressions(standing_only=False)) == 2
-    assert len(ledger.show_audit(kind="suppression.")) == 3
+    assert len(look(ledger, stopping.table, standing_only=False)) == 2
+    assert len(look(ledger, audit.show, kind="suppression.")) == 3
     with pytest.raises(LedgerError, match="exactly one"):
-        ledger.subject()
+        look(ledger, stopping.subject_of)
 
 
 def test_a_ledger_must_be_made_on_purpose(settings: LedgerSettings, tmp_path: Path) -> None:
@@ -198,9 +219,9 @@ def test_the_key_may_come_from_the_environment(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv(settings.key_env, key_file.read_text())
     key_file.unlink()
     with Ledger.open(settings, tmp_path, create=True, now=NOW) as opened:
-        assert opened.phone_hash(PHONE)
+        assert opened.cipher.phone_hash(PHONE)
         with pytest.raises(LedgerError, match="is set"):
-            opened.upkeep.rotate_keys("kim", NOW)
+            upkeep.rotate_keys(opened, "kim", NOW)
 
 
 def test_another_schema_says_what_to_do(sqlite_ledger: Ledger, tmp_path: Path) -> None:
@@ -232,14 +253,14 @@ def test_a_database_that_refuses_is_explained(tmp_path: Path) -> None:
 
 def test_a_stored_message_reads_back_for_a_resend(sqlite_ledger: Ledger) -> None:
     made = draft(1, loans=("A", "B"))
-    sqlite_ledger.enqueue("R1", [made], NOW)
-    stored = sqlite_ledger.stored(made.message_id)
+    commit(sqlite_ledger, intake.enqueue, "R1", [made], NOW)
+    stored = look(sqlite_ledger, views.stored, made.message_id)
     assert stored is not None
     same = ("covers", "notice", "channel", "role", "message_class", "language", "phone", "recipient_name")
     for name in (*same, "rendered", "params", "due_on", "amount_minor", "until_paid"):
         assert getattr(stored, name) == getattr(made, name), name
     assert repr(stored) == f"Stored({made.message_id})"
-    assert sqlite_ledger.stored("none") is None
+    assert look(sqlite_ledger, views.stored, "none") is None
 
 
 def test_making_a_ledger_needs_the_time(tmp_path: Path) -> None:
@@ -251,4 +272,4 @@ def test_a_lost_head_stops_writers(sqlite_ledger: Ledger) -> None:
     with sqlite_ledger.store.write() as connection:
         connection.exec_driver_sql("DELETE FROM audit_head")
     with pytest.raises(LedgerError, match="head row is missing"):
-        sqlite_ledger.start_run("R1", DAY, "run", NOW)
+        commit(sqlite_ledger, runs.start, "R1", DAY, "run", NOW)

@@ -8,7 +8,18 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import upkeep
+from carloan_notify.ledger import (
+    audit,
+    backup,
+    health,
+    intake,
+    notices,
+    outbox,
+    receipts,
+    unknowns,
+    upkeep,
+    views,
+)
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
@@ -26,6 +37,7 @@ from tests.integration.ledger.drafts import (
     receipt,
     state,
 )
+from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
@@ -54,14 +66,14 @@ def restored(settings: LedgerSettings, folder: Path, *, at: timedelta = timedelt
 def filled(settings: LedgerSettings, folder: Path) -> None:
     """Messages 1 queued, 2 for tomorrow, 3 claimed, 4 on the wire, 5 to be tried again, 6 accepted, 7 rejected."""
     with Ledger.open(settings, folder, create=True, now=NOW) as ledger:
-        ledger.enqueue("R1", [draft(number) for number in (4, 5, 6, 7)], NOW)
+        commit(ledger, intake.enqueue, "R1", [draft(number) for number in (4, 5, 6, 7)], NOW)
         put_on_wire(ledger)
         for number, outcome in ((5, Outcome.RETRYABLE), (6, Outcome.ACCEPTED), (7, Outcome.REJECTED)):
             answer(ledger, name_of(number), outcome, f"r{number}")
-        ledger.enqueue("R1", [draft(3)], NOW - timedelta(minutes=1))
+        commit(ledger, intake.enqueue, "R1", [draft(3)], NOW - timedelta(minutes=1))
         claim(ledger, limit=1, owner="two")
         tomorrow = draft(2, not_before=TOMORROW, expires_at=TOMORROW + timedelta(hours=1))
-        ledger.enqueue("R1", [draft(1), tomorrow], NOW)
+        commit(ledger, intake.enqueue, "R1", [draft(1), tomorrow], NOW)
 
 
 def test_nothing_that_waited_goes_again(settings: LedgerSettings, tmp_path: Path) -> None:
@@ -69,9 +81,9 @@ def test_nothing_that_waited_goes_again(settings: LedgerSettings, tmp_path: Path
     with restored(settings, tmp_path) as ledger:
         found = {name_of(number): state(ledger, name_of(number)) for number in range(1, 8)}
         assert list(found.values()) == [*["unknown"] * 5, "accepted", "rejected"]
-        ledger.outbox.recover(TOMORROW)
+        commit(ledger, outbox.recover, TOMORROW)
         assert claim(ledger, now=LATER) == claim(ledger, now=TOMORROW) == []
-        rows = {row["message_id"]: row for row in ledger.messages().to_dict("records")}
+        rows = {row["message_id"]: row for row in look(ledger, views.messages).to_dict("records")}
         assert {rows[name_of(number)]["code"] for number in range(1, 6)} == {"restored"}
         assert {rows[name_of(number)]["provider"] for number in range(1, 6)} == {
             ""
@@ -80,11 +92,11 @@ def test_nothing_that_waited_goes_again(settings: LedgerSettings, tmp_path: Path
         assert rows[name_of(2)]["sent_at"] == "2026-11-24T02:00:00.000000Z"  # not before it was allowed to
         assert [rows[name_of(number)]["attempts"] for number in range(1, 8)] == [1] * 7
         keys = {f"key-L{number}" for number in range(1, 7)}
-        assert ledger.known_keys(sorted(keys)) == keys  # their notices stay told
-        (event,) = ledger.show_audit(kind="ledger.restored").to_dict("records")
+        assert look(ledger, notices.known, sorted(keys)) == keys  # their notices stay told
+        (event,) = look(ledger, audit.show, kind="ledger.restored").to_dict("records")
         assert '"unknown":5' in event["data"]
         assert [
-            name in str(ledger.show_audit(kind="message.unknown")["data"].iloc[-1]) for name in found
+            name in str(look(ledger, audit.show, kind="message.unknown")["data"].iloc[-1]) for name in found
         ] == [
             *[True] * 5,
             False,
@@ -96,26 +108,26 @@ def test_nothing_that_waited_goes_again(settings: LedgerSettings, tmp_path: Path
 def test_what_it_became_is_settled_by_receipt_or_by_hand(settings: LedgerSettings, tmp_path: Path) -> None:
     filled(settings, tmp_path)
     with restored(settings, tmp_path) as ledger:
-        settled = ledger.outbox.settle([receipt("g1", message_id=name_of(1))], LATER)
+        settled = commit(ledger, receipts.settle, [receipt("g1", message_id=name_of(1))], LATER)
         assert (settled.settled, settled.refused) == (1, ())
-        ledger.outbox.mark(name_of(3), Verdict.SENT, "kim", "in the portal", LATER)
-        ledger.outbox.mark(name_of(5), Verdict.NOT_SENT, "kim", "not in the portal", LATER)
+        commit(ledger, unknowns.mark, name_of(3), Verdict.SENT, "kim", "in the portal", LATER)
+        commit(ledger, unknowns.mark, name_of(5), Verdict.NOT_SENT, "kim", "not in the portal", LATER)
         assert [state(ledger, name_of(n)) for n in (1, 3, 5)] == ["delivered", "accepted", "retryable"]
-        assert {message.message_id for message in ledger.outbox.unknown()} == {name_of(2), name_of(4)}
+        assert {message.message_id for message in look(ledger, unknowns.waiting)} == {name_of(2), name_of(4)}
         assert [message.message_id for message in claim(ledger, now=LATER)] == [name_of(5)]
 
 
 def test_the_gap_stays_until_it_is_accepted(settings: LedgerSettings, tmp_path: Path) -> None:
     filled(settings, tmp_path)
     with Ledger.open(settings, tmp_path) as whole:
-        assert whole.upkeep.gap() is None
+        assert look(whole, backup.gap) is None
     with restored(settings, tmp_path) as ledger:
-        assert ledger.upkeep.gap() == Gap(NOW, LATER)
-        (ailment,) = [one for one in ledger.upkeep.doctor(LATER) if one.code == "ledger_restored"]
+        assert look(ledger, backup.gap) == Gap(NOW, LATER)
+        (ailment,) = [one for one in look(ledger, health.examine, LATER) if one.code == "ledger_restored"]
         assert ailment.place == "2026-11-23T02:00:00.000000Z to 2026-11-23T03:00:00.000000Z"
-        ledger.upkeep.accept_gap()
-        assert ledger.upkeep.gap() is None
-        assert ledger.upkeep.doctor(LATER) == []
+        commit(ledger, backup.forget)
+        assert look(ledger, backup.gap) is None
+        assert look(ledger, health.examine, LATER) == []
 
 
 @on_sqlite
@@ -126,16 +138,16 @@ def test_a_second_restore_widens_a_gap_that_nobody_accepted(settings: LedgerSett
     wipe(settings, tmp_path)
     assert upkeep.restore(settings, tmp_path, made.path, TOMORROW).unknown == 0  # they are unknown already
     with Ledger.open(settings, tmp_path) as ledger:
-        assert ledger.upkeep.gap() == Gap(NOW, TOMORROW)
+        assert look(ledger, backup.gap) == Gap(NOW, TOMORROW)
 
 
 @on_sqlite
 def test_many_are_told_in_parts(settings: LedgerSettings, tmp_path: Path) -> None:
     with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
-        ledger.enqueue("R1", [draft(number) for number in range(1_001)], NOW)
+        commit(ledger, intake.enqueue, "R1", [draft(number) for number in range(1_001)], NOW)
     with restored(settings, tmp_path) as ledger:
-        assert set(ledger.messages()["state"]) == {"unknown"}
-        assert len(ledger.show_audit(kind="message.unknown")) == 2
+        assert set(look(ledger, views.messages)["state"]) == {"unknown"}
+        assert len(look(ledger, audit.show, kind="message.unknown")) == 2
 
 
 @on_sqlite
@@ -176,25 +188,25 @@ def test_a_folder_that_cannot_be_written_is_explained(settings: LedgerSettings, 
 
 def test_keys_are_not_changed_under_a_sender(settings: LedgerSettings, tmp_path: Path) -> None:
     with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
-        ledger.enqueue("R1", [draft(1), draft(2)], NOW)
+        commit(ledger, intake.enqueue, "R1", [draft(1), draft(2)], NOW)
         key = (tmp_path / settings.key_file).read_bytes()
         claim(ledger, limit=1)
         with pytest.raises(LedgerError, match="1 messages are in a sender's hands, until 2026-11-23T02:01"):
-            ledger.upkeep.rotate_keys("kim", NOW)
+            upkeep.rotate_keys(ledger, "kim", NOW)
         assert (tmp_path / settings.key_file).read_bytes() == key
         assert len(claim(ledger)) == 1  # the sender goes on
-        assert ledger.upkeep.rotate_keys("kim", LATER) == 1  # their leases have lapsed
+        assert upkeep.rotate_keys(ledger, "kim", LATER) == 1  # their leases have lapsed
 
 
 def test_an_erased_number_leaves_no_trace_in_receipts(settings: LedgerSettings, tmp_path: Path) -> None:
     with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
         made = draft(1)
-        ledger.enqueue("R1", [made], NOW)
+        commit(ledger, intake.enqueue, "R1", [made], NOW)
         put_on_wire(ledger)
         answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
         of = [replace(receipt(ref), phone=made.phone) for ref in ("r1", "unmatched")]
-        ledger.outbox.settle([*of, replace(receipt("other"), phone="+12025550142")], NOW)
-        ledger.upkeep.erase("C1", "kim", NOW)
+        commit(ledger, receipts.settle, [*of, replace(receipt("other"), phone="+12025550142")], NOW)
+        wiping(ledger, upkeep.erase, "C1", "kim", NOW)
         with ledger.store.read() as connection:
             hashes = connection.exec_driver_sql("SELECT phone_hash FROM receipts").scalars().all()
-        assert sorted(hashes) == ["", "", ledger.phone_hash("+12025550142")]
+        assert sorted(hashes) == ["", "", ledger.cipher.phone_hash("+12025550142")]

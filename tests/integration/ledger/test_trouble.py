@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from carloan_notify import errors
+from carloan_notify.ledger import intake
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from tests.integration.ledger.drafts import NOW, claim, draft
+from tests.transactions import commit
 
 QUICK = LedgerSettings(busy_timeout_seconds=1)
 
@@ -36,7 +38,7 @@ def exit_code_of_opening(folder: Path, settings: LedgerSettings, *, create: bool
 
 def test_a_ledger_locked_while_in_use_ends_with_failed_items(tmp_path: Path) -> None:
     with Ledger.open(QUICK, tmp_path, create=True, now=NOW) as ledger:
-        ledger.enqueue("R1", [draft(1)], NOW)
+        commit(ledger, intake.enqueue, "R1", [draft(1)], NOW)
         with held(tmp_path / "ledger.db"), pytest.raises(errors.LedgerUnavailableError) as caught:
             claim(ledger)
         assert caught.value.exit_code == errors.EXIT_FAILED_ITEMS

@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import (
+    answers,
+    audit,
+    health,
+    intake,
+    outbox,
+    receipts,
+    runs,
+    stopping,
+    upkeep,
+    views,
+)
 from carloan_notify.ledger import backup as backup_file
-from carloan_notify.ledger import upkeep
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.schema import HEAD
 from carloan_notify.ledger.settings import LedgerSettings
@@ -22,7 +33,9 @@ from tests.integration.ledger.drafts import (
     TEXT,
     answer,
     claim,
+    decisions,
     draft,
+    keep_decisions,
     name_of,
     on_sqlite,
     put_on_wire,
@@ -30,6 +43,7 @@ from tests.integration.ledger.drafts import (
     state,
 )
 from tests.integration.ledger.test_records import DAY, decided
+from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(days=400)
 ALL = MessageFilter()
@@ -39,46 +53,52 @@ MAY_HAVE_LEFT = ["state", "code", "sent_at", "attempts"]
 
 def told(ledger: Ledger) -> None:
     """One delivered message, one that waits, one suppression, one finished night."""
-    ledger.start_run("R1", DAY, "run", NOW)
-    ledger.enqueue("R1", [draft(1), draft(2, not_before=NOW + timedelta(days=1), expires_at=LATER)], NOW)
-    ledger.record_notices("R1", decided(), NOW)
+    commit(ledger, runs.start, "R1", DAY, "run", NOW)
+    commit(
+        ledger,
+        intake.enqueue,
+        "R1",
+        [draft(1), draft(2, not_before=NOW + timedelta(days=1), expires_at=LATER)],
+        NOW,
+    )
+    keep_decisions(ledger, "R1", decided())
     put_on_wire(ledger)
     answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
-    ledger.outbox.settle([receipt("r1"), receipt("nobody's")], NOW)
-    ledger.suppress(ledger.subject(phone="+12025550199"), "reply", "TD", NOW)
-    ledger.finish_run("R1", "ok", {}, None, NOW)
+    commit(ledger, receipts.settle, [receipt("r1"), receipt("nobody's")], NOW)
+    commit(ledger, stopping.stop, look(ledger, stopping.subject_of, phone="+12025550199"), "reply", "TD", NOW)
+    commit(ledger, runs.finish, "R1", "ok", {}, None, NOW)
     ledger.write_digest("R1", NOW)
 
 
 def test_purging_forgets_what_is_old_and_settled(ledger: Ledger) -> None:
     told(ledger)
-    assert ledger.upkeep.purge(NOW, LATER).messages == 0
-    purged = ledger.upkeep.purge(NOW + timedelta(seconds=1), LATER)
+    assert wiping(ledger, upkeep.purge, NOW, LATER).messages == 0
+    purged = wiping(ledger, upkeep.purge, NOW + timedelta(seconds=1), LATER)
     assert (purged.messages, purged.notices, purged.receipts) == (1, 2, 2)
-    assert list(ledger.messages()["message_id"]) == [name_of(2)]
-    assert ledger.notices_for("A").empty
+    assert list(look(ledger, views.messages)["message_id"]) == [name_of(2)]
+    assert decisions(ledger) == []
     assert ledger.verify_audit().ok
 
 
 def test_erasing_a_customer_leaves_a_record_and_a_whole_chain(ledger: Ledger) -> None:
     told(ledger)
     for number, cancelled in ((1, 0), (2, 1)):
-        erased = ledger.upkeep.erase(f"C{number}", "kim", NOW)
+        erased = wiping(ledger, upkeep.erase, f"C{number}", "kim", NOW)
         assert (erased.messages, erased.cancelled) == (1, cancelled)
-    assert set(ledger.messages()["phone"]) == {"(erased)"}
-    assert set(ledger.reveal(ALL, "kim", "check", NOW)["text"]) == {"(erased)"}
+    assert set(look(ledger, views.messages)["phone"]) == {"(erased)"}
+    assert set(commit(ledger, views.reveal, ALL, "kim", "check", NOW)["text"]) == {"(erased)"}
     assert state(ledger, name_of(2)) == MessageState.CANCELLED
-    assert list(ledger.show_audit(kind="customer.erased")["subject"]) == [
-        ledger.customer_ref("C1"),
-        ledger.customer_ref("C2"),
+    assert list(look(ledger, audit.show, kind="customer.erased")["subject"]) == [
+        ledger.cipher.customer_ref("C1"),
+        ledger.cipher.customer_ref("C2"),
     ]
     assert ledger.verify_audit().ok
-    assert ledger.upkeep.doctor(NOW) == []
+    assert look(ledger, health.examine, NOW) == []
 
 
 def test_no_clear_text_ever_reaches_the_disk(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     told(sqlite_ledger)
-    sqlite_ledger.upkeep.backup(NOW)
+    upkeep.write_backup(sqlite_ledger, NOW)
     sqlite_ledger.export_audit(tmp_path / "audit.jsonl")
     sqlite_ledger.close()
     for path in tmp_path.rglob("*"):
@@ -87,23 +107,23 @@ def test_no_clear_text_ever_reaches_the_disk(sqlite_ledger: Ledger, tmp_path: Pa
 
 
 def test_erased_ciphertext_is_gone_from_the_file(sqlite_ledger: Ledger, tmp_path: Path) -> None:
-    sqlite_ledger.enqueue("R1", [draft(1)], NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(1)], NOW)
     with sqlite_ledger.store.read() as connection:
         (sealed,) = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars()
-    sqlite_ledger.upkeep.erase("C1", "kim", NOW)
+    wiping(sqlite_ledger, upkeep.erase, "C1", "kim", NOW)
     sqlite_ledger.close()
     assert all(sealed not in path.read_bytes() for path in tmp_path.glob("ledger.db*"))
 
 
 def test_a_new_key_takes_over_and_the_old_one_opens_old_backups(ledger: Ledger, tmp_path: Path) -> None:
     told(ledger)
-    ledger.upkeep.erase("C1", "kim", NOW)
-    backup = ledger.upkeep.backup(NOW)
+    wiping(ledger, upkeep.erase, "C1", "kim", NOW)
+    backup = upkeep.write_backup(ledger, NOW)
     old = ledger.cipher.keyring.active
-    assert ledger.upkeep.rotate_keys("kim", NOW) == 1
+    assert upkeep.rotate_keys(ledger, "kim", NOW) == 1
     with Ledger.open(ledger.settings, tmp_path) as fresh:
         assert fresh.cipher.keyring.active != old
-        assert sorted(fresh.reveal(ALL, "kim", "check", NOW)["text"]) == ["(erased)", TEXT]
+        assert sorted(commit(fresh, views.reveal, ALL, "kim", "check", NOW)["text"]) == ["(erased)", TEXT]
         with fresh.store.read() as connection:
             sealed = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars().all()
         assert not any(bytes(value).startswith(bytes.fromhex(old)) for value in sealed)
@@ -113,37 +133,39 @@ def test_a_new_key_takes_over_and_the_old_one_opens_old_backups(ledger: Ledger, 
 
 def test_a_backup_of_either_database_restores_into_either(ledger: Ledger, tmp_path: Path) -> None:
     told(ledger)
-    before = ledger.reveal(ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT)
-    made = ledger.upkeep.backup(NOW)
+    before = commit(ledger, views.reveal, ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT)
+    made = upkeep.write_backup(ledger, NOW)
     assert made.path.stat().st_mode & 0o777 == 0o600
     elsewhere = ledger.settings.model_copy(update={"url": "sqlite:///restored.db"})
     restored = upkeep.restore(elsewhere, tmp_path, made.path, LATER)
     assert (restored.rows, restored.written_at) == (made.rows, "2026-11-23T02:00:00.000000Z")
     with Ledger.open(elsewhere, tmp_path) as copy:
-        assert copy.reveal(ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT).equals(before)
+        assert (
+            commit(copy, views.reveal, ALL, "kim", "compare", NOW).drop(columns=MAY_HAVE_LEFT).equals(before)
+        )
         assert copy.verify_audit().ok
-        assert list(copy.show_audit(kind="ledger.restored")["subject"]) == [made.path.name]
-        assert copy.notices_of("R1").equals(ledger.notices_of("R1"))
+        assert list(look(copy, audit.show, kind="ledger.restored")["subject"]) == [made.path.name]
+        assert decisions(copy) == decisions(ledger)
 
 
 def test_a_restored_postgresql_numbers_on(fresh_postgres: str, sqlite_ledger: Ledger, tmp_path: Path) -> None:
     told(sqlite_ledger)
-    made = sqlite_ledger.upkeep.backup(NOW)
+    made = upkeep.write_backup(sqlite_ledger, NOW)
     elsewhere = sqlite_ledger.settings.model_copy(update={"url": fresh_postgres})
     upkeep.restore(elsewhere, tmp_path, made.path, NOW)
     with Ledger.open(elsewhere, tmp_path) as copy:
-        copy.record_notices("R2", decided(), NOW)
-        assert copy.suppress(copy.subject(customer_id="C9"), "operator", "", NOW).fresh
-        assert len(copy.notices_for("A")) == 2
+        keep_decisions(copy, "R2", decided())
+        assert commit(copy, stopping.stop, stopping.Subject("", "C9"), "operator", "", NOW).fresh
+        assert len([row for row in decisions(copy) if row["loan_id"] == "A"]) == 2
 
 
 def test_backups_are_kept_in_number_and_never_overwritten(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     folder = tmp_path / "safe"
     for day in range(9):
-        sqlite_ledger.upkeep.backup(NOW + timedelta(days=day), folder)
+        upkeep.write_backup(sqlite_ledger, NOW + timedelta(days=day), folder)
     assert len(list(folder.glob("*.backup"))) == len(list(folder.glob("*.sha256"))) == 7
     with pytest.raises(LedgerError, match="this very moment"):
-        sqlite_ledger.upkeep.backup(NOW + timedelta(days=8), folder)
+        upkeep.write_backup(sqlite_ledger, NOW + timedelta(days=8), folder)
 
 
 def test_a_large_backup_spans_several_chunks(sqlite_ledger: Ledger, tmp_path: Path) -> None:
@@ -163,7 +185,7 @@ def test_a_backup_that_is_not_sound_is_refused_and_leaves_nothing(
     sqlite_ledger: Ledger, tmp_path: Path
 ) -> None:
     told(sqlite_ledger)
-    made = sqlite_ledger.upkeep.backup(NOW)
+    made = upkeep.write_backup(sqlite_ledger, NOW)
     elsewhere = LedgerSettings(url="sqlite:///restored.db")
     with pytest.raises(LedgerError, match="restore into an empty place"):
         upkeep.restore(sqlite_ledger.settings, tmp_path, made.path, NOW)
@@ -205,7 +227,7 @@ def test_a_backup_with_a_broken_chain_is_refused(sqlite_ledger: Ledger, tmp_path
     told(sqlite_ledger)
     with sqlite_ledger.store.write() as connection:
         connection.exec_driver_sql("UPDATE audit SET subject = 'x' WHERE seq = 3")
-    made = sqlite_ledger.upkeep.backup(NOW)
+    made = upkeep.write_backup(sqlite_ledger, NOW)
     elsewhere = LedgerSettings(url="sqlite:///restored.db")
     with pytest.raises(LedgerError, match="modified at audit row 3"):
         upkeep.restore(elsewhere, tmp_path, made.path, NOW)
@@ -216,21 +238,21 @@ def test_a_backup_with_a_broken_chain_is_refused(sqlite_ledger: Ledger, tmp_path
 @on_sqlite
 def test_the_doctor_finds_nothing_in_a_healthy_ledger(ledger: Ledger) -> None:
     told(ledger)
-    assert ledger.upkeep.doctor(NOW) == []
+    assert look(ledger, health.examine, NOW) == []
 
 
 def test_the_doctor_names_what_is_wrong(sqlite_ledger: Ledger) -> None:
-    sqlite_ledger.start_run("R1", DAY, "run", NOW)
-    sqlite_ledger.enqueue("R1", [draft(n) for n in range(1, 4)], NOW)
+    commit(sqlite_ledger, runs.start, "R1", DAY, "run", NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(n) for n in range(1, 4)], NOW)
     claim(sqlite_ledger, limit=1)
-    sqlite_ledger.outbox.record([SendResult("stranger", Outcome.ACCEPTED)], "gate", NOW)
+    commit(sqlite_ledger, answers.record, [SendResult("stranger", Outcome.ACCEPTED)], "gate", NOW)
     with sqlite_ledger.store.write() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         connection.exec_driver_sql("DELETE FROM message_keys WHERE loan_id = 'L2'")
         connection.exec_driver_sql("UPDATE messages SET state = 'flying' WHERE message_id LIKE '%3'")
         connection.exec_driver_sql("UPDATE messages SET phone_sealed = x'00112233445566778899'")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
-    codes = {ailment.code for ailment in sqlite_ledger.upkeep.doctor(NOW + timedelta(hours=1))}
+    codes = {ailment.code for ailment in look(sqlite_ledger, health.examine, NOW + timedelta(hours=1))}
     assert codes == {
         "database_damaged",
         "state_unknown_to_us",
@@ -249,7 +271,7 @@ def test_the_doctor_finds_dangling_keys(sqlite_ledger: Ledger) -> None:
     cursor.execute("INSERT INTO message_keys VALUES ('key', 'ghost', 'L9', 1, NULL)")
     cursor.execute("PRAGMA foreign_keys = ON")
     connection.close()
-    assert [ailment.code for ailment in sqlite_ledger.upkeep.doctor(NOW)] == ["dangling_key"]
+    assert [ailment.code for ailment in look(sqlite_ledger, health.examine, NOW)] == ["dangling_key"]
 
 
 def drain(settings: LedgerSettings, folder: Path, owner: str, sent: list[str]) -> None:
@@ -258,12 +280,14 @@ def drain(settings: LedgerSettings, folder: Path, owner: str, sent: list[str]) -
             ids = [message.message_id for message in claim(ledger, limit=20, owner=owner)]
             if not ids:
                 return
-            sent += ledger.outbox.begin(ids, "gate", NOW, owner=owner, lease_s=60)
-            ledger.outbox.record([SendResult(i, Outcome.ACCEPTED, f"r{i}") for i in ids], "gate", NOW)
+            sent += commit(ledger, outbox.begin, ids, "gate", NOW, owner=owner, lease_s=60)
+            commit(
+                ledger, answers.record, [SendResult(i, Outcome.ACCEPTED, f"r{i}") for i in ids], "gate", NOW
+            )
 
 
 def test_several_senders_share_the_work_without_repeating(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.enqueue("R1", [draft(number) for number in range(400)], NOW)
+    commit(ledger, intake.enqueue, "R1", [draft(number) for number in range(400)], NOW)
     sent: list[str] = []
     threads = [
         threading.Thread(target=drain, args=(ledger.settings, tmp_path, f"sender-{n}", sent))
@@ -271,9 +295,9 @@ def test_several_senders_share_the_work_without_repeating(ledger: Ledger, tmp_pa
     ]
     for thread in threads:
         thread.start()
-    ledger.append_audit([AuditEvent("test.event", str(n), {}) for n in range(50)], NOW)
+    commit(ledger, audit.append, [AuditEvent("test.event", str(n), {}) for n in range(50)], NOW)
     for thread in threads:
         thread.join()
     assert len(sent) == len(set(sent)) == 400
-    assert ledger.outbox.counts("R1") == {MessageState.ACCEPTED: 400}
+    assert look(ledger, outbox.counts, "R1") == {MessageState.ACCEPTED: 400}
     assert ledger.verify_audit().ok

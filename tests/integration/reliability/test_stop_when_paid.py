@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from carloan_notify.app import build_app
 from carloan_notify.errors import SourceError
 from carloan_notify.frames import FINDINGS, empty
+from carloan_notify.ledger import outbox
 from carloan_notify.pipeline.last_look import NOWHERE, LastLook, Planned
 from carloan_notify.pipeline.portfolio import (
     PayingTables,
@@ -39,6 +40,7 @@ from tests.integration.reliability.lender_database import (
     lender_world,
 )
 from tests.integration.reliability.world import World
+from tests.transactions import commit
 
 LOANS = 12
 MORNING_AT = datetime.fromisoformat(MORNING)
@@ -268,8 +270,8 @@ def test_a_look_holds_while_asking_again_would_cost_too_much(
     app = build_app(sqlite_world.folder / "config.yaml", MORNING_AT)
     with app.open_ledger() as ledger:
         watch = LastLook(app, ledger, Planned(AS_OF), monotonic=lambda: float(next(ticks)))
-        claimed = ledger.outbox.claim(
-            channels=[Channel.SMS], limit=LOANS, owner="me", now=MORNING_AT, lease_s=60
+        claimed = commit(
+            ledger, outbox.claim, channels=[Channel.SMS], limit=LOANS, owner="me", now=MORNING_AT, lease_s=60
         )
         watch.expect(claimed)
         assert watch.screen(claimed[:1]).to_send == claimed[:1]

@@ -20,11 +20,13 @@ from carloan_notify.cli.main import main
 from carloan_notify.config.example import sample_values
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import simulator_settings
+from carloan_notify.ledger import intake, runs
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel, Draft
 from tests.integration.ledger.drafts import NOW, draft
 from tests.integration.reliability.forking import Forked
+from tests.transactions import commit
 
 CONCURRENCY = 4
 LEASE_S = 5
@@ -100,8 +102,8 @@ class World:
         """Queue messages that may go from NOW on, for twelve hours, whoever pays."""
         app = build_app(self.folder / "config.yaml", NOW)
         with app.open_ledger(create=True) as ledger:
-            ledger.start_run("R1", NOW.date(), "night", NOW)
-            ledger.enqueue("R1", (_draft(n) for n in range(messages)), NOW)
+            commit(ledger, runs.start, "R1", NOW.date(), "night", NOW)
+            commit(ledger, intake.enqueue, "R1", [_draft(n) for n in range(messages)], NOW)
 
     def carloan(self, *args: str) -> Done:
         """Run a command in this process, in this folder."""

@@ -22,14 +22,14 @@ def decisions(*rows: tuple[str, str, int]) -> pd.DataFrame:
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(DECISION_OF)), st.integers(0, 3)), max_size=12))
-def test_what_is_held_has_a_night_left(rows: list[tuple[Reason, int]]) -> None:
+def test_what_a_cap_holds_has_a_night_left(rows: list[tuple[Reason, int]]) -> None:
     before = decisions(*((DECISION_OF[reason].value, reason.value, left) for reason, left in rows))
     after = ended(before)
     held = after["decision"] == Decision.HELD.value
-    assert (after.loc[held, "catch_up_days"] > 0).all()
-    assert (
-        held.sum() + after["reason"].str.startswith("expired_").sum() == (before["decision"] == "held").sum()
-    )
+    given_up = after["reason"].str.startswith("expired_")
+    assert (after.loc[held & (after["reason"] == "over_cap"), "catch_up_days"] > 0).all()
+    assert (before.loc[given_up, "reason"] == "over_cap").all()
+    assert held.sum() + given_up.sum() == (before["decision"] == "held").sum()
     assert after.dtypes.astype(str).to_dict() == dict(DECISION_COLUMNS)
 
 
