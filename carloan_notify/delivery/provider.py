@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal, Protocol, Self
+from typing import ClassVar, Final, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -207,8 +207,10 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ProviderSettings(Settings):
-    """What every provider has in common."""
+    """What every provider has in common. `adapter` is what it builds, as `module:class`, imported when it is used."""
 
+    adapter: ClassVar[str]
+    type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
     channels: list[Channel] = Field(
         default=[Channel.SMS],
         min_length=1,

@@ -1,6 +1,6 @@
 """Options of SMPP."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -68,6 +68,7 @@ class SmppAccountSettings(ProviderSettings):
 class SmppSettings(SmppAccountSettings):
     """SMS over a direct SMPP 3.4 link."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.smpp.sms:SmppSms"
     type: Literal["smpp"] = Field(description="SMS over a direct SMPP 3.4 link.", examples=["smpp"])
     sender: str = Field(
         default="",
