@@ -203,6 +203,8 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
 
 # Options that providers have in common; each kind's own stand beside its adapter.
 
+LONGEST_CONNECT_S: Final = 5.0
+"""Nothing has left before there is a connection: a longer wait holds a thread and saves no message."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -255,14 +257,11 @@ class ProviderSettings(Settings):
 class WireSettings(Settings):
     """How a provider is reached over HTTP."""
 
-    connect_timeout_s: float = Field(
-        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
-    )
     read_timeout_s: float = Field(
         default=20,
         gt=0,
         le=300,
-        description="Seconds to wait for an answer; later, it is unknown.",
+        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
         examples=[20],
     )
     ca_file: str = Field(

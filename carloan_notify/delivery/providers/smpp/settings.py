@@ -128,14 +128,12 @@ class SmppSettings(SmppAccountSettings):
         description="ISO 3166 country of numbers in replies that come without country code.",
         examples=["CN"],
     )
-    connect_timeout_s: float = Field(
-        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
-    )
     answer_timeout_s: float = Field(
         default=20,
         gt=0,
         le=300,
-        description="Seconds to wait for an answer; later, a message is unknown.",
+        description="Seconds to wait for an answer; later, a message is unknown. A connection may take as long, at "
+        "most 5 s.",
         examples=[20],
     )
     enquire_link_s: float = Field(
