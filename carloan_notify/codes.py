@@ -270,7 +270,11 @@ class GuardName(Code):
         "The business date is neither today nor yesterday.",
         "业务日期既不是今日也不是昨日。",
     )
-    LEDGER_RESTORED = "ledger_restored", "The ledger was restored from a backup.", "账本由备份恢复。"
+    LEDGER_RESTORED = (
+        "ledger_restored",
+        "The ledger is older than its signed digests: restored, copied back or made anew.",
+        "账本比签名摘要旧：由备份恢复、被旧文件覆盖或重新建立。",
+    )
 
 
 class HoldReason(Code):

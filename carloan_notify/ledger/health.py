@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from carloan_notify.codes import GuardName
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import backup, runs, unread
+from carloan_notify.ledger import continuity, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
 from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
@@ -151,7 +151,7 @@ def _foreign_keys(tx: Transaction) -> Iterator[Ailment]:
 
 
 def _gap(tx: Transaction) -> Iterator[Ailment]:
-    if gap := backup.gap(tx):
+    if gap := continuity.gap(tx):
         text = "restored from a backup: what happened between is missing; the next run asks to accept that"
         yield Ailment(GuardName.LEDGER_RESTORED, f"{to_text(gap.since)} to {to_text(gap.until)}", text)
 

@@ -16,11 +16,11 @@ from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import audit, backup, intake, notices, outbox, runs
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger import audit, continuity, intake, notices, outbox, runs
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.runs import FINISHED, NIGHT
+from carloan_notify.ledger.runs import BROKEN, FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
@@ -80,11 +80,12 @@ def _days_apart(back: int) -> str:
 
 def _ledger_restored(gap: Gap | None, zone: ZoneInfo) -> GuardResult:
     if gap is None:
-        whole = "The ledger is whole: no restore left out a time that nobody has accepted."
+        whole = "The ledger is whole: it knows the newest signed digest, and no time is missing."
         return GuardResult(LEDGER_RESTORED, tripped=False, message=whole, cure="")
     message = (
-        f"The ledger was restored from a backup: whatever was queued, sent, answered or opted out from "
-        f"{_shown(gap.since, zone)} to {_shown(gap.until, zone)} is missing in it and could be told twice."
+        "The ledger is an older one (restored from a backup, copied back or made anew): whatever was queued, sent, "
+        f"answered or opted out from {_shown(gap.since, zone)} to {_shown(gap.until, zone)} is missing in it "
+        "and could be told twice."
     )
     return GuardResult(
         LEDGER_RESTORED, tripped=True, message=message, cure=f"{_CURE}{LEDGER_RESTORED} --reason …"
@@ -195,7 +196,6 @@ def _standing(loans: pd.DataFrame) -> dict[str, int]:
 
 
 STOPPED = "stopped"
-BROKEN = "broken"
 RACED = "told_meanwhile"
 LEFT_OUT = "merged_with_told"
 
@@ -253,6 +253,7 @@ def _noted(app: App, stamps: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mapping[str, str]) -> NightReport:
+    continuity.doubt_if_replaced(ledger, app.clock())
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
@@ -296,7 +297,7 @@ def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResul
     with ledger.write() as tx:
         audit.append(tx, events, app.clock())
         if LEDGER_RESTORED in {guard.guard for guard in accepted}:
-            backup.forget(tx)
+            continuity.forget(tx)
 
 
 def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
-from carloan_notify.ledger import backup, notices, runs, stopping, views
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger import continuity, notices, runs, stopping, views
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
@@ -245,7 +245,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         recent = views.recent_contacts(tx, app.clock() - timedelta(days=longest + 1))
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
-        gap = backup.gap(tx)
+        gap = continuity.gap(tx)
         held = notices.held_last(tx, NIGHT, FINISHED)
     local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
     return Memory(
