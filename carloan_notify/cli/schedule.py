@@ -152,7 +152,8 @@ def schedule_command(
 ) -> None:
     """The repayment schedule of LOAN_ID from the lender's tables, or of terms given by options.
 
-    The table tells paid, overdue and upcoming installments apart as of the business date.
+    The table tells paid, carried (too little is left to be asked for), overdue and upcoming installments apart as
+    of the business date.
 
     \b
     Example:
@@ -226,7 +227,7 @@ def _print(rows: list[dict[str, Any]], form: str, *, installments: bool) -> None
     if not installments:
         print_rows(rows, sys.stdout, form)
     elif form == "table":
-        for state in ("paid", "overdue", "upcoming"):
+        for state in ("paid", "carried", "overdue", "upcoming"):
             chosen = [row for row in rows if row["state"] == state]
             if chosen:
                 print_rows(chosen, sys.stdout, "table", columns=(*COLUMNS, "unpaid"), title=state)

@@ -200,7 +200,7 @@ class AppSettings(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
-        problems = [*self._rule_problems(), *self._source_problems(), *approved]
+        problems = [*self._rule_problems(), *self._source_problems(), *self._sum_problems(), *approved]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -212,6 +212,19 @@ class AppSettings(Settings):
             if not self.delivery.channels.get(rule.channel)
         ]
         return [*rule_problems(self.rules, self.policy), *unserved]
+
+    def _sum_problems(self) -> Iterator[str]:
+        """Sums with more decimals than the lender's currency."""
+        tolerance = self.delinquency.tolerance
+        for name, amount in (
+            ("delinquency.tolerance.amount", tolerance.amount),
+            ("delinquency.tolerance.settled_below", tolerance.settled_below),
+            ("payoff.fee_fixed", self.payoff.fee_fixed),
+        ):
+            try:
+                self.schedule.minor(amount)
+            except ValueError as error:
+                yield f"{name}: {error}; write fewer decimals"
 
     def _source_problems(self) -> list[str]:
         problems = []

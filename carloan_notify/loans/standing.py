@@ -11,6 +11,7 @@ from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, empty, findings, stack
 from carloan_notify.loans.allocation import (
     AllocationRule,
+    Owed,
     day_number,
     owed_after_installment_paid,
     owed_after_payments,
@@ -138,7 +139,7 @@ class LoanBook:
             return [position], notes
         paid = self.loans["paid_to_date_minor"].to_numpy()[at]
         owed = owed_after_total(grid, paid, self._rule(at), self.as_of)
-        return [Position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
+        return [self._position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
 
     def _supplied(self, loan_at: Ints, table: SuppliedTable) -> tuple[list[Position], pd.DataFrame]:
         missing = table.start[loan_at + 1] == table.start[loan_at]
@@ -153,7 +154,7 @@ class LoanBook:
         if self.payments is None:
             owed = owed_after_installment_paid(schedule.grid, schedule.paid_minor, self._rule(at), self.as_of)
             paid: Ints = schedule.paid_minor.sum(axis=0)
-            return [Position(at, schedule.grid, schedule.numbers, owed, no_dates(at), paid)], found
+            return [self._position(at, schedule.grid, schedule.numbers, owed, no_dates(at), paid)], found
         position, notes = self._paid(at, schedule.grid, schedule.numbers, self.payments.take(at))
         return [position], stack([found, notes], FINDINGS)
 
@@ -167,12 +168,18 @@ class LoanBook:
             "payments arrived after the loan was settled in full; pay them back or move them to their loan",
             place="payments.loan_id",
         )
-        return Position(at, grid, numbers, owed, settled_on, payments.paid_minor), notes
+        return self._position(at, grid, numbers, owed, settled_on, payments.paid_minor), notes
+
+    def _position(
+        self, at: Ints, grid: Grid, numbers: Ints, owed: Owed, settled_on: Dates, paid_minor: Ints
+    ) -> Position:
+        return Position(at, grid, numbers, owed, settled_on, paid_minor, self.settings.tolerance)
 
     def _rule(self, loan_at: Ints) -> AllocationRule:
         rates = self.loans["annual_rate_ppb"].to_numpy()[loan_at]
         return AllocationRule(
-            self.settings.allocation.steps, PenaltyRule.of(rates, self.settings.delinquency)
+            self.settings.allocation.steps,
+            PenaltyRule.of(rates, self.settings.delinquency, self.settings.tolerance.penalty_free_minor),
         )
 
 
@@ -227,7 +234,7 @@ def standing(tables: LoanTables, settings: StandingSettings, as_of: date) -> Sta
     until = day_number(as_of) + settings.horizon_days
     if settings.schedule.basis == "snapshot":
         sheet.write(inert, {"paid_minor": loans["paid_to_date_minor"].to_numpy()[inert]})
-        struck = write_snapshot(sheet, loans, at, settings.delinquency, as_of, until)
+        struck = write_snapshot(sheet, loans, at, settings, as_of)
         return Standing(sheet.standing(), sheet.dues(), stack([notes, struck], FINDINGS))
     portfolio = LoanBook.of(loans, tables, settings, as_of)
     sheet.write(inert, portfolio.inert_columns(inert))

@@ -22,6 +22,7 @@ from carloan_notify.loans.standing_settings import (
     PayoffSettings,
     PenaltySettings,
     StandingSettings,
+    ToleranceSettings,
 )
 from tests.unit.loans.plain_changes import PlainChange, plain_changed
 from tests.unit.loans.plain_schedule import Row, part_of, plain_schedule
@@ -62,7 +63,11 @@ def random_rules(rng: Random) -> StandingSettings:
     penalty = PenaltySettings(enabled=rng.random() < 0.7, starts=rng.choice(["day_1", "after_grace"]))
     return StandingSettings(
         schedule=ScheduleSettings(default=terms),
-        delinquency=DelinquencySettings(grace_days=rng.choice([0, 3]), penalty=penalty),
+        delinquency=DelinquencySettings(
+            grace_days=rng.choice([0, 3]),
+            penalty=penalty,
+            tolerance=ToleranceSettings(amount="0", settled_below="0"),
+        ),
         allocation=AllocationSettings(waterfall=rng.choice(["civil_code_561", "car_finance_2013"])),
     )
 
