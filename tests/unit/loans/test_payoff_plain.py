@@ -56,7 +56,8 @@ def random_rules(rng: Random) -> StandingSettings:
     terms = ProductTerms(
         interest_basis=rng.choice(list(InterestBasis)),
         frequency=rng.choice(list(Frequency)),
-        rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        interest_rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        installment_rounding=rng.choice([Rounding.HALF_UP, Rounding.UP]),
         fee_per_installment=rng.choice([Decimal(0), Decimal(3)]),
         settlement_interest=rng.choice(["to_the_day", "to_next_due_date"]),
     )
