@@ -95,12 +95,20 @@ def standing_columns(
         "overdue_minor": overdue,
         "carried_minor": (position.unpaid_minor * past).sum(axis=0) - overdue,
         "remainder_minor": np.where(ended, left, 0),
+        "remainder_on": np.where(ended, _ended_on(position), NO_DATE),
         "days_past_due": past_due,
         "bucket": buckets(delinquent_days(past_due, settings), settings.bucket_edges),
         "penalty_minor": penalty,
         "outstanding_principal_minor": position.owed.unpaid[PRINCIPAL].sum(axis=0),
         "paid_minor": position.paid_minor,
     }
+
+
+def _ended_on(position: Position) -> Dates:
+    """The last needed payment, or the day after the last due date where that is later or no day is known."""
+    last = np.where(position.grid.present, position.due, 0).max(axis=0, initial=0)
+    after: Dates = (last + 1).astype("datetime64[D]")
+    return np.fmax(after, position.settled_on)
 
 
 def dues_of(position: Position, until: int) -> Columns:

@@ -115,7 +115,7 @@ class ToleranceSettings(Settings):
         default=Decimal("1.00"),
         ge=0,
         description="A loan counts as settled when no more than this is left after its last installment, "
-        "penalty and fees included. What is more than that has its own notice (`remainder_due`).",
+        "penalty and fees included. What is more than that has its own notice (`remainder_left`).",
         examples=["1.00", "0"],
     )
 

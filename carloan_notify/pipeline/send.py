@@ -74,9 +74,12 @@ def owed(app: App, portfolio: Portfolio) -> StillOwed:
 
 
 def _owed(stands: Standing, incomplete: Collection[str], until: date) -> StillOwed:
-    dues = stands.dues
+    dues, loans = stands.dues, stands.loans
+    remainders: set[tuple[str, date | None]] = {
+        (loan_id, None) for loan_id in loans["loan_id"][loans["remainder_minor"] > 0]
+    }
     return StillOwed(
-        unpaid=set(zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True)),
+        unpaid=remainders.union(zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True)),
         loans=set(stands.loans["loan_id"]).difference(incomplete),
         until=until,
     )

@@ -203,12 +203,17 @@ class PlainLoan:
             "overdue_minor": overdue,
             "carried_minor": sum(one.open for one in self.installments if one.due_on < as_of) - overdue,
             "remainder_minor": left if ended else 0,
+            "remainder_on": self.ended_on() if ended else None,
             "days_past_due": past_due,
             "bucket": plain_bucket(past_due, rule),
             "penalty_minor": self.penalty,
             "outstanding_principal_minor": sum(one.unpaid["principal"] for one in self.installments),
             "paid_minor": paid,
         }
+
+    def ended_on(self) -> date:
+        after = max(one.due_on for one in self.installments) + timedelta(days=1)
+        return max(after, self.last_needed_on or after)
 
     def dues(self, until: date) -> list[tuple[object, ...]]:
         """DUES up to a date, without the loan_id."""

@@ -361,6 +361,11 @@ def test_unpaid_penalty_keeps_a_loan_from_being_settled() -> None:
     assert row["status"] == "active"
     assert row["settled_on"] is None
     assert row["overdue_minor"] + row["penalty_minor"] > 0
+    late_at_the_end = (("2026-01-15", 100_000), ("2026-02-15", 100_000), ("2026-03-25", 100_000))
+    row, _ = three("2026-03-30", *late_at_the_end, chosen=chosen)
+    assert (row["status"], row["overdue_minor"], row["days_past_due"]) == ("active", 0, 0)
+    assert (row["remainder_minor"], row["remainder_on"]) == (row["penalty_minor"], date(2026, 3, 25))
+    assert row["penalty_minor"] == 900  # 900.00 of principal, 10 days, 36 %
 
 
 @pytest.mark.parametrize("basis", ["computed", "supplied", "snapshot"])
