@@ -142,6 +142,13 @@ class ProductTerms(Settings):
         "or 30/360.",
         examples=["rate/12"],
     )
+    recalculation: Literal["none", "daily"] = Field(
+        default="none",
+        description="Whether payments before or after their due date change the interest: `none` keeps the "
+        "agreed interest, `daily` counts it on the principal that was open on each day (simple interest, as in "
+        "most U.S. car contracts). Needs a day count as `interest_basis` and the payments table.",
+        examples=["none", "daily"],
+    )
     annuity_rate: Literal["exact", "first_period", "nominal"] = Field(
         default="exact",
         description="From which rate the equal installment is computed: `exact` uses every period's own "
@@ -209,6 +216,16 @@ class ProductTerms(Settings):
         description="How far an early settlement pays interest (Civil Code art. 677: the actual period).",
         examples=["to_the_day"],
     )
+
+    @model_validator(mode="after")
+    def _days_to_count(self) -> "ProductTerms":
+        if self.recalculation == "daily" and self.interest_basis is InterestBasis.RATE_12:
+            raise ValueError(
+                "recalculation: daily counts days; write interest_basis: actual/365 or another day count"
+            )
+        if self.recalculation == "daily" and self.interest_free_periods:
+            raise ValueError("recalculation: daily knows no interest_free_periods; take one of them out")
+        return self
 
 
 class ScheduleSettings(Settings):
