@@ -345,7 +345,8 @@ def rounds_to_nothing(plan: InstallmentPlan, level: Ints) -> Flags:
     if not rules.repays_early:
         return np.zeros(len(level), dtype=bool)
     to_repay = plan.principal - (plan.balloon if rules.leaves_balloon else 0)
-    return (level == 0) & (to_repay > 0) & (plan.supplied < 0).all(axis=0) & (plan.fixed == 0)
+    flags: Flags = (level == 0) & (to_repay > 0) & (plan.supplied < 0).all(axis=0) & (plan.fixed == 0)
+    return flags
 
 
 def pays_total(plan: InstallmentPlan) -> bool:

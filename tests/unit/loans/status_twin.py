@@ -164,7 +164,7 @@ class PlainLoan:
             if not one.open:
                 continue
             rule = self.delinquency.tolerance
-            allowed = max(rule.amount * 100, one.total * rule.share)
+            allowed = int(max(rule.amount * 100, one.total * rule.share))
             if carried + one.open <= min(allowed, one.total - 1):
                 carried += one.open
             else:
