@@ -73,7 +73,7 @@ TERM_OPTIONS = (
     ),
     click.option("--frequency", type=click.Choice(["monthly", "biweekly", "weekly", "quarterly"])),
     click.option("--interest-basis", type=click.Choice(["rate/12", "actual/365", "actual/360", "30/360"])),
-    click.option("--recalculation", type=click.Choice(["none", "daily"])),
+    click.option("--recalculation", type=click.Choice(["none", "daily", "simple"])),
     click.option("--annuity-rate", type=click.Choice(["exact", "first_period", "nominal"])),
     click.option("--stub", type=click.Choice(["none", "actual/365", "actual/360", "30/360", "pro_rata"])),
     click.option("--extra-days", type=click.Choice(["spread", "on_top"])),

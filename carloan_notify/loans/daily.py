@@ -36,9 +36,9 @@ def recalculated(agreed: Grid, payments: Payments, rule: DailyRule, as_of: int) 
     """The schedules with the interest that payments up to day number `as_of` have made, and will make.
 
     Interest of a period is what the open principal bore on each of its days, rounded for each stretch of days with
-    one principal. A payment settles, in this order,
-    interest of past installments, their principal, interest of the running period so far, and principal; it
-    counts from its own day on. From `as_of` on, arrears are taken as paid at once and every installment on its
+    one principal. A payment settles, in this order, interest of past installments, their principal, interest of
+    the running period so far, and principal (`simple`: all interest before any principal); it counts from its own
+    day on. From `as_of` on, arrears are taken as paid at once and every installment on its
     due date. The last installment takes what is left; it goes on bearing interest while it is unpaid. Its total
     less all payments is the payoff of a schedule that ends on that day.
     Source: simple interest as U.S. car contracts have it; Apache Fineract's interest recalculation with daily
@@ -129,11 +129,11 @@ class _Walk:
         for_interest = np.minimum(amount, self.unpaid_interest)
         self.unpaid_interest -= for_interest
         left = amount - for_interest
-        overdue = np.minimum(left, np.maximum(self.fallen_due - self.repaid, 0))
-        left -= overdue
-        running = np.minimum(left, np.maximum(self._accrued() - self.settled_interest, 0))
+        overdue = np.maximum(self.fallen_due - self.repaid, 0)
+        for_running = left if self.rule.terms.recalculation == "simple" else np.maximum(left - overdue, 0)
+        running = np.minimum(for_running, np.maximum(self._accrued() - self.settled_interest, 0))
         self.settled_interest += running
-        self._repay(np.minimum(self.repaid + overdue + left - running, self.agreed.opening_minor))
+        self._repay(np.minimum(self.repaid + left - running, self.agreed.opening_minor))
 
     def _assume_paid(self, ahead: Flags) -> None:
         """From the business date on, what has fallen due is paid."""

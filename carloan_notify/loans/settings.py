@@ -142,12 +142,14 @@ class ProductTerms(Settings):
         "or 30/360.",
         examples=["rate/12"],
     )
-    recalculation: Literal["none", "daily"] = Field(
+    recalculation: Literal["none", "daily", "simple"] = Field(
         default="none",
         description="Whether payments before or after their due date change the interest: `none` keeps the "
-        "agreed interest, `daily` counts it on the principal that was open on each day (simple interest, as in "
-        "most U.S. car contracts). Needs a day count as `interest_basis` and the payments table.",
-        examples=["none", "daily"],
+        "agreed interest; the others count it on the principal that was open on each day. `simple`: a payment "
+        "first settles all interest up to its own day (as in most U.S. car contracts). `daily`: it first settles "
+        "what has fallen due; interest that has run since then comes with the next installment (as Apache "
+        "Fineract's interest recalculation). Both need a day count as `interest_basis`, and the payments table.",
+        examples=["none", "simple"],
     )
     annuity_rate: Literal["exact", "first_period", "nominal"] = Field(
         default="exact",
@@ -219,12 +221,13 @@ class ProductTerms(Settings):
 
     @model_validator(mode="after")
     def _days_to_count(self) -> "ProductTerms":
-        if self.recalculation == "daily" and self.interest_basis is InterestBasis.RATE_12:
+        how = self.recalculation
+        if how != "none" and self.interest_basis is InterestBasis.RATE_12:
             raise ValueError(
-                "recalculation: daily counts days; write interest_basis: actual/365 or another day count"
+                f"recalculation: {how} counts days; write interest_basis: actual/365 or another day count"
             )
-        if self.recalculation == "daily" and self.interest_free_periods:
-            raise ValueError("recalculation: daily knows no interest_free_periods; take one of them out")
+        if how != "none" and self.interest_free_periods:
+            raise ValueError(f"recalculation: {how} knows no interest_free_periods; take one of them out")
         return self
 
 

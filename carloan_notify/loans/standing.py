@@ -144,7 +144,7 @@ class LoanBook:
     def _daily(self, rows: pd.DataFrame) -> Flags:
         """Loans whose interest follows their payments; flat interest never does."""
         schedule, products = self.settings.schedule, rows["product"]
-        chosen = [name for name in products.unique() if schedule.terms_of(name).recalculation == "daily"]
+        chosen = [name for name in products.unique() if schedule.terms_of(name).recalculation != "none"]
         flags = (products.isin(chosen) & (rows["repayment_method"] != Method.FLAT)).to_numpy(dtype=bool)
         return flags if self.payments is not None else np.zeros(len(rows), dtype=bool)
 

@@ -89,6 +89,21 @@ def test_an_early_payment_saves_interest_to_the_day() -> None:
     assert first == (86_200 - interest, interest)
 
 
+def test_simple_interest_is_settled_up_to_the_day_of_the_payment() -> None:
+    simple = LP1.model_copy(update={"recalculation": "simple"})
+    late = told(date(2022, 12, 5), (date(2022, 12, 5), 86_200), terms=simple)
+    since_due = part_of(500_000 * 4, 120_000_000, 365 * 10**9, LP1.interest_rounding)
+    assert late[0] == RP04[0]
+    # What the payment left of installment 1 is taken as paid on the business date, so the rest of December
+    # bears interest on what the schedule leaves.
+    rest = part_of((500_000 - 81_268) * 27, 120_000_000, 365 * 10**9, LP1.interest_rounding)
+    assert late[1][1] == since_due + rest
+    rows, _ = statement(
+        tables([LOAN], {"L": [(date(2022, 12, 5), 86_200)]}), rules(simple), date(2022, 12, 5)
+    )
+    assert rows["unpaid_minor"].tolist()[:2] == [0, 86_200]
+
+
 def test_what_cannot_be_counted_by_days_is_refused() -> None:
     with pytest.raises(ValidationError, match="interest_basis: actual/365"):
         ProductTerms(recalculation="daily")
@@ -126,6 +141,7 @@ def plain_daily(
             due_interest -= for_interest
             left = amount - for_interest
             overdue = min(left, max(due_principal - (loan.principal_minor - open_principal), 0))
+            overdue = 0 if terms.recalculation == "simple" else overdue
             running = min(left - overdue, max(accrued() - settled, 0))
             settled += running
             repay(open_principal - min(left - running, open_principal))
@@ -172,7 +188,8 @@ def test_schedules_equal_the_plain_twin(seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - test data
     applied = rng.random() < 0.5
     terms = ProductTerms(
-        interest_basis=rng.choice(["actual/365", "actual/360", "30/360"]), recalculation="daily"
+        interest_basis=rng.choice(["actual/365", "actual/360", "30/360"]),
+        recalculation=rng.choice(["daily", "simple"]),
     )
     cases = [random_case(rng, f"L{at:02d}") for at in range(60)]
     as_of = date(2024, 2, 1) + timedelta(days=rng.randrange(500))
@@ -193,7 +210,7 @@ def test_schedules_equal_the_plain_twin(seed: int) -> None:
 @given(seed=SEEDS)
 def test_who_pays_on_time_pays_the_agreed_interest_and_earlier_means_less(seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - test data
-    terms = ProductTerms(interest_basis="actual/365", recalculation="daily")
+    terms = ProductTerms(interest_basis="actual/365", recalculation=rng.choice(["daily", "simple"]))
     loan, _ = random_case(rng, "L")
     loan = replace(loan, installments=rng.randrange(3, 14))
     agreed = plain_schedule(loan, terms, lambda _: True)
@@ -213,7 +230,7 @@ def test_who_pays_on_time_pays_the_agreed_interest_and_earlier_means_less(seed: 
 @given(seed=SEEDS)
 def test_the_payoff_of_any_day_settles_the_loan(seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - test data
-    terms = ProductTerms(interest_basis="actual/365", recalculation="daily")
+    terms = ProductTerms(interest_basis="actual/365", recalculation=rng.choice(["daily", "simple"]))
     on = date(2024, 3, 15) + timedelta(days=rng.randrange(300))
     cases = [random_case(rng, f"L{at:02d}") for at in range(60)]
     known = {loan.loan_id: [pair for pair in paid if pair[0] <= on] for loan, paid in cases}
