@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+_EXPONENTS: Final[Mapping[int, str]] = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENT: Final = {code: digits for digits, codes in _EXPONENTS.items() for code in codes.split()}
+
+
+def currency_exponent(currency: str) -> int:
+    """Decimals of a currency's minor unit. Source: ISO 4217, list one; every code not named there has 2."""
+    return _EXPONENT.get(currency, 2)
 
 
 class Channel(StrEnum):

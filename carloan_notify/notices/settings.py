@@ -26,8 +26,16 @@ class EventType(StrEnum):
     PAYMENT_RECEIVED = "payment_received"
     DUE_DAY_CHANGED = "due_day_changed"
     LOAN_SETTLED = "loan_settled"
+    REMAINDER_LEFT = "remainder_left"
 
 
+DERIVABLE = (
+    EventType.PAYMENT_RECEIVED,
+    EventType.LOAN_SETTLED,
+    EventType.REMAINDER_LEFT,
+    EventType.DUE_DAY_CHANGED,
+)
+"""Events that need no events table."""
 REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED})
 """Events that may happen to one loan many times; the others happen once."""
 
@@ -271,11 +279,11 @@ class PolicySettings(Settings):
         examples=[True],
     )
     derived_events: tuple[EventType, ...] = Field(
-        default=(EventType.PAYMENT_RECEIVED, EventType.LOAN_SETTLED, EventType.DUE_DAY_CHANGED),
+        default=DERIVABLE,
         description=(
             "Events worked out from payments, from the loan's standing and from changes; rows of these types "
             "in the events table are not used, so that nobody is told twice. Any of payment_received, "
-            "loan_settled, due_day_changed."
+            "loan_settled, remainder_left, due_day_changed."
         ),
         examples=[["payment_received", "loan_settled"]],
     )
@@ -295,9 +303,8 @@ class PolicySettings(Settings):
     @field_validator("derived_events")
     @classmethod
     def _derivable(cls, types: tuple[EventType, ...]) -> tuple[EventType, ...]:
-        known = (EventType.PAYMENT_RECEIVED, EventType.LOAN_SETTLED, EventType.DUE_DAY_CHANGED)
-        if wrong := [event for event in types if event not in known]:
-            raise ValueError(f"cannot derive {', '.join(wrong)}; only {', '.join(known)}")
+        if wrong := [event for event in types if event not in DERIVABLE]:
+            raise ValueError(f"cannot derive {', '.join(wrong)}; only {', '.join(DERIVABLE)}")
         return types
 
     @model_validator(mode="after")

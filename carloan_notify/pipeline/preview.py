@@ -137,6 +137,9 @@ def _standing(plan: NightPlan, loan_id: str, currency: str) -> dict[str, str]:
         **{name: day.isoformat() if day else "" for name, day in days.items()},
         "next_due": str(Money(row["next_due_minor"], currency).decimal()),
         "overdue": str(Money(row["overdue_minor"], currency).decimal()),
+        "carried": str(Money(row["carried_minor"], currency).decimal()),
+        "penalty": str(Money(row["penalty_minor"], currency).decimal()),
+        "remainder": str(Money(row["remainder_minor"], currency).decimal()),
         "days_past_due": str(row["days_past_due"]),
         "bucket": row["bucket"],
     }

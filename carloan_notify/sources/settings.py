@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from babel.numbers import get_currency_precision
 from pydantic import Field, model_validator
 
+from carloan_notify.records import currency_exponent
 from carloan_notify.settings import Settings
 from carloan_notify.sources.tables import TABLES, Basis, TableName
 
@@ -163,8 +163,8 @@ class ReadContext:
 
     @property
     def currency_digits(self) -> int:
-        """Decimals of the currency's minor unit (CLDR): 2 for CNY, 0 for JPY."""
-        return int(get_currency_precision(self.currency))
+        """Decimals of the currency's minor unit (ISO 4217): 2 for CNY, 0 for JPY."""
+        return currency_exponent(self.currency)
 
     @property
     def zone(self) -> ZoneInfo:

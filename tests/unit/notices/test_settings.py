@@ -45,8 +45,12 @@ def test_the_default_ladder_knows_every_stage() -> None:
         "payment_received",
         "due_day_changed",
         "loan_settled",
+        "remainder_left",
     ]
-    assert all(rule.until_paid is (rule.when.event is None) for rule in DEFAULT_LADDER)
+    asks = {
+        rule.notice: rule.when.event is None or rule.notice == "remainder_left" for rule in DEFAULT_LADDER
+    }
+    assert all(rule.until_paid is asks[rule.notice] for rule in DEFAULT_LADDER)
 
 
 def fields() -> Iterator[tuple[str, Any]]:

@@ -33,7 +33,7 @@ def portfolio(loans: int = 0, payments: int = 0, rejected: int = 0) -> Portfolio
 
 
 def owes(amount: int = 100) -> Owed:
-    return Owed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30)
+    return Owed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30, pd.Timestamp(JUNE))
 
 
 NOW = Truth(
