@@ -6,15 +6,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
-from carloan_notify.ledger import audit, digest, intake, keys, notices, runs, schema, stopping, verify, views
+from carloan_notify.ledger import (
+    audit,
+    digest,
+    intake,
+    keys,
+    notices,
+    portfolio,
+    runs,
+    schema,
+    stopping,
+    verify,
+    views,
+)
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.outbox import LedgerOutbox
 from carloan_notify.ledger.replies import Inbox
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import Store, locate
 from carloan_notify.ledger.upkeep import Places, Upkeep, create_keys
+from carloan_notify.notices.fingerprints import LastNight
 from carloan_notify.records import AuditEvent, Draft, MessageClass, NightFacts
 from carloan_notify.text import mask_digits
 
@@ -104,6 +118,16 @@ class Ledger:
         """Note how a run ended; `facts` only of a night that later nights may be compared with."""
         with self.store.write() as connection:
             runs.finish(connection, run_id, status, counts, facts, now)
+
+    def keep_portfolio(self, run_id: str, as_of: date, prints: np.ndarray) -> None:
+        """See `portfolio.keep`."""
+        with self.store.write() as connection:
+            portfolio.keep(connection, self.cipher, run_id, as_of, prints)
+
+    def last_portfolio(self) -> LastNight | None:
+        """See `portfolio.last_night`."""
+        with self.store.read() as connection:
+            return portfolio.last_night(connection, self.cipher)
 
     def night_history(self, limit: int = 60) -> list[NightFacts]:
         """Facts of earlier nights, newest first."""

@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, digest, health, keys, schema, states, unread
+from carloan_notify.ledger import audit, backup, digest, health, keys, portfolio, schema, states, unread
 
 # Where the ledger's files lie, and the keys made on first use.
 from carloan_notify.ledger.backup import Gap
@@ -205,6 +205,7 @@ class Upkeep:
         with self._store.write(wipes=True) as connection:
             customer_ref = self._cipher.customer_ref(customer_id)
             erased = erase(connection, self._cipher, customer_ref, operator, now)
+            portfolio.erase(connection, self._cipher, customer_id)
         self._store.forget()
         return erased
 
