@@ -21,6 +21,7 @@ from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
@@ -42,9 +43,11 @@ _CURE: Final = (
 )
 
 
-def check_night(app: App, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
+def check_night(
+    app: App, tonight: NightFacts, memory: Memory, evidence: Evidence | None = None
+) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
-    compared = check_guards(tonight, memory.history, app.settings.guards)
+    compared = check_guards(tonight, memory.history, app.settings.guards, evidence)
     return [*compared, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
 
 
@@ -224,7 +227,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     portfolio = read_portfolio(app, order.as_of)
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
-    guards = check_night(app, plan.facts, memory)
+    guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)
     if stopping:
@@ -268,6 +271,8 @@ def _close(app: App, ledger: Ledger, report: NightReport, plan: NightPlan) -> Ni
     """Write down how the night ended and sign the record."""
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None
+    if comparable:
+        ledger.keep_portfolio(report.run_id, report.as_of, plan.prints)
     ledger.finish_run(report.run_id, report.status, counts, comparable, app.clock())
     ledger.write_digest(
         report.run_id, app.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}

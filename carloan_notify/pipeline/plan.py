@@ -3,32 +3,33 @@
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.delivery.registry import DeliverySettings
-from carloan_notify.errors import SourceError
 from carloan_notify.ledger.backup import Gap
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.portfolio import hasher
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
 from carloan_notify.loans.schedule import describe_changes
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import decide
 from carloan_notify.notices.events import DecideInputs
+from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.wording import Wording, day_or_none, make_wording
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, NightFacts, Rendered
-from carloan_notify.sources.read import Table
 
 # From decisions to messages: render each queued notice, or hold it and say why.
 
@@ -137,73 +138,6 @@ def _draft(
     )
 
 
-# The facts of a night that guards compare with earlier nights.
-
-
-def night_facts(app: App, portfolio: Portfolio, drafts: Sequence[Draft]) -> NightFacts:
-    """Counts, shares, cost and the identity of tonight's export."""
-    sources, standing = portfolio.sources, portfolio.standing.loans
-    active = standing["status"] == "active"
-    return NightFacts(
-        as_of=portfolio.as_of,
-        loans_read=sources.loans.rows_read,
-        payments_read=None if sources.payments is None else sources.payments.rows_read,
-        rows_read=sources.rows_read,
-        rows_rejected=len(sources.rejects),
-        active_loans=int(active.sum()),
-        overdue_loans=int((active & (standing["days_past_due"] > 0)).sum()),
-        messages=len(drafts),
-        cost_minor=cost_minor(drafts, app.settings.delivery),
-        export_on=export_date(app, sources.loans),
-        content_digest=content_digest(sources.tables),
-        newest_payment_on=None
-        if sources.payments is None
-        else day_or_none(sources.payments.frame["paid_on"].max()),
-    )
-
-
-def cost_minor(drafts: Sequence[Draft], delivery: DeliverySettings) -> int:
-    """What these messages cost at each channel's first provider, in minor units, rounded half up."""
-    price = {
-        channel: delivery.providers[names[0]].unit_price_minor
-        for channel, names in delivery.channels.items()
-        if names
-    }
-    segments: dict[Channel, int] = {}
-    for draft in drafts:
-        segments[draft.channel] = segments.get(draft.channel, 0) + draft.rendered.segments
-    total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))
-    return int(total.quantize(Decimal(1), ROUND_HALF_UP))
-
-
-def content_digest(tables: Sequence[Table]) -> str:
-    """One hash over the content of every table."""
-    digests = sorted(f"{table.name}:{file.sha256}" for table in tables for file in table.files)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def export_date(app: App, loans: Table) -> date | None:
-    """When the loan export was made: by the lender's own column where one is named, else by the file's time.
-
-    None for a database without such a column.
-
-    Raises:
-        SourceError: the named column is missing or holds no date.
-    """
-    column = app.settings.guards.export_date_column
-    if column:
-        cells = loans.frame.get(column, pd.Series([], dtype="str"))
-        newest = pd.to_datetime(cells, errors="coerce").max()
-        if pd.isna(newest):
-            raise SourceError(
-                f"loans: column {column} (guards.export_date_column) is missing or holds no date; "
-                "export it, or name another column"
-            )
-        return day_or_none(newest)
-    written = [file.modified_at for file in loans.files if file.modified_at is not None]
-    return min(written).astimezone(ZoneInfo(app.lender.timezone)).date() if written else None
-
-
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
@@ -211,12 +145,18 @@ SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
 RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sent_on")
 
 
+def plain_hashes(texts: pd.Series) -> np.ndarray:
+    """Hashes of texts without a key, for a plan without a ledger."""
+    return pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What was told, and to whom.
 
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
-    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing.
+    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `last_night` is
+    the portfolio of the last finished night, whose texts `hash_texts` hashed.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -226,6 +166,8 @@ class Memory:
     recent: pd.DataFrame
     history: tuple[NightFacts, ...]
     gap: Gap | None = None
+    last_night: LastNight | None = None
+    hash_texts: Hasher = field(default=plain_hashes)
 
 
 def remember(app: App, ledger: Ledger) -> Memory:
@@ -241,6 +183,8 @@ def remember(app: App, ledger: Ledger) -> Memory:
         recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
         history=tuple(reversed(ledger.night_history(HISTORY_NIGHTS))),
         gap=ledger.upkeep.gap(),
+        last_night=ledger.last_portfolio(),
+        hash_texts=hasher(ledger.cipher),
     )
 
 
@@ -302,6 +246,8 @@ class NightPlan:
     drafts: tuple[Draft, ...]
     findings: pd.DataFrame
     facts: NightFacts
+    evidence: Evidence
+    prints: np.ndarray
 
     def adjusted(self, decisions: pd.DataFrame) -> Self:
         """The same plan with other decisions."""
@@ -317,16 +263,21 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     history = contact_history(notices, memory, templates.languages, portfolio)
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     drafted = draft_messages(run_id, decisions, portfolio, templates, make_wording(app, as_of))
+    prints = fingerprints(portfolio.loans, portfolio.standing.loans, memory.hash_texts)
+    evidence = evidence_of(app, portfolio, prints, memory.last_night)
+    held = hold_failures(decisions, drafted.failures)
     return NightPlan(
         run_id=run_id,
         portfolio=portfolio,
-        decisions=hold_failures(decisions, drafted.failures),
+        decisions=held,
         drafts=drafted.drafts,
         findings=frames.stack(
             [portfolio.findings, decided.findings, drafted.findings(), _calendar_findings(app)],
             frames.FINDINGS,
         ),
-        facts=night_facts(app, portfolio, drafted.drafts),
+        facts=with_evidence(night_facts(app, portfolio, drafted.drafts, held), evidence),
+        evidence=evidence,
+        prints=prints,
     )
 
 

@@ -5,7 +5,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.sources.cells import CellRules
 from carloan_notify.sources.chunks import ChunkReader, SourceFile, shown
 from carloan_notify.sources.database import SqlReader, bound, make_engine
-from carloan_notify.sources.files import ParquetReader, TextReader
+from carloan_notify.sources.files import ParquetReader, TextReader, miscounted
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
 from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
 from carloan_notify.sources.tables import TABLES, TableName
@@ -237,9 +237,25 @@ def read_table(name: TableName, settings: TableSettings, *, context: ReadContext
     """
     with told_of(name), _open(settings, context) as reader:
         table = parse_table(name, reader, settings, context)
+    table = _marked(table, settings, context)
     if name == "loans" and not table.rows_read:
         raise SourceError(f"{name}: {table.files[0].label}: has no row at all; look at the export job")
     return table
+
+
+def _marked(table: Table, settings: TableSettings, context: ReadContext) -> Table:
+    """The table, and what its marker file says of its completeness."""
+    if not settings.complete_marker:
+        return table
+    path = context.base_dir / context.dated(settings.complete_marker)
+    try:
+        said = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        problem = f"the marker file {path} is missing"
+    else:
+        problem = miscounted(f"the marker file {path}", said, table.rows_read)
+    files = tuple(replace(file, incomplete=file.incomplete or problem) for file in table.files)
+    return replace(table, files=files)
 
 
 def parse_table(name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext) -> Table:

@@ -7,7 +7,8 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.notices.guards import GUARDS, GuardSettings, check_guards
+from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
 from tests.unit.notices.tables import AS_OF
 
