@@ -208,8 +208,8 @@ class GuardName(Code):
     UNREADABLE_NAMES = "unreadable_names", "Names cannot be read.", "姓名出现乱码。"
     SHARED_PHONES = "shared_phones", "Many customers share one number.", "多名客户共用一个手机号。"
     FOREIGN_ZONES = "foreign_zones", "Time zones do not fit the numbers.", "时区与手机号所属国家不符。"
-    DUE_TODAY = (
-        "due_today",
+    ALL_DUE_TODAY = (
+        "all_due_today",
         "Too many loans are due today against their terms.",
         "过多贷款与合同不符地于今日到期。",
     )

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Final
 
 from carloan_notify.codes import GuardName
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.guard_view import Finding, View, any_of, ratio
 from carloan_notify.notices.measures import Share
 from carloan_notify.notices.settings import GuardSettings
@@ -18,7 +19,7 @@ NEW_LOANS: Final = 0.25
 HALF: Final = 0.5
 FEW_NAMES: Final = 5
 USUAL_GROWTH: Final = 1.5
-CAUSE_SHARE: Final = 0.01
+CAUSE_SHARE: Final = 0.005
 FILLED: Final = 500
 """Thousandths; a column that was filled so far is missed when less than half of that is left."""
 MOST_USUAL: Final = 0.95
@@ -34,6 +35,7 @@ class Limit:
     measure: str
     said: str
     fix: str
+    unit: str = "loans"
     bound: Callable[[GuardSettings], float] = lambda settings: settings.max_drift
     least: Callable[[GuardSettings], int] = lambda settings: settings.drift_loans
 
@@ -44,7 +46,7 @@ def _limited(limit: Limit, view: View) -> Finding | None:
         return None
     bound, least = limit.bound(view.settings), limit.least(view.settings)
     shown = f": {share.shown}" if share.shown else ""
-    text = f"{share.part} of {share.whole} loans ({share.value:.1%}) {limit.said}{shown}; {bound:.1%} are allowed."
+    text = f"{share.part} of {share.whole} {limit.unit} ({share.value:.1%}) {limit.said}{shown}; {bound:.1%} are allowed."
     return Finding(share.part >= least and share.value > bound, text, limit.fix)
 
 
@@ -106,7 +108,9 @@ def _cause(name: str, view: View, fix: str) -> Finding:
     table, *_ = name.split("|")
     part, whole = view.tonight.reject_groups[name], view.tonight.rows.get(table, 0)
     usual = view.last.reject_groups.get(name, 0) if view.last else 0
-    many = part >= 2 * view.settings.reject_rows and ratio(part, whole) >= CAUSE_SHARE
+    unmapped = name.split("|")[2] == CellProblem.UNKNOWN_VALUE
+    least = view.settings.reject_rows * (1 if unmapped else 2)
+    many = part >= least and ratio(part, whole) >= CAUSE_SHARE
     text = f"{part} of {whole} rows of {table} were rejected for one cause.{_causes({name: part})}"
     return Finding(many and part > USUAL_GROWTH * usual, text, fix)
 
@@ -212,7 +216,7 @@ CONTENT_GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
             "Check the time zones.",
         )
     ),
-    GuardName.DUE_TODAY: limits(
+    GuardName.ALL_DUE_TODAY: limits(
         Limit(
             "due_today_oddly", "are due today against their own terms", "Check the due dates of the export."
         )
@@ -254,17 +258,20 @@ CONTENT_GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
     ),
     GuardName.DUE_DATES_MOVED: limits(
         Limit(
-            "due_dates_moved",
+            "due_moves",
             "have another due date, without a change row",
             "Check the due dates of the export.",
         )
     ),
     GuardName.AMOUNTS_MOVED: limits(
+        Limit("amounts_changed", "have twice or half the amount of the last night", _UNIT),
         Limit(
-            "amounts_changed",
-            "have twice or half the amount of the last night",
+            "asked_otherwise",
+            "asked for the next due dates differ from what the last night promised",
             _UNIT,
-        )
+            unit="minor units",
+            bound=lambda settings: 4 * settings.max_drift,
+        ),
     ),
     GuardName.ARREARS_VANISHED: limits(
         Limit(

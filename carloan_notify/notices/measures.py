@@ -37,7 +37,8 @@ class Share:
 class Tables:
     """Tonight's tables (frames.*), None for one that is not configured, and who lost a row in each.
 
-    `owners` holds, per table, the owners of its rejected rows.
+    `owners` holds, per table, the owners of its rejected rows, "" where they are not known; `home` the countries
+    (ISO 3166) of the lender.
     """
 
     as_of: date
@@ -48,6 +49,7 @@ class Tables:
     events: pd.DataFrame | None = None
     contacts: pd.DataFrame | None = None
     owners: Mapping[str, pd.Series] = field(default_factory=dict)
+    home: frozenset[str] = frozenset()
 
 
 # Tonight's tables alone: these need no night before.
@@ -107,11 +109,11 @@ def _decoded(data: bytes) -> str:
 
 
 def zones_foreign(tables: Tables) -> Share:
-    """Loans whose time zone lies in no country of their phone number."""
+    """Loans whose time zone lies in no country of their phone number, and not in the lender's."""
     loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["timezone"] != "")]
     pairs = (loans["phone"].map(calling_code, na_action="ignore") + " " + loans["timezone"]).value_counts()
     foreign = {
-        str(pair): int(number) for pair, number in pairs.items() if not _zone_fits(*str(pair).split(" ", 1))
+        str(pair): int(number) for pair, number in pairs.items() if not _zone_fits(str(pair), tables.home)
     }
     shown = ", ".join(f"+{pair} ×{number}" for pair, number in list(foreign.items())[:3])
     return Share(sum(foreign.values()), len(loans), shown)
@@ -126,12 +128,18 @@ def calling_code(e164: str) -> str:
 _REGIONS: Final = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 
 
-def _zone_fits(code: str, zone: str) -> bool:
-    """Unknown codes fit everywhere; a zone of no country (UTC) fits nowhere, except the unknown."""
-    if not code:
-        return True
-    name = get_global("zone_aliases").get(zone, zone)
-    return get_global("zone_territories").get(name) in _REGIONS[int(code)]
+def _zone_fits(code_and_zone: str, home: frozenset[str]) -> bool:
+    """A number of no known country fits everywhere; a zone of no country (UTC) fits no known number."""
+    code, zone = code_and_zone.split(" ", 1)
+    return not code or country_of_zone(zone) in home.union(_REGIONS[int(code)])
+
+
+def country_of_zone(zone: str) -> str:
+    """ISO 3166 country of an IANA zone (CLDR); "" for one of none."""
+    return str(get_global("zone_territories").get(get_global("zone_aliases").get(zone, zone), ""))
+
+
+_NOBODY: Final = pd.Series([], dtype=frames.TEXT)
 
 
 def orphans(table: str) -> Callable[[Tables], Share]:
@@ -142,13 +150,13 @@ def orphans(table: str) -> Callable[[Tables], Share]:
         if rows is None:
             return Share(0, 0)
         owner = "customer_id" if table == "contacts" else "loan_id"
-        lost = tables.owners.get(table, pd.Series([], dtype=frames.TEXT))
+        lost = tables.owners.get(table, _NOBODY)
         named = pd.concat([rows[owner], lost[lost != ""]])
-        known = {*tables.loans[owner], *tables.owners.get("loans", ())}
-        if owner == "customer_id" and not tables.owners.get("loans", pd.Series([])).empty:
-            known = known | set(lost)  # a rejected loan does not say whose it was
+        known = {*tables.loans[owner], *tables.owners.get("loans", _NOBODY)}
         missing = named[~frames.among(named, known).to_numpy()]
-        return Share(len(missing), len(named))
+        # A loan row too broken to tell its number still has its payments.
+        nameless = int((tables.owners.get("loans", _NOBODY) == "").sum()) if owner == "loan_id" else 0
+        return Share(0 if missing.nunique() <= nameless else len(missing), len(named))
 
     return measure
 
@@ -178,7 +186,7 @@ def none_active(tables: Tables) -> Share:
 
 
 def due_today_oddly(tables: Tables) -> Share:
-    """Loans due on the business date although their own due day, or their age, says otherwise."""
+    """Loans due (for the first time) on the business date although their own due day, or their age, says otherwise."""
     rows = _active_loans(tables)
     today = pd.Timestamp(tables.as_of)
     due = rows["next_due_on"] == today
@@ -187,7 +195,7 @@ def due_today_oddly(tables: Tables) -> Share:
     other_day = _other_day(rows["due_day"].where(rows["due_day"] > 0, first.dt.day.fillna(0)), tables.as_of)
     other_first = _other_day(first.dt.day.fillna(0), tables.as_of) & (rows["due_day"] == tables.as_of.day)
     changed = rows["loan_id"].isin([] if tables.changes is None else tables.changes["loan_id"])
-    odd = due & ~changed & (late_first | other_day | other_first)
+    odd = ~changed & (late_first | (due & (other_day | other_first)))
     return Share(int(odd.sum()), len(rows))
 
 
@@ -261,6 +269,8 @@ ABSURD: Final = 20
 NEXT_DUE_FROM: Final = 23
 """A due date this many days later is the next installment's."""
 RECENT: Final = 10
+ENOUGH_ASKED: Final = 10
+"""With fewer loans one may carry the whole total."""
 
 
 def loans_vanished(pairs: Pairs, _: Tables) -> Share:
@@ -338,6 +348,18 @@ def amounts_absurd(pairs: Pairs, _: Tables) -> Share:
     return Share(int((grown & known).sum()), int(known.sum()))
 
 
+def asked_otherwise(pairs: Pairs, tables: Tables) -> Share:
+    """Minor units by which the total asked for the same due dates differs from what the last night promised."""
+    before, after = pairs.before, pairs.after
+    judged = (before["status"] == ACTIVE) & (after["status"] == ACTIVE) & (before["due"] == after["due"])
+    judged &= (
+        (before["due"] >= day_number(pairs.until)) & (before["due_minor"] > 0) & (after["due_minor"] > 0)
+    )
+    judged &= ~(_changed(pairs, tables) | _paid_lately(pairs, tables))
+    old, new = (int(rows["due_minor"][judged].astype(np.int64).sum()) for rows in (before, after))
+    return Share(abs(new - old) if judged.sum() >= ENOUGH_ASKED else 0, old)
+
+
 def _scaled(pairs: Pairs, name: str, times: int) -> np.ndarray:
     old, new = (rows[name].astype(np.int64) for rows in (pairs.before, pairs.after))
     known = (old > 0) & (new > 0) & (np.maximum(old, new) < MOST_MINOR)
@@ -403,9 +425,10 @@ DRIFTS: Final[Mapping[str, Callable[[Pairs, Tables], Share]]] = {
     "phones_changed": phones_changed,
     "products_changed": products_changed,
     "statuses_changed": statuses_changed,
-    "due_dates_moved": due_dates_moved,
+    "due_moves": due_dates_moved,
     "amounts_changed": amounts_changed,
     "amounts_absurd": amounts_absurd,
+    "asked_otherwise": asked_otherwise,
     "dues_unpaid": dues_unpaid,
     "newly_overdue": newly_overdue,
     "no_longer_overdue": no_longer_overdue,

@@ -384,8 +384,8 @@ class GuardSettings(Settings):
     reject_rows: int = Field(
         default=5,
         ge=1,
-        description="Fewer rejected rows of one table than this, or of one cause than twice this, stop no night "
-        "by themselves.",
+        description="Fewer rejected rows of one table, or of one word that nobody mapped, than this stop no night "
+        "by themselves; of another cause twice as many.",
         examples=[5],
     )
     max_orphan_share: float = Field(

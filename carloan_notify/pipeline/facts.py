@@ -18,11 +18,11 @@ from carloan_notify.errors import SourceError
 from carloan_notify.notices.expected import expected
 from carloan_notify.notices.fingerprints import LastNight, paired
 from carloan_notify.notices.guard_view import Evidence
-from carloan_notify.notices.measures import Tables, measure
+from carloan_notify.notices.measures import Tables, country_of_zone, measure
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Channel, Decision, Draft, NightFacts
-from carloan_notify.sources.read import Sources, Table
+from carloan_notify.sources.read import Table
 
 CAUSES_KEPT: Final = 50
 DUES_NEEDED: Final = 10
@@ -165,11 +165,12 @@ def evidence_of(app: App, portfolio: Portfolio, prints: np.ndarray, last: LastNi
     known = last if last is not None and last.as_of <= as_of else None
     pairs = paired(known, prints, as_of) if known else None
     carried = expected(known, (as_of - known.as_of).days, app.settings.rules) if known else None
-    return Evidence(measure(tables_of(portfolio.sources, portfolio), pairs), carried)
+    return Evidence(measure(tables_of(app, portfolio), pairs), carried)
 
 
-def tables_of(sources: Sources, portfolio: Portfolio) -> Tables:
+def tables_of(app: App, portfolio: Portfolio) -> Tables:
     """The tables as the measures take them."""
+    sources = portfolio.sources
     return Tables(
         as_of=portfolio.as_of,
         loans=sources.loans.frame,
@@ -178,6 +179,7 @@ def tables_of(sources: Sources, portfolio: Portfolio) -> Tables:
         changes=frame_of(sources.changes),
         events=frame_of(sources.events),
         contacts=frame_of(sources.contacts),
+        home=frozenset({app.lender.country, country_of_zone(app.lender.timezone)}),
         owners={table.name: table.rejects["owner"].astype(frames.TEXT) for table in sources.tables},
     )
 

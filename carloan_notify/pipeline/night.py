@@ -141,6 +141,7 @@ def make_report(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
         ),
+        reject_groups=plan.facts.reject_groups,
         schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )

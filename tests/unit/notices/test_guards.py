@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
-from statistics import median
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carloan_notify.notices.expected import Expected
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
@@ -90,17 +91,24 @@ def test_a_tripled_overdue_share() -> None:
     assert tripped(few, replace(LAST, active_loans=9000, overdue_loans=1)) == []
 
 
+def expecting(least: int, most: int, tonight: NightFacts, *history: NightFacts) -> list[str]:
+    evidence = Evidence(expected=Expected(least, most))
+    return [one.guard for one in check_guards(tonight, history, GuardSettings(), evidence) if one.tripped]
+
+
 def test_too_many_or_too_few_messages_and_a_strange_cost() -> None:
-    assert tripped(replace(NIGHT, messages=500), *MONDAYS) == ["message_count"]
-    assert tripped(replace(NIGHT, messages=10), *MONDAYS) == ["message_count"]
-    assert tripped(replace(NIGHT, cost_minor=6000), *MONDAYS) == ["cost"]
-    assert tripped(replace(NIGHT, messages=500), *MONDAYS[:2]) == []
-    assert tripped(replace(NIGHT, messages=4), *(replace(one, messages=1) for one in MONDAYS)) == []
+    usual = [replace(one, occasions=120) for one in MONDAYS]
+    assert expecting(90, 140, NIGHT, *usual) == []
+    assert expecting(20, 30, replace(NIGHT, messages=141), *usual) == ["message_count"]
+    assert expecting(20, 30, replace(NIGHT, messages=140), *usual) == []
+    assert expecting(600, 600, replace(NIGHT, messages=149, cost_minor=1000), *usual) == ["message_count"]
+    assert expecting(90, 140, replace(NIGHT, cost_minor=6000), *usual) == ["cost"]
+    assert tripped(replace(NIGHT, messages=5000), *MONDAYS) == []  # nothing says what to expect
 
 
 def test_one_odd_night_does_not_blind_the_guard() -> None:
-    odd = [replace(MONDAYS[0], messages=100_000), *MONDAYS[1:]]
-    assert tripped(replace(NIGHT, messages=5000), *odd) == ["message_count"]
+    odd = [replace(one, occasions=120) for one in (replace(MONDAYS[0], messages=100_000), *MONDAYS[1:])]
+    assert expecting(90, 140, replace(NIGHT, messages=5000), *odd) == ["message_count"]
 
 
 def test_running_the_same_night_again_trips_nothing() -> None:
@@ -128,19 +136,12 @@ def test_cost_caps_count_the_whole_day_and_month() -> None:
     assert tripped(NIGHT, LAST, replace(LAST, as_of=date(2025, 11, 22)), settings=caps) == []
 
 
-@given(st.lists(st.integers(0, 2000), min_size=0, max_size=12), st.integers(0, 3000))
-def test_message_count_like_its_plain_twin(counts: list[int], messages: int) -> None:
-    mondays = [
-        replace(NIGHT, as_of=AS_OF - timedelta(weeks=len(counts) - number), messages=count, content_digest="")
-        for number, count in enumerate(counts)
-    ]
-    expected = False
-    if len(counts) >= 3:
-        usual = median(counts[-8:])
-        is_far = messages > 3 * usual or messages < usual / 3
-        expected = is_far and abs(messages - usual) > 50
-    found = check_guards(replace(NIGHT, messages=messages), mondays, GuardSettings())
-    assert next(one.tripped for one in found if one.guard == "message_count") is expected
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 3000), st.integers(1, 4))
+def test_message_count_like_its_plain_twin(least: int, more: int, messages: int, each: int) -> None:
+    usual = replace(LAST, occasions=100, messages=100 * each)
+    wrong = messages > 3 * (least + more) * each + 50 or messages < least * each / 3 - 50
+    found = expecting(least, least + more, replace(NIGHT, messages=messages), usual)
+    assert ("message_count" in found) is wrong
 
 
 def test_a_handful_of_loans_may_leap() -> None:
