@@ -10,6 +10,7 @@ from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.guard_view import Finding, View, any_of, ratio
 from carloan_notify.notices.measures import Share
 from carloan_notify.notices.settings import GuardSettings
+from carloan_notify.records import NightFacts
 
 ORPHAN_TABLES: Final = ("payments", "changes", "events", "contacts")
 EVENT_ORPHANS: Final = 0.5
@@ -46,7 +47,8 @@ def _limited(limit: Limit, view: View) -> Finding | None:
         return None
     bound, least = limit.bound(view.settings), limit.least(view.settings)
     shown = f": {share.shown}" if share.shown else ""
-    text = f"{share.part} of {share.whole} {limit.unit} ({share.value:.1%}) {limit.said}{shown}; {bound:.1%} are allowed."
+    counted = f"{share.part} of {share.whole} {limit.unit} ({share.value:.1%})"
+    text = f"{counted} {limit.said}{shown}; {bound:.1%} are allowed."
     return Finding(share.part >= least and share.value > bound, text, limit.fix)
 
 
@@ -97,20 +99,20 @@ def _reject_rate(view: View) -> Finding:
 def _rejected(table: str, view: View, fix: str) -> Finding:
     part, whole = view.tonight.rejected[table], view.tonight.rows.get(table, 0)
     bound, least = view.settings.max_reject_rate, view.settings.reject_rows
-    few = min(least, max(whole, 3))  # a table of four rows may be lost as a whole
+    bound = 2 * bound if part < 2 * least else bound
+    least = min(least, max(whole, 3))  # a table of four rows may be lost as a whole
     own = {name: count for name, count in view.tonight.reject_groups.items() if name.startswith(f"{table}|")}
     text = f"{part} of {whole} rows of {table} were rejected; {bound:.1%} are allowed.{_causes(own)}"
-    return Finding(part >= few and ratio(part, whole) > bound, text, fix)
+    return Finding(part >= least and ratio(part, whole) > bound, text, fix)
 
 
 def _cause(name: str, view: View, fix: str) -> Finding:
     """One word that nobody mapped drops a whole group of loans; one that was accepted before does not stop again."""
-    table, *_ = name.split("|")
+    table, _, code, value = name.split("|", 3)
     part, whole = view.tonight.reject_groups[name], view.tonight.rows.get(table, 0)
     usual = view.last.reject_groups.get(name, 0) if view.last else 0
-    unmapped = name.split("|")[2] == CellProblem.UNKNOWN_VALUE
-    least = view.settings.reject_rows * (1 if unmapped else 2)
-    many = part >= least and ratio(part, whole) >= CAUSE_SHARE
+    unmapped = bool(value) and code == CellProblem.UNKNOWN_VALUE
+    many = unmapped and part >= view.settings.reject_rows and ratio(part, whole) >= CAUSE_SHARE
     text = f"{part} of {whole} rows of {table} were rejected for one cause.{_causes({name: part})}"
     return Finding(many and part > USUAL_GROWTH * usual, text, fix)
 
@@ -147,9 +149,8 @@ def _column_blank(view: View) -> Finding:
     return Finding(bool(gone), text, fix)
 
 
-def _rows(facts: object, name: str) -> int:
-    rows: Mapping[str, int] = getattr(facts, "rows")  # noqa: B009 - NightFacts by structure
-    return rows.get(name.split(".", 1)[0], 0)
+def _rows(facts: NightFacts, name: str) -> int:
+    return facts.rows.get(name.split(".", 1)[0], 0)
 
 
 def _incomplete_export(view: View) -> Finding:
@@ -169,6 +170,8 @@ def _unpaid_dues(view: View) -> Finding:
     share = view.evidence.measured.get("dues_unpaid")
     if share is None:
         return Finding(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
+    if view.last and view.tonight.content_digest == view.last.content_digest:
+        return Finding(tripped=False, measured="The input is the last night's: see same_export.", fix=fix)
     known = [run.dues_unpaid / 1000 for run in view.earlier if run.dues_unpaid is not None]
     bound = view.settings.max_unpaid_dues
     if known:

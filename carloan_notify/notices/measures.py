@@ -135,7 +135,7 @@ def _zone_fits(code_and_zone: str, home: frozenset[str]) -> bool:
 
 
 def country_of_zone(zone: str) -> str:
-    """ISO 3166 country of an IANA zone (CLDR); "" for one of none."""
+    """ISO 3166 country of an IANA zone (CLDR); ZZ for one of none (UTC), "" for an unknown one."""
     return str(get_global("zone_territories").get(get_global("zone_aliases").get(zone, zone), ""))
 
 
@@ -156,7 +156,8 @@ def orphans(table: str) -> Callable[[Tables], Share]:
         missing = named[~frames.among(named, known).to_numpy()]
         # A loan row too broken to tell its number still has its payments.
         nameless = int((tables.owners.get("loans", _NOBODY) == "").sum()) if owner == "loan_id" else 0
-        return Share(0 if missing.nunique() <= nameless else len(missing), len(named))
+        strange = missing.nunique()
+        return Share(len(missing) * max(strange - nameless, 0) // max(strange, 1), len(named))
 
     return measure
 

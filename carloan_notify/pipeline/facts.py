@@ -15,6 +15,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.expected import expected
 from carloan_notify.notices.fingerprints import LastNight, paired
 from carloan_notify.notices.guard_view import Evidence
@@ -25,6 +26,7 @@ from carloan_notify.records import Channel, Decision, Draft, NightFacts
 from carloan_notify.sources.read import Table
 
 CAUSES_KEPT: Final = 50
+OFTEN: Final = 3
 DUES_NEEDED: Final = 10
 ODD_PAYMENTS: Final = 3
 """So many payments may carry a wrong date before it counts as the newest."""
@@ -112,9 +114,16 @@ def export_date(app: App, loans: Table) -> date | None:
 
 
 def reject_groups(rejects: pd.DataFrame) -> dict[str, int]:
-    """Rejected rows by "table|column|code|value", the commonest first."""
-    names = rejects["table"] + "|" + rejects["column"] + "|" + rejects["code"] + "|" + rejects["value"]
-    return {str(name): int(count) for name, count in names.value_counts().head(CAUSES_KEPT).items()}
+    """Rejected rows by "table|column|code|value", the commonest first.
+
+    Only a word that nobody mapped and that came several times is named: what stands once in the wrong column may
+    be a person's name, and this goes to the audit.
+    """
+    cause = rejects["table"] + "|" + rejects["column"] + "|" + rejects["code"] + "|"
+    named = cause + rejects["value"]
+    often = named.map(named.value_counts()) >= OFTEN
+    named = named.where(often & (rejects["code"] == CellProblem.UNKNOWN_VALUE), cause)
+    return {str(name): int(count) for name, count in named.value_counts().head(CAUSES_KEPT).items()}
 
 
 def _newest_payment(payments: Table | None, as_of: date) -> date | None:

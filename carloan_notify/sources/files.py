@@ -80,7 +80,10 @@ _NUMBER: Final = re.compile(r"\d+")
 
 
 def last_line(path: Path) -> tuple[bytes, bool]:
-    """The last line that is not blank, without its end and at most 64 KiB of it, and whether it has its end."""
+    """The last line that is not blank, without its end, and whether it has its end.
+
+    Of a line longer than 64 KiB the end is taken for granted: it is rejected for its length.
+    """
     with open_binary(path) as stream:
         if isinstance(stream, gzip.GzipFile):
             tail = b""
@@ -89,7 +92,8 @@ def last_line(path: Path) -> tuple[bytes, bool]:
         else:
             stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
             tail = stream.read()
-    return tail.strip().rsplit(b"\n", 1)[-1], tail.endswith((b"\n", b"\r"))
+    whole = len(tail) < _TAIL_BYTES or b"\n" in tail
+    return tail.strip().rsplit(b"\n", 1)[-1], not whole or tail.endswith((b"\n", b"\r"))
 
 
 def without_last(batches: Iterator[list[bytes | None]]) -> Iterator[list[bytes | None]]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from carloan_notify.notices.expected import Expected
 from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.measures import Share
 from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
 from tests.unit.notices.tables import AS_OF
@@ -156,3 +157,73 @@ def test_a_handful_of_loans_pays_rarely() -> None:
     old = replace(NIGHT, newest_payment_on=AS_OF - timedelta(days=30))
     assert "no_new_payments" in tripped(old)
     assert tripped(replace(old, active_loans=49, overdue_loans=2)) == []
+
+
+def test_a_large_table_does_not_dilute_a_small_one() -> None:
+    lost = replace(NIGHT, rows={"loans": 61, "payments": 1600}, rejected={"loans": 61, "payments": 0})
+    assert tripped(lost) == ["reject_rate"]
+    assert tripped(replace(lost, rejected={"loans": 5})) == []
+    assert tripped(replace(lost, rejected={"loans": 8})) == ["reject_rate"]
+    assert tripped(replace(lost, rows={"loans": 3}, rejected={"loans": 3})) == ["reject_rate"]
+
+
+def test_one_unknown_word_drops_a_group() -> None:
+    word = {"loans|status|unknown_value|诉讼": 16}
+    lost = replace(NIGHT, rows={"loans": 1000}, rejected={"loans": 16}, reject_groups=word)
+    assert tripped(lost) == ["reject_rate"]
+    assert "loans: status=诉讼 ×16" in result("reject_rate", lost).message
+    assert tripped(lost, replace(LAST, reject_groups=word)) == []  # accepted the night before
+    scattered = replace(lost, reject_groups={"loans|phone|phone_invalid|": 16})
+    assert tripped(scattered) == []
+
+
+def test_a_column_that_went_blank() -> None:
+    before = replace(LAST, rows={"loans": 1000}, filled={"loans.phone": 1000, "loans.plate_no": 100})
+    now = replace(NIGHT, rows={"loans": 1000}, filled={"loans.phone": 1000, "loans.plate_no": 0})
+    assert tripped(now, before) == []
+    assert tripped(replace(now, filled={"loans.phone": 400}), before) == ["column_blank"]
+    assert tripped(replace(now, filled={}), before) == ["column_blank"]
+
+
+def test_a_last_line_without_its_end() -> None:
+    cut = replace(NIGHT, ended={"loans": False, "payments": True})
+    assert tripped(cut) == ["incomplete_export"]
+    assert tripped(cut, replace(LAST, ended={"loans": False, "payments": True})) == []  # it never has one
+    assert tripped(replace(NIGHT, ended={"loans": False})) == []
+    assert tripped(replace(NIGHT, incomplete={"loans": "the marker file is missing"})) == [
+        "incomplete_export"
+    ]
+
+
+def test_payments_of_yesterday_beside_loans_of_today() -> None:
+    fell = Evidence({"dues_unpaid": Share(0, 30)})
+    now = replace(NIGHT, digests={"loans": "new", "payments": "old"})
+    before = replace(LAST, digests={"loans": "old", "payments": "old"})
+    found = check_guards(now, [before], GuardSettings(), fell)
+    assert [one.guard for one in found if one.tripped] == ["same_export"]
+    assert tripped(now, before) == []  # nothing fell due: a quiet day
+    stale = replace(now, export_dated=True, digests={"loans": "old", "payments": "new"})
+    assert tripped(stale, before) == ["same_export"]
+
+
+def test_an_export_of_the_future_is_another_nights() -> None:
+    ahead = replace(NIGHT, export_on=AS_OF + timedelta(days=2), export_dated=True)
+    assert tripped(ahead) == ["export_stale"]
+    assert tripped(replace(ahead, export_dated=False)) == []
+    assert tripped(replace(ahead, export_on=AS_OF + timedelta(days=1))) == []
+
+
+def test_dues_that_are_usually_late_stop_no_night() -> None:
+    evidence = Evidence({"dues_unpaid": Share(18, 30)})
+    late = [one.guard for one in check_guards(NIGHT, [LAST], GuardSettings(), evidence) if one.tripped]
+    usual = replace(LAST, dues_unpaid=550)
+    again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]
+    assert (late, again) == (["unpaid_dues"], [])
+
+
+def test_orphans_that_were_accepted_are_usual() -> None:
+    evidence = Evidence({"orphans_payments": Share(200, 1000)})
+    first = [one.guard for one in check_guards(NIGHT, [], GuardSettings(), evidence) if one.tripped]
+    usual = replace(LAST, orphans={"payments": 190})
+    again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]
+    assert (first, again) == (["orphan_rows"], [])
