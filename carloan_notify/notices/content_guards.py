@@ -184,8 +184,17 @@ def _unpaid_dues(view: View) -> Finding:
 
 
 _FIX: Final = "Compare tonight's export with the last one."
+
+
+def _none(_: GuardSettings) -> float:
+    return 0.0
+
+
+def _one(_: GuardSettings) -> int:
+    return 1
+
+
 _UNIT: Final = "Check the amounts, and their unit."
-_ONE: Final = {"bound": lambda _: 0.0, "least": lambda _: 1}
 
 CONTENT_GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
     GuardName.INCOMPLETE_EXPORT: _incomplete_export,
@@ -229,13 +238,15 @@ CONTENT_GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
             "amounts_impossible",
             "are asked for more than they can owe",
             _UNIT,
-            **_ONE,
+            bound=_none,
+            least=_one,
         ),
         Limit(
             "amounts_absurd",
             "are asked for twenty times what it was",
             _UNIT,
-            **_ONE,
+            bound=_none,
+            least=_one,
         ),
     ),
     GuardName.PAYMENT_SCALE: limits(

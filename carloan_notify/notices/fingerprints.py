@@ -73,7 +73,7 @@ def fingerprints(loans: pd.DataFrame, standing: pd.DataFrame, hasher: Hasher) ->
     for field in ("customer", "phone", "product"):
         column = loans["customer_id" if field == "customer" else field]
         rows[field] = np.where(column.to_numpy() == "", 0, hasher(column)).astype(FINGERPRINT[field])
-    statuses = pd.Index(STATUSES).get_indexer(stands["status"].fillna("")) + 1
+    statuses = pd.Index(STATUSES).get_indexer(pd.Index(stands["status"].fillna(""))) + 1
     rows["status"] = statuses.astype(np.uint8)
     rows["due"] = day_numbers(stands["next_due_on"])
     rows["original"] = day_numbers(stands["next_original_due_on"])

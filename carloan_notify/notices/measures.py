@@ -56,6 +56,8 @@ class Tables:
 
 CROWD: Final = 5
 """A number that this many customers share is no family's."""
+CODE_LENGTH: Final = 4
+"""A plus sign and the longest country calling code."""
 FIRST_DUE_WITHIN: Final = 75
 """A first installment later than this after the disbursement is no ordinary one; days."""
 SHIFT_DAYS: Final = 4
@@ -111,7 +113,9 @@ def _decoded(data: bytes) -> str:
 def zones_foreign(tables: Tables) -> Share:
     """Loans whose time zone lies in no country of their phone number, and not in the lender's."""
     loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["timezone"] != "")]
-    pairs = (loans["phone"].map(calling_code, na_action="ignore") + " " + loans["timezone"]).value_counts()
+    heads = (loans["phone"].str.slice(0, CODE_LENGTH) + " " + loans["timezone"]).value_counts()
+    codes = [f"{calling_code(str(head)[:CODE_LENGTH])}{str(head)[CODE_LENGTH:]}" for head in heads.index]
+    pairs = heads.groupby(codes).sum().sort_values(ascending=False)
     foreign = {
         str(pair): int(number) for pair, number in pairs.items() if not _zone_fits(str(pair), tables.home)
     }

@@ -147,8 +147,8 @@ def _filled(tables: Sequence[Table]) -> dict[str, int]:
 
 
 def _not_blank(cells: pd.Series) -> int:
-    blank = cells.isna() if cells.dtype.kind == "M" else cells.to_numpy() == _BLANK.get(cells.dtype.kind, "")
-    return int(THOUSAND * (1 - np.mean(blank)))
+    blank = cells.isna() if cells.dtype.kind == "M" else cells == _BLANK.get(cells.dtype.kind, "")
+    return int(THOUSAND * (1 - blank.mean()))
 
 
 _BLANK: Final[Mapping[str, object]] = {"i": 0, "b": False}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,15 +71,15 @@ def right_tables() -> Tables:
 RIGHT = right_tables()
 
 
-def of_loans(**columns: object) -> Tables:
+def of_loans(**columns: Any) -> Tables:
     return replace(RIGHT, loans=RIGHT.loans.assign(**columns).astype(dict(frames.LOANS)))
 
 
-def of_standing(**columns: object) -> Tables:
+def of_standing(**columns: Any) -> Tables:
     return replace(RIGHT, standing=RIGHT.standing.assign(**columns).astype(dict(frames.STANDING)))
 
 
-def of_payments(**columns: object) -> Tables:
+def of_payments(**columns: Any) -> Tables:
     assert RIGHT.payments is not None
     return replace(RIGHT, payments=RIGHT.payments.assign(**columns).astype(dict(frames.PAYMENTS)))
 

@@ -39,7 +39,8 @@ def test_object_in_full() -> None:
         "findings": {"payment_unknown_loan": 3},
         "guards_tripped": ["cost"], "guards_accepted": ["cost"],
         "unlisted_codes": [],
-            "refused_templates": [], "template_failures": [], "schedule_differences": [], "reject_groups": {}, "stopped_by": "",
+            "refused_templates": [], "template_failures": [], "schedule_differences": [], "stopped_by": "",
+            "reject_groups": {},
     }  # fmt: skip
 
 
