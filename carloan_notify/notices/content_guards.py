@@ -19,6 +19,8 @@ NEW_LOANS: Final = 0.25
 """A portfolio that was bought is new; it is rare enough to be accepted by name."""
 HALF: Final = 0.5
 FEW_NAMES: Final = 5
+FEW_REJECTS: Final = 4
+"""So many times the allowed share, where only a few rows were rejected."""
 USUAL_GROWTH: Final = 1.5
 CAUSE_SHARE: Final = 0.005
 FILLED: Final = 500
@@ -80,7 +82,9 @@ def _orphans(table: str, view: View) -> Finding | None:
         f"{share.part} of {share.whole} {table} ({share.value:.1%}) match no loan; {allowed:.1%} are allowed."
     )
     fix = f"Compare the loan numbers of {table} and loans: were zeros or prefixes lost?"
-    return Finding(share.part >= view.settings.drift_loans and share.value > allowed, text, fix)
+    least = view.settings.drift_loans
+    many = min(share.part, view.tonight.loans_read) >= least
+    return Finding(many and share.value > allowed, text, fix)
 
 
 def _reject_rate(view: View) -> Finding:
@@ -99,7 +103,7 @@ def _reject_rate(view: View) -> Finding:
 def _rejected(table: str, view: View, fix: str) -> Finding:
     part, whole = view.tonight.rejected[table], view.tonight.rows.get(table, 0)
     bound, least = view.settings.max_reject_rate, view.settings.reject_rows
-    bound = 2 * bound if part < 2 * least else bound
+    bound = FEW_REJECTS * bound if part < 2 * least else bound
     least = min(least, max(whole, 3))  # a table of four rows may be lost as a whole
     own = {name: count for name, count in view.tonight.reject_groups.items() if name.startswith(f"{table}|")}
     text = f"{part} of {whole} rows of {table} were rejected; {bound:.1%} are allowed.{_causes(own)}"

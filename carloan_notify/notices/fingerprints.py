@@ -48,7 +48,8 @@ class LastNight:
 class Pairs:
     """The loans of both nights, row by row (FINGERPRINT), and those of one night only.
 
-    `place` is the row of each `after` in tonight's loans table.
+    `place` is the row of each `after` in tonight's loans table. `changed` and `paid` mark the loans with a change row
+    and those that paid lately (`measures.reasoned`).
     """
 
     since: date
@@ -58,11 +59,8 @@ class Pairs:
     place: np.ndarray
     vanished: np.ndarray
     fresh: np.ndarray
-
-    @property
-    def nights(self) -> int:
-        """Days from the last finished night to tonight; 0 when tonight is run again."""
-        return (self.until - self.since).days
+    changed: np.ndarray
+    paid: np.ndarray
 
 
 def fingerprints(loans: pd.DataFrame, standing: pd.DataFrame, hasher: Hasher) -> np.ndarray:
@@ -90,7 +88,18 @@ def paired(last: LastNight, tonight: np.ndarray, as_of: date) -> Pairs:
     gone, fresh = np.ones(len(last.prints), dtype=bool), np.ones(len(tonight), dtype=bool)
     gone[old] = False
     fresh[new] = False
-    return Pairs(last.as_of, as_of, last.prints[old], tonight[new], new, last.prints[gone], tonight[fresh])
+    none = np.zeros(len(old), dtype=bool)
+    return Pairs(
+        since=last.as_of,
+        until=as_of,
+        before=last.prints[old],
+        after=tonight[new],
+        place=new,
+        vanished=last.prints[gone],
+        fresh=tonight[fresh],
+        changed=none,
+        paid=none,
+    )
 
 
 def day_numbers(days: pd.Series | Sequence[date]) -> np.ndarray:

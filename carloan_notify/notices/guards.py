@@ -96,14 +96,15 @@ def _unchanged(table: str, tonight: NightFacts, last: NightFacts) -> bool:
 
 
 def _payments_expected(view: View) -> bool:
-    """Somebody has paid since the last night: because enough fell due, or because no night was ever without."""
+    """Somebody has paid since the last night: enough fell due, or enough are overdue and no night was ever without."""
     fell = view.evidence.measured.get("dues_unpaid", Share(0, 0)).whole
     if fell >= view.settings.drift_loans:
         return True
     nights = [runs[-1] for runs in by_date(view.earlier)]
     always = not any(_unchanged("payments", *pair) for pair in pairwise(nights))
     busy = view.tonight.active_loans >= view.settings.payment_age_from_loans
-    return always and busy and len(nights) >= NIGHTS_NEEDED
+    late = view.last is not None and view.last.overdue_loans >= view.settings.drift_loans
+    return always and busy and late and len(nights) >= NIGHTS_NEEDED
 
 
 def _row_drop(view: View) -> Finding:

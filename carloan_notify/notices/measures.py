@@ -6,7 +6,7 @@ so many. Whether that is too many is the guards' question.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -157,11 +157,12 @@ def orphans(table: str) -> Callable[[Tables], Share]:
         lost = tables.owners.get(table, _NOBODY)
         named = pd.concat([rows[owner], lost[lost != ""]])
         known = {*tables.loans[owner], *tables.owners.get("loans", _NOBODY)}
-        missing = named[~frames.among(named, known).to_numpy()]
+        counts = named.value_counts()
+        missing = counts[~frames.among(counts.index.to_series(), known).to_numpy()]
         # A loan row too broken to tell its number still has its payments.
         nameless = int((tables.owners.get("loans", _NOBODY) == "").sum()) if owner == "loan_id" else 0
-        strange = missing.nunique()
-        return Share(len(missing) * max(strange - nameless, 0) // max(strange, 1), len(named))
+        strange = len(missing)
+        return Share(int(missing.sum()) * max(strange - nameless, 0) // max(strange, 1), len(named))
 
     return measure
 
@@ -319,7 +320,7 @@ def statuses_changed(pairs: Pairs, tables: Tables) -> Share:
     ended = (old == ACTIVE) & (new != ACTIVE)
     revived = (old >= SETTLED) & (new == ACTIVE)
     if tables.payments is not None:
-        ended &= ~((new == SETTLED) & _paid_lately(pairs, tables))
+        ended &= ~((new == SETTLED) & pairs.paid)
     return Share(int((ended | revived).sum()), len(old))
 
 
@@ -327,20 +328,20 @@ def due_dates_moved(pairs: Pairs, tables: Tables) -> Share:
     """Active loans whose next due date moved, without a change row, and not to the next installment."""
     before, after = pairs.before, pairs.after
     judged = (before["status"] == ACTIVE) & (after["status"] == ACTIVE) & (after["due"] > 0)
-    judged &= (before["due"] >= day_number(pairs.until)) & ~_changed(pairs, tables)
+    judged &= (before["due"] >= day_number(pairs.until)) & ~pairs.changed
     later = after["due"].astype(np.int64) - before["due"].astype(np.int64)
     original = after["original"].astype(np.int64) - before["original"].astype(np.int64)
     same = (later == 0) | (original == 0) | (np.minimum(later, original) >= NEXT_DUE_FROM)
     if tables.payments is not None:
-        same &= (later == 0) | (original == 0) | _paid_lately(pairs, tables)
+        same &= (later == 0) | (original == 0) | pairs.paid
     return Share(int((judged & ~same).sum()), int(judged.sum()))
 
 
-def amounts_changed(pairs: Pairs, tables: Tables) -> Share:
+def amounts_changed(pairs: Pairs, _: Tables) -> Share:
     """Loans whose principal, or what is asked for the same due date, is twice or half what it was, or more."""
     active = (pairs.before["status"] == ACTIVE) & (pairs.after["status"] == ACTIVE)
     due = _scaled(pairs, "due_minor", SAME_WITHIN) & (pairs.before["original"] == pairs.after["original"])
-    due &= ~(_changed(pairs, tables) | _paid_lately(pairs, tables))
+    due &= ~(pairs.changed | pairs.paid)
     return Share(int((active & (due | _scaled(pairs, "principal", SAME_WITHIN))).sum()), int(active.sum()))
 
 
@@ -353,14 +354,14 @@ def amounts_absurd(pairs: Pairs, _: Tables) -> Share:
     return Share(int((grown & known).sum()), int(known.sum()))
 
 
-def asked_otherwise(pairs: Pairs, tables: Tables) -> Share:
+def asked_otherwise(pairs: Pairs, _: Tables) -> Share:
     """Minor units by which the total asked for the same due dates differs from what the last night promised."""
     before, after = pairs.before, pairs.after
     judged = (before["status"] == ACTIVE) & (after["status"] == ACTIVE) & (before["due"] == after["due"])
     judged &= (
         (before["due"] >= day_number(pairs.until)) & (before["due_minor"] > 0) & (after["due_minor"] > 0)
     )
-    judged &= ~(_changed(pairs, tables) | _paid_lately(pairs, tables))
+    judged &= ~(pairs.changed | pairs.paid)
     old, new = (int(rows["due_minor"][judged].astype(np.int64).sum()) for rows in (before, after))
     return Share(abs(new - old) if judged.sum() >= ENOUGH_ASKED else 0, old)
 
@@ -372,20 +373,20 @@ def _scaled(pairs: Pairs, name: str, times: int) -> np.ndarray:
     return far
 
 
-def _changed(pairs: Pairs, tables: Tables) -> np.ndarray:
-    return _named(pairs, tables, [] if tables.changes is None else tables.changes["loan_id"])
-
-
-def _paid_lately(pairs: Pairs, tables: Tables) -> np.ndarray:
-    """Loans with a payment dated since shortly before the last night."""
-    if tables.payments is None:
-        return np.zeros(len(pairs.after), dtype=bool)
+def reasoned(pairs: Pairs, tables: Tables) -> Pairs:
+    """The pairs, and which of their loans have a change row or a payment since shortly before the last night."""
     since = pd.Timestamp(pairs.since - timedelta(days=RECENT))
-    return _named(pairs, tables, tables.payments.loc[tables.payments["paid_on"] >= since, "loan_id"])
+    changed = _NOBODY if tables.changes is None else tables.changes["loan_id"]
+    paid = (
+        _NOBODY
+        if tables.payments is None
+        else tables.payments.loc[tables.payments["paid_on"] >= since, "loan_id"]
+    )
+    return replace(pairs, changed=_named(pairs, tables, changed), paid=_named(pairs, tables, paid))
 
 
-def _named(pairs: Pairs, tables: Tables, loan_ids: "pd.Series | list[str]") -> np.ndarray:
-    mask: np.ndarray = frames.among(tables.loans["loan_id"], loan_ids).to_numpy()[pairs.place]
+def _named(pairs: Pairs, tables: Tables, loan_ids: pd.Series) -> np.ndarray:
+    mask: np.ndarray = frames.among(tables.loans["loan_id"], loan_ids.unique()).to_numpy()[pairs.place]
     return mask
 
 
@@ -412,7 +413,7 @@ def no_longer_overdue(pairs: Pairs, tables: Tables) -> Share:
     healed = late & (pairs.after["past_due"] == 0)
     if tables.payments is None:
         return Share(0, int(late.sum()))
-    excused = _paid_lately(pairs, tables) | _changed(pairs, tables)
+    excused = pairs.paid | pairs.changed
     return Share(int((healed & ~excused).sum()), int(late.sum()))
 
 
@@ -445,4 +446,5 @@ def measure(tables: Tables, pairs: Pairs | None) -> dict[str, Share]:
     alone = {name: function(tables) for name, function in MEASURES.items()}
     if pairs is None:
         return alone
+    pairs = reasoned(pairs, tables)
     return alone | {name: function(pairs, tables) for name, function in DRIFTS.items()}

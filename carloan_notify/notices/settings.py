@@ -385,7 +385,7 @@ class GuardSettings(Settings):
         default=5,
         ge=1,
         description="Fewer rejected rows of one table, or of one word that nobody mapped, than this stop no night "
-        "by themselves; fewer than twice this stop it from twice `max_reject_rate` on.",
+        "by themselves; fewer than twice this stop it from four times `max_reject_rate` on.",
         examples=[5],
     )
     max_orphan_share: float = Field(

@@ -163,7 +163,9 @@ def test_a_large_table_does_not_dilute_a_small_one() -> None:
     lost = replace(NIGHT, rows={"loans": 61, "payments": 1600}, rejected={"loans": 61, "payments": 0})
     assert tripped(lost) == ["reject_rate"]
     assert tripped(replace(lost, rejected={"loans": 5})) == []
-    assert tripped(replace(lost, rejected={"loans": 8})) == ["reject_rate"]
+    assert tripped(replace(lost, rejected={"loans": 8})) == []
+    assert tripped(replace(lost, rejected={"loans": 13})) == ["reject_rate"]
+    assert tripped(replace(lost, rows={"loans": 30}, rejected={"loans": 8})) == ["reject_rate"]
     assert tripped(replace(lost, rows={"loans": 3}, rejected={"loans": 3})) == ["reject_rate"]
 
 
