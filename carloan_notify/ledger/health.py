@@ -13,7 +13,7 @@ from carloan_notify.ledger import continuity, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
 from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
-from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, REPLIES, SEALED, UNREAD
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, PORTFOLIO, REPLIES, SEALED, UNREAD
 from carloan_notify.records import MessageState
 
 # Everything encrypted, encrypted anew under the active key, some rows at a time.
@@ -34,6 +34,7 @@ SEALED_TABLES: Final = (
     SealedTable(MESSAGES, "message_id", SEALED),
     SealedTable(REPLIES, "reply_id", ("phone", "text")),
     SealedTable(UNREAD, "unread_id", ("body",)),
+    SealedTable(PORTFOLIO, "part", ("body",)),
 )
 
 

@@ -13,7 +13,7 @@ from carloan_notify.ledger.store import Store, Transaction
 from carloan_notify.ledger.tables import META
 from carloan_notify.records import AuditEvent
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every schema there was, oldest first; the migrations' own numbers."""
 HEAD: Final = REVISIONS[-1]
 _VERSION: Final = sa.table("alembic_version", sa.column("version_num"))

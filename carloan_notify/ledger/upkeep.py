@@ -15,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, health, keys, schema, states, unread
+from carloan_notify.ledger import audit, backup, health, keys, portfolio, schema, states, unread
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
@@ -101,6 +101,7 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
     deleted. A suppression keeps its hash: a number that opted out stays so.
     """
+    portfolio.erase(tx, customer_id)
     return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
 
 

@@ -19,9 +19,8 @@ from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.decide import Facts, facts, occasions
 from carloan_notify.notices.events import happened
-from carloan_notify.notices.guards import GuardSettings
 from carloan_notify.notices.policy import DECISION_COLUMNS
-from carloan_notify.notices.settings import EventType, RuleSettings
+from carloan_notify.notices.settings import EventType, GuardSettings, RuleSettings
 from carloan_notify.pipeline.plan import Drafted, draft_messages
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead

@@ -16,7 +16,7 @@ from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import audit, continuity, intake, notices, outbox, runs
+from carloan_notify.ledger import audit, continuity, intake, notices, outbox, portfolio, runs
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
@@ -24,6 +24,7 @@ from carloan_notify.ledger.runs import BROKEN, FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
@@ -50,9 +51,11 @@ _CURE: Final = (
 )
 
 
-def check_night(app: App, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
+def check_night(
+    app: App, tonight: NightFacts, memory: Memory, evidence: Evidence | None = None
+) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
-    compared = check_guards(tonight, memory.history, app.settings.guards)
+    compared = check_guards(tonight, memory.history, app.settings.guards, evidence)
     dated = business_date_guard(tonight.as_of, app.business_date())
     return [*compared, dated, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
 
@@ -170,6 +173,7 @@ def make_report(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
         ),
+        reject_groups=plan.facts.reject_groups,
         schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
@@ -259,7 +263,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     portfolio = read_portfolio(app, order.as_of)
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
-    guards = check_night(app, plan.facts, memory)
+    guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)
     if stopping:
@@ -317,6 +321,8 @@ def _close(app: App, ledger: Ledger, report: NightReport, plan: NightPlan) -> Ni
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None
     with ledger.write() as tx:
+        if comparable:
+            portfolio.keep(tx, report.run_id, report.as_of, plan.prints)
         runs.finish(tx, report.run_id, report.status, counts, comparable, app.clock())
     ledger.write_digest(
         report.run_id, app.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}

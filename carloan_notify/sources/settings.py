@@ -66,6 +66,18 @@ class TableSettings(Settings):
         description="Format of the dates (Python strptime), needed only for day-first or month-first dates.",
         examples=["%d/%m/%Y"],
     )
+    complete_marker: str = Field(
+        default="",
+        description="File that the export job writes last; the night stops where it is missing. A number in it "
+        "is the row count. {as_of} as in `path`.",
+        examples=["exports/loans-{as_of}.done"],
+    )
+    trailer: str = Field(
+        default="",
+        description="Text that the last line of a text file begins with; the night stops where it is missing. "
+        "The first number behind it is the row count.",
+        examples=["TRAILER"],
+    )
     fictitious_phones: bool = Field(
         default=False,
         description="Accept phone numbers that reach nobody (+86 100…, +1 202 555 01xx, +44 7700 900xxx), "

@@ -14,9 +14,9 @@ from carloan_notify.ledger.store import Transaction
 from carloan_notify.records import Draft
 from carloan_notify.text import ERASED
 from tests.e2e.conftest import MORNING, NIGHT, Desk
-from tests.e2e.tiny import AS_OF, Loan, export, only_sms
+from tests.e2e.tiny import AS_OF, Loan, export, october, only_sms
 
-LOANS = [Loan(f"L{n}", "2026-11-20", phone=f"100000000{n}") for n in range(10, 40)]
+LOANS = [Loan(f"L{n}", "2026-10-20", phone=f"100000000{n}") for n in range(10, 40)]
 AGAIN = "2026-11-23T02:30:00+08:00"
 
 
@@ -28,7 +28,7 @@ class KilledError(BaseException):
 def killed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A night of 30 messages that was killed after the first ten were queued."""
     only_sms(desk)
-    export(desk, LOANS)
+    export(desk, LOANS, october(LOANS))
     real, calls = intake.enqueue, list[int]()
 
     def enqueue(tx: Transaction, run_id: str, drafts: Sequence[Draft], now: datetime) -> EnqueueResult:
@@ -70,14 +70,14 @@ def test_a_night_after_ordinary_ones_is_finished_too(killed: Desk) -> None:
     """No guard mistakes what is left of a half night for a night too small."""
     killed.run("run", "--as-of", AS_OF, "--now", AGAIN)
     for day in ("2026-11-24", "2026-11-25"):
-        export(killed, LOANS, [f"P{day},L10,{day},1"], day=day)
+        export(killed, LOANS, [*october(LOANS), f"P{day},L10,{day},1"], day=day)
         assert killed.night(day)["status"] == "finished"
 
 
 @pytest.mark.parametrize("command", ["send", "run"])
 def test_a_ledger_that_was_copied_back_tells_nobody_twice(desk: Desk, command: str) -> None:
     only_sms(desk)
-    export(desk, LOANS[:12])
+    export(desk, LOANS[:12], october(LOANS[:12]))
     desk.night(AS_OF)
     ledger = desk.folder / "ledger.db"
     copy = Path(shutil.copy(ledger, desk.folder / "copy.db"))
@@ -99,7 +99,7 @@ def test_a_ledger_that_was_copied_back_tells_nobody_twice(desk: Desk, command: s
 
 
 def test_a_ledger_that_was_deleted_stops_the_night(desk: Desk) -> None:
-    export(desk, LOANS[:12])
+    export(desk, LOANS[:12], october(LOANS[:12]))
     desk.night(AS_OF, at="10:00")
     (desk.folder / "ledger.db").unlink()
     for leftover in desk.folder.glob("ledger.db-*"):
