@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
-from carloan_notify.delivery.registry import AnyProviderSettings
+from carloan_notify.delivery.registry import settings_class
 
 # `${NAME}` and `${file:PATH}` in a configuration: values that stand elsewhere, secrets above all.
 
@@ -125,11 +125,6 @@ def _says_itself(text: str) -> bool:
     return bool(text) and not REFERENCE.search(text) and not _PLACEHOLDER.search(text)
 
 
-_KINDS: Final[Mapping[str, type[BaseModel]]] = {
-    get_args(kind.model_fields["type"].annotation)[0]: kind
-    for kind in get_args(get_args(AnyProviderSettings)[0])
-}
-"""Type → settings class."""
 _NAMED_BY_OTHERS: Final = ("values", "options", "headers", "query", "body", "item")
 """Mappings whose names are the gateway's or the package's own: only their look tells what is a secret."""
 
@@ -143,7 +138,7 @@ def literal_secrets(raw: Mapping[str, Any]) -> list[str]:
     found: dict[str, None] = {}
     for name, options in _providers(raw):
         path = f"delivery.providers.{name}"
-        if kind := _KINDS.get(str(options.get("type"))):
+        if kind := settings_class(str(options.get("type", ""))):
             found |= dict.fromkeys(_literals(kind, options, path))
         found |= dict.fromkeys(_looking_like_one(options, path))
     for section in ("delivery", "ledger", "sources"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal, Protocol, Self
+from typing import ClassVar, Final, Literal, Protocol, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
@@ -203,12 +203,16 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
 
 # Options that providers have in common; each kind's own stand beside its adapter.
 
+LONGEST_CONNECT_S: Final = 5.0
+"""Nothing has left before there is a connection: a longer wait holds a thread and saves no message."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class ProviderSettings(Settings):
-    """What every provider has in common."""
+    """What every provider has in common. `adapter` is what it builds, as `module:class`, imported when it is used."""
 
+    adapter: ClassVar[str]
+    type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
     channels: list[Channel] = Field(
         default=[Channel.SMS],
         min_length=1,
@@ -253,14 +257,11 @@ class ProviderSettings(Settings):
 class WireSettings(Settings):
     """How a provider is reached over HTTP."""
 
-    connect_timeout_s: float = Field(
-        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
-    )
     read_timeout_s: float = Field(
         default=20,
         gt=0,
         le=300,
-        description="Seconds to wait for an answer; later, it is unknown.",
+        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
         examples=[20],
     )
     ca_file: str = Field(

@@ -1,21 +1,27 @@
-"""Every kind of provider, by the `type` its settings carry. A new one is a folder and one line here."""
+"""Every kind of provider, by the `type` its settings carry. A new one is a folder and one line in `pyproject.toml`."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from importlib import import_module, metadata
-from typing import Annotated, Any, Final, Literal, Self
+from functools import reduce
+from importlib import metadata
+from operator import or_
+from pkgutil import resolve_name
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    TypeAdapter,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
 from carloan_notify.delivery.provider import Provider, ProviderSettings, WiredSettings
-from carloan_notify.delivery.providers.aliyun.settings import AliyunSettings, AliyunVoiceSettings
-from carloan_notify.delivery.providers.huawei.huawei import HuaweiSettings
-from carloan_notify.delivery.providers.kannel.kannel import KannelSettings
-from carloan_notify.delivery.providers.smpp.settings import SmppSettings
-from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
-from carloan_notify.delivery.providers.twilio.settings import TwilioSettings, TwilioVoiceSettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
@@ -26,6 +32,7 @@ from carloan_notify.settings import Settings
 class ConsoleProviderSettings(ProviderSettings):
     """Prints messages instead of sending them; every message counts as accepted."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.console:ConsoleProvider"
     type: Literal["console"] = Field(
         description="Prints messages instead of sending them.", examples=["console"]
     )
@@ -42,6 +49,7 @@ class ConsoleProviderSettings(ProviderSettings):
 class HttpProviderSettings(WiredSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.gateway.provider:HttpProvider"
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
 
     @model_validator(mode="after")
@@ -66,21 +74,59 @@ class EntryPointSettings(ProviderSettings):
     )
 
 
-AnyProviderSettings = Annotated[
-    ConsoleProviderSettings
-    | HttpProviderSettings
-    | AliyunSettings
-    | AliyunVoiceSettings
-    | TencentSettings
-    | TencentVoiceSettings
-    | HuaweiSettings
-    | TwilioSettings
-    | TwilioVoiceSettings
-    | KannelSettings
-    | SmppSettings
-    | EntryPointSettings,
-    Field(discriminator="type"),
-]
+# A kind of provider is found by its name among the entry points of installed packages, ours like any other's, and
+# only then imported: a night needs one of them.
+
+PROVIDER_TYPES: Final = "carloan_notify.provider_types"
+"""Installed packages offer settings classes here, by the `type` that a configuration writes; `adapter` of each names
+what it builds."""
+_OWN: Final[Mapping[str, type[ProviderSettings]]] = {
+    "console": ConsoleProviderSettings,
+    "entry_point": EntryPointSettings,
+    "http": HttpProviderSettings,
+}
+"""Kinds that belong to no vendor."""
+
+
+def provider_types() -> list[str]:
+    """Every `type` that a configuration may write."""
+    return sorted({*_OWN, *metadata.entry_points(group=PROVIDER_TYPES).names})
+
+
+def settings_class(kind: str) -> type[ProviderSettings] | None:
+    """The settings of a `type`, None when no installed package has it. Imports that one alone."""
+    if kind in _OWN:
+        return _OWN[kind]
+    offered = tuple(metadata.entry_points(group=PROVIDER_TYPES, name=kind))
+    found: type[ProviderSettings] | None = offered[0].load() if offered else None
+    return found
+
+
+def _of_its_kind(value: object) -> object:
+    """Plain options as the settings of their `type`; their problems keep their places."""
+    if not isinstance(value, Mapping):
+        return value
+    kind = str(value.get("type", ""))
+    found = settings_class(kind)
+    if found is None:
+        what = f"there is no type {kind!r} of provider" if kind else "`type` is required"
+        raise ValueError(f"{what}; write one of {', '.join(provider_types())}")
+    return found.model_validate(value)
+
+
+class _EveryKind:
+    """What the schema for editors says: any of them."""
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        classes = [found for kind in provider_types() if (found := settings_class(kind)) is not None]
+        union: Any = Annotated[reduce(or_, classes), Field(discriminator="type")]
+        adapter: TypeAdapter[Any] = TypeAdapter(union)
+        return handler(adapter.core_schema)
+
+
+AnyProviderSettings = Annotated[SerializeAsAny[ProviderSettings], BeforeValidator(_of_its_kind), _EveryKind()]
 
 
 class CanarySettings(Settings):
@@ -199,24 +245,8 @@ ENTRY_POINTS: Final = "carloan_notify.providers"
 """Installed packages offer providers here: a callable
 `(name: str, settings: EntryPointSettings, *, clock: Callable[[], datetime]) -> Provider`."""
 
-_HERE: Final = "carloan_notify.delivery.providers"
-PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
-    "console": (f"{_HERE}.console", "ConsoleProvider"),
-    "http": ("carloan_notify.delivery.gateway.provider", "HttpProvider"),
-    "aliyun": (f"{_HERE}.aliyun.aliyun", "AliyunSms"),
-    "aliyun_voice": (f"{_HERE}.aliyun.aliyun", "AliyunVoice"),
-    "tencent": (f"{_HERE}.tencent.sms", "TencentSms"),
-    "tencent_voice": (f"{_HERE}.tencent.sms", "TencentVoice"),
-    "huawei": (f"{_HERE}.huawei.huawei", "HuaweiSms"),
-    "twilio": (f"{_HERE}.twilio.twilio", "TwilioSms"),
-    "twilio_voice": (f"{_HERE}.twilio.twilio", "TwilioVoice"),
-    "kannel": (f"{_HERE}.kannel.kannel", "KannelSms"),
-    "smpp": (f"{_HERE}.smpp.sms", "SmppSms"),
-}
-"""Type → module and class; imported when used, because a night needs one of them and smpp needs an extra."""
 
-
-def build_provider(name: str, settings: AnyProviderSettings, clock: Clock) -> Provider:
+def build_provider(name: str, settings: ProviderSettings, clock: Clock) -> Provider:
     """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC.
 
     Raises:
@@ -224,8 +254,7 @@ def build_provider(name: str, settings: AnyProviderSettings, clock: Clock) -> Pr
     """
     if isinstance(settings, EntryPointSettings):
         return _from_entry_point(name, settings, clock)
-    module, made_by = PROVIDERS[settings.type]
-    build: Callable[..., Provider] = getattr(import_module(module), made_by)
+    build: Callable[..., Provider] = resolve_name(settings.adapter)
     return build(name, settings, clock=clock)
 
 

@@ -13,6 +13,7 @@ from carloan_notify.delivery.codes import ByCode, Listed
 from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
 from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, new_session, web_date
 from carloan_notify.delivery.provider import (
+    LONGEST_CONNECT_S,
     LOOPBACK,
     UNLISTED_CODE,
     CheckResult,
@@ -48,7 +49,7 @@ class Vendor:
         self._clock = clock
         self._channels = frozenset(settings.channels)
         session = session or new_session(settings.concurrency, settings.ca_file)
-        self._wire = Wire(session, settings.connect_timeout_s, settings.read_timeout_s)
+        self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.read_timeout_s), settings.read_timeout_s)
 
     @property
     def name(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from carloan_notify.app import App, any_number
 from carloan_notify.delivery.approved import choose, template_rules, templates_of
 from carloan_notify.delivery.dispatch import engaged
-from carloan_notify.delivery.provider import CheckResult, CheckVerdict
-from carloan_notify.delivery.registry import AnyProviderSettings, build_provider
+from carloan_notify.delivery.provider import CheckResult, CheckVerdict, ProviderSettings
+from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import audit
 from carloan_notify.loans.calendar import missing_next_year
@@ -122,7 +122,7 @@ def _number(app: App, phone: str) -> str:
     return found.e164
 
 
-def _settings(app: App, name: str) -> AnyProviderSettings:
+def _settings(app: App, name: str) -> ProviderSettings:
     providers = app.settings.delivery.providers
     if name not in providers:
         raise ConfigError(
@@ -131,7 +131,7 @@ def _settings(app: App, name: str) -> AnyProviderSettings:
     return providers[name]
 
 
-def _templates(app: App, name: str, settings: AnyProviderSettings) -> Iterator[CheckResult]:
+def _templates(app: App, name: str, settings: ProviderSettings) -> Iterator[CheckResult]:
     """Whether approved templates word everything that the provider may be handed."""
     channels = [channel for channel, names in app.settings.delivery.channels.items() if name in names]
     if settings.type not in template_rules() or not channels:

@@ -22,7 +22,7 @@ from tests.unit.delivery.providers.aliyun_world import (
 )
 
 OK = {"Code": "OK", "BizId": "1^0", "CallId": "2^0"}
-QUICK = {"connect_timeout_s": 0.4, "read_timeout_s": 0.4}
+QUICK = {"read_timeout_s": 0.4}
 
 
 def sms(url: str) -> AliyunSms:

@@ -62,7 +62,7 @@ def test_a_described_gateway_keeps_the_contract_through_every_fault(fault: str, 
 
 def at(url: str, settings: HttpProviderSettings, timeout_s: float = 0.15) -> HttpProvider:
     request = settings.request.model_copy(update={"url": url})
-    times = {"connect_timeout_s": timeout_s, "read_timeout_s": timeout_s}
+    times = {"read_timeout_s": timeout_s}
     return HttpProvider("main", settings.model_copy(update={"request": request, **times}), clock=system_clock)
 
 

@@ -9,8 +9,15 @@ import pytest
 
 from carloan_notify.app import system_clock
 from carloan_notify.config.example import sample_values
+from carloan_notify.config.load import validate
 from carloan_notify.config.model import AppSettings
-from carloan_notify.delivery.registry import ENTRY_POINTS, EntryPointSettings, build_provider
+from carloan_notify.delivery.registry import (
+    ENTRY_POINTS,
+    PROVIDER_TYPES,
+    EntryPointSettings,
+    build_provider,
+    provider_types,
+)
 from carloan_notify.delivery.testing import check_provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Channel, Outcome
@@ -51,6 +58,23 @@ class Pigeon:
         return [CheckResult("loft", CheckVerdict.OK, self._loft)]
 """
 
+TYPED = """
+from types import SimpleNamespace
+from typing import ClassVar, Literal
+from pydantic import Field
+from carloan_notify.delivery.provider import ProviderSettings
+
+
+class DoveSettings(ProviderSettings):
+    adapter: ClassVar[str] = "dove_post:dove"
+    type: Literal["dove"] = Field(description="By dove.")
+    loft: str = Field(description="Where it lives.")
+
+
+def dove(name, settings, *, clock):
+    return SimpleNamespace(name=f"{name} at {settings.loft}")
+"""
+
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -64,6 +88,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     importlib.invalidate_caches()
     yield
     sys.modules.pop("pigeon_post", None)
+    sys.modules.pop("dove_post", None)
 
 
 def configured(**changes: object) -> EntryPointSettings:
@@ -87,6 +112,21 @@ def test_it_is_built_from_the_configuration_and_keeps_the_contract() -> None:
 def test_it_checks_its_own_options() -> None:
     with pytest.raises(ConfigError, match=r"delivery\.providers\.post\.options\.loft: is required"):
         build_provider("post", configured(options={}), system_clock)
+
+
+def test_it_may_bring_a_type_with_options_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "dove_post.py").write_text(TYPED, encoding="utf-8")
+    points = tmp_path / "pigeon_post-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[{PROVIDER_TYPES}]\ndove = dove_post:DoveSettings\n")
+    importlib.invalidate_caches()
+    values = sample_values()
+    values["delivery"]["providers"]["post"] = {"type": "dove", "loft": "south"}
+    settings = AppSettings.model_validate(values).delivery.providers["post"]
+    assert build_provider("post", settings, system_clock).name == "post at south"
+    assert "dove" in provider_types()
+    values["delivery"]["providers"]["post"] = {"type": "dove", "lofts": "south"}
+    with pytest.raises(ConfigError, match=r"delivery\.providers\.post\.lofts: unknown option"):
+        validate(values, source=Path("c.yaml"))
 
 
 def test_one_that_nobody_offers_is_named_beside_those_that_are() -> None:

@@ -30,7 +30,6 @@ NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 def at(url: str, **changes: Any) -> HttpProvider:
     raw = {
         **simulator_settings(url, Channel.SMS),
-        "connect_timeout_s": 0.4,
         "read_timeout_s": 0.4,
         **changes,
     }
@@ -162,7 +161,7 @@ def test_a_certificate_nobody_vouches_for_stops_before_the_message(tmp_path: Pat
     with HTTPServer(ssl_context=context) as server:
         server.expect_request("/sms/send").respond_with_json({"code": "0", "id": "1"})
         url = f"https://127.0.0.1:{server.port}"
-        only = send_one(url, read_timeout_s=5, connect_timeout_s=5)
+        only = send_one(url, read_timeout_s=5)
         assert (only.outcome, only.code) == (Outcome.RETRYABLE, "not_connected:SSLCertVerificationError")
         assert not server.log
         assert send_one(url, ca_file=str(cert), read_timeout_s=5).outcome is Outcome.ACCEPTED

@@ -72,7 +72,6 @@ def provider(url: str, **changes: object) -> HttpProvider:
         "type": "http",
         "allow_plain_http": True,
         "read_timeout_s": 0.5,
-        "connect_timeout_s": 0.5,
         "auth": {"type": "bearer", "token": "s3cret-token"},
         "values": {"key": "s3cret-query", "head": "s3cret-header", "word": "s3cret-body"},
         "request": {

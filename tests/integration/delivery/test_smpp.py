@@ -51,7 +51,6 @@ def line(port: int, **changes: Any) -> SmppSms:
         "password": "made-up",
         "sender": "1069012345",
         "answer_timeout_s": 0.3,
-        "connect_timeout_s": 0.3,
         "receive_wait_s": 0.2,
         "rebind_pause_s": 0,
         **changes,
@@ -442,14 +441,12 @@ def test_tls(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with Smsc(reports=True, context=context) as smsc:
-        stranger = only(line(smsc.port, tls=True, connect_timeout_s=2).send([message()]))
+        stranger = only(line(smsc.port, tls=True, answer_timeout_s=2).send([message()]))
         assert (stranger.outcome, stranger.code) == (
             Outcome.RETRYABLE,
             "not_connected:SSLCertVerificationError",
         )
-        provider = line(
-            smsc.port, tls=True, ca_file=str(certificate), connect_timeout_s=2, answer_timeout_s=2
-        )
+        provider = line(smsc.port, tls=True, ca_file=str(certificate), answer_timeout_s=2)
         with ThreadPoolExecutor(4) as pool:
             results = list(pool.map(lambda number: only(provider.send([message(number)])), range(40)))
         assert {one.outcome for one in results} == {Outcome.ACCEPTED}

@@ -14,7 +14,7 @@ from carloan_notify.delivery.approved_lint import (
     value_faults,
 )
 from carloan_notify.delivery.provider import ApprovedTemplateSettings
-from carloan_notify.delivery.registry import PROVIDERS
+from carloan_notify.delivery.registry import provider_types
 from carloan_notify.records import MessageClass
 
 RULES = template_rules()
@@ -30,7 +30,7 @@ def codes(faults: Iterable[ApprovedFault]) -> list[tuple[str, str]]:
 
 def test_rules_are_for_known_types() -> None:
     assert set(RULES) == {"aliyun", "aliyun_voice", "tencent", "tencent_voice", "huawei"}
-    assert set(RULES) <= set(PROVIDERS)
+    assert set(RULES) <= set(provider_types())
 
 
 @pytest.mark.parametrize(

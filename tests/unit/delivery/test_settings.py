@@ -1,8 +1,10 @@
 import io
+import subprocess
+import sys
 import threading
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, get_args
 
 import pytest
@@ -22,13 +24,13 @@ from carloan_notify.delivery.provider import (
 )
 from carloan_notify.delivery.providers.console import ConsoleProvider
 from carloan_notify.delivery.registry import (
-    PROVIDERS,
-    AnyProviderSettings,
     ConsoleProviderSettings,
     DeliverySettings,
     HttpProviderSettings,
     build_channels,
     build_provider,
+    provider_types,
+    settings_class,
 )
 from carloan_notify.delivery.simulator.settings import SIMULATOR_SMS, SIMULATOR_VOICE
 from carloan_notify.records import Channel, Outcome, PushRequest
@@ -43,6 +45,15 @@ def pushed(body: bytes) -> PushRequest:
     return PushRequest("POST", "https://us.example/main/secret", {}, body)
 
 
+LAZY = """
+import sys
+from carloan_notify.config.model import AppSettings
+from carloan_notify.delivery.registry import DeliverySettings
+key = {"access_key_id": "LTAI", "access_key_secret": "s"}
+providers = {"a": {"type": "console"}, "b": {"type": "aliyun", **key}}
+DeliverySettings.model_validate({"channels": {"sms": ["a"]}, "providers": providers})
+print(*{name.split(".")[3] for name in sys.modules if name.startswith("carloan_notify.delivery.providers.")})
+"""
 SEND = {"url": "https://g.example/s", "body_format": "json"}
 ANSWER = {"code": "c", "codes": {"accepted": ["0"]}}
 
@@ -187,12 +198,26 @@ def test_every_option_is_described(kind: type[Settings]) -> None:
     assert all(field.description for field in kind.model_fields.values())
 
 
-def test_every_type_in_the_settings_is_registered() -> None:
-    union, _ = get_args(AnyProviderSettings)
-    kinds = {get_args(kind.model_fields["type"].annotation)[0] for kind in get_args(union)}
-    assert kinds == {*PROVIDERS, "entry_point"}
-    for module, made_by in PROVIDERS.values():
-        assert hasattr(import_module(module), made_by)
+@pytest.mark.parametrize("kind", sorted({*provider_types()} - {"entry_point"}))
+def test_every_type_has_settings_of_its_name_and_an_adapter(kind: str) -> None:
+    found = settings_class(kind)
+    assert found is not None
+    assert get_args(found.model_fields["type"].annotation) == (kind,)
+    assert callable(resolve_name(found.adapter))
+
+
+def test_every_type_stands_in_the_schema() -> None:
+    schema = DeliverySettings.model_json_schema()
+    kinds = schema["properties"]["providers"]["additionalProperties"]["discriminator"]["mapping"]
+    assert set(kinds) == set(provider_types())
+    assert all(place.removeprefix("#/$defs/") in schema["$defs"] for place in kinds.values())
+
+
+def test_a_vendor_that_nobody_configured_is_not_imported() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LAZY], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert said == ["aliyun"]
 
 
 def test_the_console_masks_unless_told_otherwise() -> None:

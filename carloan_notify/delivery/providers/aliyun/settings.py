@@ -1,6 +1,6 @@
 """Options of Alibaba Cloud."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,6 +70,7 @@ class AliyunCredentials(VendorSettings):
 class AliyunSettings(AliyunCredentials):
     """SMS through Alibaba Cloud."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunSms"
     type: Literal["aliyun"] = Field(description="SMS through Alibaba Cloud.", examples=["aliyun"])
     batch_limit: int = Field(
         default=100,
@@ -93,6 +94,7 @@ class AliyunSettings(AliyunCredentials):
 class AliyunVoiceSettings(AliyunCredentials):
     """Voice calls through Alibaba Cloud."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunVoice"
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -134,6 +134,7 @@ def _canonical(path: str, headers: Mapping[str, str], signed: str, body: bytes) 
 class HuaweiSettings(VendorSettings):
     """SMS through Huawei Cloud."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.huawei.huawei:HuaweiSms"
     type: Literal["huawei"] = Field(description="SMS through Huawei Cloud.", examples=["huawei"])
     app_key: Credential = Field(
         min_length=1, description="APP_Key of the application.", examples=["${HUAWEI_APP_KEY}"]

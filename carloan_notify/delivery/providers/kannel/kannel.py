@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 from urllib.parse import quote
 
 import requests
@@ -85,6 +85,7 @@ _URL_TEXT = re.compile(r"[A-Za-z0-9_-]+")
 class KannelSettings(VendorSettings):
     """SMS through a Kannel of the lender's own."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.kannel.kannel:KannelSms"
     type: Literal["kannel"] = Field(description="SMS through a Kannel gateway.", examples=["kannel"])
     base_url: str = Field(
         default="http://127.0.0.1:13013",

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from carloan_notify.delivery.codes import ByCode, Listed
 from carloan_notify.delivery.http import WireFault
+from carloan_notify.delivery.provider import LONGEST_CONNECT_S
 from carloan_notify.delivery.providers.smpp.pdus import (
     DELIVER_SM,
     ENQUIRE_LINK,
@@ -238,7 +239,9 @@ def connect(settings: SmppSettings) -> Connection:
     Raises:
         OSError: it cannot be reached, or its certificate is not vouched for.
     """
-    raw = socket.create_connection((settings.host, settings.port), settings.connect_timeout_s)
+    raw = socket.create_connection(
+        (settings.host, settings.port), min(LONGEST_CONNECT_S, settings.answer_timeout_s)
+    )
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         connected = _secured(raw, settings) if settings.tls else raw

@@ -1,6 +1,6 @@
 """Options of SMPP."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -68,6 +68,7 @@ class SmppAccountSettings(ProviderSettings):
 class SmppSettings(SmppAccountSettings):
     """SMS over a direct SMPP 3.4 link."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.smpp.sms:SmppSms"
     type: Literal["smpp"] = Field(description="SMS over a direct SMPP 3.4 link.", examples=["smpp"])
     sender: str = Field(
         default="",
@@ -127,14 +128,12 @@ class SmppSettings(SmppAccountSettings):
         description="ISO 3166 country of numbers in replies that come without country code.",
         examples=["CN"],
     )
-    connect_timeout_s: float = Field(
-        default=5, gt=0, le=120, description="Seconds to wait for a connection.", examples=[5]
-    )
     answer_timeout_s: float = Field(
         default=20,
         gt=0,
         le=300,
-        description="Seconds to wait for an answer; later, a message is unknown.",
+        description="Seconds to wait for an answer; later, a message is unknown. A connection may take as long, at "
+        "most 5 s.",
         examples=[20],
     )
     enquire_link_s: float = Field(

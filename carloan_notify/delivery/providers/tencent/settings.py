@@ -1,7 +1,7 @@
 """Options of Tencent Cloud."""
 
 import re
-from typing import Final, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -72,6 +72,7 @@ def _problems(template: ApprovedTemplateSettings) -> list[str]:
 class TencentSettings(TencentCredentials):
     """SMS through Tencent Cloud."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentSms"
     type: Literal["tencent"] = Field(description="SMS through Tencent Cloud.", examples=["tencent"])
     rate_per_second: float | None = Field(
         default=3000,
@@ -101,6 +102,7 @@ class TencentSettings(TencentCredentials):
 class TencentVoiceSettings(TencentCredentials):
     """Voice calls through Tencent Cloud."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentVoice"
     type: Literal["tencent_voice"] = Field(
         description="Voice calls through Tencent Cloud.", examples=["tencent_voice"]
     )

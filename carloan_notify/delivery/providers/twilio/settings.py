@@ -1,6 +1,6 @@
 """Options of Twilio."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,7 @@ class TwilioCredentials(VendorSettings):
 class TwilioSettings(TwilioCredentials):
     """SMS through Twilio."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.twilio.twilio:TwilioSms"
     type: Literal["twilio"] = Field(description="SMS through Twilio.", examples=["twilio"])
     sender: str = Field(
         default="",
@@ -81,6 +82,7 @@ class SpeakerSettings(Settings):
 class TwilioVoiceSettings(TwilioCredentials):
     """Voice calls through Twilio."""
 
+    adapter: ClassVar[str] = "carloan_notify.delivery.providers.twilio.twilio:TwilioVoice"
     type: Literal["twilio_voice"] = Field(
         description="Voice calls through Twilio.", examples=["twilio_voice"]
     )
