@@ -119,7 +119,7 @@ def migrate(ctx: click.Context) -> None:
     "--to",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder; ledger.backup_dir if left out.",
+    help="Folder; `backups` if left out.",
 )
 @click.pass_context
 def backup(ctx: click.Context, folder: Path | None) -> None:

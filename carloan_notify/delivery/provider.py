@@ -226,12 +226,6 @@ class ProviderSettings(Settings):
         "share it, so divide. Empty for no limit.",
         examples=[200],
     )
-    burst: float | None = Field(
-        default=None,
-        ge=1,
-        description="Messages that may leave at once after a pause; empty for a tenth of a second's worth.",
-        examples=[20],
-    )
     concurrency: int = Field(
         default=32,
         ge=1,

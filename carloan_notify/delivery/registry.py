@@ -166,17 +166,7 @@ class RetrySettings(Settings):
     """When a message that certainly was not sent is tried again; the notice's own expiry is the deadline."""
 
     first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.", examples=[5])
-    factor: float = Field(
-        default=2, ge=1, description="Each further wait is so many times longer.", examples=[2]
-    )
     longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.", examples=[1800])
-    jitter: float = Field(
-        default=0.2,
-        ge=0,
-        le=1,
-        description="Waits differ by up to this share, so that retries spread.",
-        examples=[0.2],
-    )
     wait_within_s: float = Field(
         default=30,
         ge=0,

@@ -158,7 +158,7 @@ def application(config_path: str | Path) -> Listener:
     """
     app = build_app(Path(config_path))
     receiving = Receiving(app, doors(app), OpenLedger(app), keeper(app))
-    return Listener(receiving.take, receiving.healthy, app.settings.inbound.listen)
+    return Listener(receiving.take, receiving.healthy, app.settings.inbound.public_url)
 
 
 def _same(given: str, expected: str) -> bool:
