@@ -239,6 +239,20 @@ class ProviderSettings(Settings):
         description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
         examples=[4.5],
     )
+
+
+ANSWER_S: Final = 20.0
+"""Seconds that a vendor's answer is waited for; later, it is unknown."""
+
+
+class WiredSettings(ProviderSettings):
+    """A provider that is reached over HTTP, and may push what comes back."""
+
+    ca_file: str = Field(
+        default="",
+        description="PEM file of a private certificate authority; empty for the public ones.",
+        examples=["secrets/gateway-ca.pem"],
+    )
     push_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -247,26 +261,10 @@ class ProviderSettings(Settings):
         examples=["${MAIN_PUSH_SECRET}"],
     )
 
-
-class WireSettings(Settings):
-    """How a provider is reached over HTTP."""
-
-    read_timeout_s: float = Field(
-        default=20,
-        gt=0,
-        le=300,
-        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
-        examples=[20],
-    )
-    ca_file: str = Field(
-        default="",
-        description="PEM file of a private certificate authority; empty for the public ones.",
-        examples=["secrets/gateway-ca.pem"],
-    )
-
-
-class WiredSettings(ProviderSettings, WireSettings):
-    """A provider that is reached over HTTP."""
+    @property
+    def answer_s(self) -> float:
+        """Seconds to wait for an answer."""
+        return ANSWER_S
 
 
 class VendorSettings(WiredSettings):
@@ -278,18 +276,22 @@ class VendorSettings(WiredSettings):
         description="Address of the interface, for a proxy or another region; empty for the vendor's usual one.",
         examples=["https://dysmsapi.ap-southeast-1.aliyuncs.com"],
     )
-    allow_plain_http: bool = Field(
-        default=False,
-        description="Allow http:// to another host. Phone numbers would travel in the clear.",
-        examples=[False],
-    )
+
+    @property
+    def _or_else(self) -> str:
+        return " or set allow_plain_http" if "allow_plain_http" in type(self).model_fields else ""
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether http:// to another host is allowed: never over the internet."""
+        return False
 
     @model_validator(mode="after")
     def _no_phones_in_the_clear(self) -> Self:
         address = urlsplit(self.base_url)
-        if address.scheme == "http" and address.hostname not in LOOPBACK and not self.allow_plain_http:
+        if address.scheme == "http" and address.hostname not in LOOPBACK and not self.plain_http:
             raise ValueError(
-                "base_url: phone numbers would travel in the clear; use https:// or set allow_plain_http"
+                f"base_url: phone numbers would travel in the clear; use https://{self._or_else}"
             )
         if "@" in address.netloc:
             raise ValueError("base_url: credentials do not belong in an address")

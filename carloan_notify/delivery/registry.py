@@ -21,8 +21,7 @@ from pydantic_core import CoreSchema
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
-from carloan_notify.delivery.provider import Provider, ProviderSettings, WiredSettings
-from carloan_notify.errors import ConfigError
+from carloan_notify.delivery.provider import ANSWER_S, Provider, ProviderSettings, WiredSettings
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
@@ -51,6 +50,18 @@ class HttpProviderSettings(WiredSettings, GatewaySettings):
 
     adapter: ClassVar[str] = "carloan_notify.delivery.gateway.provider:HttpProvider"
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
+    read_timeout_s: float = Field(
+        default=ANSWER_S,
+        gt=0,
+        le=300,
+        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
+        examples=[20],
+    )
+
+    @property
+    def answer_s(self) -> float:
+        """Seconds to wait for an answer."""
+        return self.read_timeout_s
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -58,20 +69,6 @@ class HttpProviderSettings(WiredSettings, GatewaySettings):
         if found:
             raise ValueError("; ".join(found))
         return self
-
-
-class EntryPointSettings(ProviderSettings):
-    """A provider of your own, from an installed package (docs/writing-a-provider.md)."""
-
-    type: Literal["entry_point"] = Field(
-        description="A provider of your own, from an installed package.", examples=["entry_point"]
-    )
-    entry_point: str = Field(
-        description="Its name in the entry-point group carloan_notify.providers.", examples=["my_gateway"]
-    )
-    options: dict[str, Any] = Field(
-        default={}, description="Its own options; it checks them itself.", examples=[{"account": "N1"}]
-    )
 
 
 # A kind of provider is found by its name among the entry points of installed packages, ours like any other's, and
@@ -82,7 +79,6 @@ PROVIDER_TYPES: Final = "carloan_notify.provider_types"
 what it builds."""
 _OWN: Final[Mapping[str, type[ProviderSettings]]] = {
     "console": ConsoleProviderSettings,
-    "entry_point": EntryPointSettings,
     "http": HttpProviderSettings,
 }
 """Kinds that belong to no vendor."""
@@ -231,19 +227,9 @@ class DeliverySettings(Settings):
 
 Clock = Callable[[], datetime]
 
-ENTRY_POINTS: Final = "carloan_notify.providers"
-"""Installed packages offer providers here: a callable
-`(name: str, settings: EntryPointSettings, *, clock: Callable[[], datetime]) -> Provider`."""
-
 
 def build_provider(name: str, settings: ProviderSettings, clock: Clock) -> Provider:
-    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC.
-
-    Raises:
-        ConfigError: it comes from a package that is not installed.
-    """
-    if isinstance(settings, EntryPointSettings):
-        return _from_entry_point(name, settings, clock)
+    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC."""
     build: Callable[..., Provider] = resolve_name(settings.adapter)
     return build(name, settings, clock=clock)
 
@@ -252,17 +238,3 @@ def build_channels(settings: DeliverySettings, clock: Clock) -> dict[Channel, li
     """Providers of each channel, by preference; one that serves two channels is one object."""
     built = {name: build_provider(name, settings.providers[name], clock) for name in settings.used}
     return {channel: [built[name] for name in names] for channel, names in settings.channels.items()}
-
-
-def _from_entry_point(name: str, settings: EntryPointSettings, clock: Clock) -> Provider:
-    offered = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
-    if settings.entry_point not in offered:
-        known = ", ".join(sorted(offered)) or "none"
-        problem = (
-            f"no installed package offers {settings.entry_point!r} in {ENTRY_POINTS} (there is: {known})"
-        )
-        raise ConfigError(
-            [f"delivery.providers.{name}.entry_point: {problem}; install it beside carloan-notify"]
-        )
-    provider: Provider = offered[settings.entry_point].load()(name, settings, clock=clock)
-    return provider

@@ -49,7 +49,7 @@ class Vendor:
         self._clock = clock
         self._channels = frozenset(settings.channels)
         session = session or new_session(settings.concurrency, settings.ca_file)
-        self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.read_timeout_s), settings.read_timeout_s)
+        self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
 
     @property
     def name(self) -> str:
@@ -152,10 +152,9 @@ def check_address(public_url: str, settings: VendorSettings) -> None:
         raise ValueError("public_url: receipts need a secret in their address; set push_secret too")
     if "@" in address.netloc:
         raise ValueError("public_url: credentials do not belong in an address")
-    if address.scheme == "http" and address.hostname not in LOOPBACK and not settings.allow_plain_http:
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
         raise ValueError(
-            "public_url: phone numbers and push_secret would come back in the clear; "
-            "use https:// or set allow_plain_http"
+            "public_url: phone numbers and push_secret would come back in the clear; use https://"
         )
 
 

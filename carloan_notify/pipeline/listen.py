@@ -19,7 +19,7 @@ import structlog
 
 from carloan_notify.app import App, build_app
 from carloan_notify.delivery.gateway.answer import public_code
-from carloan_notify.delivery.provider import Provider, Received, Refused
+from carloan_notify.delivery.provider import Provider, Received, Refused, WiredSettings
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener, place_of, plain
@@ -52,7 +52,7 @@ def doors(app: App) -> dict[str, Door]:
     secrets = {
         name: settings.push_secret.get_secret_value()
         for name, settings in app.settings.delivery.providers.items()
-        if settings.push_secret
+        if isinstance(settings, WiredSettings) and settings.push_secret
     }
     problems = [
         f"delivery.providers.{name}.push_secret: cannot stand in an address; use letters, digits, - and _ only"

@@ -10,6 +10,7 @@ from waitress.server import create_server
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import Received, ReturnPage
+from carloan_notify.delivery.providers.smpp.link import Timers
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.inbound.listen import Listener
@@ -60,9 +61,9 @@ class Both:
             "system_id": "lender",
             "password": "secret",
             "sender": "1069012345",
-            "receive_wait_s": 0.5,
         }
-        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock)
+        timers = Timers(receive=0.5)
+        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock, timers=timers)
 
     def pulled(self) -> ReturnPage:
         """The next page over our own link, which answers for the one before."""

@@ -198,7 +198,7 @@ def test_every_option_is_described(kind: type[Settings]) -> None:
     assert all(field.description for field in kind.model_fields.values())
 
 
-@pytest.mark.parametrize("kind", sorted({*provider_types()} - {"entry_point"}))
+@pytest.mark.parametrize("kind", provider_types())
 def test_every_type_has_settings_of_its_name_and_an_adapter(kind: str) -> None:
     found = settings_class(kind)
     assert found is not None
