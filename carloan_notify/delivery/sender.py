@@ -85,7 +85,7 @@ JITTER: Final = 0.2
 def retry_wait(attempts: int, settings: RetrySettings, rng: random.Random) -> float:
     """Seconds before the next try after `attempts` tries: doubling, at most `longest_s`, then jittered."""
     exponent = min(max(attempts, 1) - 1, 64)  # 2**64 s is past any limit, and nothing overflows
-    wait = min(settings.longest_s, settings.first_s * 2**exponent)
+    wait = min(settings.longest_s, settings.first_s * 2.0**exponent)
     return wait * (1 + JITTER * rng.uniform(-1, 1))
 
 

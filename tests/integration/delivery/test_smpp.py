@@ -112,7 +112,7 @@ def test_what_is_the_same_for_all() -> None:
         ("1069", {"sender_ton": 3, "sender_npi": 8}, ("1069", 3, 8)),
     ],
 )
-def test_senders(sender: str, more: dict[str, int], expected: tuple[str, int, int]) -> None:
+def test_senders(sender: str, more: dict[str, Any], expected: tuple[str, int, int]) -> None:
     addresses = line(9, sender=sender, **more)._addresses(message())  # noqa: SLF001 - no SMSC shows the kinds
     kinds = (addresses["source_addr"], addresses["source_addr_ton"], addresses["source_addr_npi"])
     assert kinds == expected
@@ -371,7 +371,7 @@ def test_settings_that_could_not_work(changes: dict[str, Any], problem: str) -> 
 
 
 @pytest.mark.parametrize("more", [{"tls": True}, {"private_line": True}])
-def test_ways_to_another_host(more: dict[str, bool]) -> None:
+def test_ways_to_another_host(more: dict[str, Any]) -> None:
     assert line(9, host="smsc.example", **more).name == "line"
 
 

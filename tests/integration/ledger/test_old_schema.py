@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -65,14 +66,15 @@ def old(settings: LedgerSettings, tmp_path: Path, two_schemas: None) -> LedgerSe
         {**taken, "message_id": name_of(number), "phone_hash": cipher.phone_hash(phone)}
         for number, phone in PHONES.items()
     ]
+    rows: list[tuple[str, dict[str, Any]]] = [
+        *(("messages", each) for each in (waits, *batch)),
+        ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
+        ("receipts", {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}),
+    ]
     with store.write() as connection:
         schema.upgrade(connection, to=OLDER)
         schema._found(Transaction(connection, cipher), NOW)  # noqa: SLF001 - as the older version did
-        for name, values in (
-            *(("messages", each) for each in (waits, *batch)),
-            ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
-            ("receipts", {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}),
-        ):
+        for name, values in rows:
             table = sa.Table(name, sa.MetaData(), autoload_with=connection)
             connection.execute(sa.insert(table), row_of(table, **values))
     store.close()
