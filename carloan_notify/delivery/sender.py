@@ -265,7 +265,7 @@ class Sender:
         return key
 
     def _note_refused(self, answer: Answer) -> None:
-        """A template refused again and again is refused for every borrower: spare it and us the rest of them."""
+        """Count refusals of each template's words; what is refused again and again is refused for every borrower."""
         words = {message.message_id: wording(message) for message in answer.batch}
         for result in answer.results:
             its = words[result.message_id]

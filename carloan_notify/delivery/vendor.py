@@ -166,7 +166,7 @@ def callback(public_url: str, name: str, settings: VendorSettings) -> str:
     return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
 
 
-# Credentials as the settings take them. Nothing is stripped quietly: what is wrong here is wrong where it is kept.
+# Credentials as the settings take them. Nothing is stripped quietly: a blank here also stands where it is kept.
 
 _COPY_AGAIN: Final = "; copy it again (a file that holds it may end in a line break)"
 

@@ -30,7 +30,7 @@ class TimeSpan:
     latest: datetime
 
     def holds(self, at: datetime) -> bool:
-        """Whether an instant can be true; one without a zone is none."""
+        """Whether an instant can be true; one without a zone cannot."""
         return at.utcoffset() is not None and self.earliest <= at <= self.latest
 
 

@@ -110,7 +110,7 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _body(environ: Mapping[str, Any], limit: int) -> bytes | HTTPStatus:
-    """The whole body, or why it is not taken. Half a body is none: it might end in the middle of a list."""
+    """The whole body, or why it is not taken. An incomplete body is refused: it might end in the middle of a list."""
     declared = environ.get("CONTENT_LENGTH") or ""
     if not declared:
         whole: bytes = environ["wsgi.input"].read(limit + 1) if environ.get("wsgi.input_terminated") else b""

@@ -102,7 +102,7 @@ class OpenLedger:
     def _close(self) -> None:
         """A connection that another thread uses closes when that one is done with it."""
         if self._ledger is not None:
-            with suppress(LedgerError):  # a database that is gone cannot be said goodbye to
+            with suppress(LedgerError):  # closing fails as well when the database is gone
                 self._ledger.close()
             self._ledger = None
 

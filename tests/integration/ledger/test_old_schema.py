@@ -60,14 +60,14 @@ def old(settings: LedgerSettings, tmp_path: Path, two_schemas: None) -> LedgerSe
     store = Store(locate(settings.url, tmp_path), busy_timeout_s=5)
     sealed = {"text_sealed": cipher.seal(name_of(1), "text", TEXT)}
     message = {**NEVER, "not_before": AT, "expires_at": AT}
-    waits = {**message, **sealed, "message_id": name_of(1), "state": "queued", "due_at": AT}
+    waits: dict[str, Any] = {**message, **sealed, "message_id": name_of(1), "state": "queued", "due_at": AT}
     taken = {**message, "state": "accepted", "due_at": None, "provider": "gate", "provider_ref": "biz"}
-    batch = [
+    batch: list[dict[str, Any]] = [
         {**taken, "message_id": name_of(number), "phone_hash": cipher.phone_hash(phone)}
         for number, phone in PHONES.items()
     ]
     rows: list[tuple[str, dict[str, Any]]] = [
-        *(("messages", each) for each in (waits, *batch)),
+        *[("messages", each) for each in (waits, *batch)],
         ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
         ("receipts", {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}),
     ]

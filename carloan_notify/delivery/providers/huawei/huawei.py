@@ -238,7 +238,7 @@ class HuaweiSms(Vendor):
         return Received(*returns.read(self._name, request, self._clock()))
 
     def check(self) -> list[CheckResult]:
-        """Offer a request that names nobody: it can only be refused, and the code says whether for the key."""
+        """Send a request without numbers: it can only be refused, and the code says whether for the key."""
         end = self._exchange([], "check")
         untold = CheckResult(
             "signs and templates",

@@ -39,7 +39,7 @@ from carloan_notify.records import Outcome
 TICK_S: Final = 0.5
 LAST_SEQUENCE: Final = 0x7FFFFFFF
 FAREWELL_S: Final = 1.0
-"""How long an unbind may take; nobody waits longer for a goodbye."""
+"""Longest wait for the answer to an unbind."""
 
 
 class Stream(Protocol):
@@ -131,7 +131,7 @@ class Session:
             self.drop()
 
     def close(self) -> None:
-        """Say goodbye and close."""
+        """Unbind and close."""
         if self.alive:
             self.ask(lambda sequence: written("unbind", sequence), FAREWELL_S)
         self.drop()
