@@ -213,12 +213,6 @@ class ProviderSettings(Settings):
 
     adapter: ClassVar[str]
     type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
-    channels: list[Channel] = Field(
-        default=[Channel.SMS],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["sms"], ["sms", "voice"]],
-    )
     rate_per_second: float | None = Field(
         default=None,
         gt=0,
@@ -239,6 +233,27 @@ class ProviderSettings(Settings):
         description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
         examples=[4.5],
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """The channels it serves; a vendor's interface serves one."""
+        return frozenset({Channel.SMS})
+
+
+class AnyChannelSettings(ProviderSettings):
+    """A provider that serves what the configuration says."""
+
+    channels: list[Channel] = Field(
+        default=[Channel.SMS],
+        min_length=1,
+        description="Channels this provider serves.",
+        examples=[["sms"], ["sms", "voice"]],
+    )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """As configured."""
+        return frozenset(self.channels)
 
 
 ANSWER_S: Final = 20.0

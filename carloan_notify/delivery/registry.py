@@ -21,14 +21,20 @@ from pydantic_core import CoreSchema
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
-from carloan_notify.delivery.provider import ANSWER_S, Provider, ProviderSettings, WiredSettings
+from carloan_notify.delivery.provider import (
+    ANSWER_S,
+    AnyChannelSettings,
+    Provider,
+    ProviderSettings,
+    WiredSettings,
+)
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
 # Options of delivery: which providers, how fast, when to stop.
 
 
-class ConsoleProviderSettings(ProviderSettings):
+class ConsoleProviderSettings(AnyChannelSettings):
     """Prints messages instead of sending them; every message counts as accepted."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.console:ConsoleProvider"
@@ -45,7 +51,7 @@ class ConsoleProviderSettings(ProviderSettings):
     )
 
 
-class HttpProviderSettings(WiredSettings, GatewaySettings):
+class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.gateway.provider:HttpProvider"
@@ -220,8 +226,10 @@ class DeliverySettings(Settings):
         provider = self.providers.get(name)
         if provider is None:
             return f"no provider is called {name!r}; add it under `providers` or correct the name"
-        if channel not in provider.channels:
-            return f"provider {name!r} does not serve {channel}; add {channel} to its `channels`"
+        if channel not in provider.serves:
+            own = isinstance(provider, AnyChannelSettings)
+            cure = f"add {channel} to its `channels`" if own else "name one that does"
+            return f"provider {name!r} does not serve {channel}; {cure}"
         return ""
 
 

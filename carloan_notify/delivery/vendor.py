@@ -47,7 +47,7 @@ class Vendor:
         """Opens no connection yet. `clock` stamps signatures, because `send` is told no time."""
         self._name = name
         self._clock = clock
-        self._channels = frozenset(settings.channels)
+        self._channels = settings.serves
         session = session or new_session(settings.concurrency, settings.ca_file)
         self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
 

@@ -49,7 +49,7 @@ class ConsoleProvider:
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it serves."""
-        return frozenset(self._settings.channels)
+        return self._settings.serves
 
     @property
     def capabilities(self) -> Capabilities:

@@ -43,7 +43,7 @@ class Pigeon:
     capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
 
     def __init__(self, name, settings, *, clock):
-        self.name, self.channels, self._loft = name, frozenset(settings.channels), settings.loft
+        self.name, self.channels, self._loft = name, settings.serves, settings.loft
 
     def send(self, batch):
         return [SendResult(m.message_id, Outcome.ACCEPTED, f"{self._loft}-{m.message_id}") for m in batch]

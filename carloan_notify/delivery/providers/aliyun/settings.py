@@ -78,12 +78,6 @@ class AliyunVoiceSettings(AliyunCredentials):
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )
-    channels: list[Channel] = Field(
-        default=[Channel.VOICE],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["voice"]],
-    )
     called_show_number: str = Field(
         default="",
         pattern=r"^\d*$",
@@ -96,6 +90,11 @@ class AliyunVoiceSettings(AliyunCredentials):
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """Calls."""
+        return frozenset({Channel.VOICE})
 
     @model_validator(mode="after")
     def _some_queue(self) -> Self:

@@ -93,7 +93,7 @@ class SmppSms:
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it serves."""
-        return frozenset(self._settings.channels)
+        return self._settings.serves
 
     def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
         """Any messages may share a call."""
