@@ -120,6 +120,17 @@ def test_a_couple_with_one_number_hears_of_one_debt_once(desk: Desk) -> None:
     assert Reason.SAME_NUMBER.english in [row["why"] for row in rows]
 
 
+def test_a_couple_hears_once_also_where_each_has_a_rule_of_its_own(desk: Desk) -> None:
+    rule = {"notice": "overdue_3", "when": {"days_past_due": 3}, "class": "collection"}
+    desk.configure(rules=[rule, rule | {"who": ["co_borrower"]}])
+    export(
+        desk,
+        [Loan("L1", "2026-11-20", customer_id="C1")],
+        contacts=["C1,co_borrower,李二,10000000001,zh-CN,"],
+    )
+    assert len(texts(preview(desk))) == 1
+
+
 def test_a_couple_hears_once_also_when_the_second_joins_the_next_day(desk: Desk) -> None:
     only_sms(desk)
     guaranteed(desk, "overdue_3", "borrower", "co_borrower")
