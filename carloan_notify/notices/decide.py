@@ -266,9 +266,10 @@ def decide(
 
 def _several_roles(rules: Sequence[RuleSettings]) -> pd.Series:
     """Per rule: whether its notice and channel name several roles, in one rule or in several."""
-    ways = [(rule.notice, rule.channel) for rule in rules]
-    roles = {way: {role for rule, its in zip(rules, ways, strict=True) if its == way for role in rule.who} for way in ways}
-    return pd.Series([len(roles[way]) > 1 for way in ways], dtype="bool")
+    roles: dict[tuple[str, str], set[Role]] = {}
+    for rule in rules:
+        roles.setdefault((rule.notice, rule.channel), set()).update(rule.who)
+    return pd.Series([len(roles[rule.notice, rule.channel]) > 1 for rule in rules], dtype="bool")
 
 
 def _addressed(due: pd.DataFrame, inputs: DecideInputs, rules: Sequence[RuleSettings]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Nothing untrue is said, on whatever day it is said."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import pytest
 
@@ -85,6 +86,21 @@ def test_last_night_made_up_for_tells_what_is_true_today(desk: Desk) -> None:
     assert held == {"DUE": Reason.TOO_LATE.english, "PAID": Reason.NO_LONGER_TRUE.english}
 
 
+OVERDUE_3: Final[dict[str, Any]] = {
+    "notice": "overdue_3",
+    "when": {"days_past_due": 3},
+    "class": "collection",
+}
+
+
+def test_last_night_made_up_for_after_tonight_ends_nothing_of_tonight(desk: Desk) -> None:
+    desk.configure(rules=[OVERDUE_3])
+    export(desk, [Loan("L1", "2026-11-20")])
+    assert desk.night(AS_OF)["queued"] == 1  # three days past due tonight, two by the night that is made up
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    assert desk.send(MORNING)["accepted"] == 1
+
+
 def test_a_payment_of_a_day_to_come_holds_collection_for_its_loan_alone(desk: Desk) -> None:
     only_sms(desk)
     loans = [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-20", phone="10000000002")]
@@ -121,8 +137,7 @@ def test_a_couple_with_one_number_hears_of_one_debt_once(desk: Desk) -> None:
 
 
 def test_a_couple_hears_once_also_where_each_has_a_rule_of_its_own(desk: Desk) -> None:
-    rule = {"notice": "overdue_3", "when": {"days_past_due": 3}, "class": "collection"}
-    desk.configure(rules=[rule, rule | {"who": ["co_borrower"]}])
+    desk.configure(rules=[OVERDUE_3, OVERDUE_3 | {"who": ["co_borrower"]}])
     export(
         desk,
         [Loan("L1", "2026-11-20", customer_id="C1")],
@@ -241,3 +256,13 @@ def test_what_a_cap_held_to_its_last_night_is_given_up_and_said_so(desk: Desk) -
     assert Reason.EXPIRED.chinese[:8] in "".join(explained.out.split())
     exported = desk.run("explain", "L1", *at, "--format", "json")
     assert any(Reason.EXPIRED.english in row["why"] for row in exported.json["tonight"])
+
+
+def test_what_tonight_held_ends_also_where_last_night_was_made_up_for_afterwards(desk: Desk) -> None:
+    desk.configure(rules=[OVERDUE_3])
+    loans, ahead = [Loan("L1", "2026-11-20")], ["P1,L1,2062-11-20,100.00"]
+    export(desk, loans, ahead)
+    assert desk.night(AS_OF)["reasons"] == {"held:payment_ahead": 1}
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    export(desk, loans, ahead, day="2026-11-26")
+    assert desk.night("2026-11-26")["reasons"] == {"suppressed:expired_payment_ahead": 1}

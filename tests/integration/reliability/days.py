@@ -126,15 +126,23 @@ class Days(RuleBasedStateMachine):
             one = paid[pick % len(paid)]
             self._book_payment(one.loan_id, one.paid_on + timedelta(days=wait), -one.amount, one.payment_id)
 
-    @rule(customer=st.sampled_from(("C1", "C2")), role=st.sampled_from(("guarantor", "co_borrower")),
-          name=st.sampled_from(NAMES), phone=phones)
+    @rule(
+        customer=st.sampled_from(("C1", "C2")),
+        role=st.sampled_from(("guarantor", "co_borrower")),
+        name=st.sampled_from(NAMES),
+        phone=phones,
+    )
     def add_person(self, customer: str, role: str, name: str, phone: str) -> None:
         """Somebody signs as well."""
         self.book.people[customer].append(Person(role, name, phone))
 
     @precondition(lambda self: any(self.book.people.values()))
-    @rule(pick=st.integers(0, 50), name=st.sampled_from(NAMES), phone=phones,
-          what=st.sampled_from(("renamed", "new number", "removed")))
+    @rule(
+        pick=st.integers(0, 50),
+        name=st.sampled_from(NAMES),
+        phone=phones,
+        what=st.sampled_from(("renamed", "new number", "removed")),
+    )
     def change_person(self, pick: int, name: str, phone: str, what: str) -> None:
         """A name is put right, a number changes, somebody leaves."""
         people = [(customer, one) for customer, many in self.book.people.items() for one in many]
@@ -247,7 +255,8 @@ class Days(RuleBasedStateMachine):
                 message = self.lender.stored(row["message_id"])
                 loans = [self.book.named(loan) for loan, _ in covered(message)]
                 doubted = any(self.book.paid_ahead(loan, now.date()) for loan in loans)
-                assert rule_of(message).chases and doubted, row
+                assert rule_of(message).chases, row
+                assert doubted, row
 
     def _check_ended(self) -> None:
         """What was cancelled since the last look was owed no more."""

@@ -136,8 +136,6 @@ class Book:
 
     def _late(self, rule: Rule, loan: Loan, day: date) -> Iterator[Told]:
         """The oldest unpaid installment names the notice; all that is overdue is asked."""
-        late = [
-            n for n in range(1, TERMS + 1) if loan.due_on(n) < day and self.unpaid(loan, n, day)
-        ]
+        late = [n for n in range(1, TERMS + 1) if loan.due_on(n) < day and self.unpaid(loan, n, day)]
         if late and (days := (day - loan.due_on(late[0])).days) in rule.days:
             yield Told(loan, late[0], sum(self.unpaid(loan, n, day) for n in late), days)

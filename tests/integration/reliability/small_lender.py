@@ -33,7 +33,14 @@ from tests.integration.reliability.debts import CATCH_UP, PART, RULES, TERMS, Bo
 from tests.transactions import look
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
-FIELDS: Final = ("amount | money", "days_past_due", "days_to_due", "due_on | long_date", "loan_count", "installment_no")
+FIELDS: Final = (
+    "amount | money",
+    "days_past_due",
+    "days_to_due",
+    "due_on | long_date",
+    "loan_count",
+    "installment_no",
+)
 TEMPLATE: Final = "#" + "|".join(f"{{{{ {name} }}}}" for name in FIELDS) + "#"
 """Text that a machine reads back."""
 
@@ -107,19 +114,29 @@ class SmallLender:
 
     def export(self) -> None:
         """Write the files as the book stands."""
-        self._write("loans", LOANS, [
-            f"{loan.loan_id},{loan.customer_id},{loan.name},{loan.phone},car,{TERMS * PART // 100},0,{TERMS},2026-01-01,"
-            f"{loan.first_due_on},{loan.first_due_on.day},equal_principal,active,zh-CN,Asia/Shanghai,1111,{self.today}"
-            for loan in self.book.loans
-        ])
-        self._write("payments", PAYMENTS, [
-            f"{p.payment_id},{p.loan_id},{p.paid_on},{p.amount / 100:.2f}" for p in self.book.payments
-        ])
-        self._write("contacts", CONTACTS, [
-            f"{customer},{one.role},{one.name},{one.phone},zh-CN,"
-            for customer, people in self.book.people.items()
-            for one in people
-        ])
+        self._write(
+            "loans",
+            LOANS,
+            [
+                f"{loan.loan_id},{loan.customer_id},{loan.name},{loan.phone},car,"
+                f"{TERMS * PART // 100},0,{TERMS},2026-01-01,{loan.first_due_on},{loan.first_due_on.day},equal_principal,active,zh-CN,Asia/Shanghai,1111,{self.today}"
+                for loan in self.book.loans
+            ],
+        )
+        self._write(
+            "payments",
+            PAYMENTS,
+            [f"{p.payment_id},{p.loan_id},{p.paid_on},{p.amount / 100:.2f}" for p in self.book.payments],
+        )
+        self._write(
+            "contacts",
+            CONTACTS,
+            [
+                f"{customer},{one.role},{one.name},{one.phone},zh-CN,"
+                for customer, people in self.book.people.items()
+                for one in people
+            ],
+        )
 
     def _ran(self, report: NightReport) -> None:
         assert report.status == FINISHED
