@@ -110,13 +110,18 @@ def send_due(app: App) -> DrainSummary:
     """
     require_rehearsable(app)
     with app.open_ledger() as ledger:
-        with ledger.read() as tx:
-            night = runs.last(tx, NIGHT)
-        return drain(app, ledger, LastLook(app, ledger, _planned(night, app.business_date())))
+        return drain(app, ledger, LastLook(app, ledger, newest_night(app, ledger)))
+
+
+def newest_night(app: App, ledger: Ledger) -> Planned:
+    """The night whose tables say most of today: one that was made up for afterwards reads older ones."""
+    today = app.business_date()
+    with ledger.read() as tx:
+        return _planned(runs.newest(tx, NIGHT, today), today)
 
 
 def _planned(night: Run | None, today: date) -> Planned:
-    """The last night as the last look needs it; one that did not finish has not screened what waits."""
+    """A night as the last look needs it; one that did not finish has not screened what waits."""
     if night is None:
         return Planned(today)
     if night.status != FINISHED:

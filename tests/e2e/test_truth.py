@@ -7,7 +7,7 @@ import pytest
 
 from carloan_notify.codes import Reason
 from tests.e2e.conftest import MORNING, Desk
-from tests.e2e.tiny import AS_OF, Loan, export, only_sms, options, preview, texts
+from tests.e2e.tiny import AS_OF, PAYMENTS, Loan, export, only_sms, options, preview, texts
 
 
 def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
@@ -99,6 +99,19 @@ def test_last_night_made_up_for_after_tonight_ends_nothing_of_tonight(desk: Desk
     assert desk.night(AS_OF)["queued"] == 1  # three days past due tonight, two by the night that is made up
     desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
     assert desk.send(MORNING)["accepted"] == 1
+
+
+def test_the_tables_of_the_newest_night_decide_what_leaves(desk: Desk) -> None:
+    """Files are dated; what was paid today stands in today's alone, and the night made up for reads yesterday's."""
+    sources = options(desk)["sources"]
+    desk.configure(rules=[OVERDUE_3], sources=sources | {"payments": {"path": "export/payments-{as_of}.csv"}})
+    export(desk, [Loan("L1", "2026-11-20")])
+    desk.write("payments-2026-11-22", PAYMENTS)
+    desk.write("payments-2026-11-23", PAYMENTS, [f"P1,L1,{AS_OF},60"])
+    assert desk.night(AS_OF)["queued"] == 1
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    assert desk.send(MORNING)["accepted"] == 1
+    assert "40.00" in sent_text(desk, "L1")
 
 
 def test_a_payment_of_a_day_to_come_holds_collection_for_its_loan_alone(desk: Desk) -> None:

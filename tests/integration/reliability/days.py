@@ -9,8 +9,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from carloan_notify.ledger.views import Stored
 from carloan_notify.notices.endings import EXPIRED
@@ -268,6 +275,17 @@ class Days(RuleBasedStateMachine):
             message = self.lender.stored(row["message_id"])
             owed = [self._owed(rule_of(message), loan, due, today) for loan, due in covered(message)]
             assert not any(owed), f"{message.notice} was cancelled on {today}: {row['code']}, owed: {owed}"
+
+
+def walk(lives: int, steps: int) -> None:
+    """So many lenders, each for at most so many steps."""
+    slow = [HealthCheck.too_slow]
+    run_state_machine_as_test(
+        Days,
+        settings=settings(
+            max_examples=lives, stateful_step_count=steps, deadline=None, suppress_health_check=slow
+        ),
+    )
 
 
 def instant(text: str) -> datetime:

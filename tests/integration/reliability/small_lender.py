@@ -119,7 +119,8 @@ class SmallLender:
             LOANS,
             [
                 f"{loan.loan_id},{loan.customer_id},{loan.name},{loan.phone},car,"
-                f"{TERMS * PART // 100},0,{TERMS},2026-01-01,{loan.first_due_on},{loan.first_due_on.day},equal_principal,active,zh-CN,Asia/Shanghai,1111,{self.today}"
+                f"{TERMS * PART // 100},0,{TERMS},2026-01-01,{loan.first_due_on},{loan.first_due_on.day},"
+                f"equal_principal,active,zh-CN,Asia/Shanghai,1111,{self.today}"
                 for loan in self.book.loans
             ],
         )

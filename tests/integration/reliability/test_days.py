@@ -1,10 +1,10 @@
-"""A short walk through days that go wrong; `make soak` walks for longer."""
+"""A short walk through days on which everything happens; `make soak` walks for longer."""
 
-from hypothesis import HealthCheck, settings
+import pytest
 
-from tests.integration.reliability.days import Days
+from tests.integration.reliability.days import walk
 
-TestDays = Days.TestCase
-TestDays.settings = settings(
-    max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+
+@pytest.mark.hypothesis
+def test_days_on_which_everything_happens() -> None:
+    walk(lives=4, steps=15)
