@@ -5,6 +5,7 @@ After every step each message that left is held against the plain model of `debt
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -27,12 +28,56 @@ from tests.integration.reliability.small_lender import ZONE, SmallLender, later,
 START: Final = datetime(2026, 11, 23, 2, 0, tzinfo=ZONE)
 PHONES: Final = tuple(f"1000000000{n}" for n in range(1, 6))
 NAMES: Final = ("李二", "王五", "赵六")
-HOURS: Final = ((7, 59), (8, 0), (10, 0), (15, 30), (20, 59), (21, 0), (22, 0))
+HOURS: Final = ((10, 0), (8, 0), (15, 30), (20, 59), (7, 59), (21, 0))
 OPEN: Final = {"queued", "claimed", "sending", "retryable"}
 AHEAD: Final = "payment_ahead"
 
+NIGHTS: Final = ("tonight's", "tonight's, twice", "late", "missed", "last night's", "both")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the files; each kind takes of it what it needs."""
+
+    kind: str
+    pick: int
+    days: int
+    amount: int
+    customer: str
+    role: str
+    name: str
+    phone: str
+
+
 phones = st.sampled_from(PHONES)
-loan_numbers = st.integers(0, 2)
+edits = st.lists(
+    st.builds(
+        Edit,
+        kind=st.sampled_from(
+            (
+                "pays",
+                "pays",
+                "pays",
+                "pays",
+                "bounces",
+                "signs",
+                "is_renamed",
+                "moves",
+                "leaves",
+                "borrower_moves",
+            )
+        ),
+        pick=st.integers(0, 11),
+        days=st.sampled_from((0, 0, -1, -3, 1, 2)),
+        amount=st.sampled_from((0, PART, PART // 2, PART // 4, 1)),
+        customer=st.sampled_from(("C1", "C2")),
+        role=st.sampled_from(("guarantor", "co_borrower")),
+        name=st.sampled_from(NAMES),
+        phone=phones,
+    ),
+    min_size=1,
+    max_size=4,
+)
 
 
 class Days(RuleBasedStateMachine):
@@ -78,21 +123,20 @@ class Days(RuleBasedStateMachine):
 
     # Days and nights.
 
-    @rule()
-    def next_night(self) -> None:
-        """The next morning, with its night."""
-        self._tomorrow()
-        self._night(self.lender.today)
-
-    @rule()
-    def missed_night(self) -> None:
-        """The next morning, and nobody ran the night."""
-        self._tomorrow()
-
-    @rule()
-    def repeated_night(self) -> None:
-        """Again, for today, at whatever hour."""
-        self._night(self.lender.today)
+    @rule(night=st.sampled_from(NIGHTS), between=edits, hour=st.sampled_from(HOURS), late=edits)
+    def day(self, night: str, between: Sequence[Edit], hour: tuple[int, int], late: Sequence[Edit]) -> None:
+        """The next day: its night, files that change, what is sent, files that change again."""
+        self.lender.now = later(self.lender.now, 1, 2)
+        if night in {"last night's", "both"}:
+            self._night(self.lender.today - timedelta(days=1))
+        if night in {"tonight's", "both", "tonight's, twice"}:
+            self._night(self.lender.today)
+        self.change(between)
+        if night in {"late", "tonight's, twice"}:
+            self.lender.now = later(self.lender.now, 0, 9, 30)
+            self._night(self.lender.today)
+        self.send(hour)
+        self.change(late)
 
     @rule()
     def made_up_night(self) -> None:
@@ -112,64 +156,53 @@ class Days(RuleBasedStateMachine):
         self.lender.now = max(self.lender.now, later(self.lender.now, 0, *hour))
         self._send()
 
-    # Files that change, at whatever time of the day.
+    # Files that change.
 
-    @rule(
-        loan=loan_numbers,
-        days=st.integers(-4, 2),
-        amount=st.sampled_from((PART, PART // 2, 3 * PART // 10, 2 * PART, 1)),
-    )
-    def pay(self, loan: int, days: int, amount: int) -> None:
-        """Money of some day, also of one to come."""
-        on = self.lender.today + timedelta(days=days)
-        self._book_payment(self.book.loans[loan].loan_id, on, amount)
+    @rule(changes=edits)
+    def change(self, changes: Sequence[Edit]) -> None:
+        """Money comes or bounces; somebody signs, moves, is renamed or leaves."""
+        for edit in changes:
+            getattr(self, f"_{edit.kind}")(edit)
 
-    @precondition(lambda self: any(p.amount > 0 for p in self.book.payments))
-    @rule(pick=st.integers(0, 50), wait=st.integers(0, 3))
-    def take_back(self, pick: int, wait: int) -> None:
-        """A payment bounces, on its own day or later, once."""
+    def _pays(self, edit: Edit) -> None:
+        """Money of some day, also of one to come: all that is open by then, or a part, or more."""
+        loan = self.book.loans[edit.pick % len(self.book.loans)]
+        on = self.lender.today + timedelta(days=edit.days)
+        amount = edit.amount or self.book.open_until(loan, on + timedelta(days=edit.pick % 4))
+        if amount:
+            self._book_payment(loan.loan_id, on, amount)
+
+    def _bounces(self, edit: Edit) -> None:
+        """A payment is taken back, on its own day or later, once."""
         paid = [p for p in self.book.payments if p.amount > 0 and not self._bounced(p)]
         if paid:
-            one = paid[pick % len(paid)]
-            self._book_payment(one.loan_id, one.paid_on + timedelta(days=wait), -one.amount, one.payment_id)
+            one = paid[-1 - edit.pick % len(paid)]
+            on = max(one.paid_on, self.lender.today + timedelta(days=edit.days))
+            self._book_payment(one.loan_id, on, -one.amount, one.payment_id)
 
-    @rule(
-        customer=st.sampled_from(("C1", "C2")),
-        role=st.sampled_from(("guarantor", "co_borrower")),
-        name=st.sampled_from(NAMES),
-        phone=phones,
-    )
-    def add_person(self, customer: str, role: str, name: str, phone: str) -> None:
-        """Somebody signs as well."""
-        self.book.people[customer].append(Person(role, name, phone))
+    def _signs(self, edit: Edit) -> None:
+        self.book.people[edit.customer].append(Person(edit.role, edit.name, edit.phone))
 
-    @precondition(lambda self: any(self.book.people.values()))
-    @rule(
-        pick=st.integers(0, 50),
-        name=st.sampled_from(NAMES),
-        phone=phones,
-        what=st.sampled_from(("renamed", "new number", "removed")),
-    )
-    def change_person(self, pick: int, name: str, phone: str, what: str) -> None:
-        """A name is put right, a number changes, somebody leaves."""
-        people = [(customer, one) for customer, many in self.book.people.items() for one in many]
-        customer, one = people[pick % len(people)]
-        if what == "renamed":
-            one.name = name
-        elif what == "new number":
-            one.phone = phone
-        else:
-            self.book.people[customer].remove(one)
+    def _is_renamed(self, edit: Edit) -> None:
+        for one in self._somebody(edit):
+            one.name = edit.name
 
-    @rule(loan=loan_numbers, phone=phones)
-    def borrower_moves(self, loan: int, phone: str) -> None:
-        """The borrower has a new number."""
-        self.book.loans[loan].phone = phone
+    def _moves(self, edit: Edit) -> None:
+        for one in self._somebody(edit):
+            one.phone = edit.phone
+
+    def _leaves(self, edit: Edit) -> None:
+        for one in self._somebody(edit):
+            self.book.people[edit.customer].remove(one)
+
+    def _borrower_moves(self, edit: Edit) -> None:
+        self.book.loans[edit.pick % len(self.book.loans)].phone = edit.phone
+
+    def _somebody(self, edit: Edit) -> list[Person]:
+        people = self.book.people[edit.customer]
+        return [people[edit.pick % len(people)]] if people else []
 
     # What is done, and looked at.
-
-    def _tomorrow(self) -> None:
-        self.lender.now = later(self.lender.now, 1, 2)
 
     def _night(self, as_of: date) -> None:
         self._check_left(self.lender.night(as_of))
@@ -190,8 +223,7 @@ class Days(RuleBasedStateMachine):
 
     def _go_on(self) -> None:
         for _ in range(CATCH_UP + 2):
-            self.next_night()
-            self.send((10, 0))
+            self.day("tonight's", [], (10, 0), [])
         last = {row["idempotency_key"]: row for row in self.lender.decisions()}
         over = str(self.lender.today - timedelta(days=CATCH_UP + 1))
         first: dict[str, str] = {}

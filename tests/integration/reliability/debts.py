@@ -105,6 +105,11 @@ class Book:
         paid = sum(p.amount for p in self.payments if p.loan_id == loan.loan_id and p.paid_on <= day)
         return min(PART, max(0, number * PART - paid))
 
+    def open_until(self, loan: Loan, day: date) -> int:
+        """All that has fallen due by a day and is open on it."""
+        due = [n for n in range(1, TERMS + 1) if loan.due_on(n) <= day]
+        return sum(self.unpaid(loan, n, day) for n in due)
+
     def paid_ahead(self, loan: Loan, today: date) -> bool:
         """Whether the files know a payment that is dated after today."""
         return any(p.loan_id == loan.loan_id and p.paid_on > today for p in self.payments)
