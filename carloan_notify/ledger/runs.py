@@ -111,6 +111,14 @@ def last(tx: Transaction, kind: str = "") -> Run | None:
     return _run(row) if row else None
 
 
+def newest(tx: Transaction, kind: str, until: date) -> Run | None:
+    """The run of this kind with the newest business date up to `until`; of several, the one that started last."""
+    query = sa.select(RUNS).where(RUNS.c.kind == kind, RUNS.c.as_of <= until.isoformat())
+    query = query.order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    row = tx.connection.execute(query).mappings().one_or_none()
+    return _run(row) if row else None
+
+
 def table(tx: Transaction, limit: int = 100) -> pd.DataFrame:
     """The latest `limit` runs, newest first: run_id, kind, as_of, status, started_at, finished_at."""
     names = ["run_id", "kind", "as_of", "status", "started_at", "finished_at"]

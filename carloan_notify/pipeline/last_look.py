@@ -394,9 +394,17 @@ def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Verdict]], now: dat
 
 
 def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:
-    """After a night has read its tables: end what earlier runs queued and what is over by them."""
+    """After a night has read its tables: end what earlier runs queued and what is over by them.
+
+    Judged on the lender's own today: the business date of a night that is made up lies before the days of
+    which messages of later nights speak.
+    """
     with ledger.read() as tx:
         waiting = views.until_paid(tx)
     if waiting:
-        now = truth(app, portfolio, payments_ahead(portfolio, app.business_date())["loan_id"])
+        today = app.business_date()
+        if portfolio.as_of != today:
+            loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
+            portfolio = on_day(app, portfolio, today, loan_ids)
+        now = truth(app, portfolio, payments_ahead(portfolio, today)["loan_id"])
         cancel(ledger, [(message, verdict(message, now)) for message in waiting], app.clock())

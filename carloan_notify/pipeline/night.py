@@ -29,7 +29,7 @@ from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
-from carloan_notify.pipeline.send import drain
+from carloan_notify.pipeline.send import drain, newest_night
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
 from carloan_notify.sources.read import write_rejects
@@ -270,12 +270,16 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(app, ledger, report, plan)
     _accept(app, ledger, order, guards)
-    cancel_what_is_over(app, ledger, portfolio)
+    newest = newest_night(app, ledger)
+    made_up = newest.as_of > order.as_of
+    if not made_up:
+        cancel_what_is_over(app, ledger, portfolio)
     plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:
         notices.record(tx, run_id, rows, app.clock())
-    summary = drain(app, ledger, LastLook(app, ledger, Planned(order.as_of, run_id, stamps, plan.facts)))
+    looked = newest if made_up else Planned(order.as_of, run_id, stamps, plan.facts)
+    summary = drain(app, ledger, LastLook(app, ledger, looked))
     with ledger.read() as tx:
         states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))

@@ -113,9 +113,14 @@ def send_due(app: App) -> DrainSummary:
     with app.open_ledger() as ledger:
         if continuity.doubt_if_replaced(ledger, app.clock()):
             raise LedgerError(REPLACED)
-        with ledger.read() as tx:
-            night = runs.last(tx, NIGHT)
-        return drain(app, ledger, LastLook(app, ledger, _planned(night, app.business_date())))
+        return drain(app, ledger, LastLook(app, ledger, newest_night(app, ledger)))
+
+
+def newest_night(app: App, ledger: Ledger) -> Planned:
+    """The night whose tables say most of today: one that was made up for afterwards reads older ones."""
+    today = app.business_date()
+    with ledger.read() as tx:
+        return _planned(runs.newest(tx, NIGHT, today), today)
 
 
 def unfinished_night(app: App) -> str:
@@ -143,7 +148,7 @@ REPLACED: Final = (
 
 
 def _planned(night: Run | None, today: date) -> Planned:
-    """The last night as the last look needs it; one that did not finish has not screened what waits."""
+    """A night as the last look needs it; one that did not finish has not screened what waits."""
     if night is None:
         return Planned(today)
     if night.status != FINISHED:
