@@ -30,11 +30,8 @@ class LedgerSettings(Settings):
         ".pub: give the auditor a copy.",
         examples=["secrets/signing.key"],
     )
-    audit_dir: Path = Field(
-        default=Path("audit"),
-        description="Folder for the signed digests, one small file per run.",
-        examples=["audit"],
-    )
+    audit_dir: ClassVar[Path] = Path("audit")
+    """Folder of the signed digests, one small file per run."""
     audit_copy_dir: Path | None = Field(
         default=None,
         description="Second place for the digests, best on another machine or write-once storage.",

@@ -121,6 +121,8 @@ def test_a_json_export_with_times_of_its_own_zone(tmp_path: Path) -> None:
         ("a.csv", b"msgid\n\xff\xfe\xff", "cannot be read as utf-8-sig"),
         ("a.json", b"{", "JSON list"),
         ("a.json", b"[1]", "JSON list"),
+        ("a.json", b'{"total": 1}', "JSON list"),
+        ("a.json", b'{"sent": [], "failed": []}', "JSON list"),
     ],
 )
 def test_a_file_that_is_no_export_says_why(tmp_path: Path, name: str, content: bytes, match: str) -> None:

@@ -97,13 +97,6 @@ class SmppSettings(SmppAccountSettings):
         "all of it, where the SMSC knows that).",
         examples=["payload"],
     )
-    max_parts: int = Field(
-        default=10,
-        ge=1,
-        le=255,
-        description="Parts that a long message may have; a longer one is refused before it leaves.",
-        examples=[10],
-    )
     window: int = Field(
         default=10,
         ge=1,

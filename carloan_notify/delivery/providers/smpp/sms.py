@@ -43,6 +43,8 @@ WITH_HEADER: Final = 0x40
 UCS2: Final = 8
 INTERNATIONAL, NAME, ISDN = 1, 5, 1
 RECEIPT_WANTED: Final = 1
+MOST_PARTS: Final = 10
+"""No message of ours has more; a longer text is a template gone wrong and is refused before it leaves."""
 PATIENCE_S: Final = (0.5, 1.0, 2.0)
 """Pauses before a later part is tried again that was certainly not taken; the first has left already."""
 _ANSWERS: Final = frozenset({SUBMIT_SM | RESPONSE, GENERIC_NACK})
@@ -133,8 +135,8 @@ class SmppSms:
     def _sent(self, message: OutboundMessage) -> SendResult:
         encoded = encode(message.text)
         units = self._units(message, encoded)
-        if len(encoded.parts) > self._settings.max_parts:
-            detail = f"{len(encoded.parts)} parts, and `max_parts` allows fewer"
+        if len(encoded.parts) > MOST_PARTS:
+            detail = f"{len(encoded.parts)} parts; at most {MOST_PARTS} leave"
             return SendResult(message.message_id, Outcome.REJECTED, code="too_many_parts", detail=detail)
         result = self._asked(message, units[0])
         for number, unit in enumerate(units[1:], start=2):
