@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from carloan_notify.delivery.provider import (
@@ -69,6 +69,7 @@ class Row:
     owner: str = ""
     lease_until: datetime = START
     provider: str = ""
+    held_back: bool = False
     history: list[MessageState] = field(default_factory=list)
 
 
@@ -138,17 +139,7 @@ class FakeOutbox:
                 assert row.owner == owner
                 row.lease_until = now + timedelta(seconds=lease_s)
                 row.provider = provider
-                old = row.message
-                row.message = OutboundMessage(
-                    old.message_id,
-                    old.channel,
-                    old.notice,
-                    old.language,
-                    old.phone,
-                    old.text,
-                    old.params,
-                    old.attempts + 1,
-                )
+                row.message = replace(row.message, attempts=row.message.attempts + 1)
 
         self._call("begin", act)
         return begun
@@ -182,8 +173,18 @@ class FakeOutbox:
 
         self._call("release", act)
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        def act() -> None:
+            for held in messages:
+                row = self._move(held.message_id, (S.CLAIMED,), S.QUEUED)
+                assert now < row.expires_at
+                row.due_at, row.held_back = row.expires_at, True
+
+        self._call("hold_back", act)
+
     def expire(self, now: datetime) -> int:
-        late = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE) and r.expires_at <= now]
+        waiting = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE)]
+        late = [r for r in waiting if r.expires_at <= now or r.held_back]
         for row in late:
             self._move(row.message.message_id, (S.QUEUED, S.RETRYABLE), S.EXPIRED)
         return len(late)
