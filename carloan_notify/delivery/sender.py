@@ -22,9 +22,9 @@ from carloan_notify.records import OutboundMessage, Outcome, SendResult
 # entry per message in whole milliseconds and cannot carry a batch larger than its burst as debt.
 
 BURST_SECONDS: Final = 0.1
-"""Default burst: what a tenth of a second carries, so that a slow disk does not cost rate."""
+"""A burst is what a tenth of a second carries, so that a slow disk does not cost rate."""
 LEAST_BURST: Final = 1.5
-"""The smallest default: half a message of slack. A configured burst of 1 is kept to the letter instead."""
+"""The smallest burst: half a message of slack."""
 
 
 class TokenBucket:
@@ -33,10 +33,10 @@ class TokenBucket:
     Over any span of T seconds at most `burst + rate * T` messages plus one batch leave.
     """
 
-    def __init__(self, rate: float | None, burst: float | None, now: float) -> None:
+    def __init__(self, rate: float | None, now: float) -> None:
         """Full at first; `rate` None never makes anybody wait."""
         self._rate = rate
-        self._burst = burst or max(LEAST_BURST, (rate or 0.0) * BURST_SECONDS)
+        self._burst = max(LEAST_BURST, (rate or 0.0) * BURST_SECONDS)
         self._tokens = self._burst
         self._at = now
 
@@ -79,11 +79,15 @@ class TokenBucket:
         self._at = max(self._at, now)
 
 
+JITTER: Final = 0.2
+"""Waits differ by up to this share, so that retries spread."""
+
+
 def retry_wait(attempts: int, settings: RetrySettings, rng: random.Random) -> float:
-    """Seconds before the next try after `attempts` tries: exponential, at most `longest_s`, then jittered."""
+    """Seconds before the next try after `attempts` tries: doubling, at most `longest_s`, then jittered."""
     exponent = min(max(attempts, 1) - 1, 64)  # 2**64 s is past any limit, and nothing overflows
-    wait = min(settings.longest_s, settings.first_s * settings.factor**exponent)
-    return wait * (1 + settings.jitter * rng.uniform(-1, 1))
+    wait = min(settings.longest_s, settings.first_s * 2.0**exponent)
+    return wait * (1 + JITTER * rng.uniform(-1, 1))
 
 
 class CircuitBreaker:
@@ -194,7 +198,7 @@ class Sender:
         self.in_flight = 0
         self.breaker = CircuitBreaker(breaker)
         self._monotonic = monotonic
-        self._bucket = TokenBucket(settings.rate_per_second, settings.burst, monotonic())
+        self._bucket = TokenBucket(settings.rate_per_second, monotonic())
         self._paused_until = monotonic()
         self._throttled_in_a_row = 0
         self._keys: dict[str, str] = {}
@@ -273,7 +277,7 @@ class Sender:
         return key
 
     def _note_refused(self, answer: Answer) -> None:
-        """A template refused again and again is refused for every borrower: spare it and us the rest of them."""
+        """Count refusals of each template's words; what is refused again and again is refused for every borrower."""
         words = {message.message_id: wording(message) for message in answer.batch}
         for result in answer.results:
             its = words[result.message_id]

@@ -29,8 +29,7 @@ from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step, sources
 from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES, META, METADATA, NOTICES, SUPPRESSIONS
-from carloan_notify.ledger.verify import Evidence
-from carloan_notify.ledger.verify import verify_rows as verify
+from carloan_notify.ledger.verify import Evidence, verify_rows
 from carloan_notify.records import AuditEvent, MessageState
 
 # A backup on disk: a readable header, then gzip in AES-256-GCM chunks that nobody can cut, swap or change.
@@ -435,7 +434,7 @@ def _advance_numbers(tx: Transaction) -> None:
 def _require_whole(tx: Transaction, path: Path) -> None:
     ledger_id = schema.meta(tx.connection, "ledger_id")
     evidence = Evidence(ledger_id, audit.head(tx), known=(), shelves=(), trusted={})
-    verified = verify(audit.stream(tx), evidence)
+    verified = verify_rows(audit.stream(tx), evidence)
     if not verified.ok:
         first = verified.breaches[0]
         raise LedgerError(

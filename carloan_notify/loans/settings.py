@@ -68,11 +68,6 @@ class CalendarSettings(Settings):
         description="Days that are business days although the country rests.",
         examples=[["2026-02-28"]],
     )
-    closures: tuple[tuple[date, date], ...] = Field(
-        default=(),
-        description="Periods in which the lender is closed, first and last day included.",
-        examples=[[["2026-02-16", "2026-02-20"]]],
-    )
     covered_years: tuple[int, ...] = Field(
         default=(),
         description="Years whose holidays the lists above give in full, for years the library does not "
@@ -92,17 +87,10 @@ class CalendarSettings(Settings):
         both = set(self.extra_holidays) & set(self.extra_workdays)
         if both:
             raise ValueError(f"{min(both)} is in extra_holidays and in extra_workdays; keep one")
-        listed = (
-            *self.extra_holidays,
-            *self.extra_workdays,
-            *(day for span in self.closures for day in span),
-        )
+        listed = (*self.extra_holidays, *self.extra_workdays)
         outside = [day for day in listed if not FIRST_YEAR <= day.year <= LAST_YEAR]
         if outside:
             raise ValueError(f"{outside[0]} is outside {FIRST_YEAR} to {LAST_YEAR}; correct it")
-        backwards = [first for first, last in self.closures if last < first]
-        if backwards:
-            raise ValueError(f"the closure from {backwards[0]} ends before it starts; swap its dates")
         return self
 
 

@@ -40,13 +40,13 @@ BOUNDING: Mapping[str, Callable[[Request], timedelta]] = {
 """How long a request over HTTP lets the network try."""
 UNBOUNDED = {"aliyun", "aliyun_voice", "huawei", "tencent", "tencent_voice", "twilio_voice"}
 """Their requests have no field for it (`tests/data/wire`, the vendors' own SDKs)."""
-ELSEWHERE = {"console", "entry_point", "http", "smpp"}
-"""Printed at once; a stranger's; as described and by SMPP, below."""
+ELSEWHERE = {"console", "http", "smpp"}
+"""Printed at once; as described and by SMPP, below."""
 LEFT = [timedelta(seconds=90), timedelta(minutes=30), timedelta(hours=9, seconds=59)]
 
 
 def http(kind: str, url: str) -> Provider:
-    raw = {"type": kind, "base_url": url, "read_timeout_s": 5, **VENDORS[kind]}
+    raw = {"type": kind, "base_url": url, **VENDORS[kind]}
     return build_provider("main", ADAPTER.validate_python(raw), lambda: NOW)
 
 

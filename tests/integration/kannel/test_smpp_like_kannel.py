@@ -11,10 +11,10 @@ from waitress.server import create_server
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import Received, ReturnPage
+from carloan_notify.delivery.providers.smpp.link import Timers
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.inbound.listen import Listener
-from carloan_notify.inbound.settings import ListenSettings
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushAnswer, PushRequest, Receipt, Reply
 from tests.integration.delivery.smsc import Smsc, Submitted
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
@@ -50,7 +50,7 @@ class Both:
         port = free_port()
         listener = f"http://127.0.0.1:{port}"
         self._server = create_server(
-            Listener(self._take, lambda: True, ListenSettings()), host="127.0.0.1", port=port, threads=1
+            Listener(self._take, lambda: True), host="127.0.0.1", port=port, threads=1
         )
         threading.Thread(target=self._server.run, daemon=True).start()
         self.kannel = Kannel(folder, f"{listener}/kannel/{SECRET}", smsc_port=self.theirs.port)
@@ -62,9 +62,9 @@ class Both:
             "system_id": "lender",
             "password": "secret",
             "sender": "1069012345",
-            "receive_wait_s": 0.5,
         }
-        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock)
+        timers = Timers(receive=0.5)
+        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock, timers=timers)
 
     def pulled(self) -> ReturnPage:
         """The next page over our own link, which answers for the one before."""

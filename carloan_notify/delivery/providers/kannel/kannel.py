@@ -94,6 +94,11 @@ class KannelSettings(VendorSettings):
         description="Address of Kannel's smsbox: its host and sendsms-port.",
         examples=["http://127.0.0.1:13013"],
     )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Allow http:// to a Kannel on another host. Phone numbers would travel in the clear.",
+        examples=[False],
+    )
     username: str = Field(pattern=r"^[!-~]+$", description="User of group sendsms-user.", examples=["lender"])
     password: SecretStr = Field(description="Its password.", examples=["${KANNEL_PASSWORD}"])
     sender: str = Field(
@@ -135,6 +140,11 @@ class KannelSettings(VendorSettings):
         description="status-password of group core, for `providers check`.",
         examples=["${KANNEL_STATUS_PASSWORD}"],
     )
+
+    @property
+    def plain_http(self) -> bool:
+        """As configured."""
+        return self.allow_plain_http
 
     @model_validator(mode="after")
     def _check_kannel(self) -> Self:

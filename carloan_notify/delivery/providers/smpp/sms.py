@@ -23,7 +23,7 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
-from carloan_notify.delivery.providers.smpp.link import Link
+from carloan_notify.delivery.providers.smpp.link import USUAL, Link, Role, Timers
 from carloan_notify.delivery.providers.smpp.pdus import (
     GENERIC_NACK,
     RESPONSE,
@@ -62,6 +62,7 @@ class SmppSms:
         *,
         clock: Callable[[], datetime],
         sleep: Callable[[float], object] = time.sleep,
+        timers: Timers = USUAL,
     ) -> None:
         self._name = name
         self._settings = settings
@@ -69,10 +70,10 @@ class SmppSms:
         self._codes = answer_codes("smpp")
         self._mailbox = Mailbox()
         one = settings.bind == "transceiver"
-        self._out = Link(
-            "bind_transceiver" if one else "bind_transmitter", settings, self._codes, self._mailbox
-        )
-        self._back = self._out if one else Link("bind_receiver", settings, self._codes, self._mailbox)
+        self._timers = timers
+        role: Role = "bind_transceiver" if one else "bind_transmitter"
+        self._out = Link(role, settings, self._codes, self._mailbox, timers)
+        self._back = self._out if one else Link("bind_receiver", settings, self._codes, self._mailbox, timers)
         self._returns = SmppReturns(
             name,
             carrier_codes("smpp"),
@@ -92,7 +93,7 @@ class SmppSms:
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it serves."""
-        return frozenset(self._settings.channels)
+        return self._settings.serves
 
     def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
         """Any messages may share a call."""
@@ -116,7 +117,7 @@ class SmppSms:
         session = self._back.bound()
         if isinstance(session, WireFault):
             return ReturnPage(problems=(f"{self._name}: {session.code}",))
-        page, units = self._mailbox.take(self._settings.receive_wait_s)
+        page, units = self._mailbox.take(self._timers.receive)
         read = self._returns.read(units)
         return ReturnPage(
             read.receipts, read.replies, read.problems, cursor=page, more=bool(units), unread=read.unread

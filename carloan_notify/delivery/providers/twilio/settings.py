@@ -86,12 +86,6 @@ class TwilioVoiceSettings(TwilioCredentials):
     type: Literal["twilio_voice"] = Field(
         description="Voice calls through Twilio.", examples=["twilio_voice"]
     )
-    channels: list[Channel] = Field(
-        default=[Channel.VOICE],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["voice"]],
-    )
     sender: str = Field(
         min_length=1,
         description="Number to call from: one of the account's, or a verified caller ID.",
@@ -108,3 +102,8 @@ class TwilioVoiceSettings(TwilioCredentials):
     play_times: int = Field(
         default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """Calls."""
+        return frozenset({Channel.VOICE})
