@@ -213,12 +213,10 @@ def erase(ctx: click.Context, customer_id: str) -> None:
     from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
-    with (
-        one_night(app, getpass.getuser(), "erases a customer"),
-        app.open_ledger() as ledger,
-        ledger.write(wipes=True) as tx,
-    ):
-        done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
+    with one_night(app, getpass.getuser(), "erases a customer"), app.open_ledger() as ledger:
+        upkeep.keep_erasure(ledger.places, ledger.cipher, customer_id, app.clock())
+        with ledger.write(wipes=True) as tx:
+            done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
     click.echo(
         f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
         f"erased {done.replies} replies, deleted {done.unread} unread records"

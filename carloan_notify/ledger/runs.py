@@ -23,6 +23,9 @@ _DATES = ("as_of", "export_on", "newest_payment_on")
 NIGHT: Final = "night"
 """The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
 FINISHED: Final = "finished"
+BROKEN: Final = "broken"
+_LOOKED_AT: Final = 20
+"""Nights among which a broken one is looked for; those that a guard stopped are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,19 @@ def unfinished(tx: Transaction) -> list[str]:
     """Runs that began and never said how they ended, oldest first."""
     query = sa.select(RUNS.c.run_id).where(RUNS.c.finished_at.is_(None)).order_by(RUNS.c.started_at)
     return list(tx.connection.execute(query).scalars())
+
+
+def unfinished_night(tx: Transaction) -> Run | None:
+    """The newest night that ended in the middle, if no night of its date or of a later one has ended well since."""
+    query = (
+        sa.select(RUNS).where(RUNS.c.kind == NIGHT).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    )
+    for row in tx.connection.execute(query.limit(_LOOKED_AT)).mappings():
+        if row["status"] == FINISHED:
+            return None
+        if row["finished_at"] is None or row["status"] == BROKEN:
+            return _run(row)
+    return None
 
 
 def _run(row: sa.RowMapping) -> Run:

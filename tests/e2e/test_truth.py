@@ -6,7 +6,7 @@ import pytest
 
 from carloan_notify.codes import Reason
 from tests.e2e.conftest import MORNING, Desk
-from tests.e2e.tiny import AS_OF, Loan, export, only_sms, options, preview, texts
+from tests.e2e.tiny import AS_OF, Loan, export, october, only_sms, options, preview, texts
 
 
 def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
@@ -186,12 +186,12 @@ def test_of_two_merged_loans_the_one_that_is_owed_is_told_today(desk: Desk) -> N
 
 
 def test_a_half_written_export_holds_and_cancels_nothing(desk: Desk) -> None:
-    loans = [Loan(f"L{n}", "2026-11-20", phone=f"100000000{n}") for n in range(10, 40)]
-    queued_at_night(desk, loans)
-    export(desk, loans[:15])
+    loans = [Loan(f"L{n}", "2026-10-20", phone=f"100000000{n}") for n in range(10, 40)]
+    queued_at_night(desk, loans, october(loans))
+    export(desk, loans[:15], october(loans[:15]))
     figures = desk.send(MORNING, code=1)
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, 30)
-    export(desk, loans, [f"P1,L10,{AS_OF},100"])
+    export(desk, loans, [*october(loans), f"P1,L10,{AS_OF},100"])
     figures = desk.send("2026-11-23T10:05:00+08:00")
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (29, 1, 0)
 

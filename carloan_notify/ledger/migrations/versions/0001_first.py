@@ -125,6 +125,15 @@ def upgrade() -> None:
     op.create_index("ix_notices_loan", "notices", ["loan_id"], unique=False)
     op.create_index("ix_notices_run", "notices", ["run_id"], unique=False)
     op.create_table(
+        "portfolio",
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Text(), nullable=False),
+        sa.Column("loans", sa.BigInteger(), nullable=False),
+        sa.Column("body_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("part"),
+    )
+    op.create_table(
         "receipts",
         sa.Column("receipt_id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
