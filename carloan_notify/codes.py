@@ -213,7 +213,7 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid` and `no_longer_true` end it; the others hold it until the next `send` looks again.
+    `paid`, `no_longer_true` and `hours_ending` end it; the others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
@@ -221,6 +221,11 @@ class Look(Code):
         "no_longer_true",
         "What it says is no longer so.",
         "内容已不再属实。",
+    )
+    HOURS_ENDING = (
+        "hours_ending",
+        "Its contact hours end soon, and no provider of the channel can be told until when it may arrive: it expires.",
+        "可联系时段即将结束，且该渠道的服务商均无法限定最晚送达时间，消息作过期处理。",
     )
     STANDING_UNCLEAR = (
         "standing_unclear",

@@ -149,7 +149,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9)."""
+    """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9).
+
+    From `expires_at` (aware UTC) on it must neither leave nor arrive; None: at any time.
+    """
 
     message_id: str
     channel: Channel
@@ -159,6 +162,7 @@ class OutboundMessage:
     text: str = field(repr=False)
     params: Mapping[str, str] = field(repr=False)
     attempts: int = 0
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,10 +54,14 @@ class MessageFate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do. `look_up_window` is how long after sending it can be asked; None: it cannot."""
+    """What a provider can do. `look_up_window` is how long after sending it can be asked; None: it cannot.
+
+    `bounds_delivery`: it is told with each message until when that may arrive, and drops it then.
+    """
 
     look_up_window: timedelta | None
     receipts: ReceiptMode
+    bounds_delivery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,19 @@ class Provider(Protocol):
 
     def check(self) -> list[CheckResult]:
         """Look at credentials, clock, signs and codes without sending, as far as the provider allows."""
+
+
+def seconds_left(message: OutboundMessage, now: datetime) -> int | None:
+    """Whole seconds, at least 1, in which the message may still arrive; None: it has no end."""
+    if message.expires_at is None:
+        return None
+    return max(1, int((message.expires_at - now).total_seconds()))
+
+
+def minutes_left(message: OutboundMessage, now: datetime) -> int | None:
+    """Whole minutes, at least 1; cut down, so that a message with more than a minute left never arrives late."""
+    left_s = seconds_left(message, now)
+    return None if left_s is None else max(1, left_s // 60)
 
 
 def same_for_all(

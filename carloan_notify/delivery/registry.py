@@ -193,6 +193,15 @@ class DeliverySettings(Settings):
     canary: CanarySettings = Field(default=CanarySettings(), description="A few messages go first.")
     breaker: BreakerSettings = Field(default=BreakerSettings(), description="When a provider is left alone.")
     retry: RetrySettings = Field(default=RetrySettings(), description="When a message is tried again.")
+    hold_back_minutes: float = Field(
+        default=30,
+        ge=0,
+        description="Minutes before the end of its contact hours in which a message no longer leaves by a provider "
+        "that cannot be told until when it may arrive (`bounds_delivery` no in `providers list`): what waits in the "
+        "provider's queue would arrive at night. Another provider of the channel takes it, or it expires. Longer than "
+        "the queue of your gateway at its worst.",
+        examples=[30],
+    )
     kill_switch_file: str = Field(
         default="STOP",
         description="While this file exists nothing leaves; it is looked for before every batch.",

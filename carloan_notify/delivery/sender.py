@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from carloan_notify.delivery.approved import NO_TEMPLATE, ApprovedWording, wording
@@ -154,6 +155,8 @@ UNDECIDED: Final = frozenset({Outcome.THROTTLED, Outcome.APART, Outcome.TEMPLATE
 FIRST_PAUSE_S: Final = 1.0
 """Pause after a throttling answer that names none; doubled while they keep coming."""
 LONGEST_PAUSE_S: Final = 60.0
+LEAST_VALIDITY: Final = timedelta(minutes=1)
+"""The shortest time that every provider which bounds delivery can be told: some count in whole minutes."""
 REFUSALS: Final = 3
 """A template refused so often, and taken for nobody in between, is refused for everybody."""
 
@@ -183,8 +186,12 @@ class Sender:
         breaker: BreakerSettings,
         monotonic: Callable[[], float] = time.monotonic,
         patience_s: float = float("inf"),
+        hold_back: timedelta = timedelta(0),
     ) -> None:
-        """No thread starts before the first batch. A pause longer than `patience_s` makes it unhealthy."""
+        """No thread starts before the first batch. A pause longer than `patience_s` makes it unhealthy.
+
+        `hold_back` is the time before a message's end in which it does not leave, unless the provider bounds delivery.
+        """
         self.provider = provider
         self.concurrency = settings.concurrency
         self.rate = settings.rate_per_second
@@ -198,6 +205,7 @@ class Sender:
         self._refused: dict[ApprovedWording, SendResult] = {}
         self._refusals: Counter[ApprovedWording] = Counter()
         self._patience_s = patience_s
+        self.needed = LEAST_VALIDITY if provider.capabilities.bounds_delivery else hold_back
         self._pool = ThreadPoolExecutor(settings.concurrency, f"send-{provider.name}")
 
     @property
@@ -215,6 +223,10 @@ class Sender:
         """Whether its breaker lets a request go, be it a single try, and no long pause was asked for."""
         now = self._monotonic()
         return self.breaker.wait(now) <= 0 and self._paused_until - now <= self._patience_s
+
+    def in_time(self, message: OutboundMessage, now: datetime) -> bool:
+        """Whether the message, leaving now, arrives before its end or not at all, as far as anybody can see to it."""
+        return message.expires_at is None or now + self.needed <= message.expires_at
 
     def pause(self) -> float:
         """Seconds until anything may leave, by throttling and breaker."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 
 from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
@@ -69,6 +70,12 @@ class LedgerOutbox:
         with self._ledger.write() as tx:
             outbox.release(tx, message_ids, now)
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        """Not due before their end, which ends them."""
+        with self._ledger.write() as tx:
+            for ends, ids in _by_end(messages, now).items():
+                outbox.hold(tx, ids, Look.HOURS_ENDING, now, ends)
+
     def expire(self, now: datetime) -> int:
         """End what can no longer go in time."""
         with self._ledger.write() as tx:
@@ -78,6 +85,13 @@ class LedgerOutbox:
         """Take up what a crash left behind."""
         with self._ledger.write() as tx:
             return outbox.recover(tx, now)
+
+
+def _by_end(messages: Sequence[OutboundMessage], now: datetime) -> dict[datetime, list[str]]:
+    ends: dict[datetime, list[str]] = {}
+    for message in messages:
+        ends.setdefault(message.expires_at or now, []).append(message.message_id)
+    return ends
 
 
 _log = structlog.get_logger()

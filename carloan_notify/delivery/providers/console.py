@@ -53,8 +53,8 @@ class ConsoleProvider:
 
     @property
     def capabilities(self) -> Capabilities:
-        """A print-out answers no questions."""
-        return Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
+        """A print-out answers no questions, and is there at once."""
+        return Capabilities(look_up_window=None, receipts=ReceiptMode.NONE, bounds_delivery=True)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """Print every message, whole batches at a time."""

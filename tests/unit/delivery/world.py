@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from carloan_notify.delivery.provider import (
@@ -71,6 +71,7 @@ class Row:
     owner: str = ""
     lease_until: datetime = START
     provider: str = ""
+    held_back: bool = False
     history: list[MessageState] = field(default_factory=list)
 
 
@@ -139,17 +140,7 @@ class FakeOutbox:
                 assert row.owner == owner
                 row.lease_until = now + timedelta(seconds=lease_s)
                 row.provider = provider
-                old = row.message
-                row.message = OutboundMessage(
-                    old.message_id,
-                    old.channel,
-                    old.notice,
-                    old.language,
-                    old.phone,
-                    old.text,
-                    old.params,
-                    old.attempts + 1,
-                )
+                row.message = replace(row.message, attempts=row.message.attempts + 1)
 
         self._call("begin", act)
         return begun
@@ -184,8 +175,18 @@ class FakeOutbox:
 
         self._call("release", act)
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        def act() -> None:
+            for held in messages:
+                row = self._move(held.message_id, Step.RELEASE)
+                assert now < row.expires_at
+                row.due_at, row.held_back = row.expires_at, True
+
+        self._call("hold_back", act)
+
     def expire(self, now: datetime) -> int:
-        late = [r for r in self.rows.values() if r.state in states.WAITING and r.expires_at <= now]
+        waiting = [r for r in self.rows.values() if r.state in states.WAITING]
+        late = [r for r in waiting if r.expires_at <= now or r.held_back]
         for row in late:
             self._move(row.message.message_id, Step.EXPIRE)
         return len(late)

@@ -5,7 +5,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -55,7 +55,7 @@ class SmppSms:
     """A direct link. Safe for many threads; links are bound when needed and unbound with the interpreter."""
 
     batch_limit = 1
-    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL, bounds_delivery=True)
 
     def __init__(
         self,
@@ -169,7 +169,8 @@ class SmppSms:
 
     def _units(self, message: OutboundMessage, encoded: Encoded) -> list[dict[str, Any]]:
         """The fields of each submit_sm. The last asks for the receipt: it stands for the whole."""
-        shared = {**self._addresses(message), "data_coding": UCS2 if encoded.ucs2 else 0}
+        coding = {"data_coding": UCS2 if encoded.ucs2 else 0}
+        shared = {**self._addresses(message), **_validity(message), **coding}
         parts = encoded.parts
         if len(parts) == 1:
             return [{**shared, "short_message": parts[0], "registered_delivery": RECEIPT_WANTED}]
@@ -201,6 +202,13 @@ class SmppSms:
             "dest_addr_npi": ISDN,
             "destination_addr": message.phone.removeprefix("+"),
         }
+
+
+def _validity(message: OutboundMessage) -> dict[str, str]:
+    """Until when the SMSC may try, an absolute time in UTC (SMPP 3.4, 7.1.1), as Kannel writes it."""
+    if message.expires_at is None:
+        return {}
+    return {"validity_period": message.expires_at.astimezone(UTC).strftime("%y%m%d%H%M%S000+")}
 
 
 def _bound(what: str, link: Link) -> CheckResult:

@@ -54,8 +54,8 @@ class TwilioSettings(TwilioCredentials):
         default=3600,
         ge=1,
         le=36_000,
-        description="Seconds a message may wait in Twilio's queue; what waits longer is dropped, so that a text "
-        "does not arrive at night. Set `rate_per_second` to what the sender may carry.",
+        description="Most seconds a message may wait in Twilio's queue, and never past its contact hours; what waits "
+        "longer is dropped. Set `rate_per_second` to what the sender may carry.",
         examples=[3600],
     )
 
