@@ -242,6 +242,16 @@ class Look(Code):
         "The tables shrank, or say that most have paid at once: nobody believes them, and the next look asks again.",
         "数据表大幅缩减，或显示大多数人同时已还款，不予采信，待下次核对。",
     )
+    ANSWERED = (
+        "answered",
+        "The call of this stage was answered, so no text follows.",
+        "本阶段的电话已接听，不再发送短信。",
+    )
+    FIRST_PENDING = (
+        "first_pending",
+        "The message of this stage that goes first has not left, or has had no receipt yet.",
+        "本阶段须先发送的消息尚未发出或尚无回执。",
+    )
     NOT_WORDED = (
         "not_worded",
         "The figures changed and the text could not be worded anew: it waits for the next look.",

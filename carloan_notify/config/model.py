@@ -24,8 +24,9 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
-from carloan_notify.notices.settings import EventType, GuardSettings, PolicySettings, RuleSettings
+from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings

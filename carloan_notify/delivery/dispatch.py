@@ -28,12 +28,14 @@ from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 class Screened:
     """What the last look before a batch leaves said, with new words where they were needed.
 
-    `cancelled` are cancelled in the outbox already, and `held` wait there for a later look.
+    `cancelled` are cancelled in the outbox already; `held` wait there for a later look, because of a doubt, and
+    `waiting` for their turn.
     """
 
     to_send: Sequence[OutboundMessage]
     cancelled: Collection[str] = ()
     held: Collection[str] = ()
+    waiting: Collection[str] = ()
 
 
 def send_all(messages: Sequence[OutboundMessage]) -> Screened:
@@ -295,11 +297,16 @@ class Dispatcher:
         batches = channel.pick(sender, room)
         picked = [message for batch in batches for message in batch]
         screened = self._around.before_send(picked)
-        self._forget([*screened.cancelled, *screened.held])
+        self._forget([*screened.cancelled, *screened.held, *screened.waiting])
         self._tally.cancelled += len(screened.cancelled)
         self._tally.held += len(screened.held)
         wanted = {message.message_id: message for message in screened.to_send}
-        dropped = {message.message_id for message in picked} - {*wanted, *screened.cancelled, *screened.held}
+        dropped = {message.message_id for message in picked} - {
+            *wanted,
+            *screened.cancelled,
+            *screened.held,
+            *screened.waiting,
+        }
         self._release([message_id for message_id in dropped if message_id in self._claimed])
         begun = self._begin(list(wanted), sender)
         channel.handed_over(len(begun))

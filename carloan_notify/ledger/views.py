@@ -13,7 +13,7 @@ from carloan_notify.ledger import audit, notices
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, UNTOLD
-from carloan_notify.ledger.store import Transaction, to_text
+from carloan_notify.ledger.store import Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, RECEIPTS, SEALED
 from carloan_notify.records import (
     AuditEvent,
@@ -265,6 +265,50 @@ def until_paid(tx: Transaction, message_ids: Sequence[str] | None = None) -> lis
     if message_ids is None:
         return _read(tx, None)
     return [found for part in in_parts(sorted(set(message_ids))) for found in _read(tx, part)]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A message that goes before another of its stage: where it is, and since when, aware UTC."""
+
+    state: MessageState
+    not_before: datetime
+    sent_at: datetime | None
+
+
+def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dict[str, list[First]]:
+    """By message: those of the same notice, role, loan and installment by `channel`, whatever their run."""
+    mine, its, other, other_keys = (
+        MESSAGES.alias(),
+        MESSAGE_KEYS.alias(),
+        MESSAGES.alias(),
+        MESSAGE_KEYS.alias(),
+    )
+    query = (
+        sa.select(mine.c.message_id, other.c.state, other.c.not_before, other.c.sent_at)
+        .join(its, its.c.message_id == mine.c.message_id)
+        .join(
+            other_keys,
+            sa.and_(
+                other_keys.c.loan_id == its.c.loan_id,
+                other_keys.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
+            ),
+        )
+        .join(other, other.c.message_id == other_keys.c.message_id)
+        .where(
+            other.c.notice == mine.c.notice,
+            other.c.role == mine.c.role,
+            other.c.channel == channel.value,
+        )
+        .distinct()
+    )
+    found: dict[str, list[First]] = {}
+    for part in in_parts(message_ids):
+        for row in tx.connection.execute(query.where(mine.c.message_id.in_(part))):
+            sent = from_text(row.sent_at) if row.sent_at else None
+            first = First(MessageState(row.state), from_text(row.not_before), sent)
+            found.setdefault(row.message_id, []).append(first)
+    return found
 
 
 def of_other_runs(tx: Transaction, run_id: str) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Final
 
 from carloan_notify.codes import GuardName
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import Finding, View, any_of, ratio
 from carloan_notify.notices.measures import Share
-from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import NightFacts
 
 ORPHAN_TABLES: Final = ("payments", "changes", "events", "contacts")

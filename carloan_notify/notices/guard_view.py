@@ -6,8 +6,8 @@ from datetime import date
 from itertools import groupby
 
 from carloan_notify.notices.expected import Expected
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.measures import Share
-from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import NightFacts
 
 

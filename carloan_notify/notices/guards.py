@@ -8,6 +8,7 @@ from typing import Final
 
 from carloan_notify.codes import GuardName
 from carloan_notify.notices.content_guards import CONTENT_GUARDS
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import (
     Evidence,
     Finding,
@@ -20,7 +21,6 @@ from carloan_notify.notices.guard_view import (
     view_of,
 )
 from carloan_notify.notices.measures import Share
-from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
 
 NIGHTS_COMPARED: Final = 8

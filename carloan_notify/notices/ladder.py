@@ -20,6 +20,8 @@ def _before(notice: str, days: int) -> RuleSettings:
 
 
 def _overdue(days: int, channel: Channel) -> RuleSettings:
+    """A stage with a call has its text message after the call, and only where nobody answered it."""
+    second = days in VOICE_DAYS and channel is Channel.SMS
     earlier = tuple(f"overdue_{stage}" for stage in OVERDUE_DAYS if stage < days)
     return RuleSettings(
         notice=f"overdue_{days}",
@@ -27,6 +29,8 @@ def _overdue(days: int, channel: Channel) -> RuleSettings:
         channel=channel,
         message_class=MessageClass.COLLECTION,
         supersedes=earlier,
+        after=Channel.VOICE if second else None,
+        unless="answered" if second else None,
     )
 
 
@@ -79,7 +83,12 @@ DEFAULT_LADDER: list[RuleSettings] = [
 
 def rule_problems(rules: Sequence[RuleSettings], policy: PolicySettings) -> list[str]:
     """Everything wrong with the rules, each `rules[2].window: what; how to fix it`; else empty."""
-    return [*_repeated(rules), *_disagreeing(rules), *_superseding(rules), *_shut_out(rules, policy)]
+    return [
+        *_repeated(rules),
+        *_disagreeing(rules),
+        *_superseding(rules),
+        *_shut_out(rules, policy),
+    ]
 
 
 def _repeated(rules: Sequence[RuleSettings]) -> Iterator[str]:

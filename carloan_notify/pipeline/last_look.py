@@ -19,11 +19,13 @@ from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.decide import Facts, facts, occasions
 from carloan_notify.notices.events import happened
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.policy import DECISION_COLUMNS
-from carloan_notify.notices.settings import EventType, GuardSettings, RuleSettings
+from carloan_notify.notices.settings import EventType, RuleSettings
 from carloan_notify.pipeline.plan import Drafted, draft_messages
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead
+from carloan_notify.pipeline.stages import take_turns
 from carloan_notify.pipeline.wording import Told, day_or_none, make_wording
 from carloan_notify.records import CoveredNotice, Decision, MessageClass, NightFacts, OutboundMessage
 
@@ -274,7 +276,9 @@ class LastLook:
         Raises:
             SourceError: the tables cannot be read: nothing may go, because nobody can say who has paid.
         """
-        by_id = {message.message_id: message for message in messages}
+        answered, waiting = take_turns(self._ledger, self._app.settings.rules, messages, self._app.clock())
+        self._claimed -= answered | waiting
+        by_id = {m.message_id: m for m in messages if m.message_id not in answered | waiting}
         self._look_again(set(by_id))
         self._claimed -= set(by_id)
         concerned = {name: self._look.verdicts[name] for name in by_id if name in self._look.verdicts}
@@ -285,7 +289,7 @@ class LastLook:
         held = self._hold(doubts | dict.fromkeys(unworded, Look.NOT_WORDED))
         stay = cancelled | held
         leaving = [anew.get(name, message) for name, message in by_id.items() if name not in stay]
-        return Screened(leaving, cancelled, held)
+        return Screened(leaving, cancelled | answered, held, waiting)
 
     def _look_again(self, ids: Collection[str]) -> None:
         """Look where the last look does not cover these messages, or does not hold any more."""
@@ -382,15 +386,24 @@ def _dropped(message: UntilPaid, each: Verdict) -> tuple[str, ...]:
 
 
 def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Verdict]], now: datetime) -> set[str]:
-    """Cancel the messages whose verdict says so; the ids that were waiting still."""
+    """Cancel the messages whose verdict says so; the ids that were waiting still.
+
+    Their keys are freed: nobody was told, so that a payment that is taken back is told of again.
+    """
     reasons: dict[Look, list[str]] = {}
+    keys: list[str] = []
     for message, each in judged:
         if each.cancel:
             reasons.setdefault(each.cancel, []).append(message.message_id)
+            keys += [cover.idempotency_key for cover in message.covers]
     if not reasons:
         return set()
     with ledger.write() as tx:
-        return {name for reason, ids in reasons.items() for name in outbox.cancel(tx, ids, reason, now)}
+        return {
+            name
+            for reason, ids in reasons.items()
+            for name in outbox.cancel(tx, ids, reason, now, release_keys=keys)
+        }
 
 
 def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:

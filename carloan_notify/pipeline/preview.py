@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from carloan_notify.app import App
 from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.errors import LedgerError, SourceError
@@ -171,10 +173,8 @@ def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
         return []
     with app.open_ledger() as ledger, ledger.read() as tx:
         rows = frame_rows(views.messages(tx, views.MessageFilter(loan_id=loan_id)))
-    return [
-        {name: row[name] for name in ("message_id", "notice", "channel", "state", "queued_at", "sent_at")}
-        for row in rows
-    ]
+    names = ("message_id", "notice", "channel", "state", "queued_at", "sent_at")
+    return [{name: "" if pd.isna(row[name]) else row[name] for name in names} for row in rows]
 
 
 # What earlier nights did, as the ledger tells it now.

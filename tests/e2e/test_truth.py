@@ -1,13 +1,18 @@
 """Nothing untrue is said, on whatever day it is said."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import pytest
 
+from carloan_notify.app import build_app
 from carloan_notify.codes import Reason
+from carloan_notify.ledger import receipts
+from carloan_notify.records import Receipt
 from tests.e2e.conftest import MORNING, Desk
 from tests.e2e.tiny import AS_OF, PAYMENTS, Loan, export, october, only_sms, options, preview, texts
+from tests.transactions import commit
 
 
 def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
@@ -279,3 +284,34 @@ def test_what_tonight_held_ends_also_where_last_night_was_made_up_for_afterwards
     desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
     export(desk, loans, ahead, day="2026-11-26")
     assert desk.night("2026-11-26")["reasons"] == {"suppressed:expired_payment_ahead": 1}
+
+
+def test_a_payment_that_is_taken_back_is_told_of_again(desk: Desk) -> None:
+    """Nobody was told while it counted as paid, so the next night tells it."""
+    queued_at_night(desk, [Loan("L1", "2026-11-20")])
+    export(desk, [Loan("L1", "2026-11-20")], [f"P1,L1,{AS_OF},100"])
+    assert desk.send(MORNING)["cancelled"] == 1
+    export(
+        desk, [Loan("L1", "2026-11-20")], [f"P1,L1,{AS_OF},100", "P2,L1,2026-11-24,-100"], day="2026-11-24"
+    )
+    rows = preview(desk, "2026-11-24", "2026-11-24T10:00:00+08:00")
+    assert [row["decision"] for row in rows if row["notice"] == "overdue_3"] == ["queued"]
+
+
+def test_a_text_follows_its_call_and_not_where_it_was_answered(desk: Desk) -> None:
+    """L1 answers, L2 does not: only L2 hears more, and after the call."""
+    loans = [Loan("L1", "2026-11-22"), Loan("L2", "2026-11-22", phone="10000000002")]
+    export(desk, loans)
+    desk.night(AS_OF)
+    assert desk.send("2026-11-23T08:30:00+08:00")["accepted"] == 0  # texts may go from 8, calls from 9
+    assert desk.send("2026-11-23T09:05:00+08:00")["accepted"] == 2  # the calls
+    (call,) = [row for row in desk.messages("--loan", "L1") if row["channel"] == "voice"]
+    app = build_app(desk.folder / "config.yaml", datetime.fromisoformat("2026-11-23T09:10:00+08:00"))
+    answered = Receipt("console", "", call["message_id"], True, "ok", "answered", app.clock())  # noqa: FBT003 - delivered
+    with app.open_ledger() as ledger:
+        commit(ledger, receipts.settle, [answered], app.clock())
+    figures = desk.send("2026-11-23T10:10:00+08:00")
+    assert (figures["accepted"], figures["cancelled"]) == (1, 1)
+    states = {(row["loans"], row["channel"]): (row["state"], row["code"]) for row in desk.messages()}
+    assert states["L1", "sms"] == ("cancelled", "answered")
+    assert states["L2", "sms"][0] == "accepted"

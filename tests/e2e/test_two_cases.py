@@ -84,7 +84,11 @@ def test_overdue_bill_then_voice_and_second_sms_then_paid(two_loans: Lender, sim
     # No payment arrives: the next day a voice reminder and a second SMS, on two channels.
     export(lender, "2026-11-11", paid_late=8, paid_last=12)
     lender.night("2026-11-11")
+    lender.send("2026-11-11T08:30:00+08:00")
+    assert told(lender, "L-LATE")[1:] == [("overdue_1", "sms", "queued"), ("overdue_1", "voice", "queued")]
     lender.send("2026-11-11T10:00:00+08:00")
+    assert told(lender, "L-LATE")[1:] == [("overdue_1", "sms", "queued"), ("overdue_1", "voice", "accepted")]
+    lender.send("2026-11-11T11:05:00+08:00")  # no receipt of the call within the hour
     assert told(lender, "L-LATE")[1:] == [
         ("overdue_1", "sms", "accepted"),
         ("overdue_1", "voice", "accepted"),

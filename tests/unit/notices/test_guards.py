@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.notices.expected import Expected
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.notices.measures import Share
-from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
 from tests.unit.notices.tables import AS_OF
 

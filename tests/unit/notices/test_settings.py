@@ -7,11 +7,11 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.settings import (
     CapSettings,
     EventType,
-    GuardSettings,
     HoursSettings,
     PolicySettings,
     RuleSettings,

@@ -11,7 +11,7 @@ from carloan_notify import frames
 from carloan_notify.codes import Look
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
-from carloan_notify.notices.settings import GuardSettings
+from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.pipeline.last_look import MANY, Owed, Truth, Verdict, differs, doubted, shrunk, verdict
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.records import CoveredNotice, NightFacts
