@@ -1,0 +1,262 @@
+"""A command crashes at one of its points, is started again, all is drained, and the promise is checked.
+
+The witness is the gateway: what an undisturbed night tells is what a night cut in two must tell, each once.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from carloan_notify.app import build_app
+from carloan_notify.delivery.simulator.server import Simulator
+from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
+from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.pipeline.setup import init_folder
+from carloan_notify.records import Channel
+from tests.integration.ledger.drafts import NOW
+from tests.integration.ledger.test_restored import wipe
+from tests.integration.reliability.crash_points import CRASHED, install, read_log, spread
+from tests.integration.reliability.world import Done, World, make_world, sending
+
+MESSAGES_WAITING = 4
+NIGHT = NOW - timedelta(hours=8)
+AGAIN = timedelta(minutes=1)
+"""Later than a lease: whoever starts a command again has seen that it died."""
+BELIEVED = timedelta(minutes=15)
+"""After so long "never heard of it" is believed."""
+SETTLED = frozenset({"accepted", "delivered", "cancelled", "rejected"})
+HALF_NIGHTS_ARE_FINISHED = False
+"""Whether the next `run` or `send` finishes a night that was killed while it queued. The line to change."""
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A command, what must stand before it, and how an operator starts it again after a crash."""
+
+    name: str
+    prepare: Callable[[World, str], Command]
+    """Makes everything up to the command (with a ledger's URL, "" for SQLite) and gives its arguments."""
+    begins: datetime = NOW
+    again: Callable[[World, Command, datetime], Done] | None = None
+    faults: Faults = field(default_factory=Faults)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What stands in the end, after a crash at `point` ("" for none)."""
+
+    point: str
+    told: int
+    twice: int
+    lost: int
+    left: Counter[str]
+    sound: bool
+    restarted: Done
+
+
+def play(scenario: Scenario, folder: Path, url: str, at: int) -> tuple[list[str], Outcome]:
+    """Prepare, run the command with a crash at its point `at` (0: none), start it again, drain.
+
+    The points passed, and what stands in the end.
+    """
+    with Simulator(scenario.faults) as simulator:
+        folder.mkdir(parents=True)
+        world = World(folder / "lender", simulator)
+        args = scenario.prepare(world, url)
+        log = folder / "points"
+        process = world.fork(*args, first=partial(install, at, log))
+        _, err = process.communicate(120)
+        points = read_log(log)
+        crashed = process.returncode == CRASHED
+        assert crashed or process.returncode == 0, (scenario.name, at, process.returncode, err)
+        simulator.gateway.faults = Faults()
+        later = scenario.begins + AGAIN
+        restarted = (scenario.again or start_again)(world, args, later) if crashed else Done(0, "", "")
+        _drain(world, max(later, NOW))
+        return points, _outcome(world, points[-1] if crashed else "", restarted)
+
+
+def start_again(world: World, args: Command, now: datetime) -> Done:
+    """The same command, a little later."""
+    return world.carloan(*("--now" in args and _at(args, now) or args))
+
+
+def _at(args: Command, now: datetime) -> Command:
+    place = args.index("--now") + 1
+    return (*args[:place], now.isoformat(), *args[place + 1 :])
+
+
+def _drain(world: World, now: datetime) -> None:
+    """Send, settle what is in doubt, send what never left, and take the receipts."""
+    assert world.send(now + AGAIN).code in {0, 1}
+    world.carloan("reconcile", "--now", (now + BELIEVED).isoformat())
+    assert world.send(now + BELIEVED + AGAIN).code == 0
+    assert world.carloan("receipts", "pull", "--now", (now + BELIEVED + 2 * AGAIN).isoformat()).code == 0
+
+
+def _outcome(world: World, point: str, restarted: Done) -> Outcome:
+    verdict = world.verdict()
+    return Outcome(
+        point=point,
+        told=len(world.simulator.gateway.counts()),
+        twice=verdict.twice,
+        lost=verdict.lost,
+        left=Counter({state: n for state, n in verdict.states.items() if state not in SETTLED}),
+        sound=world.carloan("audit", "verify").code == 0,
+        restarted=restarted,
+    )
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What came of crashing one command at many of its points."""
+
+    command: str
+    database: str
+    points: int
+    crashes: int
+    twice: int
+    lost: int
+    half_nights: int
+    places: frozenset[str]
+
+    def row(self) -> str:
+        """A line of the table in docs/reliability.md."""
+        cells = (self.command, self.database, self.points, self.crashes, self.twice, self.lost, self.half_nights)
+        return "| " + " | ".join(map(str, cells)) + " |"
+
+
+HEADING = (
+    "| command | database | points | crashes | told twice | lost | half nights |\n|---|---|---|---|---|---|---|"
+)
+
+
+def campaign(scenario: Scenario, folder: Path, urls: Callable[[], str], most: int) -> Campaign:
+    """Count the points without a crash, then crash at `most` of them, or at all if there are fewer."""
+    points, calm = play(scenario, folder / "calm", urls(), 0)
+    assert points, f"{scenario.name}: no point was passed"
+    assert_kept(calm, calm)
+    found = [
+        play(scenario, folder / f"at-{at}", urls(), at)[1] for at in spread(len(points), most)
+    ]
+    for outcome in found:
+        assert_kept(outcome, calm)
+    return Campaign(
+        command=scenario.name,
+        database="PostgreSQL" if urls() else "SQLite",
+        points=len(points),
+        crashes=sum(bool(outcome.point) for outcome in found),
+        twice=sum(outcome.twice for outcome in found),
+        lost=sum(outcome.lost for outcome in found),
+        half_nights=sum(outcome.told < calm.told for outcome in found),
+        places=frozenset(point.split(" ", 1)[1] for point in points),
+    )
+
+
+def assert_kept(found: Outcome, calm: Outcome) -> None:
+    """Nobody twice, nobody lost, nothing in the air, the chain whole, and the night as if nothing had happened."""
+    assert found.twice == 0, found
+    assert found.lost == 0, found
+    assert not found.left, found
+    assert found.sound, found
+    assert found.told <= calm.told, found
+    if HALF_NIGHTS_ARE_FINISHED or "pipeline/night.py" not in found.point:
+        assert found.told == calm.told, (found, calm)
+
+
+# The commands.
+
+
+def _run(world: World, url: str) -> Command:
+    _folder(world, url)
+    return ("run", "--as-of", "2026-11-23", "--now", NIGHT.isoformat())
+
+
+def _folder(world: World, url: str) -> None:
+    init_folder(world.folder)
+    world.configure(ledger_url=url, batch_limit=10)
+    calls = simulator_settings(world.simulator.url, Channel.VOICE)
+    world.change(lambda values: _calls_too(values, calls))
+
+
+def _calls_too(values: dict[str, Any], calls: dict[str, Any]) -> None:
+    values["delivery"]["channels"]["voice"] = ["calls"]
+    values["delivery"]["providers"]["calls"] = calls
+
+
+def _waiting(world: World, url: str) -> None:
+    make_world(world.folder, world.simulator, MESSAGES_WAITING, ledger_url=url, provider={"concurrency": 1})
+
+
+def _send(world: World, url: str) -> Command:
+    _waiting(world, url)
+    return sending(NOW)
+
+
+def _sent(world: World, url: str) -> None:
+    _waiting(world, url)
+    world.send(NOW)
+
+
+def _pull(world: World, url: str) -> Command:
+    _sent(world, url)
+    return ("receipts", "pull", "--now", (NOW + AGAIN).isoformat())
+
+
+def _reconcile(world: World, url: str) -> Command:
+    _sent(world, url)
+    return ("reconcile", "--now", (NOW + BELIEVED).isoformat())
+
+
+def _resend(world: World, url: str) -> Command:
+    assert world.carloan(*_run(world, url)).code == 0
+    assert world.send(NOW).code == 0
+    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state == "accepted", MESSAGES.c.channel == "sms")
+    with (
+        build_app(world.folder / "config.yaml", NOW).open_ledger() as ledger,
+        ledger.store.read() as connection,
+    ):
+        message_id = connection.execute(query.order_by(MESSAGES.c.message_id)).scalars().first()
+    at = ("--now", (NOW + AGAIN).isoformat())
+    return ("resend", "--message", str(message_id), "--reason", "lost", "--yes", *at)
+
+
+def _upkeep(*args: str) -> Callable[[World, str], Command]:
+    def prepare(world: World, url: str) -> Command:
+        _waiting(world, url)
+        return ("ledger", *args)
+
+    return prepare
+
+
+def _restore(world: World, url: str) -> Command:
+    _waiting(world, url)
+    assert world.carloan("ledger", "backup", "--to", "kept").code == 0
+    world.send(NOW)
+    _lose(world)
+    (backup,) = (world.folder / "kept").glob("*.backup")
+    return ("ledger", "restore", str(backup))
+
+
+def _lose(world: World) -> None:
+    wipe(build_app(world.folder / "config.yaml", NOW).settings.ledger, world.folder)
+
+
+SCENARIOS = (
+    Scenario("run", _run, begins=NIGHT),
+    Scenario("send", _send),
+    Scenario("receipts pull", _pull),
+    Scenario("reconcile", _reconcile, begins=NOW + BELIEVED, faults=Faults(dropped_after=1)),
+    Scenario("resend", _resend),
+    Scenario("purge", _upkeep("purge", "--older-than", "1", "--yes")),
+    Scenario("rotate-keys", _upkeep("rotate-keys", "--yes")),
+    Scenario("backup", _upkeep("backup")),
+    Scenario("restore", _restore),
+)
