@@ -22,12 +22,15 @@ from sqlalchemy.engine.default import DefaultDialect
 
 import carloan_notify
 from carloan_notify.delivery.http import Wire
+from carloan_notify.ledger import intake
 
 PACKAGE: Final = str(Path(carloan_notify.__file__).parent) + os.sep
 PLUMBING: Final = ("ledger/store.py", "ledger/ledger.py", "unit_of_work.py")
 """What stands between a transaction and who asked for it."""
 READING: Final = frozenset({"SELECT", "PRAGMA", "BEGIN", "SET", "SHOW", "EXPLAIN"})
 MOVES: Final = ("rename", "replace", "unlink", "remove", "link")
+SMALL_SLICE: Final = 12
+"""Messages that `run` queues in a transaction, so that a small night can be cut in half too."""
 CRASHED: Final = -signal.SIGKILL
 
 
@@ -67,6 +70,7 @@ class Points:
 def install(at: int, log: Path) -> None:
     """Hook this process, which must end with the command. See `Points` for `at`."""
     points = Points(at, log)
+    intake.DRAFTS_PER_TRANSACTION = SMALL_SLICE
     for move in MOVES:
         setattr(os, move, points.around("file", getattr(os, move)))
     Wire.exchange = points.around("exchange", Wire.exchange)  # type: ignore[method-assign] # in a process of its own
