@@ -213,7 +213,7 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid` and `no_longer_true` end it; the others hold it until the next `send` looks again.
+    `paid`, `no_longer_true` and `hours_ending` end it; the others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
@@ -221,6 +221,11 @@ class Look(Code):
         "no_longer_true",
         "What it says is no longer so.",
         "内容已不再属实。",
+    )
+    HOURS_ENDING = (
+        "hours_ending",
+        "Its contact hours end soon, and no provider of the channel can be told until when it may arrive: it expires.",
+        "可联系时段即将结束，且该渠道的服务商均无法限定最晚送达时间，消息作过期处理。",
     )
     STANDING_UNCLEAR = (
         "standing_unclear",
@@ -254,8 +259,8 @@ class GuardName(Code):
     OVERDUE_JUMP = "overdue_jump", "The share of overdue loans jumped.", "逾期占比骤增。"
     MESSAGE_COUNT = (
         "message_count",
-        "The number of messages is far from recent nights.",
-        "消息数量与近期差异过大。",
+        "The number of messages is far from what was expected.",
+        "消息数量与预期差异过大。",
     )
     DAILY_COST_CAP = "daily_cost_cap", "The night would cost more than a day may.", "费用超过单日上限。"
     MONTHLY_COST_CAP = (
@@ -263,14 +268,44 @@ class GuardName(Code):
         "The night would take the month above its limit.",
         "费用超过当月上限。",
     )
-    COST = "cost", "The night would cost far more than recent nights.", "费用与近期差异过大。"
+    COST = "cost", "The cost is far from what was expected.", "费用与预期差异过大。"
     REJECT_RATE = "reject_rate", "Too many rows were rejected.", "被拒收的数据行过多。"
+    INCOMPLETE_EXPORT = "incomplete_export", "A table is not whole.", "数据表不完整。"
+    COLUMN_BLANK = "column_blank", "A column went blank.", "某一列变为空白。"
+    ORPHAN_ROWS = "orphan_rows", "Rows match no loan.", "数据行对应不到任何贷款。"
+    FUTURE_ROWS = "future_rows", "Payments are dated in the future.", "还款日期在未来。"
+    UNREADABLE_NAMES = "unreadable_names", "Names cannot be read.", "姓名出现乱码。"
+    SHARED_PHONES = "shared_phones", "Many customers share one number.", "多名客户共用一个手机号。"
+    FOREIGN_ZONES = "foreign_zones", "Time zones do not fit the numbers.", "时区与手机号所属国家不符。"
+    ALL_DUE_TODAY = (
+        "all_due_today",
+        "Too many loans are due today against their terms.",
+        "过多贷款与合同不符地于今日到期。",
+    )
+    AMOUNT_IMPOSSIBLE = (
+        "amount_impossible",
+        "An amount exceeds what a loan can owe.",
+        "金额超过贷款可能的应还额。",
+    )
+    PAYMENT_SCALE = "payment_scale", "Payments do not fit the loans.", "还款金额与贷款规模不符。"
+    LOANS_REPLACED = "loans_replaced", "Known loans are gone or many are new.", "原有贷款消失或新增过多。"
+    PHONES_MOVED = "phones_moved", "Many loans have another number.", "大量贷款的手机号发生变化。"
+    PRODUCTS_MOVED = "products_moved", "Many loans have another product.", "大量贷款的产品发生变化。"
+    STATUS_SHIFT = "status_shift", "Statuses changed for many loans.", "大量贷款的状态发生变化。"
+    DUE_DATES_MOVED = "due_dates_moved", "Due dates moved without a change row.", "到期日变动但没有变更记录。"
+    AMOUNTS_MOVED = "amounts_moved", "Amounts doubled or halved overnight.", "金额一夜之间成倍增减。"
+    UNPAID_DUES = "unpaid_dues", "Too much of what fell due is unpaid.", "刚到期的款项大多未还。"
+    ARREARS_VANISHED = "arrears_vanished", "Arrears vanished without payments.", "逾期消失但没有还款记录。"
     BUSINESS_DATE = (
         "business_date",
         "The business date is neither today nor yesterday.",
         "业务日期既不是今日也不是昨日。",
     )
-    LEDGER_RESTORED = "ledger_restored", "The ledger was restored from a backup.", "账本由备份恢复。"
+    LEDGER_RESTORED = (
+        "ledger_restored",
+        "The ledger is older than its signed digests: restored, copied back or made anew.",
+        "账本比签名摘要旧：由备份恢复、被旧文件覆盖或重新建立。",
+    )
 
 
 class HoldReason(Code):
@@ -300,6 +335,9 @@ class Word(Code):
     OLDEST_DUE_ON = "oldest_due_on", "oldest_due_on", "最早未还日"
     NEXT_DUE = "next_due", "next_due", "下一期应还"
     OVERDUE = "overdue", "overdue", "逾期金额"
+    CARRIED = "carried", "carried", "结转尾差"
+    PENALTY = "penalty", "penalty", "罚息"
+    REMAINDER = "remainder", "remainder", "到期后余款"
     DAYS_PAST_DUE = "days_past_due", "days_past_due", "逾期天数"
     BUCKET = "bucket", "bucket", "账龄"
     NOTICE = "notice", "notice", "通知"

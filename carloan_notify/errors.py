@@ -1,4 +1,4 @@
-"""Exceptions that end a run, each with its exit code. What a night expects to meet is a value, not one of these."""
+"""Exceptions that end a run, each with its exit code. Faults that a night expects are values, not exceptions."""
 
 from collections.abc import Sequence
 

@@ -324,6 +324,16 @@ class Finding(Code):
         "The amounts of an installment do not fit together.",
         "分期各项金额不相符；请更正。",
     )
+    RECALCULATION_NOT_APPLIED = (
+        "recalculation_not_applied",
+        "The rate of a loan with daily interest changes; its interest stays as agreed.",
+        "按日计息的贷款利率有变更，利息仍按约定计划计算；请由贷方提供还款计划。",
+    )
+    INSTALLMENT_ROUNDS_TO_ZERO = (
+        "installment_rounds_to_zero",
+        "The installment rounds to 0, so that the last one would be the whole loan.",
+        "每期应还额四舍五入后为 0，全部贷款将落在最后一期；请核对本金、期数与取整单位。",
+    )
     INSTALLMENT_DATES_NOT_ASCENDING = (
         "installment_dates_not_ascending",
         "Due dates do not ascend.",

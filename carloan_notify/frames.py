@@ -119,7 +119,10 @@ STANDING: Final[Mapping[str, str]] = {
     "oldest_installment_no": COUNT,  # oldest unpaid installment due before as-of; 0 when there is none
     "oldest_due_on": DATE,
     "oldest_original_due_on": DATE,
-    "overdue_minor": MONEY,  # unpaid of all installments due before as-of
+    "overdue_minor": MONEY,  # unpaid of all installments due before as-of, when it is beyond the tolerance
+    "carried_minor": MONEY,  # unpaid of installments due before as-of that the tolerance counts as paid
+    "remainder_on": DATE,  # since when nothing else is left: the last payment, or the day after the last due date
+    "remainder_minor": MONEY,  # all that is left once the last installment is past and counts as paid
     "days_past_due": COUNT,
     "bucket": TEXT,  # M0, M1, ...
     "penalty_minor": MONEY,

@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+_EXPONENTS: Final[Mapping[int, str]] = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENT: Final = {code: digits for digits, codes in _EXPONENTS.items() for code in codes.split()}
+
+
+def currency_exponent(currency: str) -> int:
+    """Decimals of a currency's minor unit. Source: ISO 4217, list one; every code not named there has 2."""
+    return _EXPONENT.get(currency, 2)
 
 
 class Channel(StrEnum):
@@ -137,7 +149,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9)."""
+    """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9).
+
+    From `expires_at` (aware UTC) on it must neither leave nor arrive; None: at any time.
+    """
 
     message_id: str
     channel: Channel
@@ -147,6 +162,7 @@ class OutboundMessage:
     text: str = field(repr=False)
     params: Mapping[str, str] = field(repr=False)
     attempts: int = 0
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +256,10 @@ class GuardResult:
 
 @dataclass(frozen=True, slots=True)
 class NightFacts:
-    """What guards compare between nights. Counts are rows or messages; cost is in minor units."""
+    """What guards compare between nights. Counts are rows or messages; cost is in minor units.
+
+    `newest_payment_on` leaves out payments of the future and single odd ones.
+    """
 
     as_of: date
     loans_read: int
@@ -254,3 +273,21 @@ class NightFacts:
     export_on: date | None
     content_digest: str
     newest_payment_on: date | None = None
+    # Of each table by name: its content's hash, its rows, how many of them were rejected, whether its text
+    # ends with the end of a line, and what shows that it is not whole.
+    digests: Mapping[str, str] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    ended: Mapping[str, bool] = field(default_factory=dict)
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+    # Rejected rows by "table|column|code|value", the commonest; cells that are not blank by "table.column" and
+    # rows that match no loan by table, in thousandths of the rows.
+    reject_groups: Mapping[str, int] = field(default_factory=dict)
+    filled: Mapping[str, int] = field(default_factory=dict)
+    orphans: Mapping[str, int] = field(default_factory=dict)
+    # Rules that fired for a loan; loans unpaid since the newest payment (None: not known); whether the export
+    # carries its own date; unpaid of what fell due since the last night, in thousandths (None: too few).
+    occasions: int = 0
+    unpaid_since: int | None = None
+    export_dated: bool = False
+    dues_unpaid: int | None = None

@@ -1,9 +1,13 @@
-"""`docs/codes.md`, generated: every stable code with what it says in both languages.
+"""`docs/codes.md` and the runbook's table of guards, generated: stable codes with what they say in both languages.
 
-`python -m tools.code_tables > docs/codes.md` writes it anew; a test compares.
+`python -m tools.code_tables > docs/codes.md` writes the one anew, `python -m tools.code_tables runbook` the other where
+it stands; tests compare.
 """
 
+import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Why
@@ -28,9 +32,22 @@ CSV hold the code.
 """
 
 
+RUNBOOK: Final = Path(__file__).resolve().parents[1] / "docs" / "runbook.md"
+_GUARDS: Final = re.compile(r"(?<=<!-- guards:begin -->\n).*(?=<!-- guards:end -->)", re.DOTALL)
+
+
 def main() -> None:
-    """Print the document."""
-    print(document(), end="")  # noqa: T201 - its purpose
+    """Print the document, or with `runbook` write the runbook's table."""
+    if sys.argv[1:] == ["runbook"]:
+        RUNBOOK.write_text(runbook(), encoding="utf-8")
+    else:
+        print(document(), end="")  # noqa: T201 - its purpose
+
+
+def runbook() -> str:
+    """The runbook as it stands, its table of guards made anew."""
+    table = "\n".join(_rows(GuardName, ("guard", "stops the night because", "中止原因"))) + "\n"
+    return _GUARDS.sub(lambda _: table, RUNBOOK.read_text(encoding="utf-8"))
 
 
 def document() -> str:
@@ -39,9 +56,12 @@ def document() -> str:
 
 
 def _table(title: str, codes: type[Code]) -> Iterator[str]:
-    yield from (f"## {title}", "", "| code · 代码 | English | 中文 |", "|---|---|---|")
+    yield from (f"## {title}", "", *_rows(codes, ("code · 代码", "English", "中文")), "")
+
+
+def _rows(codes: type[Code], head: tuple[str, str, str]) -> Iterator[str]:
+    yield from (f"| {' | '.join(head)} |", "|---|---|---|")
     yield from (f"| `{code}` | {_cell(code.english)} | {_cell(code.chinese)} |" for code in codes)
-    yield ""
 
 
 def _cell(text: str) -> str:

@@ -104,11 +104,11 @@ def migrate(ctx: click.Context) -> None:
       carloan-notify ledger migrate
     """
     from carloan_notify.app import one_night
-    from carloan_notify.ledger.upkeep import migrate as bring_up
+    from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
     with one_night(app, getpass.getuser(), "migrates the ledger"):
-        if app.has_ledger() and (made := bring_up(app.settings.ledger, app.folder, app.clock())):
+        if app.has_ledger() and (made := upkeep.migrate(app.settings.ledger, app.folder, app.clock())):
             click.echo(f"{made.path}: backup of the ledger as it was")
         with app.open_ledger(create=True):
             click.echo("the ledger is at this version's schema")
@@ -119,7 +119,7 @@ def migrate(ctx: click.Context) -> None:
     "--to",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder; ledger.backup_dir if left out.",
+    help="Folder; `backups` if left out.",
 )
 @click.pass_context
 def backup(ctx: click.Context, folder: Path | None) -> None:
@@ -152,11 +152,11 @@ def restore(ctx: click.Context, source: Path) -> None:
       carloan-notify ledger restore backups/ledger-3f9c21d0-20261123T020000.000000Z.backup
     """
     from carloan_notify.app import one_night
-    from carloan_notify.ledger.upkeep import restore as put_back
+    from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
     with one_night(app, getpass.getuser(), "restores the ledger"):
-        done = put_back(app.settings.ledger, app.folder, source, app.clock())
+        done = upkeep.restore(app.settings.ledger, app.folder, source, app.clock())
     click.echo(
         f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
         "see reconcile; now run: carloan-notify audit verify"
@@ -213,12 +213,10 @@ def erase(ctx: click.Context, customer_id: str) -> None:
     from carloan_notify.ledger import upkeep
 
     app = open_app(ctx)
-    with (
-        one_night(app, getpass.getuser(), "erases a customer"),
-        app.open_ledger() as ledger,
-        ledger.write(wipes=True) as tx,
-    ):
-        done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
+    with one_night(app, getpass.getuser(), "erases a customer"), app.open_ledger() as ledger:
+        upkeep.keep_erasure(ledger.places, ledger.cipher, customer_id, app.clock())
+        with ledger.write(wipes=True) as tx:
+            done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
     click.echo(
         f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
         f"erased {done.replies} replies, deleted {done.unread} unread records"

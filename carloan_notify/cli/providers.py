@@ -22,7 +22,10 @@ def providers_command() -> None:
 @format_option
 @click.pass_context
 def list_providers(ctx: click.Context, form: str) -> None:
-    """List the configured providers: channels, place in line, batch limit, receipts, look-up.
+    """List the configured providers: channels, place in line, batch limit, receipts, look-up, bounded delivery.
+
+    `bounds_delivery` no: such a provider cannot be told until when a message may arrive, so none leaves through
+    it in the last `delivery.hold_back_minutes` of its hours.
 
     \b
     Example:

@@ -195,7 +195,9 @@ def pull_replies_command(ctx: click.Context, now: datetime | None, form: str) ->
 @format_option
 @click.pass_context
 def import_replies_file(ctx: click.Context, path: Path, kind: str, now: datetime | None, form: str) -> None:
-    """Take the replies of a CSV, TSV or JSON file from a portal. Twice is once. Exits with 1 if a row is wrong.
+    """Take the replies of a CSV, TSV or JSON file from a portal. Exits with 1 if a row is wrong.
+
+    A reply that was taken before changes nothing.
 
     \b
     Example:
@@ -293,10 +295,10 @@ def classify(ctx: click.Context, text: str, form: str) -> None:
     Example:
       carloan-notify replies classify "我已经还了，别再发了"
     """
-    from carloan_notify.pipeline.replies import classify as read
+    from carloan_notify.pipeline import replies
     from carloan_notify.reports.tables import print_rows
 
-    row = read(open_app(ctx), sys.stdin.read() if text == "-" else text)
+    row = replies.classify(open_app(ctx), sys.stdin.read() if text == "-" else text)
     print_rows([row], sys.stdout, form)
 
 

@@ -73,9 +73,17 @@ TERM_OPTIONS = (
     ),
     click.option("--frequency", type=click.Choice(["monthly", "biweekly", "weekly", "quarterly"])),
     click.option("--interest-basis", type=click.Choice(["rate/12", "actual/365", "actual/360", "30/360"])),
+    click.option("--recalculation", type=click.Choice(["none", "daily", "simple"])),
     click.option("--annuity-rate", type=click.Choice(["exact", "first_period", "nominal"])),
     click.option("--stub", type=click.Choice(["none", "actual/365", "actual/360", "30/360", "pro_rata"])),
-    click.option("--rounding", type=click.Choice(["half_up", "half_even", "up", "down"])),
+    click.option("--extra-days", type=click.Choice(["spread", "on_top"])),
+    click.option(
+        "--rounding",
+        type=click.Choice(["half_up", "half_even", "up", "down"]),
+        help="Of interest and installment, where the next two do not say otherwise.",
+    ),
+    click.option("--interest-rounding", type=click.Choice(["half_up", "half_even", "up", "down"])),
+    click.option("--installment-rounding", type=click.Choice(["half_up", "half_even", "up", "down"])),
     click.option("--installment-multiple", type=Amount(), help="Round installments to a multiple of this."),
     click.option("--residue", type=click.Choice(["last", "first", "spread"])),
     click.option("--principal-grace", type=int, help="First installments that pay interest only."),
@@ -92,7 +100,7 @@ TERM_OPTIONS = (
         default=None,
         help="Whether a shift moves the period.",
     ),
-    click.option("--currency-digits", type=click.IntRange(0, 4), default=2, show_default=True),
+    click.option("--currency", default="CNY", show_default=True, help="ISO 4217 code; it sets the decimals."),
     click.option(
         "--change", "changes", multiple=True, metavar="TYPE@N[=VALUE]", help="deferral@3, due_day@4=15 …"
     ),
@@ -103,9 +111,12 @@ TERM_OPTIONS = (
 TERMS_OF_PRODUCT = (
     "frequency",
     "interest_basis",
+    "recalculation",
     "annuity_rate",
     "stub",
-    "rounding",
+    "extra_days",
+    "interest_rounding",
+    "installment_rounding",
     "installment_multiple",
     "residue",
     "principal_grace",
@@ -152,7 +163,8 @@ def schedule_command(
 ) -> None:
     """The repayment schedule of LOAN_ID from the lender's tables, or of terms given by options.
 
-    The table tells paid, overdue and upcoming installments apart as of the business date.
+    The table tells paid, carried (too little is left to be asked for), overdue and upcoming installments apart as
+    of the business date.
 
     \b
     Example:
@@ -190,7 +202,8 @@ def _terms(given: dict[str, Any]) -> Any:  # noqa: ANN401 - schedules.Terms, imp
     from carloan_notify.pipeline.schedules import AD_HOC, Terms
 
     chosen = {name: given[name] for name in TERMS_OF_PRODUCT if given[name] is not None}
-    settings = ScheduleSettings(default=ProductTerms(**chosen), currency_exponent=given["currency_digits"])
+    both = dict.fromkeys(("interest_rounding", "installment_rounding"), given["rounding"] or "half_up")
+    settings = _in_currency(ScheduleSettings(default=ProductTerms(**(both | chosen))), given["currency"])
     loan = LoanTerms(
         principal_minor=_minor(settings, "--principal", given["principal"]),
         annual_rate_ppb=_rate(given["annual_rate"]),
@@ -203,6 +216,15 @@ def _terms(given: dict[str, Any]) -> Any:  # noqa: ANN401 - schedules.Terms, imp
         loan_id=AD_HOC,
     )
     return Terms(loan, settings, given["changes"], given["payments"])
+
+
+def _in_currency(settings: Any, code: str) -> Any:  # noqa: ANN401 - ScheduleSettings, imported lazily
+    from carloan_notify.config.model import known_currency
+
+    try:
+        return settings.in_currency(known_currency(code))
+    except ValueError as error:
+        raise click.UsageError(f"--currency: {error}") from None
 
 
 def _minor(settings: Any, option: str, amount: Decimal) -> int:  # noqa: ANN401 - ScheduleSettings, imported lazily
@@ -226,7 +248,7 @@ def _print(rows: list[dict[str, Any]], form: str, *, installments: bool) -> None
     if not installments:
         print_rows(rows, sys.stdout, form)
     elif form == "table":
-        for state in ("paid", "overdue", "upcoming"):
+        for state in ("paid", "carried", "overdue", "upcoming"):
             chosen = [row for row in rows if row["state"] == state]
             if chosen:
                 print_rows(chosen, sys.stdout, "table", columns=(*COLUMNS, "unpaid"), title=state)

@@ -24,10 +24,11 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
       carloan-notify send
       */5 * * * * carloan-notify send --format json >> send.jsonl
     """
-    from carloan_notify.pipeline.send import send_due, summary_row
+    from carloan_notify.pipeline.send import send_due, summary_row, unfinished_night
     from carloan_notify.reports.tables import print_json, print_rows
 
-    summary = send_due(open_app(ctx, now))
+    app = open_app(ctx, now)
+    summary, unfinished = send_due(app), unfinished_night(app)
     row = summary_row(summary)
     if form == "json":
         print_json(row, sys.stdout)
@@ -35,9 +36,12 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
         print_rows([row], sys.stdout, form)
     for stop in summary.account_stops:
         click.echo(stop.cure, err=True)
+    if unfinished:
+        click.echo(unfinished, err=True)
     if summary.stopped_by == "signal":
         ctx.exit(errors.EXIT_INTERRUPTED)
-    failed = summary.rejected or summary.unknown or summary.expired or summary.held or summary.stopped_by
+    troubled = summary.rejected or summary.unknown or summary.expired or summary.held
+    failed = troubled or summary.stopped_by or unfinished
     ctx.exit(errors.EXIT_FAILED_ITEMS if failed else errors.EXIT_OK)
 
 

@@ -1,11 +1,11 @@
 """The whole configuration: it assembles the settings classes that live beside the code that uses them."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from babel.numbers import get_currency_precision
+from babel.numbers import list_currencies
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from carloan_notify.delivery.approved import templates_of
@@ -24,9 +24,8 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
-from carloan_notify.notices.guards import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
-from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
+from carloan_notify.notices.settings import EventType, GuardSettings, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings
@@ -84,6 +83,19 @@ def _known_zone(name: str) -> str:
     return name
 
 
+MISNAMED = {"RMB": "CNY", "CNH": "CNY", "NTD": "TWD", "STG": "GBP"}
+"""What people call currencies that ISO 4217 calls otherwise."""
+
+
+def known_currency(code: str) -> str:
+    """The code of a currency. Raises ValueError, with the cure, for what ISO 4217 does not know."""
+    if code in MISNAMED:
+        raise ValueError(f"{code} is no ISO 4217 code; write {MISNAMED[code]}")
+    if code not in list_currencies():
+        raise ValueError(f"{code} is no ISO 4217 code; write one such as CNY, USD or EUR")
+    return code
+
+
 class LenderSettings(Settings):
     """Who speaks."""
 
@@ -105,8 +117,11 @@ class LenderSettings(Settings):
     hotline: str = Field(
         min_length=3, description="Number that borrowers may call.", examples=["400-000-0000"]
     )
-    currency: str = Field(
-        default="CNY", pattern=r"^[A-Z]{3}$", description="ISO 4217 code.", examples=["CNY", "USD"]
+    currency: Annotated[str, AfterValidator(known_currency)] = Field(
+        default="CNY",
+        pattern=r"^[A-Z]{3}$",
+        description="ISO 4217 code; it also says how many decimals money has (JPY none, BHD three).",
+        examples=["CNY", "USD"],
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         default="Asia/Shanghai",
@@ -182,22 +197,17 @@ class AppSettings(Settings):
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The record of everything sent.")
     reports: ReportSettings = Field(default=ReportSettings(), description="Where a night leaves its papers.")
 
-    @field_validator("schedule", mode="before")
+    @field_validator("schedule")
     @classmethod
-    def _currency_of_lender(cls, schedule: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - YAML data
+    def _currency_of_lender(cls, schedule: ScheduleSettings, info: ValidationInfo) -> ScheduleSettings:
         """The lender's currency decides how many decimals money has; it is not asked for twice."""
         lender = info.data.get("lender")
-        if lender is None:
-            return schedule
-        digits = {"currency_exponent": get_currency_precision(lender.currency)}
-        if isinstance(schedule, ScheduleSettings):
-            return schedule.model_copy(update=digits)
-        return {**digits, **schedule} if isinstance(schedule, Mapping) else schedule
+        return schedule if lender is None else schedule.in_currency(lender.currency)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
-        problems = [*self._rule_problems(), *self._source_problems(), *approved]
+        problems = [*self._rule_problems(), *self._source_problems(), *self._sum_problems(), *approved]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -209,6 +219,19 @@ class AppSettings(Settings):
             if not self.delivery.channels.get(rule.channel)
         ]
         return [*rule_problems(self.rules, self.policy), *unserved]
+
+    def _sum_problems(self) -> Iterator[str]:
+        """Sums with more decimals than the lender's currency."""
+        tolerance = self.delinquency.tolerance
+        for name, amount in (
+            ("delinquency.tolerance.amount", tolerance.amount),
+            ("delinquency.tolerance.settled_below", tolerance.settled_below),
+            ("payoff.fee_fixed", self.payoff.fee_fixed),
+        ):
+            try:
+                self.schedule.minor(amount)
+            except ValueError as error:
+                yield f"{name}: {error}; write fewer decimals"
 
     def _source_problems(self) -> list[str]:
         problems = []

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final
 
 from carloan_notify.delivery.registry import CanarySettings
-from carloan_notify.delivery.sender import Sender
+from carloan_notify.delivery.sender import Answer, Sender
 from carloan_notify.delivery.summary import StoppedBy
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
 
@@ -44,6 +45,7 @@ AHEAD: Final = 16
 LARGEST_CLAIM: Final = 2000
 LOOK_AHEAD: Final = 500
 """Messages that do not fit into a request are passed over; after so many, the requests leave as they are."""
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 FRESH_S: Final = 15.0
 """A claim older than this goes back: a message must not leave long after its expiry was looked at."""
 
@@ -68,6 +70,9 @@ class ChannelQueue:
         self.waiting: deque[OutboundMessage] = deque()
         self.claimed_at = 0.0
         self._exhausted = False
+        self._at = datetime.min.replace(tzinfo=UTC)
+        self._first_end = NEVER
+        self._needed = min(sender.needed for sender in senders)
         self._retries: list[float] = []
         self._tried: dict[str, set[str]] = {}
         self._canary = canary
@@ -104,8 +109,20 @@ class ChannelQueue:
         self.waiting.extend(claimed)
         self.claimed_at = now
         self._exhausted = not claimed
+        self._first_end = min((message.expires_at or NEVER for message in self.waiting), default=NEVER)
         while self._retries and self._retries[0] <= now:
             heappop(self._retries)
+
+    def too_late(self, now: datetime) -> list[OutboundMessage]:
+        """Take out what no provider of the channel can be given in time any more, by the time `now`."""
+        self._at = now
+        if now + self._needed <= self._first_end:
+            return []
+        late = [m for m in self.waiting if m.expires_at and m.expires_at < now + self._needed]
+        if late:
+            gone = {message.message_id for message in late}
+            self.waiting = deque(m for m in self.waiting if m.message_id not in gone)
+        return late
 
     def pick(self, sender: Sender, most: int) -> list[list[OutboundMessage]]:
         """Take up to `most` waiting messages that should go to this sender now, packed into requests."""
@@ -134,13 +151,14 @@ class ChannelQueue:
         if self._canary_open:
             self._canary_left -= messages
 
-    def learn(self, sender: Sender, results: Sequence[SendResult]) -> Collection[str]:
+    def learn(self, sender: Sender, answer: Answer) -> Collection[str]:
         """Note the answers; returns the ids that another provider may take at once."""
         if self._canary_open:
-            self._learn_canary(results)
+            self._learn_canary(answer.results)
         elsewhere = set()
-        for result in results:
-            if result.outcome in ELSEWHERE and self._other_line(sender, result.message_id):
+        messages = {message.message_id: message for message in answer.batch}
+        for result in answer.results:
+            if result.outcome in ELSEWHERE and self._other_line(sender, messages[result.message_id]):
                 elsewhere.add(result.message_id)
             elif result.outcome not in SAME_AGAIN:
                 self._tried.pop(result.message_id, None)
@@ -160,15 +178,17 @@ class ChannelQueue:
                 self.ended_by = StoppedBy.CANARY
 
     def _choice(self, message: OutboundMessage) -> Sender:
-        """The first healthy sender that has not refused the message, else the first healthy, else the first."""
+        """Of those that are in time: the first healthy one that has not refused it, else a healthy one, else any."""
         if len(self.senders) == 1:
             return self.senders[0]
         tried = self._tried.get(message.message_id, set())
-        healthy = [sender for sender in self.senders if sender.healthy]
+        fitting = [sender for sender in self.senders if sender.in_time(message, self._at)]
+        healthy = [sender for sender in fitting if sender.healthy]
         untried = [sender for sender in healthy if sender.name not in tried]
-        return next(iter([*untried, *healthy, *self.senders]))
+        return next(iter([*untried, *healthy, *fitting, *self.senders]))
 
-    def _other_line(self, sender: Sender, message_id: str) -> bool:
-        tried = self._tried.setdefault(message_id, set())
+    def _other_line(self, sender: Sender, message: OutboundMessage) -> bool:
+        tried = self._tried.setdefault(message.message_id, set())
         tried.add(sender.name)
-        return any(other.name not in tried and other.healthy for other in self.senders)
+        others = [other for other in self.senders if other.name not in tried]
+        return any(other.healthy and other.in_time(message, self._at) for other in others)

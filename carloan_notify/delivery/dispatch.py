@@ -109,8 +109,11 @@ class Outbox(Protocol):
     def release(self, message_ids: Sequence[str], now: datetime) -> None:
         """Claimed → queued: nothing was sent, no attempt is counted."""
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        """Claimed → queued, for `expire` to end: too near to their `expires_at` for every provider."""
+
     def expire(self, now: datetime) -> int:
-        """Queued or retryable past `expires_at` → expired; how many."""
+        """Queued or retryable past `expires_at`, or held back → expired; how many."""
 
     def recover(self, now: datetime) -> object:
         """After a crash: expired leases go back, claimed → queued and sending → unknown."""
@@ -159,6 +162,7 @@ class Dispatcher:
                 settings.breaker,
                 surroundings.monotonic,
                 LONGEST_THROTTLE_S,
+                timedelta(minutes=settings.hold_back_minutes),
             )
             for name, provider in providers.items()
         }
@@ -224,9 +228,16 @@ class Dispatcher:
             yield from self._until_pause_ends(channel, sender, pause)
             return
         self._refresh(channel)
+        if self._held_back(channel) and not channel.waiting:
+            yield 0.0  # more may be due than was claimed
         if not channel.waiting:
             yield from channel.until_retry(self._around.monotonic())
-        for sender in channel.senders:
+        wanted = [sender for sender in channel.senders if channel.wants(sender)]
+        if wanted and all(sender.pause() > 0 for sender in wanted):
+            first = min(wanted, key=lambda sender: sender.pause())
+            yield from self._until_pause_ends(channel, first, first.pause())
+            return
+        for sender in wanted:
             if channel.ended_by or self._reason_to_stop():
                 return
             if channel.wants(sender):
@@ -259,6 +270,14 @@ class Dispatcher:
         )
         self._claimed |= {message.message_id: message for message in claimed}
         channel.refill(claimed, self._around.monotonic())
+
+    def _held_back(self, channel: ChannelQueue) -> int:
+        """End what would leave so late that it may arrive after its hours; how many."""
+        late = channel.too_late(self._around.clock())
+        if late:
+            self._outbox.hold_back(late, self._around.clock())
+            self._forget([message.message_id for message in late])
+        return len(late)
 
     def _until_pause_ends(self, channel: ChannelQueue, sender: Sender, pause: float) -> Iterator[float]:
         """Wait for a paused sender, or end the channel when that takes too long and nothing is on the wire."""
@@ -360,7 +379,7 @@ class Dispatcher:
         """Learn from a sender's answers, and fill in when messages that were not sent may be tried again."""
         for channel, answer in answers:
             sender.learn(answer)
-            elsewhere = channel.learn(sender, answer.results)
+            elsewhere = channel.learn(sender, answer)
             waits = retry_waits(answer, elsewhere, self._settings.retry, sender.pause, self._around.rng)
             due |= {message_id: now + timedelta(seconds=wait) for message_id, wait in waits.items()}
             self._plan_retry(channel, waits)

@@ -235,7 +235,7 @@ def _silence() -> None:
     """Silence every logger of the libraries below us, whatever levels and handlers a program sets."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in {"requests", "urllib3"}:
-            logging.getLogger(name).addFilter(_SILENCE)  # once is enough: the same filter is kept once
+            logging.getLogger(name).addFilter(_SILENCE)  # adding the same filter again changes nothing
 
 
 def new_session(threads: int, ca_file: str = "") -> requests.Session:

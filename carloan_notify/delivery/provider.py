@@ -54,10 +54,14 @@ class MessageFate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can do. `look_up_window` is how long after sending it can be asked; None: it cannot."""
+    """What a provider can do. `look_up_window` is how long after sending it can be asked; None: it cannot.
+
+    `bounds_delivery`: it is told with each message until when that may arrive, and drops it then.
+    """
 
     look_up_window: timedelta | None
     receipts: ReceiptMode
+    bounds_delivery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,19 @@ class Provider(Protocol):
         """Look at credentials, clock, signs and codes without sending, as far as the provider allows."""
 
 
+def seconds_left(message: OutboundMessage, now: datetime) -> int | None:
+    """Whole seconds, at least 1, in which the message may still arrive; None: it has no end."""
+    if message.expires_at is None:
+        return None
+    return max(1, int((message.expires_at - now).total_seconds()))
+
+
+def minutes_left(message: OutboundMessage, now: datetime) -> int | None:
+    """Whole minutes, at least 1; cut down, so that a message with more than a minute left never arrives late."""
+    left_s = seconds_left(message, now)
+    return None if left_s is None else max(1, left_s // 60)
+
+
 def same_for_all(
     batch: Sequence[OutboundMessage],
     outcome: Outcome,
@@ -213,24 +230,12 @@ class ProviderSettings(Settings):
 
     adapter: ClassVar[str]
     type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
-    channels: list[Channel] = Field(
-        default=[Channel.SMS],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["sms"], ["sms", "voice"]],
-    )
     rate_per_second: float | None = Field(
         default=None,
         gt=0,
         description="Most messages a second of one `send`, from the provider's contract; several senders at once "
         "share it, so divide. Empty for no limit.",
         examples=[200],
-    )
-    burst: float | None = Field(
-        default=None,
-        ge=1,
-        description="Messages that may leave at once after a pause; empty for a tenth of a second's worth.",
-        examples=[20],
     )
     concurrency: int = Field(
         default=32,
@@ -245,6 +250,41 @@ class ProviderSettings(Settings):
         description="Price of one SMS segment or one call in minor units (fen, cent), for the cost guard.",
         examples=[4.5],
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """The channels it serves; a vendor's interface serves one."""
+        return frozenset({Channel.SMS})
+
+
+class AnyChannelSettings(ProviderSettings):
+    """A provider that serves what the configuration says."""
+
+    channels: list[Channel] = Field(
+        default=[Channel.SMS],
+        min_length=1,
+        description="Channels this provider serves.",
+        examples=[["sms"], ["sms", "voice"]],
+    )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """As configured."""
+        return frozenset(self.channels)
+
+
+ANSWER_S: Final = 20.0
+"""Seconds that a vendor's answer is waited for; later, it is unknown."""
+
+
+class WiredSettings(ProviderSettings):
+    """A provider that is reached over HTTP, and may push what comes back."""
+
+    ca_file: str = Field(
+        default="",
+        description="PEM file of a private certificate authority; empty for the public ones.",
+        examples=["secrets/gateway-ca.pem"],
+    )
     push_secret: SecretStr | None = Field(
         default=None,
         min_length=16,
@@ -253,26 +293,10 @@ class ProviderSettings(Settings):
         examples=["${MAIN_PUSH_SECRET}"],
     )
 
-
-class WireSettings(Settings):
-    """How a provider is reached over HTTP."""
-
-    read_timeout_s: float = Field(
-        default=20,
-        gt=0,
-        le=300,
-        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
-        examples=[20],
-    )
-    ca_file: str = Field(
-        default="",
-        description="PEM file of a private certificate authority; empty for the public ones.",
-        examples=["secrets/gateway-ca.pem"],
-    )
-
-
-class WiredSettings(ProviderSettings, WireSettings):
-    """A provider that is reached over HTTP."""
+    @property
+    def answer_s(self) -> float:
+        """Seconds to wait for an answer."""
+        return ANSWER_S
 
 
 class VendorSettings(WiredSettings):
@@ -284,18 +308,22 @@ class VendorSettings(WiredSettings):
         description="Address of the interface, for a proxy or another region; empty for the vendor's usual one.",
         examples=["https://dysmsapi.ap-southeast-1.aliyuncs.com"],
     )
-    allow_plain_http: bool = Field(
-        default=False,
-        description="Allow http:// to another host. Phone numbers would travel in the clear.",
-        examples=[False],
-    )
+
+    @property
+    def _or_else(self) -> str:
+        return " or set allow_plain_http" if "allow_plain_http" in type(self).model_fields else ""
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether http:// to another host is allowed: never over the internet."""
+        return False
 
     @model_validator(mode="after")
     def _no_phones_in_the_clear(self) -> Self:
         address = urlsplit(self.base_url)
-        if address.scheme == "http" and address.hostname not in LOOPBACK and not self.allow_plain_http:
+        if address.scheme == "http" and address.hostname not in LOOPBACK and not self.plain_http:
             raise ValueError(
-                "base_url: phone numbers would travel in the clear; use https:// or set allow_plain_http"
+                f"base_url: phone numbers would travel in the clear; use https://{self._or_else}"
             )
         if "@" in address.netloc:
             raise ValueError("base_url: credentials do not belong in an address")

@@ -21,15 +21,20 @@ from pydantic_core import CoreSchema
 
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
-from carloan_notify.delivery.provider import Provider, ProviderSettings, WiredSettings
-from carloan_notify.errors import ConfigError
+from carloan_notify.delivery.provider import (
+    ANSWER_S,
+    AnyChannelSettings,
+    Provider,
+    ProviderSettings,
+    WiredSettings,
+)
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
 # Options of delivery: which providers, how fast, when to stop.
 
 
-class ConsoleProviderSettings(ProviderSettings):
+class ConsoleProviderSettings(AnyChannelSettings):
     """Prints messages instead of sending them; every message counts as accepted."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.console:ConsoleProvider"
@@ -46,11 +51,23 @@ class ConsoleProviderSettings(ProviderSettings):
     )
 
 
-class HttpProviderSettings(WiredSettings, GatewaySettings):
+class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
     """Any gateway with an HTTP interface, described as data."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.gateway.provider:HttpProvider"
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
+    read_timeout_s: float = Field(
+        default=ANSWER_S,
+        gt=0,
+        le=300,
+        description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
+        examples=[20],
+    )
+
+    @property
+    def answer_s(self) -> float:
+        """Seconds to wait for an answer."""
+        return self.read_timeout_s
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -58,20 +75,6 @@ class HttpProviderSettings(WiredSettings, GatewaySettings):
         if found:
             raise ValueError("; ".join(found))
         return self
-
-
-class EntryPointSettings(ProviderSettings):
-    """A provider of your own, from an installed package (docs/writing-a-provider.md)."""
-
-    type: Literal["entry_point"] = Field(
-        description="A provider of your own, from an installed package.", examples=["entry_point"]
-    )
-    entry_point: str = Field(
-        description="Its name in the entry-point group carloan_notify.providers.", examples=["my_gateway"]
-    )
-    options: dict[str, Any] = Field(
-        default={}, description="Its own options; it checks them itself.", examples=[{"account": "N1"}]
-    )
 
 
 # A kind of provider is found by its name among the entry points of installed packages, ours like any other's, and
@@ -82,7 +85,6 @@ PROVIDER_TYPES: Final = "carloan_notify.provider_types"
 what it builds."""
 _OWN: Final[Mapping[str, type[ProviderSettings]]] = {
     "console": ConsoleProviderSettings,
-    "entry_point": EntryPointSettings,
     "http": HttpProviderSettings,
 }
 """Kinds that belong to no vendor."""
@@ -166,17 +168,7 @@ class RetrySettings(Settings):
     """When a message that certainly was not sent is tried again; the notice's own expiry is the deadline."""
 
     first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.", examples=[5])
-    factor: float = Field(
-        default=2, ge=1, description="Each further wait is so many times longer.", examples=[2]
-    )
     longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.", examples=[1800])
-    jitter: float = Field(
-        default=0.2,
-        ge=0,
-        le=1,
-        description="Waits differ by up to this share, so that retries spread.",
-        examples=[0.2],
-    )
     wait_within_s: float = Field(
         default=30,
         ge=0,
@@ -201,6 +193,15 @@ class DeliverySettings(Settings):
     canary: CanarySettings = Field(default=CanarySettings(), description="A few messages go first.")
     breaker: BreakerSettings = Field(default=BreakerSettings(), description="When a provider is left alone.")
     retry: RetrySettings = Field(default=RetrySettings(), description="When a message is tried again.")
+    hold_back_minutes: float = Field(
+        default=30,
+        ge=0,
+        description="Minutes before the end of its contact hours in which a message no longer leaves by a provider "
+        "that cannot be told until when it may arrive (`bounds_delivery` no in `providers list`): what waits in the "
+        "provider's queue would arrive at night. Another provider of the channel takes it, or it expires. Longer than "
+        "the queue of your gateway at its worst.",
+        examples=[30],
+    )
     kill_switch_file: str = Field(
         default="STOP",
         description="While this file exists nothing leaves; it is looked for before every batch.",
@@ -234,26 +235,18 @@ class DeliverySettings(Settings):
         provider = self.providers.get(name)
         if provider is None:
             return f"no provider is called {name!r}; add it under `providers` or correct the name"
-        if channel not in provider.channels:
-            return f"provider {name!r} does not serve {channel}; add {channel} to its `channels`"
+        if channel not in provider.serves:
+            own = isinstance(provider, AnyChannelSettings)
+            cure = f"add {channel} to its `channels`" if own else "name one that does"
+            return f"provider {name!r} does not serve {channel}; {cure}"
         return ""
 
 
 Clock = Callable[[], datetime]
 
-ENTRY_POINTS: Final = "carloan_notify.providers"
-"""Installed packages offer providers here: a callable
-`(name: str, settings: EntryPointSettings, *, clock: Callable[[], datetime]) -> Provider`."""
-
 
 def build_provider(name: str, settings: ProviderSettings, clock: Clock) -> Provider:
-    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC.
-
-    Raises:
-        ConfigError: it comes from a package that is not installed.
-    """
-    if isinstance(settings, EntryPointSettings):
-        return _from_entry_point(name, settings, clock)
+    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC."""
     build: Callable[..., Provider] = resolve_name(settings.adapter)
     return build(name, settings, clock=clock)
 
@@ -262,17 +255,3 @@ def build_channels(settings: DeliverySettings, clock: Clock) -> dict[Channel, li
     """Providers of each channel, by preference; one that serves two channels is one object."""
     built = {name: build_provider(name, settings.providers[name], clock) for name in settings.used}
     return {channel: [built[name] for name in names] for channel, names in settings.channels.items()}
-
-
-def _from_entry_point(name: str, settings: EntryPointSettings, clock: Clock) -> Provider:
-    offered = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
-    if settings.entry_point not in offered:
-        known = ", ".join(sorted(offered)) or "none"
-        problem = (
-            f"no installed package offers {settings.entry_point!r} in {ENTRY_POINTS} (there is: {known})"
-        )
-        raise ConfigError(
-            [f"delivery.providers.{name}.entry_point: {problem}; install it beside carloan-notify"]
-        )
-    provider: Provider = offered[settings.entry_point].load()(name, settings, clock=clock)
-    return provider

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from carloan_notify.delivery.approved import NO_TEMPLATE, ApprovedWording, wording
@@ -21,9 +22,9 @@ from carloan_notify.records import OutboundMessage, Outcome, SendResult
 # entry per message in whole milliseconds and cannot carry a batch larger than its burst as debt.
 
 BURST_SECONDS: Final = 0.1
-"""Default burst: what a tenth of a second carries, so that a slow disk does not cost rate."""
+"""A burst is what a tenth of a second carries, so that a slow disk does not cost rate."""
 LEAST_BURST: Final = 1.5
-"""The smallest default: half a message of slack. A configured burst of 1 is kept to the letter instead."""
+"""The smallest burst: half a message of slack."""
 
 
 class TokenBucket:
@@ -32,10 +33,10 @@ class TokenBucket:
     Over any span of T seconds at most `burst + rate * T` messages plus one batch leave.
     """
 
-    def __init__(self, rate: float | None, burst: float | None, now: float) -> None:
+    def __init__(self, rate: float | None, now: float) -> None:
         """Full at first; `rate` None never makes anybody wait."""
         self._rate = rate
-        self._burst = burst or max(LEAST_BURST, (rate or 0.0) * BURST_SECONDS)
+        self._burst = max(LEAST_BURST, (rate or 0.0) * BURST_SECONDS)
         self._tokens = self._burst
         self._at = now
 
@@ -78,11 +79,15 @@ class TokenBucket:
         self._at = max(self._at, now)
 
 
+JITTER: Final = 0.2
+"""Waits differ by up to this share, so that retries spread."""
+
+
 def retry_wait(attempts: int, settings: RetrySettings, rng: random.Random) -> float:
-    """Seconds before the next try after `attempts` tries: exponential, at most `longest_s`, then jittered."""
+    """Seconds before the next try after `attempts` tries: doubling, at most `longest_s`, then jittered."""
     exponent = min(max(attempts, 1) - 1, 64)  # 2**64 s is past any limit, and nothing overflows
-    wait = min(settings.longest_s, settings.first_s * settings.factor**exponent)
-    return wait * (1 + settings.jitter * rng.uniform(-1, 1))
+    wait = min(settings.longest_s, settings.first_s * 2.0**exponent)
+    return wait * (1 + JITTER * rng.uniform(-1, 1))
 
 
 class CircuitBreaker:
@@ -150,6 +155,8 @@ UNDECIDED: Final = frozenset({Outcome.THROTTLED, Outcome.APART, Outcome.TEMPLATE
 FIRST_PAUSE_S: Final = 1.0
 """Pause after a throttling answer that names none; doubled while they keep coming."""
 LONGEST_PAUSE_S: Final = 60.0
+LEAST_VALIDITY: Final = timedelta(minutes=1)
+"""The shortest time that every provider which bounds delivery can be told: some count in whole minutes."""
 REFUSALS: Final = 3
 """A template refused so often, and taken for nobody in between, is refused for everybody."""
 
@@ -179,21 +186,26 @@ class Sender:
         breaker: BreakerSettings,
         monotonic: Callable[[], float] = time.monotonic,
         patience_s: float = float("inf"),
+        hold_back: timedelta = timedelta(0),
     ) -> None:
-        """No thread starts before the first batch. A pause longer than `patience_s` makes it unhealthy."""
+        """No thread starts before the first batch. A pause longer than `patience_s` makes it unhealthy.
+
+        `hold_back` is the time before a message's end in which it does not leave, unless the provider bounds delivery.
+        """
         self.provider = provider
         self.concurrency = settings.concurrency
         self.rate = settings.rate_per_second
         self.in_flight = 0
         self.breaker = CircuitBreaker(breaker)
         self._monotonic = monotonic
-        self._bucket = TokenBucket(settings.rate_per_second, settings.burst, monotonic())
+        self._bucket = TokenBucket(settings.rate_per_second, monotonic())
         self._paused_until = monotonic()
         self._throttled_in_a_row = 0
         self._keys: dict[str, str] = {}
         self._refused: dict[ApprovedWording, SendResult] = {}
         self._refusals: Counter[ApprovedWording] = Counter()
         self._patience_s = patience_s
+        self.needed = LEAST_VALIDITY if provider.capabilities.bounds_delivery else hold_back
         self._pool = ThreadPoolExecutor(settings.concurrency, f"send-{provider.name}")
 
     @property
@@ -211,6 +223,10 @@ class Sender:
         """Whether its breaker lets a request go, be it a single try, and no long pause was asked for."""
         now = self._monotonic()
         return self.breaker.wait(now) <= 0 and self._paused_until - now <= self._patience_s
+
+    def in_time(self, message: OutboundMessage, now: datetime) -> bool:
+        """Whether the message, leaving now, arrives before its end or not at all, as far as anybody can see to it."""
+        return message.expires_at is None or now + self.needed <= message.expires_at
 
     def pause(self) -> float:
         """Seconds until anything may leave, by throttling and breaker."""
@@ -261,7 +277,7 @@ class Sender:
         return key
 
     def _note_refused(self, answer: Answer) -> None:
-        """A template refused again and again is refused for every borrower: spare it and us the rest of them."""
+        """Count refusals of each template's words; what is refused again and again is refused for every borrower."""
         words = {message.message_id: wording(message) for message in answer.batch}
         for result in answer.results:
             its = words[result.message_id]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -178,8 +178,10 @@ def check_provider(provider: Provider, sample: OutboundMessage, now: datetime) -
     """What the provider does against the contract, as sentences; none when it keeps it.
 
     It really sends: one message, then a full batch, all like `sample` and under ids of their own. The first
-    goes to the sample's number, the others of a batch to numbers that are reserved for fiction.
+    goes to the sample's number, the others of a batch to numbers that are reserved for fiction. A sample without an end
+    ends an hour after `now`, as those of a night do.
     """
+    sample = replace(sample, expires_at=sample.expires_at or now + timedelta(hours=1))
     return [
         *_declared(provider, sample),
         *_sent(provider, sample),

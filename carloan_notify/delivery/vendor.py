@@ -47,9 +47,9 @@ class Vendor:
         """Opens no connection yet. `clock` stamps signatures, because `send` is told no time."""
         self._name = name
         self._clock = clock
-        self._channels = frozenset(settings.channels)
+        self._channels = settings.serves
         session = session or new_session(settings.concurrency, settings.ca_file)
-        self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.read_timeout_s), settings.read_timeout_s)
+        self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
 
     @property
     def name(self) -> str:
@@ -152,10 +152,9 @@ def check_address(public_url: str, settings: VendorSettings) -> None:
         raise ValueError("public_url: receipts need a secret in their address; set push_secret too")
     if "@" in address.netloc:
         raise ValueError("public_url: credentials do not belong in an address")
-    if address.scheme == "http" and address.hostname not in LOOPBACK and not settings.allow_plain_http:
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
         raise ValueError(
-            "public_url: phone numbers and push_secret would come back in the clear; "
-            "use https:// or set allow_plain_http"
+            "public_url: phone numbers and push_secret would come back in the clear; use https://"
         )
 
 
@@ -167,7 +166,7 @@ def callback(public_url: str, name: str, settings: VendorSettings) -> str:
     return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
 
 
-# Credentials as the settings take them. Nothing is stripped quietly: what is wrong here is wrong where it is kept.
+# Credentials as the settings take them. Nothing is stripped quietly: a blank here also stands where it is kept.
 
 _COPY_AGAIN: Final = "; copy it again (a file that holds it may end in a line break)"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import pandas as pd
 
@@ -30,7 +30,7 @@ class TimeSpan:
     latest: datetime
 
     def holds(self, at: datetime) -> bool:
-        """Whether an instant can be true; one without a zone is none."""
+        """Whether an instant can be true; one without a zone cannot."""
         return at.utcoffset() is not None and self.earliest <= at <= self.latest
 
 
@@ -91,17 +91,15 @@ def columns(path: Path, settings: ExportFileSettings, wanted: Mapping[str, str])
     return pd.DataFrame({name: cells.fillna("").astype(TEXT).str.strip() for name, cells in chosen.items()})
 
 
-def instants(texts: pd.Series, settings: ExportFileSettings, span: TimeSpan) -> tuple[pd.Series, pd.Series]:
+def instants(texts: pd.Series, time_format: str, span: TimeSpan, zone: str) -> tuple[pd.Series, pd.Series]:
     """UTC instants, NaT where a text is no time or one outside the span; and a mask of these last.
 
-    A text without a zone is in the configured one.
+    A text without a zone is in `zone`.
     """
-    parsed = pd.to_datetime(texts, format=settings.time_format, errors="coerce", utc=True)
+    parsed = pd.to_datetime(texts, format=time_format, errors="coerce", utc=True)
     near = parsed.between(span.earliest - _A_ZONE, span.latest + _A_ZONE)
     written = parsed.where(near)
-    local = written.dt.tz_localize(None).dt.tz_localize(
-        settings.time_zone, ambiguous=False, nonexistent="shift_forward"
-    )
+    local = written.dt.tz_localize(None).dt.tz_localize(zone, ambiguous=False, nonexistent="shift_forward")
     at = written.where(texts.str.contains(_ZONED), local.dt.tz_convert("UTC"))
     at = at.where(at.between(span.earliest, span.latest))
     return at, parsed.notna() & at.isna()
@@ -149,11 +147,19 @@ def _csv(path: Path, settings: ExportFileSettings) -> pd.DataFrame:
 def _json(path: Path, settings: ExportFileSettings) -> pd.DataFrame:
     try:
         whole = json.loads(path.read_text(settings.encoding))
-        items = whole[settings.items] if settings.items else whole
+        items = _only_list(whole)
         return pd.DataFrame.from_records([{k: _text(v) for k, v in item.items()} for item in items])
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = type(error).__name__
         raise SourceError(f"{path}: cannot be read as a JSON list of records ({reason})") from None
+
+
+def _only_list(whole: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The list itself, or the only one among an object's fields. ValueError when there is none, or more than one."""
+    if not isinstance(whole, dict):
+        return whole
+    (items,) = (value for value in whole.values() if isinstance(value, list))
+    return items
 
 
 def _text(value: object) -> str:
@@ -229,17 +235,20 @@ class Imported:
     findings: pd.DataFrame
 
 
-def read_export(path: Path, settings: ReceiptFileSettings, now: datetime, span: TimeSpan) -> Imported:
+def read_export(
+    path: Path, settings: ReceiptFileSettings, now: datetime, span: TimeSpan, zone: str
+) -> Imported:
     """Receipts of a portal's export; a bad row is a finding with its place, never the end.
 
-    `span` holds the times that can be true; a receipt of another time is one of `now`, and a finding.
+    `span` holds the times that can be true; a receipt of another time is one of `now`, and a finding. A time without a
+    zone is in `zone`.
 
     Raises:
         SourceError: the file cannot be read at all, or a column is missing.
     """
     names = ("reference", "provider_ref", "state", "time")
     table = columns(path, settings, {name: getattr(settings, name) for name in names})
-    at, odd = instants(table["time"], settings, span)
+    at, odd = instants(table["time"], settings.time_format, span, zone)
     at = at.mask(odd, pd.Timestamp(now))
     nameless = (table["reference"] == "") & (table["provider_ref"] == "")
     faults = [
@@ -285,15 +294,17 @@ class ImportedReplies:
     findings: pd.DataFrame
 
 
-def read_replies(path: Path, settings: ReplyFileSettings, now: datetime, span: TimeSpan) -> ImportedReplies:
-    """Replies of a portal's export, numbers as the file writes them; `span` holds the times that can be true.
+def read_replies(
+    path: Path, settings: ReplyFileSettings, now: datetime, span: TimeSpan, zone: str
+) -> ImportedReplies:
+    """Replies of a portal's export, numbers as the file writes them. `span` and `zone` as for `read_export`.
 
     Raises:
         SourceError: the file cannot be read at all, or a column is missing.
     """
     names = ("phone", "text", "time", "id", "reference")
     table = columns(path, settings, {name: getattr(settings, name) for name in names})
-    at, odd = instants(table["time"], settings, span)
+    at, odd = instants(table["time"], settings.time_format, span, zone)
     senderless = table["phone"] == ""
     untimed = ~senderless & at.isna()
     faults = [

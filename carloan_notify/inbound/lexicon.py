@@ -317,7 +317,7 @@ def _words(phrase: str) -> str:
 
 # What is done at once about a reply, by kind. Pure: the ledger does it, a person does the rest.
 #
-# Nothing here answers a borrower, and nothing else in this package does: a reply is met with silence and a person.
+# Nothing in this package answers a borrower: a person reads the reply and calls.
 
 EVERY_CLASS: Final = ""
 """Stands for all message classes at once, as in the suppression list."""

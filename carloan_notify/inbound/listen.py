@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import structlog
 
-from carloan_notify.inbound.settings import ListenSettings
 from carloan_notify.records import PushAnswer, PushRequest
 
 Take = Callable[[str, str, PushRequest], PushAnswer]
@@ -46,11 +45,11 @@ def place_of(error: BaseException) -> str:
 class Listener:
     """`/NAME/SECRET[/…]` for pushes, `/healthz` for whoever watches. Safe for many threads."""
 
-    def __init__(self, take: Take, healthy: Callable[[], bool], settings: ListenSettings) -> None:
-        """`healthy` says whether what is taken could be kept right now."""
+    def __init__(self, take: Take, healthy: Callable[[], bool], public_url: str = "") -> None:
+        """`healthy` says whether what is taken could be kept right now; `public_url` is `inbound.public_url`."""
         self._take = take
         self._healthy = healthy
-        self.settings = settings
+        self._public_url = public_url
 
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -91,7 +90,7 @@ class Listener:
         """The address as the provider wrote it, as far as a server behind a proxy can know."""
         place = quote(environ["PATH_INFO"].encode("latin-1"), safe=_UNRESERVED)
         query = environ.get("QUERY_STRING", "")
-        base = self.settings.public_url.rstrip("/") or _own_base(environ)
+        base = self._public_url.rstrip("/") or _own_base(environ)
         return f"{base}{place}{'?' if query else ''}{query}"
 
 
@@ -111,7 +110,7 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _body(environ: Mapping[str, Any], limit: int) -> bytes | HTTPStatus:
-    """The whole body, or why it is not taken. Half a body is none: it might end in the middle of a list."""
+    """The whole body, or why it is not taken. An incomplete body is refused: it might end in the middle of a list."""
     declared = environ.get("CONTENT_LENGTH") or ""
     if not declared:
         whole: bytes = environ["wsgi.input"].read(limit + 1) if environ.get("wsgi.input_terminated") else b""

@@ -13,16 +13,8 @@ class ExportFileSettings(Settings):
     time_format: str = Field(
         default="ISO8601", description="Format of the time.", examples=["ISO8601", "%Y/%m/%d %H:%M:%S"]
     )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Zone of times that carry none.", examples=["Asia/Shanghai"]
-    )
     encoding: str = Field(
         default="utf-8-sig", description="Encoding of the file.", examples=["utf-8-sig", "gb18030"]
-    )
-    items: str = Field(
-        default="",
-        description="JSON: the field that holds the list; empty when the file is the list.",
-        examples=["data"],
     )
 
 
@@ -57,18 +49,6 @@ class ReplyFileSettings(ExportFileSettings):
     )
 
 
-class ListenSettings(Settings):
-    """The address that providers push receipts and replies to (`receipts listen`)."""
-
-    public_url: str = Field(
-        default="",
-        pattern=r"^(https?://\S+)?$",
-        description="Address as providers know it, up to the provider's name. A signature over the address "
-        "(Twilio) is checked against it; empty: against the host that the request names.",
-        examples=["https://notify.lender.example"],
-    )
-
-
 class InboundSettings(Settings):
     """What comes back from providers."""
 
@@ -93,6 +73,10 @@ class InboundSettings(Settings):
         "that your law and contracts let service messages or demands go on.",
         examples=[["marketing", "collection"]],
     )
-    listen: ListenSettings = Field(
-        default=ListenSettings(), description="Where pushes arrive (`receipts listen`)."
+    public_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of `receipts listen` as providers know it, up to the provider's name. A signature over "
+        "the address (Twilio) is checked against it; empty: against the host that the request names.",
+        examples=["https://notify.lender.example"],
     )

@@ -10,9 +10,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from carloan_notify.ledger import audit, receipts, stopping
-from carloan_notify.ledger import states as moves
 from carloan_notify.ledger.prepared import Prepared, among, listed, pairs, unindexed
-from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS, Step
+from carloan_notify.ledger.states import STEP_OF_OUTCOME, TRANSITIONS, UNLEASED, Step, hold, move_each
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, MessageState, Outcome, SendResult
@@ -86,7 +85,7 @@ def _record_alike(tx: Transaction, results: Sequence[SendResult], provider: str,
     """
     code = results[0].code
     references = {result.message_id: result.provider_ref for result in results}
-    moves.hold(tx, references)
+    hold(tx, references)
     values = {"its_provider": provider, "its_code": code, "at": to_text(now)}
     if not _ACCEPT.run_whole(tx.connection, len(references), answered=json.dumps(references), **values):
         return False
@@ -162,7 +161,7 @@ def _move_others(
         due = plan.retry_at.get(result.message_id, now)
         rows.append(_change(result, held[result.message_id], following, (provider, now, due)))
         told[following.value, result.code].append([result.message_id, result.provider_ref])
-    moves.move_each(tx, rows)
+    move_each(tx, rows)
     blocked = {held[r.message_id]["phone_hash"]: r.code for r in results if _is_blocked(r, held)}
     stopping.stop_numbers(tx, blocked, f"provider:{provider}", now)
     return conflicts
@@ -195,7 +194,7 @@ def _change(
         "detail": was["detail"] if settled else mask_digits(result.detail),
         "answered_at": to_text(now),
         "due_at": to_text(due) if to is MessageState.RETRYABLE else None,
-        **moves.UNLEASED,
+        **UNLEASED,
     }
 
 

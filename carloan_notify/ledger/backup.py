@@ -11,7 +11,7 @@ import io
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,16 +22,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, schema, states
+from carloan_notify.ledger import audit, continuity, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher, Keyring, sync_folder
-from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import PENDING, Step, sources
-from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, from_text, to_text
-from carloan_notify.ledger.tables import MESSAGES, META, METADATA, NOTICES, SUPPRESSIONS
-from carloan_notify.ledger.verify import Evidence
-from carloan_notify.ledger.verify import verify_rows as verify
-from carloan_notify.records import AuditEvent, MessageState
+from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, to_text
+from carloan_notify.ledger.tables import METADATA, NOTICES, SUPPRESSIONS
+from carloan_notify.ledger.verify import Evidence, verify_rows
+from carloan_notify.records import AuditEvent
 
 # A backup on disk: a readable header, then gzip in AES-256-GCM chunks that nobody can cut, swap or change.
 #
@@ -210,80 +207,6 @@ def _side_file(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-# What a restored ledger does not know: whatever happened after its backup was taken.
-#
-# Messages that waited in the backup may have left since, and what was queued, answered or opted out since is
-# missing. So the first become unknown, and nothing new is planned until a person accepts the gap.
-
-RESTORED: Final = "restored"
-"""The code of messages that became unknown so."""
-_SINCE: Final = "restored_from"
-_UNTIL: Final = "restored_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """The ledger knows nothing of what happened between these instants (aware UTC)."""
-
-    since: datetime
-    until: datetime
-
-
-def doubt(tx: Transaction, written_at: str, now: datetime) -> int:
-    """Every message that waited or was on the wire at `written_at` is unknown from now on; returns how many.
-
-    One that waited counts as tried once, at the earliest instant it could have left after the backup: else a
-    receipt for it would be refused. None has a provider any more: whichever took it since, the one that tried
-    before would truly say that it has nothing, and that must not make the message go again.
-    """
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.in_(sources(Step.RESTORE)))
-    ids = list(tx.connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
-    for part in in_parts(ids):
-        change = sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part), states.fits(Step.RESTORE))
-        tx.connection.execute(change.values(**_unknown(written_at)))
-        states.tell(tx, MessageState.UNKNOWN.value, "", part, now, code=RESTORED)
-    return len(ids)
-
-
-def _unknown(written_at: str) -> dict[str, object]:
-    waited = MESSAGES.c.state.in_([state.value for state in PENDING])
-    earliest = sa.case((MESSAGES.c.not_before > written_at, MESSAGES.c.not_before), else_=written_at)
-    return {
-        **states.UNLEASED,
-        "state": MessageState.UNKNOWN.value,
-        "due_at": None,
-        "code": RESTORED,
-        "provider": "",
-        "provider_ref": "",
-        "sent_at": sa.case((waited, earliest), else_=MESSAGES.c.sent_at),
-        "attempts": sa.case((MESSAGES.c.attempts == 0, 1), else_=MESSAGES.c.attempts),
-    }
-
-
-def note(tx: Transaction, written_at: str, now: datetime) -> None:
-    """Remember the gap until it is accepted. A backup made inside an older gap widens that one."""
-    older = _noted(tx).get(_SINCE, written_at)
-    forget(tx)
-    gap = {_SINCE: min(older, written_at), _UNTIL: to_text(now)}
-    tx.connection.execute(sa.insert(META), [{"name": name, "value": value} for name, value in gap.items()])
-
-
-def gap(tx: Transaction) -> Gap | None:
-    """The gap that nobody has accepted yet."""
-    noted = _noted(tx)
-    return Gap(from_text(noted[_SINCE]), from_text(noted[_UNTIL])) if noted else None
-
-
-def forget(tx: Transaction) -> None:
-    """The gap is accepted: plan as if there were none."""
-    tx.connection.execute(sa.delete(META).where(META.c.name.in_([_SINCE, _UNTIL])))
-
-
-def _noted(tx: Transaction) -> dict[str, str]:
-    rows = tx.connection.execute(sa.select(META).where(META.c.name.in_([_SINCE, _UNTIL])))
-    return {row.name: row.value for row in rows}
-
-
 _SHORT_ID: Final = 8
 _PAGE: Final = 2_000
 _NUMBERED: Final = ((NOTICES, "notice_no"), (SUPPRESSIONS, "suppression_no"))
@@ -366,10 +289,18 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - a cell of any type
     return base64.b64decode(value["b64"]) if isinstance(value, dict) else value
 
 
-def restore(store: Store, keyring: Keyring, path: Path, now: datetime) -> Restored:
+def restore(
+    store: Store,
+    keyring: Keyring,
+    path: Path,
+    now: datetime,
+    *,
+    also: Callable[[Transaction, str], None] = lambda _tx, _written_at: None,
+) -> Restored:
     """Put a backup into an empty place: read and checked as a whole first, and in one transaction.
 
-    What waited in it becomes unknown and the gap is noted (`restored`). Not empty, damaged, of a schema that
+    What waited in it becomes unknown and the gap is noted (`restored`). `also` is done in the same transaction and
+    is told when the backup was written. Not empty, damaged, of a schema that
     is not known, or with a broken audit chain: `LedgerError`, and nothing is left behind.
     """
     if store.exists():
@@ -387,8 +318,9 @@ def restore(store: Store, keyring: Keyring, path: Path, now: datetime) -> Restor
         tx = Transaction(connection, Cipher(keyring))
         _fill(tx, keyring, path, about["schema"])
         _require_whole(tx, path)
-        unknown = doubt(tx, written_at, now)
-        note(tx, written_at, now)
+        unknown = continuity.doubt(tx, written_at, now)
+        continuity.note(tx, written_at, now)
+        also(tx, written_at)
         data = {"written_at": written_at, "sha256": file_sha256(path), "unknown": unknown}
         audit.append(tx, [AuditEvent("ledger.restored", path.name, data)], now)
     return Restored(rows, written_at, unknown)
@@ -435,7 +367,7 @@ def _advance_numbers(tx: Transaction) -> None:
 def _require_whole(tx: Transaction, path: Path) -> None:
     ledger_id = schema.meta(tx.connection, "ledger_id")
     evidence = Evidence(ledger_id, audit.head(tx), known=(), shelves=(), trusted={})
-    verified = verify(audit.stream(tx), evidence)
+    verified = verify_rows(audit.stream(tx), evidence)
     if not verified.ok:
         first = verified.breaches[0]
         raise LedgerError(

@@ -18,7 +18,7 @@ _REACH: Final = 64
 Swaps over a longer way are found among the bad rows at the end.
 """
 _MOST: Final = 1_000
-"""After so many breaches the walk only counts on: the ledger is ruined, a longer list helps nobody."""
+"""After so many breaches the walk only counts them: a longer list tells no more."""
 _COMPARED: Final = 200
 
 

@@ -190,6 +190,12 @@ def stored(tx: Transaction, newest: int | None = None) -> list[Digest]:
     return [digest for body in reversed(bodies) if (digest := parse(body))]
 
 
+def is_stored(tx: Transaction, digest: Digest) -> bool:
+    """Whether the ledger wrote this very digest."""
+    query = sa.select(DIGESTS.c.body).where(DIGESTS.c.number == digest.number)
+    return tx.connection.execute(query).scalar_one_or_none() == digest.body
+
+
 def newest_in(folders: Sequence[Path], key: Ed25519PublicKey) -> list[Digest]:
     """The newest digest of each folder that this key signed."""
     found: list[Digest] = []

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from carloan_notify.codes import GuardName
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import backup, runs, unread
+from carloan_notify.ledger import continuity, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
 from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
-from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, REPLIES, SEALED, UNREAD
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, PORTFOLIO, REPLIES, SEALED, UNREAD
 from carloan_notify.records import MessageState
 
 # Everything encrypted, encrypted anew under the active key, some rows at a time.
@@ -34,6 +34,7 @@ SEALED_TABLES: Final = (
     SealedTable(MESSAGES, "message_id", SEALED),
     SealedTable(REPLIES, "reply_id", ("phone", "text")),
     SealedTable(UNREAD, "unread_id", ("body",)),
+    SealedTable(PORTFOLIO, "part", ("body",)),
 )
 
 
@@ -151,7 +152,7 @@ def _foreign_keys(tx: Transaction) -> Iterator[Ailment]:
 
 
 def _gap(tx: Transaction) -> Iterator[Ailment]:
-    if gap := backup.gap(tx):
+    if gap := continuity.gap(tx):
         text = "restored from a backup: what happened between is missing; the next run asks to accept that"
         yield Ailment(GuardName.LEDGER_RESTORED, f"{to_text(gap.since)} to {to_text(gap.until)}", text)
 

@@ -151,6 +151,7 @@ def sync_folder(folder: Path) -> None:
 _NONCE_BYTES: Final = 12
 _HEAD: Final = KEY_ID_BYTES + _NONCE_BYTES
 _HASH_DIGITS: Final = 32
+_COLUMN_KEY_LENGTH: Final = 16
 
 
 class Cipher:
@@ -206,6 +207,11 @@ class Cipher:
     def key_check(self) -> str:
         """A value that tells whether two keyrings share their hash key."""
         return self._keyed("check", "")
+
+    def column_key(self) -> str:
+        """A key of 16 ASCII characters for hashing whole columns (`portfolio.hasher`)."""
+        digest = hmac.digest(self._hash_key, b"columns\x00", "sha256")
+        return base64.b64encode(digest).decode()[:_COLUMN_KEY_LENGTH]
 
     def _keyed(self, purpose: str, value: str) -> str:
         return hmac.digest(self._hash_key, f"{purpose}\x00{value}".encode(), "sha256").hex()[:_HASH_DIGITS]

@@ -128,18 +128,26 @@ _HELD: Final = (
 
 
 def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
-    """Business date of the newest run of this kind and status, and what it held (notices.endings.OPEN)."""
-    newest = (
-        sa.select(RUNS.c.run_id, RUNS.c.as_of)
-        .where(RUNS.c.kind == kind, RUNS.c.status == status)
-        .order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
-        .limit(1)
-    )
+    """Newest business date of runs of this kind and status, and what they left held (notices.endings.OPEN).
+
+    Looked at are the last run of that date and those that began after it, which made up for an earlier one; what
+    a later of them decided otherwise is not held any more.
+    """
+    ran = sa.select(RUNS).where(RUNS.c.kind == kind, RUNS.c.status == status)
+    newest = ran.order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
     run = tx.connection.execute(newest).one_or_none()
     if run is None:
         return None
+    since = ran.where(RUNS.c.started_at >= run.started_at).with_only_columns(RUNS.c.run_id)
+    later = NOTICES.alias("later")
+    again = sa.exists().where(
+        later.c.loan_id == NOTICES.c.loan_id,
+        later.c.idempotency_key == NOTICES.c.idempotency_key,
+        later.c.notice_no > NOTICES.c.notice_no,
+        later.c.run_id.in_(since),
+    )
     query = sa.select(*(NOTICES.c[name] for name in _HELD)).where(
-        NOTICES.c.run_id == run.run_id, NOTICES.c.decision == Decision.HELD.value
+        NOTICES.c.run_id.in_(since), NOTICES.c.decision == Decision.HELD.value, ~again
     )
     rows = [tuple(row) for row in tx.connection.execute(query)]
     return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(_HELD))

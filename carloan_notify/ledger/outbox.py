@@ -27,6 +27,7 @@ OUTBOUND: Final = tuple(
         "notice",
         "language",
         "attempts",
+        "expires_at",
         "phone_sealed",
         "text_sealed",
         "params_sealed",
@@ -40,7 +41,7 @@ _DECODER: Final = json.JSONDecoder()
 
 def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
     """What a provider gets, from the values of `OUTBOUND` in order."""
-    mid, channel, notice, language, attempts, phone, text, params = columns
+    mid, channel, notice, language, attempts, expires_at, phone, text, params = columns
     return OutboundMessage(
         mid,
         _CHANNELS[channel],
@@ -50,6 +51,7 @@ def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
         cipher.open(mid, "text", text),
         _DECODER.raw_decode(cipher.open(mid, "params", params) or "{}")[0],
         attempts,
+        from_text(expires_at),
     )
 
 

@@ -12,11 +12,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.ledger import audit, stopping
-from carloan_notify.ledger import states as moves
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
-from carloan_notify.ledger.states import Step, after
+from carloan_notify.ledger.states import UNLEASED, Step, after, move_each
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES, RECEIPTS
 from carloan_notify.records import AuditEvent, MessageState, Receipt, SendResult
@@ -188,7 +187,7 @@ def _apply(tx: Transaction, rows: Sequence[Mapping[str, Any]], now: datetime) ->
         following = after(Step.DELIVER if row["delivered"] else Step.FAIL, states[name], name)
         if following is not states[name]:
             states[name], last[name] = following, row
-    moves.move_each(tx, [_change(held[name], states[name], row) for name, row in last.items()])
+    move_each(tx, [_change(held[name], states[name], row) for name, row in last.items()])
     audit.append(tx, _events(last, states), now)
     blocked = {
         held[row["message_id"]]["phone_hash"]: row["code"]
@@ -209,7 +208,7 @@ def _change(was: sa.RowMapping, to: MessageState, receipt: Mapping[str, Any]) ->
         "detail": receipt["detail"],
         "settled_at": receipt["occurred_at"],
         "due_at": None,
-        **moves.UNLEASED,
+        **UNLEASED,
     }
 
 

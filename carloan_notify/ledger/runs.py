@@ -23,6 +23,9 @@ _DATES = ("as_of", "export_on", "newest_payment_on")
 NIGHT: Final = "night"
 """The kind of run that plans; after a finished one, everything queued agrees with the tables it read."""
 FINISHED: Final = "finished"
+BROKEN: Final = "broken"
+_LOOKED_AT: Final = 20
+"""Nights among which a broken one is looked for; those that a guard stopped are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,14 @@ def last(tx: Transaction, kind: str = "") -> Run | None:
     return _run(row) if row else None
 
 
+def newest(tx: Transaction, kind: str, until: date) -> Run | None:
+    """The run of this kind with the newest business date up to `until`; of several, the one that started last."""
+    query = sa.select(RUNS).where(RUNS.c.kind == kind, RUNS.c.as_of <= until.isoformat())
+    query = query.order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
+    row = tx.connection.execute(query).mappings().one_or_none()
+    return _run(row) if row else None
+
+
 def table(tx: Transaction, limit: int = 100) -> pd.DataFrame:
     """The latest `limit` runs, newest first: run_id, kind, as_of, status, started_at, finished_at."""
     names = ["run_id", "kind", "as_of", "status", "started_at", "finished_at"]
@@ -119,6 +130,19 @@ def unfinished(tx: Transaction) -> list[str]:
     """Runs that began and never said how they ended, oldest first."""
     query = sa.select(RUNS.c.run_id).where(RUNS.c.finished_at.is_(None)).order_by(RUNS.c.started_at)
     return list(tx.connection.execute(query).scalars())
+
+
+def unfinished_night(tx: Transaction) -> Run | None:
+    """The newest night that ended in the middle, if no night of its date or of a later one has ended well since."""
+    query = (
+        sa.select(RUNS).where(RUNS.c.kind == NIGHT).order_by(RUNS.c.started_at.desc(), RUNS.c.run_id.desc())
+    )
+    for row in tx.connection.execute(query.limit(_LOOKED_AT)).mappings():
+        if row["status"] == FINISHED:
+            return None
+        if row["finished_at"] is None or row["status"] == BROKEN:
+            return _run(row)
+    return None
 
 
 def _run(row: sa.RowMapping) -> Run:

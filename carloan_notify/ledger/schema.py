@@ -13,9 +13,10 @@ from carloan_notify.ledger.store import Store, Transaction
 from carloan_notify.ledger.tables import META
 from carloan_notify.records import AuditEvent
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001",)
 """Every schema there was, oldest first; the migrations' own numbers."""
 HEAD: Final = REVISIONS[-1]
+_SCRIPTS: Final = "carloan_notify.ledger:migrations"
 _VERSION: Final = sa.table("alembic_version", sa.column("version_num"))
 
 
@@ -90,7 +91,7 @@ def upgrade(connection: sa.Connection, to: str = HEAD) -> None:
     from alembic.config import Config  # noqa: PLC0415 - same
 
     config = Config()
-    config.set_main_option("script_location", "carloan_notify.ledger:migrations")
+    config.set_main_option("script_location", _SCRIPTS)
     config.attributes["connection"] = connection
     command.upgrade(config, to)
 

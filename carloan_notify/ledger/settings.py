@@ -30,11 +30,8 @@ class LedgerSettings(Settings):
         ".pub: give the auditor a copy.",
         examples=["secrets/signing.key"],
     )
-    audit_dir: Path = Field(
-        default=Path("audit"),
-        description="Folder for the signed digests, one small file per run.",
-        examples=["audit"],
-    )
+    audit_dir: ClassVar[Path] = Path("audit")
+    """Folder of the signed digests, one small file per run."""
     audit_copy_dir: Path | None = Field(
         default=None,
         description="Second place for the digests, best on another machine or write-once storage.",
@@ -55,16 +52,14 @@ class LedgerSettings(Settings):
         description="How long to wait for another writer of the ledger before giving up.",
         examples=[30],
     )
-    backup_dir: Path = Field(
-        default=Path("backups"),
-        description="Folder for encrypted backups of the ledger. The keys are not in them: keep those too.",
-        examples=["backups"],
-    )
+    backup_dir: ClassVar[Path] = Path("backups")
+    """Folder of the encrypted backups, unless a command names another."""
     keep_backups: int = Field(
         default=7,
         ge=1,
         le=10_000,
-        description="How many backups to keep; older ones are deleted.",
+        description="How many encrypted backups to keep in the folder `backups`; older ones are deleted. The keys are "
+        "not in them: keep those too.",
         examples=[7],
     )
 

@@ -227,6 +227,16 @@ AUDIT_HEAD: Final = sa.Table(
     _text("hash"),
 )
 
+PORTFOLIO: Final = sa.Table(
+    "portfolio",
+    METADATA,
+    sa.Column("part", sa.Text, primary_key=True),
+    _text("run_id"),
+    _text("as_of"),
+    _count("loans"),
+    sa.Column("body_sealed", sa.LargeBinary, nullable=False),  # notices.fingerprints, a part of the loans
+)
+
 DIGESTS: Final = sa.Table(
     "digests",
     METADATA,

@@ -4,6 +4,7 @@ All but a backup belongs under the lock that a night takes. Senders take no such
 that it is in their hands.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, health, keys, schema, states, unread
+from carloan_notify.ledger import audit, backup, health, keys, portfolio, schema, states, unread
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
@@ -100,7 +101,11 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
     deleted. A suppression keeps its hash: a number that opted out stays so.
     """
-    customer_ref = tx.cipher.customer_ref(customer_id)
+    portfolio.erase(tx, customer_id)
+    return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
+
+
+def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> Erased:
     query = sa.select(MESSAGES.c.message_id, MESSAGES.c.phone_hash, MESSAGES.c.phone_sealed)
     query = query.where(MESSAGES.c.customer_ref == customer_ref).order_by(MESSAGES.c.message_id)
     rows = tx.connection.execute(query).all()
@@ -121,6 +126,29 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     data = {"operator": operator, **asdict(erased)}
     audit.append(tx, [AuditEvent("customer.erased", customer_ref, data)], now)
     return erased
+
+
+# Erasures are kept beside the digests, by keyed hash alone: who was erased stays erased after a restore.
+
+_ERASURES: Final = "erasure-*.json"
+_PUBLIC: Final = 0o644
+
+
+def keep_erasure(places: Places, cipher: Cipher, customer_id: str, now: datetime) -> None:
+    """Note outside the ledger that a customer is erased; to be called before it is done, so that none is lost."""
+    ref = cipher.customer_ref(customer_id)
+    body = json.dumps({"customer": ref, "erased_at": to_text(now)}) + "\n"
+    for folder in places.digest_folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        keys.write_durably(folder / f"erasure-{ref}.json", body.encode(), _PUBLIC)
+
+
+def erase_again(tx: Transaction, places: Places, written_at: str, now: datetime) -> None:
+    """Erase from a ledger restored from a backup of `written_at` whoever was erased since."""
+    for path in sorted(path for folder in places.digest_folders for path in folder.glob(_ERASURES)):
+        kept = json.loads(path.read_text("utf-8"))
+        if kept["erased_at"] > written_at:
+            _erase(tx, kept["customer"], "restore", now)
 
 
 def _erase_receipts(tx: Transaction, message_ids: Sequence[str], phone_hashes: Sequence[str]) -> None:
@@ -230,6 +258,8 @@ def restore(settings: LedgerSettings, base_dir: Path, source: Path, now: datetim
     keyring = keys.load_keyring(places.key_file, settings.key_env)
     store = Store(locate(settings.url, base_dir), busy_timeout_s=settings.busy_timeout_seconds)
     try:
-        return backup.restore(store, keyring, source, now)
+        return backup.restore(
+            store, keyring, source, now, also=lambda tx, since: erase_again(tx, places, since, now)
+        )
     finally:
         store.close()

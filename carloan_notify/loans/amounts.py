@@ -210,18 +210,34 @@ def _new_level(plan: InstallmentPlan, pays: Flags) -> Ints:
         return np.zeros_like(owed)
     payments = np.maximum(pays.sum(axis=0), 1)
     if not rules.flat_interest or plan.unit == 1:
-        return mul_div(owed, np.ones_like(owed), payments, plan.terms.rounding)
+        return mul_div(owed, np.ones_like(owed), payments, plan.terms.installment_rounding)
     total = owed + _charge(plan, plan.flat_base, pays.argmax(axis=0)) * payments
-    units = mul_div(total, np.ones_like(total), payments * plan.unit, plan.terms.rounding)
+    units = mul_div(total, np.ones_like(total), payments * plan.unit, plan.terms.installment_rounding)
     return units * plan.unit
 
 
 def _level_payment(plan: InstallmentPlan, pays: Flags, owed: Ints) -> Ints:
     numerator, denominator = _level_rate(plan, pays)
     stub = np.where(pays[0], _stub_interest(plan, owed), 0)
+    if plan.terms.extra_days == "on_top":
+        stub = np.zeros_like(stub)
+        numerator, denominator = _regular_first(plan, numerator, denominator)
     left = np.minimum(plan.balloon, owed) if METHODS[plan.method].leaves_balloon else np.zeros_like(owed)
     question = LevelQuestion(owed + stub, left, pays, numerator, denominator)
-    return level_installment(question, plan.unit, plan.terms.rounding)
+    return level_installment(question, plan.unit, plan.terms.installment_rounding)
+
+
+def _regular_first(plan: InstallmentPlan, numerator: Ints, denominator: Ints) -> tuple[Ints, Ints]:
+    """The same fractions with the first period's as long as a regular one."""
+    first = plan.periods.regular_numerator, plan.periods.regular_denominator
+    row = np.arange(len(plan.nominal_on))[:, None]
+    return np.where(row == 0, first[0], numerator), np.where(row == 0, first[1], denominator)
+
+
+def _extra_days(plan: InstallmentPlan, balance: Ints, interest: Ints) -> Ints:
+    """The first row's interest for the days by which its period is longer (or, below 0, shorter) than regular."""
+    regular = plan.periods.regular_numerator, plan.periods.regular_denominator
+    return interest - mul_div(balance, *regular, plan.terms.interest_rounding)
 
 
 def _level_rate(plan: InstallmentPlan, pays: Flags) -> tuple[Ints, Ints]:
@@ -238,7 +254,7 @@ def _level_rate(plan: InstallmentPlan, pays: Flags) -> tuple[Ints, Ints]:
 def _charge(plan: InstallmentPlan, balance: Ints, row: Ints | int) -> Ints:
     """One period's interest on a balance; `row` is one row for all loans or one per loan."""
     numerator, denominator = _of_row(plan.periods.numerator, row), _of_row(plan.periods.denominator, row)
-    return mul_div(balance, numerator, denominator, plan.terms.rounding)
+    return mul_div(balance, numerator, denominator, plan.terms.interest_rounding)
 
 
 def _of_row(values: Ints, row: Ints | int) -> Ints:
@@ -253,7 +269,7 @@ def _of_row(values: Ints, row: Ints | int) -> Ints:
 
 def _stub_interest(plan: InstallmentPlan, balance: Ints) -> Ints:
     fraction = plan.periods
-    return mul_div(balance, fraction.stub_numerator, fraction.stub_denominator, plan.terms.rounding)
+    return mul_div(balance, fraction.stub_numerator, fraction.stub_denominator, plan.terms.interest_rounding)
 
 
 def _interest(plan: InstallmentPlan, balance: Ints, row: int) -> Ints:
@@ -261,6 +277,8 @@ def _interest(plan: InstallmentPlan, balance: Ints, row: int) -> Ints:
     base = plan.flat_base if METHODS[plan.method].flat_interest else balance
     if row == 0:
         stub = _stub_interest(plan, base)
+        if plan.terms.extra_days == "on_top":
+            return np.asarray(np.maximum(_charge(plan, base, row) + stub, 0))
         return np.asarray(np.maximum(_charge(plan, base + stub, row) + stub, 0))
     return np.asarray(np.maximum(_charge(plan, base, row), 0))
 
@@ -303,7 +321,7 @@ def _place_interest_residue(plan: InstallmentPlan, interest: Ints) -> None:
     regular = (plan.periods.denominator == base) & ~plan.skipped
     open_rows = (row >= plan.fixed) & (row < plan.count) & regular
     fraction = np.where(open_rows, plan.periods.numerator, 0).sum(axis=0)
-    total = mul_div(plan.flat_base, fraction, np.full_like(fraction, base), plan.terms.rounding)
+    total = mul_div(plan.flat_base, fraction, np.full_like(fraction, base), plan.terms.interest_rounding)
     total += np.where(plan.fixed == 0, _stub_interest(plan, plan.flat_base), 0)
     first = np.minimum(np.maximum(plan.fixed, plan.terms.interest_free_periods), plan.count - 1)
     taker = first if plan.terms.residue == "first" else plan.count - 1
@@ -321,6 +339,16 @@ class Due:
     payments_left: Ints
 
 
+def rounds_to_nothing(plan: InstallmentPlan, level: Ints) -> Flags:
+    """Loans whose equal installment (or principal share) is 0 although there is something to repay with it."""
+    rules = METHODS[plan.method]
+    if not rules.repays_early:
+        return np.zeros(len(level), dtype=bool)
+    to_repay = plan.principal - (plan.balloon if rules.leaves_balloon else 0)
+    flags: Flags = (level == 0) & (to_repay > 0) & (plan.supplied < 0).all(axis=0) & (plan.fixed == 0)
+    return flags
+
+
 def pays_total(plan: InstallmentPlan) -> bool:
     """Whether the level is the whole installment, or its principal alone."""
     rules = METHODS[plan.method]
@@ -331,10 +359,12 @@ def _target(plan: InstallmentPlan, level: Ints, due: Due, row: int) -> Ints:
     """The principal that one row repays before it is held within the balance."""
     supplied = plan.supplied[row]
     by_plan = level - due.interest if pays_total(plan) else level
+    if row == 0 and METHODS[plan.method].annuity and plan.terms.extra_days == "on_top":
+        by_plan = by_plan + _extra_days(plan, due.balance, due.interest)
     spreads = METHODS[plan.method].repays_early and not pays_total(plan)
     if plan.terms.residue == "spread" and spreads:
         left = np.maximum(due.payments_left, 1)
-        by_plan = mul_div(due.balance, np.ones_like(left), left, plan.terms.rounding)
+        by_plan = mul_div(due.balance, np.ones_like(left), left, plan.terms.installment_rounding)
     return np.where(supplied >= 0, supplied - due.interest, by_plan)
 
 

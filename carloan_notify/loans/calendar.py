@@ -1,6 +1,5 @@
 """Business days: a country's holidays from a kept library, the lender's own days on top, and shifts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -96,7 +95,7 @@ def load_calendar(settings: CalendarSettings) -> Calendar:
     """The calendar of these settings. Raises CalendarError for a region that no library knows."""
     business = _weekdays()
     known = _apply_china(business) if settings.region == "CN" else _apply_country(business, settings.region)
-    for closed in (*_days(settings.closures), *settings.extra_holidays):
+    for closed in settings.extra_holidays:
         business[_position(closed)] = False
     for worked in settings.extra_workdays:
         business[_position(worked)] = True
@@ -170,12 +169,6 @@ def _apply_country(business: Flags, region: str) -> frozenset[int]:
         day = date(FIRST_YEAR, 1, 1) + timedelta(days=position)
         business[position] = country.is_working_day(day)
     return frozenset(range(max(FIRST_YEAR, country.start_year), min(LAST_YEAR, country.end_year) + 1))
-
-
-def _days(closures: tuple[tuple[date, date], ...]) -> Iterator[date]:
-    for first, last in closures:
-        for step in range((last - first).days + 1):
-            yield first + timedelta(days=step)
 
 
 def _position(day: date) -> int:

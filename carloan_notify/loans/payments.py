@@ -1,6 +1,6 @@
 """Payments of many loans, netted of reversals and in order of date."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal, localcontext
 from typing import Final
@@ -170,14 +170,18 @@ _FLOAT_ERROR: Final = 1e-12  # relative; expm1 and log1p are good to a few 2**-5
 
 @dataclass(frozen=True)
 class PenaltyRule:
-    """How penalty runs. `rate_ppb` (n,) is each loan's penalty rate per year."""
+    """How penalty runs. `rate_ppb` (n,) is each loan's penalty rate per year.
+
+    An installment of which no more than `free_minor` is unpaid bears none.
+    """
 
     rate_ppb: Ints
     grace_days: int
     settings: DelinquencySettings
+    free_minor: int = 0
 
     @classmethod
-    def of(cls, annual_rate_ppb: Ints, settings: DelinquencySettings) -> "PenaltyRule":
+    def of(cls, annual_rate_ppb: Ints, settings: DelinquencySettings, free_minor: int = 0) -> "PenaltyRule":
         """The rule for loans with these contract rates; a switched-off penalty has rate 0."""
         penalty = settings.penalty
         if penalty.annual_rate is not None:
@@ -185,11 +189,11 @@ class PenaltyRule:
         else:
             multiplier = np.array(int(penalty.rate_multiplier * PPB))
             rate = mul_div(annual_rate_ppb, multiplier, np.array(PPB), Rounding.HALF_UP)
-        return cls(rate * penalty.enabled, settings.grace_days, settings)
+        return cls(rate * penalty.enabled, settings.grace_days, settings, free_minor)
 
     def take(self, loans: Ints) -> "PenaltyRule":
         """The rule for these loans only."""
-        return PenaltyRule(self.rate_ppb[loans], self.grace_days, self.settings)
+        return replace(self, rate_ppb=self.rate_ppb[loans])
 
     def accrued(self, owed: Ints, due: Ints, since: Ints, until: Ints, loan_base: Ints) -> Ints:
         """Penalty of the days after `since` up to `until`, shape (k, n).
@@ -213,16 +217,15 @@ class PenaltyRule:
 
     def _base(self, owed: Ints, overdue: Flags, loan_base: Ints) -> Ints:
         base = self.settings.penalty.base
-        if base is PenaltyBase.OVERDUE_PRINCIPAL:
-            principal: Ints = owed[PRINCIPAL]
-            return principal
-        if base is PenaltyBase.OVERDUE_INTEREST:
-            interest: Ints = owed[INTEREST]
-            return interest
         amount: Ints = owed[FEES] + owed[INTEREST] + owed[PRINCIPAL]
+        bears = amount > self.free_minor
+        if base is PenaltyBase.OVERDUE_PRINCIPAL:
+            return np.where(bears, owed[PRINCIPAL], 0)
+        if base is PenaltyBase.OVERDUE_INTEREST:
+            return np.where(bears, owed[INTEREST], 0)
         if base is PenaltyBase.OVERDUE_AMOUNT:
-            return amount
-        late = (amount > 0) & overdue
+            return np.where(bears, amount, 0)
+        late = bears & overdue
         return np.where(late & (np.cumsum(late, axis=0) == 1), loan_base, 0)
 
     def _grow(self, base: Ints, unpaid_penalty: Ints, days: Ints, rate_ppb: Ints) -> Ints:

@@ -33,13 +33,16 @@ YEAR_DAYS = {
 class Periods:
     """Interest of a period = balance × numerator / denominator; both broadcast to (k, n).
 
-    `stub_numerator` / `stub_denominator`, (n,), is the fraction charged before the first regular period.
+    `stub_numerator` / `stub_denominator`, (n,), is the fraction charged before the first regular period;
+    `regular_numerator` / `regular_denominator`, (n,), is that of a first period of regular length.
     """
 
     numerator: Ints
     denominator: Ints
     stub_numerator: Ints
     stub_denominator: Ints
+    regular_numerator: Ints
+    regular_denominator: Ints
 
 
 def days_30_360(start: Dates, end: Dates) -> Ints:
@@ -96,7 +99,10 @@ def starts(start_on: Dates, end_on: Dates) -> Dates:
 
 def _counted_days(dates: PeriodDates, rate_ppb: Ints, basis: InterestBasis) -> Periods:
     days = days_between(starts(dates.start_on, dates.end_on), dates.end_on, basis)
+    regular = days_between(dates.regular_start_on, dates.end_on[0], basis)
     return Periods(
+        regular_numerator=regular * rate_ppb,
+        regular_denominator=np.full_like(rate_ppb, YEAR_DAYS[basis] * PPB),
         numerator=np.where(np.isnat(dates.end_on), 0, days) * rate_ppb,
         denominator=np.array([[YEAR_DAYS[basis] * PPB]]),
         stub_numerator=np.zeros_like(rate_ppb),
@@ -107,6 +113,8 @@ def _counted_days(dates: PeriodDates, rate_ppb: Ints, basis: InterestBasis) -> P
 def _whole_periods(dates: PeriodDates, rate_ppb: Ints, terms: ProductTerms) -> Periods:
     part, year = whole_period(terms.frequency)
     whole = Periods(
+        regular_numerator=rate_ppb * part,
+        regular_denominator=np.full_like(rate_ppb, year * PPB),
         numerator=(rate_ppb * part)[None, :],
         denominator=np.array([[year * PPB]]),
         stub_numerator=np.zeros_like(rate_ppb),
@@ -143,6 +151,7 @@ def _without_free(counted: Periods, rows: int, free: int) -> Periods:
         counted,
         numerator=np.where(charged, counted.numerator, 0),
         stub_numerator=np.zeros_like(counted.stub_numerator),
+        regular_numerator=np.zeros_like(counted.regular_numerator),
     )
 
 

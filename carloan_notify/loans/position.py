@@ -22,7 +22,8 @@ from carloan_notify.loans.delinquency import (
     paused_days,
 )
 from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
-from carloan_notify.loans.standing_settings import DelinquencySettings
+from carloan_notify.loans.standing_settings import DelinquencySettings, StandingSettings
+from carloan_notify.loans.tolerance import Tolerance, asked_minor
 from carloan_notify.loans.waterfall import PRINCIPAL
 
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -35,6 +36,7 @@ class Position:
 
     `loan_at` (n,) are their places in the loans table, `numbers` (k, n) the installment numbers, `settled_on`
     (n,) the date of the last needed payment, `paid_minor` (n,) all money received.
+    `tolerance` says which rests are carried and not asked for.
     """
 
     loan_at: Ints
@@ -43,6 +45,7 @@ class Position:
     owed: Owed
     settled_on: Dates
     paid_minor: Ints
+    tolerance: Tolerance
 
     @cached_property
     def due(self) -> Ints:
@@ -54,13 +57,18 @@ class Position:
         """Unpaid principal, interest and fees of each installment, shape (k, n)."""
         return self.owed.installment_minor
 
+    @cached_property
+    def asked_minor(self) -> Ints:
+        """What is asked with each installment, shape (k, n), see `tolerance.asked_minor`."""
+        return asked_minor(self.unpaid_minor, self.grid.total_minor, self.tolerance)
+
 
 def standing_columns(
     position: Position, settings: DelinquencySettings, pauses: Pauses, as_of: date
 ) -> Columns:
     """STANDING columns of a position's loans, except loan_id; `settled` (flags) in place of status."""
-    grid, unpaid = position.grid, position.unpaid_minor
-    past, is_open = position.due < day_number(as_of), unpaid > 0
+    grid, asked = position.grid, position.asked_minor
+    past, is_open = position.due < day_number(as_of), asked > 0
     late = is_open & past
     coming = is_open & ~past
     columns: Columns = {}
@@ -69,19 +77,25 @@ def standing_columns(
         columns[f"{name}_installment_no"] = _pick(position.numbers, row, found, np.int64(0))
         columns[f"{name}_due_on"] = _pick(grid.due_on, row, found, NO_DATE)
         columns[f"{name}_original_due_on"] = _pick(grid.original_due_on, row, found, NO_DATE)
-        columns[f"{name}_due_minor"] = _pick(unpaid, row, found, np.int64(0))
+        columns[f"{name}_due_minor"] = _pick(asked, row, found, np.int64(0))
     del columns["oldest_due_minor"]
     oldest = columns["oldest_due_on"]
     convention = settings.dpd_convention
     paused = paused_days(oldest, settings.grace_days, pauses, as_of, convention)
     past_due = np.maximum(days_past_due(oldest, as_of, convention) - paused, 0)
-    penalty = position.owed.penalty_minor
-    settled = (grid.count > 0) & (penalty == 0) & ~is_open.any(axis=0)
+    penalty, overdue = position.owed.penalty_minor, (asked * past).sum(axis=0)
+    left = position.unpaid_minor.sum(axis=0) + penalty
+    nothing_asked = (grid.count > 0) & ~is_open.any(axis=0)
+    settled = nothing_asked & (left <= position.tolerance.settled_minor)
+    ended = nothing_asked & ~settled & (past | ~grid.present).all(axis=0)
     return columns | {
         "settled": settled,
         "settled_on": np.where(settled, position.settled_on, NO_DATE),
         "installments": grid.count,
-        "overdue_minor": (unpaid * past).sum(axis=0),
+        "overdue_minor": overdue,
+        "carried_minor": (position.unpaid_minor * past).sum(axis=0) - overdue,
+        "remainder_minor": np.where(ended, left, 0),
+        "remainder_on": np.where(ended, _ended_on(position), NO_DATE),
         "days_past_due": past_due,
         "bucket": buckets(delinquent_days(past_due, settings), settings.bucket_edges),
         "penalty_minor": penalty,
@@ -90,9 +104,16 @@ def standing_columns(
     }
 
 
+def _ended_on(position: Position) -> Dates:
+    """The last needed payment, or the day after the last due date where that is later or no day is known."""
+    last = np.where(position.grid.present, position.due, 0).max(axis=0, initial=0)
+    after: Dates = (last + 1).astype("datetime64[D]")
+    return np.fmax(after, position.settled_on)
+
+
 def dues_of(position: Position, until: int) -> Columns:
-    """Unpaid installments due up to day number `until`: DUES columns, with `loan_at` in place of loan_id."""
-    grid, unpaid = position.grid, position.unpaid_minor
+    """Installments asked for and due up to day number `until`: DUES columns, `loan_at` in place of loan_id."""
+    grid, unpaid = position.grid, position.asked_minor
     at = np.flatnonzero((position.due <= until) & (unpaid > 0))
     row, loan = np.divmod(at, max(len(grid), 1))
     total = sum(part.take(at) for part in (grid.principal_minor, grid.interest_minor, grid.fees_minor))
@@ -174,13 +195,15 @@ def _pick(values: npt.NDArray[Any], row: Ints, found: Flags, missing: np.generic
 
 
 def write_snapshot(
-    sheet: Sheet, loans: pd.DataFrame, active_at: Ints, settings: DelinquencySettings, as_of: date, until: int
+    sheet: Sheet, loans: pd.DataFrame, active_at: Ints, settings: StandingSettings, as_of: date
 ) -> pd.DataFrame:
     """Fill the sheet with the active loans at these places; FINDINGS for those that contradict themselves.
 
     Figures are the lender's own: nothing is recomputed. The oldest due date is the one whose days past due
     they are, so it is the same date every night while nothing is paid; its installment number is unknown (0).
+    An overdue amount within the tolerance of the next installment is carried to it; without one it is carried on.
     """
+    until = day_number(as_of) + settings.horizon_days
     rows = loans.iloc[active_at]
     struck = np.zeros(len(rows), dtype=bool)
     notes = []
@@ -188,11 +211,26 @@ def write_snapshot(
         notes.append(findings(code, rows["loan_id"][bad & ~struck], message, place=f"loans.{column}"))
         struck |= bad
     good, at = rows[~struck], active_at[~struck]
-    oldest = due_date_of(good["days_past_due"].to_numpy(), as_of, settings.dpd_convention)
-    sheet.write(at, _columns(good, oldest, settings, as_of))
+    good = _tolerated(good, settings.tolerance, as_of)
+    oldest = due_date_of(good["days_past_due"].to_numpy(), as_of, settings.delinquency.dpd_convention)
+    sheet.write(at, _columns(good, oldest, settings.delinquency, as_of))
     for dues in _dues(good, at, oldest, as_of, until):
         sheet.add_dues(dues)
     return stack(notes, FINDINGS)
+
+
+def _tolerated(rows: pd.DataFrame, tolerance: Tolerance, as_of: date) -> pd.DataFrame:
+    """The rows with small overdue amounts moved to `carried_minor` and to the next amount due."""
+    overdue, due = rows["overdue_minor"].to_numpy(), rows["amount_due_minor"].to_numpy()
+    allowed = np.where(due > 0, tolerance.of(due), tolerance.amount_minor)
+    small = (overdue > 0) & (overdue <= allowed)
+    carried = np.where(small, overdue, 0)
+    return rows.assign(
+        carried_minor=carried,
+        overdue_minor=overdue - carried,
+        days_past_due=np.where(small, 0, rows["days_past_due"].to_numpy()),
+        amount_due_minor=due + np.where(_coming(rows, as_of), carried, 0),
+    )
 
 
 def _columns(rows: pd.DataFrame, oldest: Dates, settings: DelinquencySettings, as_of: date) -> Columns:
@@ -207,6 +245,7 @@ def _columns(rows: pd.DataFrame, oldest: Dates, settings: DelinquencySettings, a
         "oldest_due_on": oldest,
         "oldest_original_due_on": oldest,
         "overdue_minor": rows["overdue_minor"].to_numpy(),
+        "carried_minor": rows["carried_minor"].to_numpy(),
         "days_past_due": past_due,
         "bucket": buckets(delinquent_days(past_due, settings), settings.bucket_edges),
         "paid_minor": rows["paid_to_date_minor"].to_numpy(),

@@ -173,6 +173,7 @@ class InstallmentState(StrEnum):
 
     PAID = "paid"
     OVERDUE = "overdue"
+    CARRIED = "carried"  # its rest is within the tolerance: it counts as paid, the rest goes to the next one
     UPCOMING = "upcoming"
 
 
@@ -205,8 +206,10 @@ def _statement_rows(position: Position, as_of: date) -> pd.DataFrame:
     told = position.grid.to_frame()  # by loan, then installment
     loan_at, row_at = np.nonzero(position.grid.present.T)
     unpaid = position.owed.installment_minor[row_at, loan_at]
+    asked = position.asked_minor[row_at, loan_at] > 0
     past = (told["due_on"] < pd.Timestamp(as_of)).to_numpy()
     open_state = np.where(past, InstallmentState.OVERDUE.value, InstallmentState.UPCOMING.value)
+    open_state = np.where(asked, open_state, InstallmentState.CARRIED.value)
     told = told.assign(
         installment_no=position.numbers[row_at, loan_at],
         unpaid_minor=unpaid,

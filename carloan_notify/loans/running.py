@@ -8,7 +8,7 @@ from carloan_notify.loans.amounts import METHODS
 from carloan_notify.loans.calendar import DAYS_PER_PERIOD, MONTHS_PER_PERIOD, add_months, anchor_day, in_month
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.grid import Dates, Flags, Ints, Texts, mul_div
-from carloan_notify.loans.plan import PPB, YEAR_DAYS, InstallmentPlan, Periods, days_between, whole_period
+from carloan_notify.loans.plan import PPB, YEAR_DAYS, InstallmentPlan, days_between, whole_period
 from carloan_notify.loans.settings import InterestBasis
 
 
@@ -144,11 +144,10 @@ def with_periods(state: Running) -> Running:
     plan, found = state.plan, spans(state)
     numerator, denominator = accrued(state, found.start_on, plan.dates.end_on, found)
     charged = np.arange(len(numerator))[:, None] >= plan.terms.interest_free_periods
-    fractions = Periods(
+    fractions = replace(
+        plan.periods,
         numerator=np.where(charged & ~np.isnat(plan.dates.end_on), numerator, 0),
         denominator=denominator,
-        stub_numerator=plan.periods.stub_numerator,
-        stub_denominator=plan.periods.stub_denominator,
     )
     return replace(state, plan=replace(plan, periods=fractions))
 
@@ -181,7 +180,9 @@ def _prepaid(state: Running, amount: Ints, paid_on: Dates, row: Ints) -> Running
     interest = np.maximum(plan.fixed_interest - np.where(here, saved, 0), 0)
     begins = np.where(amount > 0, row + 1, plan.fixed)
     before = plan.principal - np.where(_below(plan.nominal_on, begins), plan.fixed_principal, 0).sum(axis=0)
-    base = mul_div(plan.flat_base, np.maximum(before - amount, 0), np.maximum(before, 1), plan.terms.rounding)
+    base = mul_div(
+        plan.flat_base, np.maximum(before - amount, 0), np.maximum(before, 1), plan.terms.interest_rounding
+    )
     return replace(
         state,
         locked=np.where(amount > 0, row + 1, state.locked),
@@ -229,7 +230,7 @@ def _interest_between(state: Running, balance: Ints, row: Ints, start: Dates | N
     begin = over.start_on if start is None else np.maximum(start, over.start_on)
     numerator, denominator = accrued(state, begin, end, over)
     numerator = np.where(row >= state.plan.terms.interest_free_periods, np.maximum(numerator, 0), 0)
-    return mul_div(balance, numerator, denominator, state.plan.terms.rounding)
+    return mul_div(balance, numerator, denominator, state.plan.terms.interest_rounding)
 
 
 def _at(values: Ints, row: Ints) -> Ints:

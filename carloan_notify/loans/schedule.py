@@ -11,7 +11,7 @@ import pandas as pd
 from carloan_notify.codes import Method
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, LOANS, SCHEDULE, empty, findings, stack
-from carloan_notify.loans.amounts import Amounts, amounts
+from carloan_notify.loans.amounts import Amounts, amounts, rounds_to_nothing
 from carloan_notify.loans.calendar import load_calendar, within_count
 from carloan_notify.loans.change_requests import ChangeType, read_changes
 from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
@@ -263,8 +263,11 @@ def _unchanged(group: pd.DataFrame, settings: ScheduleSettings) -> tuple[Grid, F
     supplied, misfit = supplied_amounts(group, rows, settings)
     computed = plan(group, supplied, settings)
     computed = replace(computed, original_on=computed.nominal_on)
-    kept = ~_named(group, misfit["loan_id"])
-    grid = grid_of(computed, amounts(computed))
+    found = amounts(computed)
+    nothing = rounds_to_nothing(computed, found.level)
+    misfit = stack([misfit, _nothing_each(computed, nothing)], FINDINGS)
+    kept = ~nothing & ~_named(group, misfit["loan_id"])
+    grid = grid_of(computed, found)
     return (grid if kept.all() else grid.take(kept)), kept, misfit
 
 
@@ -278,11 +281,22 @@ def _changed(
     computed = plan(group, supplied, settings)
     calendar = load_calendar(settings.calendar_of(computed.terms))
     done = apply_changes(computed, group["due_day"].to_numpy(), own, calendar)
-    kept = done.sound & ~_named(group, misfit["loan_id"])
+    nothing = rounds_to_nothing(computed, amounts(computed).level)
+    misfit = stack([misfit, _nothing_each(computed, nothing & done.sound)], FINDINGS)
+    kept = done.sound & ~nothing & ~_named(group, misfit["loan_id"])
     final = replace(done.plan, original_on=within_count(done.plan.original_on, done.plan.count))
     found = Amounts(done.plan.fixed_principal, done.plan.fixed_interest, done.plan.level)
     notes = stack([misfit, done.findings], FINDINGS)
     return grid_of(final, found).take(kept), kept, notes, done.effects
+
+
+def _nothing_each(computed: InstallmentPlan, nothing: Flags) -> pd.DataFrame:
+    return findings(
+        Finding.INSTALLMENT_ROUNDS_TO_ZERO,
+        list(computed.loan_ids[nothing]),
+        "the installment rounds to 0; check the principal and the term, or make installment_multiple smaller",
+        place="principal_minor",
+    )
 
 
 def schedule_frame(grids: list[Grid]) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from carloan_notify.records import currency_exponent
 from carloan_notify.settings import Settings
 
 FIRST_YEAR, LAST_YEAR = 1990, 2099
@@ -68,11 +69,6 @@ class CalendarSettings(Settings):
         description="Days that are business days although the country rests.",
         examples=[["2026-02-28"]],
     )
-    closures: tuple[tuple[date, date], ...] = Field(
-        default=(),
-        description="Periods in which the lender is closed, first and last day included.",
-        examples=[[["2026-02-16", "2026-02-20"]]],
-    )
     covered_years: tuple[int, ...] = Field(
         default=(),
         description="Years whose holidays the lists above give in full, for years the library does not "
@@ -92,17 +88,10 @@ class CalendarSettings(Settings):
         both = set(self.extra_holidays) & set(self.extra_workdays)
         if both:
             raise ValueError(f"{min(both)} is in extra_holidays and in extra_workdays; keep one")
-        listed = (
-            *self.extra_holidays,
-            *self.extra_workdays,
-            *(day for span in self.closures for day in span),
-        )
+        listed = (*self.extra_holidays, *self.extra_workdays)
         outside = [day for day in listed if not FIRST_YEAR <= day.year <= LAST_YEAR]
         if outside:
             raise ValueError(f"{outside[0]} is outside {FIRST_YEAR} to {LAST_YEAR}; correct it")
-        backwards = [first for first, last in self.closures if last < first]
-        if backwards:
-            raise ValueError(f"the closure from {backwards[0]} ends before it starts; swap its dates")
         return self
 
 
@@ -141,6 +130,15 @@ class ProductTerms(Settings):
         "or 30/360.",
         examples=["rate/12"],
     )
+    recalculation: Literal["none", "daily", "simple"] = Field(
+        default="none",
+        description="Whether payments before or after their due date change the interest: `none` keeps the "
+        "agreed interest; the others count it on the principal that was open on each day. `simple`: a payment "
+        "first settles all interest up to its own day (as in most U.S. car contracts). `daily`: it first settles "
+        "what has fallen due; interest that has run since then comes with the next installment (as Apache "
+        "Fineract's interest recalculation). Both need a day count as `interest_basis`, and the payments table.",
+        examples=["none", "simple"],
+    )
     annuity_rate: Literal["exact", "first_period", "nominal"] = Field(
         default="exact",
         description="From which rate the equal installment is computed: `exact` uses every period's own "
@@ -157,10 +155,21 @@ class ProductTerms(Settings):
         "period's interest is scaled by its days.",
         examples=["none", "actual/365"],
     )
-    rounding: Rounding = Field(
+    extra_days: Literal["spread", "on_top"] = Field(
+        default="spread",
+        description="Who pays the interest of the days by which the first period is longer (or shorter) than "
+        "a regular one, where the installment is level: `spread` over all installments, or `on_top` of the "
+        "first one, so that the others are those of a regular loan.",
+        examples=["spread", "on_top"],
+    )
+    interest_rounding: Rounding = Field(
+        default=Rounding.HALF_UP, description="How interest is rounded.", examples=["half_up"]
+    )
+    installment_rounding: Rounding = Field(
         default=Rounding.HALF_UP,
-        description="How interest and installments are rounded.",
-        examples=["half_up"],
+        description="How the level installment (or its principal share) is rounded; many contracts round it "
+        "up.",
+        examples=["half_up", "up"],
     )
     installment_multiple: Decimal = Field(
         default=Decimal(0),
@@ -198,6 +207,17 @@ class ProductTerms(Settings):
         examples=["to_the_day"],
     )
 
+    @model_validator(mode="after")
+    def _days_to_count(self) -> "ProductTerms":
+        how = self.recalculation
+        if how != "none" and self.interest_basis is InterestBasis.RATE_12:
+            raise ValueError(
+                f"recalculation: {how} counts days; write interest_basis: actual/365 or another day count"
+            )
+        if how != "none" and self.interest_free_periods:
+            raise ValueError(f"recalculation: {how} knows no interest_free_periods; take one of them out")
+        return self
+
 
 class ScheduleSettings(Settings):
     """Where a lender's schedule comes from and how it is computed."""
@@ -223,13 +243,7 @@ class ScheduleSettings(Settings):
         description="Named calendars. A region code needs no entry unless the lender adds days of its own.",
         examples=[{"CN": {"region": "CN", "extra_holidays": ["2026-12-31"]}}],
     )
-    currency_exponent: int = Field(
-        default=2,
-        ge=0,
-        le=4,
-        description="Decimals of the currency: 2 for CNY and USD, 0 for JPY.",
-        examples=[2],
-    )
+    _exponent: int = PrivateAttr(default=2)
     max_annual_rate: Decimal = Field(
         default=Decimal(1),
         gt=0,
@@ -237,6 +251,23 @@ class ScheduleSettings(Settings):
         description="Yearly rates above this are rejected as typing errors; 1 is 100 %.",
         examples=["1"],
     )
+
+    @property
+    def currency_exponent(self) -> int:
+        """Decimals of the lender's currency (ISO 4217), see `in_currency`; 2 before it is known."""
+        return self._exponent
+
+    def in_currency(self, currency: str) -> "ScheduleSettings":
+        """The same settings for a currency. Raises ValueError where an amount has more decimals than it."""
+        chosen = self.model_copy()
+        chosen._exponent = currency_exponent(currency)  # noqa: SLF001 - of the same class
+        for name, terms in (("default", chosen.default), *chosen.products.items()):
+            for field in ("installment_multiple", "fee_per_installment"):
+                try:
+                    chosen.minor(getattr(terms, field))
+                except ValueError as error:
+                    raise ValueError(f"{name}.{field}: {error}; write fewer decimals") from error
+        return chosen
 
     def terms_of(self, product: str) -> ProductTerms:
         """The terms of one product."""
@@ -252,13 +283,3 @@ class ScheduleSettings(Settings):
         if scaled != scaled.to_integral_value():
             raise ValueError(f"{amount} has more than {self.currency_exponent} decimals")
         return int(scaled)
-
-    @model_validator(mode="after")
-    def _amounts_fit_the_currency(self) -> "ScheduleSettings":
-        for name, terms in (("default", self.default), *self.products.items()):
-            for field in ("installment_multiple", "fee_per_installment"):
-                try:
-                    self.minor(getattr(terms, field))
-                except ValueError as error:
-                    raise ValueError(f"{name}.{field}: {error}; write fewer decimals") from error
-        return self

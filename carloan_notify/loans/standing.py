@@ -1,22 +1,27 @@
 """The standing of every loan on a business date, from whichever basis the lender's truth has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
+from carloan_notify.codes import Method
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, empty, findings, stack
 from carloan_notify.loans.allocation import (
     AllocationRule,
+    Owed,
     day_number,
     owed_after_installment_paid,
     owed_after_payments,
     owed_after_total,
 )
+from carloan_notify.loans.amounts import METHODS
+from carloan_notify.loans.calendar import regular_start
 from carloan_notify.loans.change_requests import read_changes
+from carloan_notify.loans.daily import DailyRule, recalculated
 from carloan_notify.loans.delinquency import Pauses, read_pauses
 from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
 from carloan_notify.loans.overpayment import Overpaid
@@ -33,6 +38,7 @@ CHUNK = 8_192
 BATCH = 131_072
 """Loans looked up at once; their schedules are computed in smaller parts, one after the other."""
 _NOTHING = empty(FINDINGS)
+_LEVEL = [method.value for method, rules in METHODS.items() if rules.annuity]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +125,10 @@ class LoanBook:
     def _computed(self, loan_at: Ints) -> Iterator[tuple[list[Position], pd.DataFrame]]:
         rows = self.loans[[name for name in (*NEEDED, "status") if name in self.loans]].iloc[loan_at]
         mine = self.changes[named_in(self.changes["loan_id"], rows["loan_id"])]
+        daily = self._daily(rows)
+        if daily.any():
+            yield from self._recalculated(rows[daily], mine)
+            loan_at, rows = loan_at[~daily], rows[~daily]
         if self.payments is not None and self._applies_overpayments:
             overpaid = Overpaid(rows, self.payments.take(loan_at), self._rule(loan_at), self.settings)
             grids, problems = overpaid.schedules(mine)
@@ -131,6 +141,48 @@ class LoanBook:
             positions, notes = self._settled_by(part.at, part.grid)
             yield positions, stack([part.findings, notes], FINDINGS)
 
+    def _daily(self, rows: pd.DataFrame) -> Flags:
+        """Loans whose interest follows their payments; flat interest never does."""
+        schedule, products = self.settings.schedule, rows["product"]
+        chosen = [name for name in products.unique() if schedule.terms_of(name).recalculation != "none"]
+        flags = (products.isin(chosen) & (rows["repayment_method"] != Method.FLAT)).to_numpy(dtype=bool)
+        return flags if self.payments is not None else np.zeros(len(rows), dtype=bool)
+
+    def _recalculated(
+        self, rows: pd.DataFrame, changes: pd.DataFrame
+    ) -> Iterator[tuple[list[Position], pd.DataFrame]]:
+        """Positions of loans with daily interest. A rate that changes keeps the agreed interest, with a finding."""
+        changed = changes.loc[changes["type"] == "rate", "loan_id"]
+        for part in schedules(rows, changes if len(changes) else None, self.settings.schedule):
+            ids = pd.Series(part.grid.loan_ids, dtype="str")
+            agreed = named_in(ids, changed)
+            found = findings(
+                Finding.RECALCULATION_NOT_APPLIED,
+                list(ids[agreed]),
+                "the rate of a loan with daily interest changes, so its interest stays as agreed; supply its schedule",
+                place="changes.type",
+            )
+            grid = _joined_grids(part.grid, self._by_day(part.at, part.grid), agreed)
+            positions, notes = self._settled_by(part.at, grid)
+            yield positions, stack([part.findings, found, notes], FINDINGS)
+
+    def _by_day(self, at: Ints, grid: Grid) -> Grid:
+        if self.payments is None or not len(grid):
+            return grid
+        loans = self.loans.iloc[at]
+        terms = self.settings.schedule.terms_of(str(loans["product"].iloc[0]))
+        first, due_day = _dates_of(loans["first_due_on"]), loans["due_day"].to_numpy()
+        disbursed = _dates_of(loans["disbursed_on"])
+        regular = regular_start(first, due_day, terms.frequency)
+        rule = DailyRule(
+            terms=terms,
+            start_on=np.where(np.isnat(disbursed), regular, disbursed),
+            rate_ppb=loans["annual_rate_ppb"].to_numpy(),
+            level=loans["repayment_method"].isin(_LEVEL).to_numpy(dtype=bool),
+            applied=self._applies_overpayments,
+        )
+        return recalculated(grid, self.payments.take(at), rule, day_number(self.as_of))
+
     def _settled_by(self, at: Ints, grid: Grid) -> tuple[list[Position], pd.DataFrame]:
         """The position of loans with computed schedules, and FINDINGS."""
         if self.payments is not None:
@@ -138,7 +190,7 @@ class LoanBook:
             return [position], notes
         paid = self.loans["paid_to_date_minor"].to_numpy()[at]
         owed = owed_after_total(grid, paid, self._rule(at), self.as_of)
-        return [Position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
+        return [self._position(at, grid, grid_numbers(grid), owed, no_dates(at), paid)], _NOTHING
 
     def _supplied(self, loan_at: Ints, table: SuppliedTable) -> tuple[list[Position], pd.DataFrame]:
         missing = table.start[loan_at + 1] == table.start[loan_at]
@@ -153,7 +205,7 @@ class LoanBook:
         if self.payments is None:
             owed = owed_after_installment_paid(schedule.grid, schedule.paid_minor, self._rule(at), self.as_of)
             paid: Ints = schedule.paid_minor.sum(axis=0)
-            return [Position(at, schedule.grid, schedule.numbers, owed, no_dates(at), paid)], found
+            return [self._position(at, schedule.grid, schedule.numbers, owed, no_dates(at), paid)], found
         position, notes = self._paid(at, schedule.grid, schedule.numbers, self.payments.take(at))
         return [position], stack([found, notes], FINDINGS)
 
@@ -167,13 +219,39 @@ class LoanBook:
             "payments arrived after the loan was settled in full; pay them back or move them to their loan",
             place="payments.loan_id",
         )
-        return Position(at, grid, numbers, owed, settled_on, payments.paid_minor), notes
+        return self._position(at, grid, numbers, owed, settled_on, payments.paid_minor), notes
+
+    def _position(
+        self, at: Ints, grid: Grid, numbers: Ints, owed: Owed, settled_on: Dates, paid_minor: Ints
+    ) -> Position:
+        return Position(at, grid, numbers, owed, settled_on, paid_minor, self.settings.tolerance)
 
     def _rule(self, loan_at: Ints) -> AllocationRule:
         rates = self.loans["annual_rate_ppb"].to_numpy()[loan_at]
         return AllocationRule(
-            self.settings.allocation.steps, PenaltyRule.of(rates, self.settings.delinquency)
+            self.settings.allocation.steps,
+            PenaltyRule.of(rates, self.settings.delinquency, self.settings.tolerance.penalty_free_minor),
         )
+
+
+def _joined_grids(agreed: Grid, by_day: Grid, keeps: Flags) -> Grid:
+    """The agreed schedule where `keeps`, else the one that follows the payments; both have the same rows."""
+    names = (
+        "due_on",
+        "original_due_on",
+        "interest_on",
+        "principal_minor",
+        "interest_minor",
+        "fees_minor",
+        "count",
+    )
+    return replace(
+        agreed, **{name: np.where(keeps, getattr(agreed, name), getattr(by_day, name)) for name in names}
+    )
+
+
+def _dates_of(days: "pd.Series[pd.Timestamp]") -> Dates:
+    return days.to_numpy().astype("datetime64[D]")
 
 
 def named_in(ids: pd.Series, loan_ids: pd.Series) -> Flags:
@@ -227,7 +305,7 @@ def standing(tables: LoanTables, settings: StandingSettings, as_of: date) -> Sta
     until = day_number(as_of) + settings.horizon_days
     if settings.schedule.basis == "snapshot":
         sheet.write(inert, {"paid_minor": loans["paid_to_date_minor"].to_numpy()[inert]})
-        struck = write_snapshot(sheet, loans, at, settings.delinquency, as_of, until)
+        struck = write_snapshot(sheet, loans, at, settings, as_of)
         return Standing(sheet.standing(), sheet.dues(), stack([notes, struck], FINDINGS))
     portfolio = LoanBook.of(loans, tables, settings, as_of)
     sheet.write(inert, portfolio.inert_columns(inert))

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from carloan_notify.loans.settings import Rounding, ScheduleSettings
+from carloan_notify.loans.tolerance import PPB, Tolerance
 from carloan_notify.loans.waterfall import PRESETS, Waterfall
 from carloan_notify.settings import Settings
 
@@ -92,6 +93,33 @@ class PenaltySettings(Settings):
     )
 
 
+class ToleranceSettings(Settings):
+    """How small a rest has to be to be no arrears (Fineract: the product's `inArrearsTolerance`)."""
+
+    amount: Decimal = Field(
+        default=Decimal("1.00"),
+        ge=0,
+        description="An installment of which no more than this is unpaid counts as paid for days past due "
+        "and notices; the rest is carried to the next installment. Rests add up: beyond the sum the "
+        "installment is late. An installment of which nothing was paid is never one.",
+        examples=["1.00", "0"],
+    )
+    share: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        le=Decimal("0.5"),
+        description="The same as a fraction of the installment; the larger of both counts.",
+        examples=["0", "0.02"],
+    )
+    settled_below: Decimal = Field(
+        default=Decimal("1.00"),
+        ge=0,
+        description="A loan counts as settled when no more than this is left after its last installment, "
+        "penalty and fees included. What is more than that has its own notice (`remainder_left`).",
+        examples=["1.00", "0"],
+    )
+
+
 class DelinquencySettings(Settings):
     """When a loan is late, how late, and in which band."""
 
@@ -114,6 +142,9 @@ class DelinquencySettings(Settings):
         description="Days past due in calendar days, or with months of 30 days (30/360, as some lenders "
         "report).",
         examples=["calendar"],
+    )
+    tolerance: ToleranceSettings = Field(
+        default_factory=ToleranceSettings, description="Rests that are too small to be arrears."
     )
     buckets: Literal["m1_from_day_1", "m1_from_day_30"] | Mapping[str, int] = Field(
         default="m1_from_day_1",
@@ -258,3 +289,9 @@ class StandingSettings(Settings):
         description="How far ahead unpaid installments are handed to the notices.",
         examples=[31],
     )
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """The tolerance in minor units."""
+        chosen, minor = self.delinquency.tolerance, self.schedule.minor
+        return Tolerance(minor(chosen.amount), int(chosen.share * PPB), minor(chosen.settled_below))

@@ -28,6 +28,8 @@ _EPOCH: Final = date(2000, 1, 1)
 _INSTALLMENT_BITS: Final = 13
 _MAX_INSTALLMENT: Final = 2**_INSTALLMENT_BITS - 1
 _SHORTEST_KEY: Final = 16
+VALID_DAYS: Final = 30
+"""A link in a message is valid for so long; the next reminder carries a new one."""
 
 
 class Purpose(StrEnum):
@@ -71,18 +73,18 @@ def pay_link(
     """Link to the payment page for one installment (0 to 8191), or "" when none is configured.
 
     Args:
-        settings: bases and `link_ttl_days`.
+        settings: the bases.
         key: secret of at least 16 bytes, the same at the page that verifies.
         loan_id: the lender's number of the loan; does not appear in the link.
         installment_no: number of the installment, 0 when it has none.
-        now: aware; the link is valid to the end of the UTC day `link_ttl_days` later.
+        now: aware; the link is valid to the end of the UTC day `VALID_DAYS` later.
 
     Raises:
         ValueError: key too short, naive time, or a number out of bounds.
     """
     if not settings.pay_link_base:
         return ""
-    until = _utc_day(now) + timedelta(days=settings.link_ttl_days)
+    until = _utc_day(now) + timedelta(days=VALID_DAYS)
     return settings.pay_link_base + _token(
         key, LinkClaim(Purpose.PAY, loan_ref(key, loan_id), installment_no, until)
     )
@@ -92,7 +94,7 @@ def certificate_link(settings: MessagesSettings, key: bytes, *, loan_id: str, no
     """Link to the settlement certificate of a loan, or "" when none is configured. See `pay_link`."""
     if not settings.certificate_link_base:
         return ""
-    until = _utc_day(now) + timedelta(days=settings.link_ttl_days)
+    until = _utc_day(now) + timedelta(days=VALID_DAYS)
     claim = LinkClaim(Purpose.CERTIFICATE, loan_ref(key, loan_id), 0, until)
     return settings.certificate_link_base + _token(key, claim)
 

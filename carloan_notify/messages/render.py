@@ -21,6 +21,9 @@ from carloan_notify.messages.values import build_filters
 from carloan_notify.records import Channel, Lender, Rendered
 from carloan_notify.text import inline
 
+LONGEST: Final[Mapping[str, int]] = {Channel.SMS: 500, Channel.VOICE: 350}
+"""Characters that may leave, sign included: more is a template gone wrong, not a message."""
+
 # The template folder: `<language>/<template>.<channel>.j2`, and `<language>/_*.j2` for shared wording.
 
 SUFFIX: Final = ".j2"
@@ -165,8 +168,8 @@ class CompiledTemplate:
         return _BLANKS.sub(" ", body.strip()) if "  " in body else body.strip()
 
     def _measured(self, text: str) -> Rendered | RenderFailure:
-        limit = self.settings.max_characters.get(self.channel)
-        if limit is not None and len(text) > limit:
+        limit = LONGEST[self.channel]
+        if len(text) > limit:
             return RenderFailure(
                 RenderCode.TOO_LONG,
                 f"{self.path}: {len(text)} characters, {limit} may leave; shorten the template or what is "

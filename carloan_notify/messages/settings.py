@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, field_validator
 
-from carloan_notify.records import Channel, MessageClass
+from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
 
 FORBIDDEN_WORDS = (
@@ -64,11 +64,6 @@ class MessagesSettings(Settings):
         "that can cost more. Under billing gsm, 3 is enough for English too.",
         examples=[{"zh-CN": 3, "en": 3}],
     )
-    max_characters: Mapping[Channel, int] = Field(
-        default={Channel.SMS: 500, Channel.VOICE: 350},
-        description="Longest text that may leave, sign included. A longer one is not sent and is reported.",
-        examples=[{"sms": 500, "voice": 350}],
-    )
     reply_hint: Mapping[str, str] = Field(
         default={"zh-CN": "如有疑问，可直接回复本短信。", "en": "Questions? Just reply."},
         description="Sentence that tells how to answer a text message, per language. Empty where replies "
@@ -103,20 +98,13 @@ class MessagesSettings(Settings):
         "Empty: no link.",
         examples=["https://pay.example.com/c/"],
     )
-    link_ttl_days: int = Field(
-        default=30,
-        ge=1,
-        le=3650,
-        description="Days for which a link in a message stays valid.",
-        examples=[30],
-    )
 
     @property
     def link_bases(self) -> dict[str, str]:
         """Base address by the variable that holds the link; "" where there is none."""
         return {"pay_link": self.pay_link_base, "certificate_link": self.certificate_link_base}
 
-    @field_validator("segment_limit", "max_characters")
+    @field_validator("segment_limit")
     @classmethod
     def _positive(cls, limits: Mapping[str, int]) -> Mapping[str, int]:
         wrong = sorted(name for name, limit in limits.items() if limit < 1)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_currency
 from jinja2 import Undefined
 
-from carloan_notify.records import Channel, Lender
+from carloan_notify.records import Channel, Lender, currency_exponent
 
 # What Chinese readers expect after an amount; CLDR's own long name (人民币) reads stiffly in a text message.
 CHINESE_UNITS: Final = {"CNY": "元"}
@@ -32,20 +32,15 @@ class Money:
 
     def decimal(self) -> Decimal:
         """The amount in whole currency units, with the currency's decimals: 1234.56."""
-        return Decimal(self.minor).scaleb(-_digits(self.currency))
+        return Decimal(self.minor).scaleb(-currency_exponent(self.currency))
 
     def plain(self) -> str:
         """`decimal()` as text, for a tenth of its time: a night writes millions."""
-        digits = _digits(self.currency)
+        digits = currency_exponent(self.currency)
         if self.minor < 0 or not digits:
             return str(self.decimal())
         whole, part = divmod(self.minor, 10**digits)
         return f"{whole}.{part:0{digits}d}"
-
-
-@lru_cache(maxsize=64)
-def _digits(currency: str) -> int:
-    return int(get_currency_precision(currency))
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +51,7 @@ def money_writer(locale: str, currency: str, *, grouped: bool) -> Callable[[int]
     and the same frame is put around the others. A locale that groups digits otherwise than by threes, and
     negative amounts, are left to Babel itself. `grouped=False` (for speech) leaves the separators out.
     """
-    digits = get_currency_precision(currency)
+    digits = currency_exponent(currency)
     sample = _by_babel(_PROBE, locale, currency, digits)
     frame = _frame(sample, digits)
     if frame.write(_PROBE) != sample:

@@ -162,8 +162,8 @@ def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series)
     `event_id` names an event that may repeat (a payment, a change) and is "" for all else; events that happen
     once per loan have installment 0, no date and no event id. A borrower is one per loan and needs no name;
     other parties are told apart by number. Never in it: run, file, wording, place in a list, and phone or name
-    only as keyed hash. `shared` tells which rows' rules name several roles: only there may one number belong to
-    two persons.
+    only as keyed hash. `shared` tells which notices the rules address to several roles by that channel: only
+    there may one number belong to two persons.
     """
     heads = _heads(identity.lender_id, notices)
     others = notices["role"] != Role.BORROWER.value
@@ -258,11 +258,18 @@ def decide(
     notices = notices.merge(_rule_columns(rules), on="rule_no")
     order = ["loan_id", "rule_no", "role", "recipient_name", "person", "installment_no", "due_on", "event_id"]
     notices = notices.sort_values(order, kind="stable", ignore_index=True)
-    several = pd.Series([len(set(rule.who)) > 1 for rule in rules], dtype="bool")
-    shared = notices["rule_no"].map(several).astype("bool")
+    shared = notices["rule_no"].map(_several_roles(rules)).astype("bool")
     notices = notices.assign(**notice_keys(identity, notices, shared=shared))
     notices = notices.drop_duplicates("idempotency_key", ignore_index=True)
     return Decided(notices.astype(dict(NOTICE_COLUMNS))[list(NOTICE_COLUMNS)], problems)
+
+
+def _several_roles(rules: Sequence[RuleSettings]) -> pd.Series:
+    """Per rule: whether its notice and channel name several roles, in one rule or in several."""
+    roles: dict[tuple[str, str], set[Role]] = {}
+    for rule in rules:
+        roles.setdefault((rule.notice, rule.channel), set()).update(rule.who)
+    return pd.Series([len(roles[rule.notice, rule.channel]) > 1 for rule in rules], dtype="bool")
 
 
 def _addressed(due: pd.DataFrame, inputs: DecideInputs, rules: Sequence[RuleSettings]) -> pd.DataFrame:

@@ -152,6 +152,15 @@ def _settled(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     return _as_events(renamed, EventType.LOAN_SETTLED)
 
 
+def _remainder_left(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+    """Loans past their last installment of which penalty, fees or a rest is left."""
+    standing = inputs.standing
+    left = standing[(standing["status"] == "active") & (standing["remainder_minor"] > 0)]
+    left = left[left["remainder_on"] >= since]
+    renamed = left.rename(columns={"remainder_on": "occurred_on", "remainder_minor": "amount_minor"})
+    return _as_events(renamed.assign(event_id=""), EventType.REMAINDER_LEFT)
+
+
 def _due_day_changed(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     """Due-day changes, told on the day they take effect, with what was and what is."""
     if inputs.changes_told is None:
@@ -174,5 +183,6 @@ def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
 DERIVATIONS: Final[Mapping[EventType, Callable[[DecideInputs, pd.Timestamp], pd.DataFrame]]] = {
     EventType.PAYMENT_RECEIVED: _payments_received,
     EventType.LOAN_SETTLED: _settled,
+    EventType.REMAINDER_LEFT: _remainder_left,
     EventType.DUE_DAY_CHANGED: _due_day_changed,
 }

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.release import permitted_hours
-from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings, When
+from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings, Until, When
 from carloan_notify.records import Channel, MessageClass
 
 OVERDUE_DAYS = (1, 3, 7, 15, 30)
@@ -47,6 +47,17 @@ def _event(event: EventType, *supersedes: str) -> RuleSettings:
     return RuleSettings(notice=event.value, when=When(event=event), supersedes=supersedes)
 
 
+def _remainder() -> RuleSettings:
+    """What is left after the last installment is asked for; a payment that arrives late is caught up for a week."""
+    return RuleSettings(
+        notice=EventType.REMAINDER_LEFT.value,
+        when=When(event=EventType.REMAINDER_LEFT),
+        message_class=MessageClass.COLLECTION,
+        catch_up_days=7,
+        until=Until.PAID,
+    )
+
+
 DEFAULT_LADDER: list[RuleSettings] = [
     _before("due_in_7_days", 7),
     _before("due_today", 0),
@@ -59,6 +70,7 @@ DEFAULT_LADDER: list[RuleSettings] = [
     _event(EventType.PAYMENT_RECEIVED),
     _event(EventType.DUE_DAY_CHANGED),
     _event(EventType.LOAN_SETTLED, "payment_received"),
+    _remainder(),
 ]
 
 

@@ -112,7 +112,7 @@ def believed_times(app: App) -> TimeSpan:
 
 
 def dated(app: App, page: ReturnPage) -> ReturnPage:
-    """The page with every odd time replaced by that of arrival; each is a problem. Doing it twice is once."""
+    """The page with every odd time replaced by that of arrival; each is a problem. Done again, it changes nothing."""
     span, now = believed_times(app), app.clock()
     receipts, odd = dated_receipts(page.receipts, span, now)
     replies, also_odd = dated_replies(page.replies, span, now)

@@ -18,19 +18,20 @@ from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.decide import Facts, facts, occasions
-from carloan_notify.notices.guards import GuardSettings
+from carloan_notify.notices.events import happened
 from carloan_notify.notices.policy import DECISION_COLUMNS
-from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.notices.settings import EventType, GuardSettings, RuleSettings
 from carloan_notify.pipeline.plan import Drafted, draft_messages
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead
-from carloan_notify.pipeline.wording import Told, make_wording
+from carloan_notify.pipeline.wording import Told, day_or_none, make_wording
 from carloan_notify.records import CoveredNotice, Decision, MessageClass, NightFacts, OutboundMessage
 
 # What the tables call for on a day, whoever is told and however late: only whether it is true.
 
 ALWAYS: Final = 3650
 """Catch-up days of a look: when a message may leave was decided with its hours; a look asks only what is true."""
+EVER: Final = date(1900, 1, 1)
 MANY: Final = 10
 """Fewer messages than this may all have been paid."""
 
@@ -44,6 +45,7 @@ class Owed(NamedTuple):
     original_due_on: pd.Timestamp
     amount_minor: int
     days_past_due: int
+    occurred_on: pd.Timestamp
 
 
 Asked = tuple[str, str, str, date | None]
@@ -64,18 +66,17 @@ class Truth:
 def truth(app: App, portfolio: Portfolio, paid_ahead: Collection[str]) -> Truth:
     """Ask the rules about these loans, on the portfolio's day."""
     rules = [rule.model_copy(update={"catch_up_days": ALWAYS}) for rule in app.settings.rules]
-    known = facts(inputs_of(app, portfolio), frames.empty(_EVENTS), portfolio.as_of)
-    dues = portfolio.standing.dues
+    inputs, dues = inputs_of(app, portfolio), portfolio.standing.dues
+    left, _ = happened(inputs, (EventType.REMAINDER_LEFT,), EVER)
+    known = facts(inputs, left[left["type"] == EventType.REMAINDER_LEFT.value], portfolio.as_of)
+    unpaid = set[tuple[str, date | None]](zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True))
     return Truth(
         portfolio,
         dict(_owed(rules, known)),
-        set(zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True)),
+        unpaid | {(loan_id, None) for loan_id in left["loan_id"]},
         frozenset(portfolio.standing.loans["loan_id"]) - portfolio.incomplete_loans,
         frozenset(paid_ahead),
     )
-
-
-_EVENTS: Final = {"type": frames.TEXT, "occurred_on": frames.DATE}
 
 
 def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, Owed]]:
@@ -83,7 +84,7 @@ def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, 
     for loan_id, *values in zip(*(found[name].tolist() for name in ("loan_id", *Owed._fields)), strict=True):
         owed = Owed(*values)
         rule = rules[owed.rule_no]
-        yield (rule.notice, rule.channel.value, loan_id, owed.original_due_on.date()), owed
+        yield (rule.notice, rule.channel.value, loan_id, day_or_none(owed.original_due_on)), owed
 
 
 # One message: what is to become of it.
@@ -393,9 +394,17 @@ def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Verdict]], now: dat
 
 
 def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:
-    """After a night has read its tables: end what earlier runs queued and what is over by them."""
+    """After a night has read its tables: end what earlier runs queued and what is over by them.
+
+    Judged on the lender's own today: the business date of a night that is made up lies before the days of
+    which messages of later nights speak.
+    """
     with ledger.read() as tx:
         waiting = views.until_paid(tx)
     if waiting:
-        now = truth(app, portfolio, payments_ahead(portfolio, app.business_date())["loan_id"])
+        today = app.business_date()
+        if portfolio.as_of != today:
+            loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
+            portfolio = on_day(app, portfolio, today, loan_ids)
+        now = truth(app, portfolio, payments_ahead(portfolio, today)["loan_id"])
         cancel(ledger, [(message, verdict(message, now)) for message in waiting], app.clock())

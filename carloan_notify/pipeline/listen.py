@@ -19,7 +19,7 @@ import structlog
 
 from carloan_notify.app import App, build_app
 from carloan_notify.delivery.gateway.answer import public_code
-from carloan_notify.delivery.provider import Provider, Received, Refused
+from carloan_notify.delivery.provider import Provider, Received, Refused, WiredSettings
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener, place_of, plain
@@ -52,7 +52,7 @@ def doors(app: App) -> dict[str, Door]:
     secrets = {
         name: settings.push_secret.get_secret_value()
         for name, settings in app.settings.delivery.providers.items()
-        if settings.push_secret
+        if isinstance(settings, WiredSettings) and settings.push_secret
     }
     problems = [
         f"delivery.providers.{name}.push_secret: cannot stand in an address; use letters, digits, - and _ only"
@@ -102,7 +102,7 @@ class OpenLedger:
     def _close(self) -> None:
         """A connection that another thread uses closes when that one is done with it."""
         if self._ledger is not None:
-            with suppress(LedgerError):  # a database that is gone cannot be said goodbye to
+            with suppress(LedgerError):  # closing fails as well when the database is gone
                 self._ledger.close()
             self._ledger = None
 
@@ -158,7 +158,7 @@ def application(config_path: str | Path) -> Listener:
     """
     app = build_app(Path(config_path))
     receiving = Receiving(app, doors(app), OpenLedger(app), keeper(app))
-    return Listener(receiving.take, receiving.healthy, app.settings.inbound.listen)
+    return Listener(receiving.take, receiving.healthy, app.settings.inbound.public_url)
 
 
 def _same(given: str, expected: str) -> bool:

@@ -16,19 +16,20 @@ from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import audit, backup, intake, notices, outbox, runs
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger import audit, continuity, intake, notices, outbox, portfolio, runs
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.runs import FINISHED, NIGHT
+from carloan_notify.ledger.runs import BROKEN, FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
-from carloan_notify.pipeline.send import drain
+from carloan_notify.pipeline.send import drain, newest_night
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
 from carloan_notify.sources.read import write_rejects
@@ -50,9 +51,11 @@ _CURE: Final = (
 )
 
 
-def check_night(app: App, tonight: NightFacts, memory: Memory) -> list[GuardResult]:
+def check_night(
+    app: App, tonight: NightFacts, memory: Memory, evidence: Evidence | None = None
+) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
-    compared = check_guards(tonight, memory.history, app.settings.guards)
+    compared = check_guards(tonight, memory.history, app.settings.guards, evidence)
     dated = business_date_guard(tonight.as_of, app.business_date())
     return [*compared, dated, _ledger_restored(memory.gap, ZoneInfo(app.lender.timezone))]
 
@@ -80,11 +83,12 @@ def _days_apart(back: int) -> str:
 
 def _ledger_restored(gap: Gap | None, zone: ZoneInfo) -> GuardResult:
     if gap is None:
-        whole = "The ledger is whole: no restore left out a time that nobody has accepted."
+        whole = "The ledger is whole: it knows the newest signed digest, and no time is missing."
         return GuardResult(LEDGER_RESTORED, tripped=False, message=whole, cure="")
     message = (
-        f"The ledger was restored from a backup: whatever was queued, sent, answered or opted out from "
-        f"{_shown(gap.since, zone)} to {_shown(gap.until, zone)} is missing in it and could be told twice."
+        "The ledger is an older one (restored from a backup, copied back or made anew): whatever was queued, sent, "
+        f"answered or opted out from {_shown(gap.since, zone)} to {_shown(gap.until, zone)} is missing in it "
+        "and could be told twice."
     )
     return GuardResult(
         LEDGER_RESTORED, tripped=True, message=message, cure=f"{_CURE}{LEDGER_RESTORED} --reason …"
@@ -169,6 +173,7 @@ def make_report(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
         ),
+        reject_groups=plan.facts.reject_groups,
         schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
@@ -195,7 +200,6 @@ def _standing(loans: pd.DataFrame) -> dict[str, int]:
 
 
 STOPPED = "stopped"
-BROKEN = "broken"
 RACED = "told_meanwhile"
 LEFT_OUT = "merged_with_told"
 
@@ -253,24 +257,29 @@ def _noted(app: App, stamps: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mapping[str, str]) -> NightReport:
+    continuity.doubt_if_replaced(ledger, app.clock())
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
-    guards = check_night(app, plan.facts, memory)
+    guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)
     if stopping:
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(app, ledger, report, plan)
     _accept(app, ledger, order, guards)
-    cancel_what_is_over(app, ledger, portfolio)
+    newest = newest_night(app, ledger)
+    made_up = newest.as_of > order.as_of
+    if not made_up:
+        cancel_what_is_over(app, ledger, portfolio)
     plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:
         notices.record(tx, run_id, rows, app.clock())
-    summary = drain(app, ledger, LastLook(app, ledger, Planned(order.as_of, run_id, stamps, plan.facts)))
+    looked = newest if made_up else Planned(order.as_of, run_id, stamps, plan.facts)
+    summary = drain(app, ledger, LastLook(app, ledger, looked))
     with ledger.read() as tx:
         states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
@@ -296,7 +305,7 @@ def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResul
     with ledger.write() as tx:
         audit.append(tx, events, app.clock())
         if LEDGER_RESTORED in {guard.guard for guard in accepted}:
-            backup.forget(tx)
+            continuity.forget(tx)
 
 
 def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:
@@ -316,6 +325,8 @@ def _close(app: App, ledger: Ledger, report: NightReport, plan: NightPlan) -> Ni
     counts = reconciling_object(report)
     comparable = plan.facts if report.status == FINISHED else None
     with ledger.write() as tx:
+        if comparable:
+            portfolio.keep(tx, report.run_id, report.as_of, plan.prints)
         runs.finish(tx, report.run_id, report.status, counts, comparable, app.clock())
     ledger.write_digest(
         report.run_id, app.clock(), {name: counts[name] for name in ("notices", "queued", "accepted")}

@@ -3,33 +3,34 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.delivery.registry import DeliverySettings
-from carloan_notify.errors import SourceError
-from carloan_notify.ledger import backup, notices, runs, stopping, views
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger import continuity, notices, runs, stopping, views
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.portfolio import hasher, last_night
 from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
 from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide
 from carloan_notify.notices.endings import ended, overdue_endings
+from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
+from carloan_notify.notices.guard_view import Evidence
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, NightFacts, Rendered
-from carloan_notify.sources.read import Table
 
 # From decisions to messages: render each queued notice, or hold it and say why.
 
@@ -140,78 +141,16 @@ def _draft(
     )
 
 
-# The facts of a night that guards compare with earlier nights.
-
-
-def night_facts(app: App, portfolio: Portfolio, drafts: Sequence[Draft]) -> NightFacts:
-    """Counts, shares, cost and the identity of tonight's export."""
-    sources, standing = portfolio.sources, portfolio.standing.loans
-    active = standing["status"] == "active"
-    return NightFacts(
-        as_of=portfolio.as_of,
-        loans_read=sources.loans.rows_read,
-        payments_read=None if sources.payments is None else sources.payments.rows_read,
-        rows_read=sources.rows_read,
-        rows_rejected=len(sources.rejects),
-        active_loans=int(active.sum()),
-        overdue_loans=int((active & (standing["days_past_due"] > 0)).sum()),
-        messages=len(drafts),
-        cost_minor=cost_minor(drafts, app.settings.delivery),
-        export_on=export_date(app, sources.loans),
-        content_digest=content_digest(sources.tables),
-        newest_payment_on=None
-        if sources.payments is None
-        else day_or_none(sources.payments.frame["paid_on"].max()),
-    )
-
-
-def cost_minor(drafts: Sequence[Draft], delivery: DeliverySettings) -> int:
-    """What these messages cost at each channel's first provider, in minor units, rounded half up."""
-    price = {
-        channel: delivery.providers[names[0]].unit_price_minor
-        for channel, names in delivery.channels.items()
-        if names
-    }
-    segments: dict[Channel, int] = {}
-    for draft in drafts:
-        segments[draft.channel] = segments.get(draft.channel, 0) + draft.rendered.segments
-    total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))
-    return int(total.quantize(Decimal(1), ROUND_HALF_UP))
-
-
-def content_digest(tables: Sequence[Table]) -> str:
-    """One hash over the content of every table."""
-    digests = sorted(f"{table.name}:{file.sha256}" for table in tables for file in table.files)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def export_date(app: App, loans: Table) -> date | None:
-    """When the loan export was made: by the lender's own column where one is named, else by the file's time.
-
-    None for a database without such a column.
-
-    Raises:
-        SourceError: the named column is missing or holds no date.
-    """
-    column = app.settings.guards.export_date_column
-    if column:
-        cells = loans.frame.get(column, pd.Series([], dtype="str"))
-        newest = pd.to_datetime(cells, errors="coerce").max()
-        if pd.isna(newest):
-            raise SourceError(
-                f"loans: column {column} (guards.export_date_column) is missing or holds no date; "
-                "export it, or name another column"
-            )
-        return day_or_none(newest)
-    written = [file.modified_at for file in loans.files if file.modified_at is not None]
-    return min(written).astimezone(ZoneInfo(app.lender.timezone)).date() if written else None
-
-
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
 SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
 RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sent_on")
+
+
+def plain_hashes(texts: pd.Series) -> np.ndarray:
+    """Hashes of texts without a key, for a plan without a ledger."""
+    return pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +159,8 @@ class Memory:
 
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
     hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is what
-    the newest night held (endings.OPEN), and its business date.
+    the newest night held (endings.OPEN), and its business date; `last_night` is the portfolio of the last finished
+    night, whose texts `hash_texts` hashed.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -231,6 +171,8 @@ class Memory:
     history: tuple[NightFacts, ...]
     gap: Gap | None = None
     held: tuple[date, pd.DataFrame] | None = None
+    last_night: LastNight | None = None
+    hash_texts: Hasher = field(default=plain_hashes)
 
 
 def remember(app: App, ledger: Ledger) -> Memory:
@@ -245,8 +187,9 @@ def remember(app: App, ledger: Ledger) -> Memory:
         recent = views.recent_contacts(tx, app.clock() - timedelta(days=longest + 1))
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
-        gap = backup.gap(tx)
+        gap = continuity.gap(tx)
         held = notices.held_last(tx, NIGHT, FINISHED)
+        remembered = last_night(tx)
     local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
     return Memory(
         known_keys=known_keys,
@@ -257,6 +200,8 @@ def remember(app: App, ledger: Ledger) -> Memory:
         history=history,
         gap=gap,
         held=held,
+        last_night=remembered,
+        hash_texts=hasher(ledger.cipher),
     )
 
 
@@ -292,6 +237,8 @@ class NightPlan:
     drafts: tuple[Draft, ...]
     findings: pd.DataFrame
     facts: NightFacts
+    evidence: Evidence
+    prints: np.ndarray
 
     def adjusted(self, decisions: pd.DataFrame) -> Self:
         """The same plan with other decisions."""
@@ -314,16 +261,21 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
     drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
+    prints = fingerprints(portfolio.loans, portfolio.standing.loans, memory.hash_texts)
+    evidence = evidence_of(app, portfolio, prints, memory.last_night)
+    held = hold_failures(decisions, drafted.failures)
     return NightPlan(
         run_id=run_id,
         portfolio=portfolio,
-        decisions=with_endings(hold_failures(decisions, drafted.failures), memory, as_of),
+        decisions=with_endings(held, memory, as_of),
         drafts=drafted.drafts,
         findings=frames.stack(
             [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)],
             frames.FINDINGS,
         ),
-        facts=night_facts(app, portfolio, drafted.drafts),
+        facts=with_evidence(night_facts(app, portfolio, drafted.drafts, held), evidence),
+        evidence=evidence,
+        prints=prints,
     )
 
 

@@ -39,7 +39,7 @@ def preview_night(app: App, order: NightOrder, loan_id: str = "") -> Preview:
     """Plan and guard a night without writing anything; rows of one loan only if `loan_id` is given."""
     memory = recall(app)
     plan = make_plan(app, read_portfolio(app, order.as_of), memory, new_run_id(app, order.as_of))
-    guards = check_night(app, plan.facts, memory)
+    guards = check_night(app, plan.facts, memory, plan.evidence)
     report = make_report(plan, guards, order.accept, Ending(DRY))
     return Preview(report, tuple(row for row in _rows(app, plan) if loan_id in ("", row["loan_id"])))
 
@@ -137,6 +137,9 @@ def _standing(plan: NightPlan, loan_id: str, currency: str) -> dict[str, str]:
         **{name: day.isoformat() if day else "" for name, day in days.items()},
         "next_due": str(Money(row["next_due_minor"], currency).decimal()),
         "overdue": str(Money(row["overdue_minor"], currency).decimal()),
+        "carried": str(Money(row["carried_minor"], currency).decimal()),
+        "penalty": str(Money(row["penalty_minor"], currency).decimal()),
+        "remainder": str(Money(row["remainder_minor"], currency).decimal()),
         "days_past_due": str(row["days_past_due"]),
         "bucket": row["bucket"],
     }

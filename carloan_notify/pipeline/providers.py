@@ -4,6 +4,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from carloan_notify.app import App, any_number
@@ -22,6 +23,8 @@ from carloan_notify.records import AuditEvent, Channel, OutboundMessage
 from carloan_notify.text import mask_phone
 
 TEST_TEXT = {"zh": "这是一条测试消息，请忽略。", "en": "This is a test message. Please ignore it."}
+TEST_LASTS = timedelta(hours=1)
+"""How long a test message may take: the provider is tried with everything that it will be told at night."""
 CHECK_COLUMNS = ("provider", "what", "verdict", "detail")
 
 
@@ -56,6 +59,7 @@ def provider_rows(app: App) -> list[dict[str, Any]]:
                 "rate_per_second": settings.rate_per_second or "",
                 "receipts": provider.capabilities.receipts.value,
                 "look_up": "" if window is None else f"{window.total_seconds() / 3600:g} h",
+                "bounds_delivery": "yes" if provider.capabilities.bounds_delivery else "no",
             }
         )
     return rows
@@ -98,7 +102,7 @@ def try_provider(app: App, name: str, phone: str, wanted: Wanted) -> dict[str, A
         known = ", ".join(sorted({n for template in templates_of(settings) for n in template.notices}))
         what = f"sends approved templates only; choose one with --notice ({known or 'it has none yet'})"
         raise ConfigError([f"delivery.providers.{name}: {what}"])
-    message = replace(_sample(app, wanted), phone=phone)
+    message = replace(_sample(app, wanted), phone=phone, expires_at=app.clock() + TEST_LASTS)
     with app.open_ledger(create=True) as ledger:
         about = {"phone": mask_phone(phone), "channel": wanted.channel.value, "message": message.message_id}
         with ledger.write() as tx:

@@ -41,7 +41,7 @@ def import_replies(app: App, path: Path, kind: str, tell: Tell) -> dict[str, Any
             [f"inbound.reply_files: no kind {kind!r} ({known}); describe the file's columns there"]
         )
     lexicon = open_lexicon(app)
-    read = read_replies(path, kinds[kind], app.clock(), believed_times(app))
+    read = read_replies(path, kinds[kind], app.clock(), believed_times(app), app.settings.lender.timezone)
     with app.open_ledger() as ledger:
         kept = take_replies(app, ledger, lexicon, read.replies)
     problems = [*sentences(read.findings), *kept.problems]

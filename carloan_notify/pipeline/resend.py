@@ -246,6 +246,6 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 
 
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
-    """A resend has a key of its own: each asked for once, each on record."""
+    """The idempotency key of a resend, its own in each run: the first message's key stands in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
     return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()

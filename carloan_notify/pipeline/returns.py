@@ -188,7 +188,7 @@ def import_receipts(app: App, path: Path, kind: str, tell: Tell) -> dict[str, An
         raise ConfigError(
             [f"inbound.receipt_files: no kind {kind!r} ({known}); describe the file's columns there"]
         )
-    read = read_export(path, kinds[kind], app.clock(), believed_times(app))
+    read = read_export(path, kinds[kind], app.clock(), believed_times(app), app.settings.lender.timezone)
     with app.open_ledger() as ledger, ledger.write() as tx:
         done = receipts.settle(tx, read.receipts, app.clock())
     for problem in (*sentences(read.findings), *masked(done.refused)):

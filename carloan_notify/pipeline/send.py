@@ -8,15 +8,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, datetime
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
-from carloan_notify.app import App, require_rehearsable
+from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
-from carloan_notify.ledger import answers, audit, outbox, runs
+from carloan_notify.errors import LedgerError, LockedError
+from carloan_notify.ledger import answers, audit, continuity, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.runs import FINISHED, NIGHT, Run
 from carloan_notify.pipeline.last_look import LastLook, Planned
@@ -68,6 +70,12 @@ class LedgerOutbox:
         with self._ledger.write() as tx:
             outbox.release(tx, message_ids, now)
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        """Not due before their end, which ends them."""
+        with self._ledger.write() as tx:
+            for ends, ids in _by_end(messages, now).items():
+                outbox.hold(tx, ids, Look.HOURS_ENDING, now, ends)
+
     def expire(self, now: datetime) -> int:
         """End what can no longer go in time."""
         with self._ledger.write() as tx:
@@ -77,6 +85,13 @@ class LedgerOutbox:
         """Take up what a crash left behind."""
         with self._ledger.write() as tx:
             return outbox.recover(tx, now)
+
+
+def _by_end(messages: Sequence[OutboundMessage], now: datetime) -> dict[datetime, list[str]]:
+    ends: dict[datetime, list[str]] = {}
+    for message in messages:
+        ends.setdefault(message.expires_at or now, []).append(message.message_id)
+    return ends
 
 
 _log = structlog.get_logger()
@@ -105,18 +120,49 @@ def send_due(app: App) -> DrainSummary:
 
     Raises:
         ConfigError: a rehearsal would reach people.
-        LedgerError: there is no ledger yet.
+        LedgerError: there is no ledger yet, or it is not the one that the signed digests tell of.
         SourceError: the tables that say who has paid cannot be read; nothing is sent then.
     """
     require_rehearsable(app)
     with app.open_ledger() as ledger:
-        with ledger.read() as tx:
-            night = runs.last(tx, NIGHT)
-        return drain(app, ledger, LastLook(app, ledger, _planned(night, app.business_date())))
+        if continuity.doubt_if_replaced(ledger, app.clock()):
+            raise LedgerError(REPLACED)
+        return drain(app, ledger, LastLook(app, ledger, newest_night(app, ledger)))
+
+
+def newest_night(app: App, ledger: Ledger) -> Planned:
+    """The night whose tables say most of today: one that was made up for afterwards reads older ones."""
+    today = app.business_date()
+    with ledger.read() as tx:
+        return _planned(runs.newest(tx, NIGHT, today), today)
+
+
+def unfinished_night(app: App) -> str:
+    """What to tell of a night that was killed or broke while it queued; "" when there is none, or one runs now."""
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        night = runs.unfinished_night(tx)
+    if night is None:
+        return ""
+    try:
+        with one_night(app, "send", "looks whether a night runs"):
+            return UNFINISHED.format(as_of=night.as_of, run_id=night.run_id)
+    except LockedError:
+        return ""
+
+
+UNFINISHED: Final = (
+    "the night of {as_of} (run {run_id}) ended in the middle: part of its notices may never have been queued. Run it "
+    "again: carloan-notify run --as-of {as_of}; what was queued stays, and nobody is told twice"
+)
+REPLACED: Final = (
+    "the audit folder holds a signed digest that this ledger does not know: an older copy was put back, or it was made "
+    "anew, so nobody knows what was told since; what waited is unknown now and is not sent. Put the right ledger back, "
+    "or see `reconcile` and let the next `run` accept it (--accept ledger_restored)"
+)
 
 
 def _planned(night: Run | None, today: date) -> Planned:
-    """The last night as the last look needs it; one that did not finish has not screened what waits."""
+    """A night as the last look needs it; one that did not finish has not screened what waits."""
     if night is None:
         return Planned(today)
     if night.status != FINISHED:

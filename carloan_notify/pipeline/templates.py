@@ -296,7 +296,7 @@ def _desk(app: App, name: str, export: Path | None, variable_limit: int | None) 
         for template in templates_of(settings)
     ]
     own = app.templates()
-    cases, unworded = _shared_out(templates, cases_of(app.settings.rules, own, settings.channels))
+    cases, unworded = _shared_out(templates, cases_of(app.settings.rules, own, settings.serves))
     return _Desk(
         own=own,
         path=f"delivery.providers.{name}.templates",

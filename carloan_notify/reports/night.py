@@ -1,7 +1,7 @@
 """What a night did, as one frozen value that every view (terminal, JSON, metrics) is made from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +26,7 @@ COUNTED_AS: Mapping[MessageState, str] = {
     MessageState.CANCELLED: "cancelled",
 }
 OUTCOMES = ("accepted", "rejected", "unknown", "failed", "cancelled", "pending")
+REJECTS_SHOWN = 10
 TROUBLE = ("rejected", "unknown", "failed")
 
 
@@ -48,7 +49,8 @@ class NightReport:
     `refused_templates` templates that a provider refuses or that nobody mapped (`provider:code`), `doubted` counts
     messages that the last look held, `advice` says what a person must do, `template_failures` which templates
     failed, where, and how to mend them, `schedule_differences` where the lender's own installments differ from
-    the recomputed ones (the first so many; `findings` counts them all).
+    the recomputed ones (the first so many; `findings` counts them all). `reject_groups` counts rejected rows by
+    "table|column|code|value".
     """
 
     run_id: str
@@ -71,6 +73,7 @@ class NightReport:
     advice: tuple[str, ...] = ()
     template_failures: tuple[str, ...] = ()
     schedule_differences: tuple[str, ...] = ()
+    reject_groups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -134,6 +137,7 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "refused_templates": list(report.refused_templates),
         "template_failures": list(report.template_failures),
         "schedule_differences": list(report.schedule_differences),
+        "reject_groups": dict(report.reject_groups),
         "stopped_by": report.stopped_by,
         "doubted": report.doubted,
     }
@@ -165,6 +169,7 @@ def _print_sections(report: NightReport, stream: IO[str]) -> None:
         {"table": t.table, "read": t.read, "used": t.used, "rejected": t.rejected} for t in report.tables
     ]
     _section(tables, stream, "What was read")
+    _section(_rejected(report.reject_groups), stream, "What was rejected")
     _section(_pairs(report.standing, "loans"), stream, "Where the loans stand")
     _section(_counted(report.by_notice, ("notice", "channel")), stream, "What goes out")
     _section(_counted(report.reasons, ("decision", "reason")), stream, "What does not, and why")
@@ -187,6 +192,12 @@ def _section(rows: Sequence[Mapping[str, Any]], stream: IO[str], title: str) -> 
 
 def _pairs(counts: Mapping[str, int], name: str) -> list[dict[str, Any]]:
     return [{name: key, "count": number} for key, number in sorted(counts.items())]
+
+
+def _rejected(groups: Mapping[str, int]) -> list[dict[str, Any]]:
+    names = ("table", "column", "code", "value")
+    first = sorted(groups.items(), key=lambda item: -item[1])[:REJECTS_SHOWN]
+    return [{**dict(zip(names, key.split("|", 3), strict=True)), "count": number} for key, number in first]
 
 
 def _counted(counts: Mapping[tuple[str, str], int], names: tuple[str, str]) -> list[dict[str, Any]]:

@@ -60,12 +60,16 @@ class SourceFile:
     """Where a table came from: path, or database without its password. `sha256` is of the content read.
 
     `modified_at` (aware, UTC) is None for a database; `rows` counts all rows read, rejected ones included.
+    `ended` says whether a text ends with the end of a line (None: no text); `incomplete` what shows that the
+    table is not whole, "" when nothing does.
     """
 
     label: str
     sha256: str
     modified_at: datetime | None
     rows: int
+    ended: bool | None = None
+    incomplete: str = ""
 
 
 class ChunkReader(Protocol):

@@ -1,9 +1,11 @@
 """CSV and TSV files, gzipped or not, as a `Reader`."""
 
 import csv
+import gzip
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -15,11 +17,57 @@ from pyarrow import parquet
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import as_text
 from carloan_notify.sources.chunks import SourceFile, TextChunk
-from carloan_notify.sources.encoding import Neighbour, detect_encoding, line_batches, open_binary
+from carloan_notify.sources.encoding import BLOCK_BYTES, Neighbour, detect_encoding, line_batches, open_binary
 from carloan_notify.sources.records import Dialect, read_chunk
 from carloan_notify.sources.settings import TableSettings
 
 # CSV and TSV.
+
+
+_TAIL_BYTES: Final = 64 * 1024
+_NUMBER: Final = re.compile(r"\d+")
+
+
+def last_line(path: Path) -> tuple[bytes, bool]:
+    """The last line that is not blank, without its end, and whether it has its end.
+
+    Of a line longer than 64 KiB the end is taken for granted: it is rejected for its length.
+    """
+    with open_binary(path) as stream:
+        if isinstance(stream, gzip.GzipFile):
+            tail = b""
+            while block := stream.read(BLOCK_BYTES):
+                tail = (tail + block)[-_TAIL_BYTES:]
+        else:
+            stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            tail = stream.read()
+    whole = len(tail) < _TAIL_BYTES or b"\n" in tail
+    return tail.strip().rsplit(b"\n", 1)[-1], not whole or tail.endswith((b"\n", b"\r"))
+
+
+def without_last(batches: Iterator[list[bytes | None]]) -> Iterator[list[bytes | None]]:
+    """The batches without the last line that is not blank, and without what follows it."""
+    held: list[bytes | None] = []
+    for batch in batches:
+        held += batch
+        full = [number for number, line in enumerate(held) if line is None or line.strip()]
+        if full and full[-1]:
+            yield held[: full[-1]]
+            held = held[full[-1] :]
+
+
+def declared_rows(text: str) -> int | None:
+    """The first number of a trailer or marker; None where there is none."""
+    found = _NUMBER.search(text)
+    return int(found[0]) if found else None
+
+
+def miscounted(place: str, text: str, rows: int) -> str:
+    """A sentence when a trailer or marker declares another number of rows than were read, else ""."""
+    declared = declared_rows(text)
+    if declared in {None, rows}:
+        return ""
+    return f"{place} declares {declared} rows, {rows} were read"
 
 
 def file_origin(path: Path, rows: int) -> SourceFile:
@@ -43,6 +91,7 @@ class TextReader:
     header_lines: int
     chunk_rows: int
     longest_line: int
+    trailer: str = ""
 
     @classmethod
     def open(
@@ -61,16 +110,16 @@ class TextReader:
         tabbed = path.name.removesuffix(".gz").endswith(".tsv")
         delimiter = "\t" if tabbed else max(_DELIMITERS, key=header.count)
         headers = _cells(path, number, header, delimiter)
-        return cls(
-            path, headers, Dialect(encoding, delimiter, len(headers)), number, chunk_rows, longest_line
-        )
+        dialect = Dialect(encoding, delimiter, len(headers))
+        return cls(path, headers, dialect, number, chunk_rows, longest_line, settings.trailer)
 
     def chunks(self) -> Iterator[TextChunk]:
         """Rows below the header, `chunk_rows` lines at a time."""
         pending: list[bytes | None] = []
         line = 1
         with open_binary(self.path) as stream:
-            for batch in line_batches(stream, self.longest_line, self.chunk_rows):
+            batches = line_batches(stream, self.longest_line, self.chunk_rows)
+            for batch in without_last(batches) if self._trailed() else batches:
                 skipped = max(0, min(self.header_lines + 1 - line, len(batch)))
                 line += skipped
                 pending += batch[skipped:]
@@ -83,8 +132,28 @@ class TextReader:
             yield read_chunk(pending, line, self.dialect, final=True)[0]
 
     def origin(self, rows: int) -> SourceFile:
-        """The file, its digest and its time of change."""
-        return file_origin(self.path, rows)
+        """The file, its digest and its time of change, and whether it is whole."""
+        _, ended = last_line(self.path)
+        return replace(
+            file_origin(self.path, rows), ended=ended, incomplete=self._incomplete(rows, ended=ended)
+        )
+
+    def _last(self) -> str:
+        return last_line(self.path)[0].decode(self.dialect.encoding, "replace")
+
+    def _trailed(self) -> bool:
+        return bool(self.trailer) and self._last().startswith(self.trailer)
+
+    def _incomplete(self, rows: int, *, ended: bool) -> str:
+        last = self._last()
+        if self.trailer:
+            if not self._trailed():
+                return f"the last line does not begin with {self.trailer!r}"
+            return miscounted("the trailer", last.removeprefix(self.trailer), rows)
+        cells = last.count(self.dialect.delimiter) + 1
+        if not ended and cells < self.dialect.width and '"' not in last:
+            return f"the last line has no end and {cells} of {self.dialect.width} columns"
+        return ""
 
 
 def _header_line(path: Path, encoding: str, longest: int) -> tuple[int, str]:

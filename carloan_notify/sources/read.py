@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from carloan_notify.sources.cells import CellRules
 from carloan_notify.sources.chunks import ChunkReader, SourceFile
 from carloan_notify.sources.database import SqlReader, bound, make_engine
 from carloan_notify.sources.encoding import Neighbour
-from carloan_notify.sources.files import ParquetReader, TextReader
+from carloan_notify.sources.files import ParquetReader, TextReader, miscounted
 from carloan_notify.sources.repeats import settle_keys
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
 from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
@@ -47,7 +47,8 @@ class Table:
 
     `frame` has the columns of `frames`, then the lender's own as text; `rejects` has `rows.REJECTS`,
     ordered by line; `findings` has `frames.FINDINGS`. `files` says where the rows came from; `repeated` is how many
-    rows said what an earlier one says, and are read once.
+    rows said what an earlier one says, and are read once; `null_words` counts cells by column that held a word for
+    nothing.
     """
 
     name: TableName
@@ -57,6 +58,7 @@ class Table:
     files: tuple[SourceFile, ...]
     findings: pd.DataFrame
     repeated: int = 0
+    null_words: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rejected_owners(self) -> frozenset[str]:
@@ -99,6 +101,7 @@ def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], orig
         (origin,),
         frames.stack(findings, frames.FINDINGS),
         len(settled.repeated),
+        {column: words.total() for column, words in nulls.items()},
     )
 
 
@@ -241,9 +244,25 @@ def read_table(name: TableName, settings: TableSettings, *, context: ReadContext
     """
     with told_of(name), _open(settings, context) as reader:
         table = parse_table(name, reader, settings, context)
+    table = _marked(table, settings, context)
     if name == "loans" and not table.rows_read:
         raise SourceError(f"{name}: {table.files[0].label}: has no row at all; look at the export job")
     return table
+
+
+def _marked(table: Table, settings: TableSettings, context: ReadContext) -> Table:
+    """The table, and what its marker file says of its completeness."""
+    if not settings.complete_marker:
+        return table
+    path = context.base_dir / context.dated(settings.complete_marker)
+    try:
+        said = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        problem = f"the marker file {path} is missing"
+    else:
+        problem = miscounted(f"the marker file {path}", said, table.rows_read)
+    files = tuple(replace(file, incomplete=file.incomplete or problem) for file in table.files)
+    return replace(table, files=files)
 
 
 def parse_table(name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext) -> Table:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from babel.numbers import get_currency_precision
 from pydantic import Field, model_validator
 
+from carloan_notify.records import currency_exponent
 from carloan_notify.settings import Settings
 from carloan_notify.sources.tables import TABLES, Basis, TableName
 
@@ -65,6 +65,18 @@ class TableSettings(Settings):
         default="",
         description="Format of the dates (Python strptime), needed only for day-first or month-first dates.",
         examples=["%d/%m/%Y"],
+    )
+    complete_marker: str = Field(
+        default="",
+        description="File that the export job writes last; the night stops where it is missing. A number in it "
+        "is the row count. {as_of} as in `path`.",
+        examples=["exports/loans-{as_of}.done"],
+    )
+    trailer: str = Field(
+        default="",
+        description="Text that the last line of a text file begins with; the night stops where it is missing. "
+        "The first number behind it is the row count.",
+        examples=["TRAILER"],
     )
     fictitious_phones: bool = Field(
         default=False,
@@ -163,8 +175,8 @@ class ReadContext:
 
     @property
     def currency_digits(self) -> int:
-        """Decimals of the currency's minor unit (CLDR): 2 for CNY, 0 for JPY."""
-        return int(get_currency_precision(self.currency))
+        """Decimals of the currency's minor unit (ISO 4217): 2 for CNY, 0 for JPY."""
+        return currency_exponent(self.currency)
 
     @property
     def zone(self) -> ZoneInfo:

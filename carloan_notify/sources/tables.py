@@ -90,6 +90,7 @@ EVENT_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "payment_received": ("还款到账", "已还款"),
     "due_day_changed": ("还款日变更",),
     "loan_settled": ("结清", "已结清", "settled"),
+    "remainder_left": ("余款未清", "remainder"),
 }
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "borrower": ("借款人", "本人", "主借人"),

@@ -24,7 +24,7 @@ LADDER = {
     "payment_received.sms",
     "due_day_changed.sms",
     "loan_settled.sms",
-}
+}  # all but remainder_left, which only a lender that charges penalty can see
 
 
 def test_sample_has_a_loan_for_every_notice_of_the_ladder(lender: Lender) -> None:

@@ -1,12 +1,13 @@
 """Nothing untrue is said, on whatever day it is said."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import pytest
 
 from carloan_notify.codes import Reason
 from tests.e2e.conftest import MORNING, Desk
-from tests.e2e.tiny import AS_OF, Loan, export, only_sms, options, preview, texts
+from tests.e2e.tiny import AS_OF, PAYMENTS, Loan, export, october, only_sms, options, preview, texts
 
 
 def test_a_bill_for_several_accounts_names_none(desk: Desk) -> None:
@@ -85,6 +86,34 @@ def test_last_night_made_up_for_tells_what_is_true_today(desk: Desk) -> None:
     assert held == {"DUE": Reason.TOO_LATE.english, "PAID": Reason.NO_LONGER_TRUE.english}
 
 
+OVERDUE_3: Final[dict[str, Any]] = {
+    "notice": "overdue_3",
+    "when": {"days_past_due": 3},
+    "class": "collection",
+}
+
+
+def test_last_night_made_up_for_after_tonight_ends_nothing_of_tonight(desk: Desk) -> None:
+    desk.configure(rules=[OVERDUE_3])
+    export(desk, [Loan("L1", "2026-11-20")])
+    assert desk.night(AS_OF)["queued"] == 1  # three days past due tonight, two by the night that is made up
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    assert desk.send(MORNING)["accepted"] == 1
+
+
+def test_the_tables_of_the_newest_night_decide_what_leaves(desk: Desk) -> None:
+    """Files are dated; what was paid today stands in today's alone, and the night made up for reads yesterday's."""
+    sources = options(desk)["sources"]
+    desk.configure(rules=[OVERDUE_3], sources=sources | {"payments": {"path": "export/payments-{as_of}.csv"}})
+    export(desk, [Loan("L1", "2026-11-20")])
+    desk.write("payments-2026-11-22", PAYMENTS)
+    desk.write("payments-2026-11-23", PAYMENTS, [f"P1,L1,{AS_OF},60"])
+    assert desk.night(AS_OF)["queued"] == 1
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    assert desk.send(MORNING)["accepted"] == 1
+    assert "40.00" in sent_text(desk, "L1")
+
+
 def test_a_payment_of_a_day_to_come_holds_collection_for_its_loan_alone(desk: Desk) -> None:
     only_sms(desk)
     loans = [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-20", phone="10000000002")]
@@ -118,6 +147,16 @@ def test_a_couple_with_one_number_hears_of_one_debt_once(desk: Desk) -> None:
         "co_borrower": "suppressed",
     }
     assert Reason.SAME_NUMBER.english in [row["why"] for row in rows]
+
+
+def test_a_couple_hears_once_also_where_each_has_a_rule_of_its_own(desk: Desk) -> None:
+    desk.configure(rules=[OVERDUE_3, OVERDUE_3 | {"who": ["co_borrower"]}])
+    export(
+        desk,
+        [Loan("L1", "2026-11-20", customer_id="C1")],
+        contacts=["C1,co_borrower,李二,10000000001,zh-CN,"],
+    )
+    assert len(texts(preview(desk))) == 1
 
 
 def test_a_couple_hears_once_also_when_the_second_joins_the_next_day(desk: Desk) -> None:
@@ -186,12 +225,12 @@ def test_of_two_merged_loans_the_one_that_is_owed_is_told_today(desk: Desk) -> N
 
 
 def test_a_half_written_export_holds_and_cancels_nothing(desk: Desk) -> None:
-    loans = [Loan(f"L{n}", "2026-11-20", phone=f"100000000{n}") for n in range(10, 40)]
-    queued_at_night(desk, loans)
-    export(desk, loans[:15])
+    loans = [Loan(f"L{n}", "2026-10-20", phone=f"100000000{n}") for n in range(10, 40)]
+    queued_at_night(desk, loans, october(loans))
+    export(desk, loans[:15], october(loans[:15]))
     figures = desk.send(MORNING, code=1)
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, 30)
-    export(desk, loans, [f"P1,L10,{AS_OF},100"])
+    export(desk, loans, [*october(loans), f"P1,L10,{AS_OF},100"])
     figures = desk.send("2026-11-23T10:05:00+08:00")
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (29, 1, 0)
 
@@ -230,3 +269,13 @@ def test_what_a_cap_held_to_its_last_night_is_given_up_and_said_so(desk: Desk) -
     assert Reason.EXPIRED.chinese[:8] in "".join(explained.out.split())
     exported = desk.run("explain", "L1", *at, "--format", "json")
     assert any(Reason.EXPIRED.english in row["why"] for row in exported.json["tonight"])
+
+
+def test_what_tonight_held_ends_also_where_last_night_was_made_up_for_afterwards(desk: Desk) -> None:
+    desk.configure(rules=[OVERDUE_3])
+    loans, ahead = [Loan("L1", "2026-11-20")], ["P1,L1,2062-11-20,100.00"]
+    export(desk, loans, ahead)
+    assert desk.night(AS_OF)["reasons"] == {"held:payment_ahead": 1}
+    desk.night("2026-11-22", "--now", f"{AS_OF}T03:00:00+08:00")
+    export(desk, loans, ahead, day="2026-11-26")
+    assert desk.night("2026-11-26")["reasons"] == {"suppressed:expired_payment_ahead": 1}

@@ -76,3 +76,8 @@ def preview(desk: Desk, as_of: str = AS_OF, now: str = NOON) -> list[dict[str, A
 def texts(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The texts of the messages among them."""
     return [row["text"] for row in rows if row["text"]]
+
+
+def october(loans: Sequence[Loan]) -> list[str]:
+    """Payments of the installments of October, for loans that began with one."""
+    return [f"O-{loan.loan_id},{loan.loan_id},{loan.first_due_on},{loan.principal // 12}" for loan in loans]

@@ -17,6 +17,7 @@ from carloan_notify.delivery.gateway.request import (
     REQUEST_NAMES,
     SORTED_FIELDS,
     TIMESTAMP,
+    VALIDITY_NAMES,
     Stage,
     names_in,
     stages,
@@ -44,10 +45,10 @@ def problems(settings: GatewaySettings) -> list[str]:
 
 
 def _send_problems(settings: GatewaySettings) -> Iterator[str]:
-    names = {*MESSAGE_NAMES}
+    names = {*MESSAGE_NAMES, *VALIDITY_NAMES}
     if settings.batch is not None:
         yield from _unknown("batch.item", settings.batch.item, {*names, *_shared(settings)})
-        names = {"items", "batch_reference"}
+        names = {"items", "batch_reference", *VALIDITY_NAMES}
         if "items" not in names_in(settings.request.body):
             yield 'request.body: a batch has no place; put "{items}" where the list goes'
         if not settings.answer.items:
@@ -148,7 +149,7 @@ def _signature_problems(settings: GatewaySettings) -> Iterator[str]:
     earlier: set[str] = set()
     for name, signature in settings.signatures.items():
         known = {*_constants(settings), *BODY_NAMES, SORTED_FIELDS, *earlier}
-        known |= {"batch_reference"} if settings.batch else {*MESSAGE_NAMES}
+        known |= VALIDITY_NAMES | ({"batch_reference"} if settings.batch else {*MESSAGE_NAMES})
         yield from _unknown(f"signatures.{name}.text", signature.text, known)
         yield from _unknown(f"signatures.{name}.key", signature.key, known)
         if signature.algorithm.startswith("hmac_") and not signature.key:

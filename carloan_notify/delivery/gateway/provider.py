@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -9,13 +10,17 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from carloan_notify.delivery.codes import Loners
 from carloan_notify.delivery.gateway.answer import AnswerReader
 from carloan_notify.delivery.gateway.request import (
+    VALIDITY_NAMES,
     RequestWriter,
     batch_reference,
     chain,
     compiled,
+    first_to_expire,
+    names_in,
     of_inquiry,
     of_message,
     of_request,
+    of_validity,
     written,
 )
 from carloan_notify.delivery.gateway.returns import LookUpReader, Pushes, Queues
@@ -57,6 +62,7 @@ class HttpProvider(Vendor):
         self._auth = _auth(settings.auth)
         self._writer = RequestWriter(settings.request, settings.signatures)
         self._item = compiled(settings.batch.item) if settings.batch else None
+        self._bounds = _bounds_delivery(settings)
         self._answers = AnswerReader(settings.answer)
         self._pushes = Pushes(name, settings, self._constants)
         self._queues = Queues(name, settings)
@@ -76,6 +82,7 @@ class HttpProvider(Vendor):
         return Capabilities(
             look_up_window=timedelta(hours=look_up.window_hours) if look_up else None,
             receipts=mode,
+            bounds_delivery=self._bounds,
         )
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
@@ -133,11 +140,19 @@ class HttpProvider(Vendor):
         return end.body if end.status < 300 else f"http_{end.status}"  # noqa: PLR2004 - success
 
     def _written(self, batch: Sequence[OutboundMessage]) -> WireRequest:
-        shared = of_request(self._settings.request, self._constants, self._clock())
+        now = self._clock()
+        shared = of_request(self._settings.request, self._constants, now)
         if self._item is None:
-            return self._writer.write(of_message(batch[0], shared.__getitem__))
-        items = [self._item(of_message(message, shared.__getitem__)) for message in batch]
-        return self._writer.write(chain({"items": items, "batch_reference": batch_reference(batch)}, shared))
+            return self._writer.write(of_message(batch[0], chain(self._validity(batch[0], now), shared)))
+        items = [
+            self._item(of_message(message, chain(self._validity(message, now), shared))) for message in batch
+        ]
+        whole = {"items": items, "batch_reference": batch_reference(batch)}
+        return self._writer.write(chain(whole, self._validity(first_to_expire(batch), now), shared))
+
+    def _validity(self, message: OutboundMessage, now: datetime) -> dict[str, Any]:
+        """Nothing where the description asks for nothing: it would be worked out for every message."""
+        return of_validity(message, self._settings.request, now) if self._bounds else {}
 
     def _looked_up(self, inquiry: Inquiry) -> LookUp:
         settings = self._settings.look_up
@@ -154,6 +169,13 @@ class HttpProvider(Vendor):
     def _request(self, settings: RequestSettings, values: Mapping[str, object]) -> WireRequest:
         shared = of_request(settings, self._constants, self._clock())
         return RequestWriter(settings, self._settings.signatures).write(chain(values, shared))
+
+
+def _bounds_delivery(settings: HttpProviderSettings) -> bool:
+    """Whether each request says until when its messages may arrive."""
+    request, item = settings.request, settings.batch.item if settings.batch else {}
+    places = [request.url, request.headers, request.query, request.body, item]
+    return not VALIDITY_NAMES.isdisjoint(names_in(places))
 
 
 def _writable(message: OutboundMessage, charset: str) -> bool:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -19,7 +19,7 @@ import phonenumbers
 
 from carloan_notify.delivery.gateway.settings import RequestSettings, SignatureSettings
 from carloan_notify.delivery.http import WireRequest
-from carloan_notify.delivery.provider import Inquiry
+from carloan_notify.delivery.provider import Inquiry, minutes_left, seconds_left
 from carloan_notify.records import OutboundMessage
 
 # The values behind `{name}`: those of a message, of an inquiry and of a request.
@@ -37,6 +37,8 @@ MESSAGE_NAMES: Final[Mapping[str, Callable[[OutboundMessage], Any]]] = {
     "language": lambda m: m.language,
     "params": lambda m: dict(m.params),
 }
+VALIDITY_NAMES: Final = frozenset({"expires_at", "validity_minutes", "validity_seconds"})
+"""Until when the message may arrive; in the request of a batch, the first of its messages that may not any more."""
 INQUIRY_NAMES: Final = (
     "reference",
     "provider_ref",
@@ -70,6 +72,23 @@ def of_message(message: OutboundMessage, rest: ValueOf) -> ValueOf:
         return rest(name)
 
     return value_of
+
+
+def of_validity(message: OutboundMessage, settings: RequestSettings, now: datetime) -> dict[str, Any]:
+    """The values of VALIDITY_NAMES, "" for a message that has no end."""
+    if message.expires_at is None:
+        return dict.fromkeys(VALIDITY_NAMES, "")
+    return {
+        "expires_at": written(message.expires_at, settings),
+        "validity_minutes": minutes_left(message, now),
+        "validity_seconds": seconds_left(message, now),
+    }
+
+
+def first_to_expire(batch: Sequence[OutboundMessage]) -> OutboundMessage:
+    """The message of a batch that must arrive before all others."""
+    never = datetime.max.replace(tzinfo=UTC)
+    return min(batch, key=lambda message: message.expires_at or never)
 
 
 def of_request(settings: RequestSettings, constants: Mapping[str, str], now: datetime) -> dict[str, Any]:

@@ -39,14 +39,15 @@ class RequestSettings(Settings):
             "The body's fields. {reference} is our message id, {phone} +8613…, {phone_digits} the same "
             "without +, {phone_national} without country code; {text}, {language}, {notice}, {channel}, "
             "{params}, {params.NAME}; {timestamp}, {timestamp_ms}, {time}, {nonce}; {items} is the list of a "
-            "batch and {batch_reference} its id."
+            "batch and {batch_reference} its id. {validity_minutes}, {validity_seconds} or {expires_at} say until "
+            "when the message may arrive: use one where the gateway has a field for it."
         ),
         examples=[{"mobile": "{phone_national}", "content": "{text}", "extend": "{reference}"}],
     )
     charset: str = Field(default="utf-8", description="Encoding of the body.", examples=["utf-8", "gb18030"])
     time_format: str = Field(
         default="%Y%m%d%H%M%S",
-        description="How {time}, {since} and {sent_time} are written.",
+        description="How {time}, {since}, {sent_time} and {expires_at} are written.",
         examples=["%Y%m%d%H%M%S"],
     )
     time_zone: str = Field(

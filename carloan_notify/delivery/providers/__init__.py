@@ -1,1 +1,1 @@
-"""One file per provider; `delivery.registry` lists them."""
+"""The vendors, a file or folder each; `pyproject.toml` names the settings of each `type`."""

@@ -49,12 +49,12 @@ class ConsoleProvider:
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it serves."""
-        return frozenset(self._settings.channels)
+        return self._settings.serves
 
     @property
     def capabilities(self) -> Capabilities:
-        """A print-out answers no questions."""
-        return Capabilities(look_up_window=None, receipts=ReceiptMode.NONE)
+        """A print-out answers no questions, and is there at once."""
+        return Capabilities(look_up_window=None, receipts=ReceiptMode.NONE, bounds_delivery=True)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """Print every message, whole batches at a time."""
@@ -76,7 +76,7 @@ class ConsoleProvider:
         return ""
 
     def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
-        """Nobody answers a print-out."""
+        """Nothing comes back of what is printed."""
         return Refused(404, "no_push")
 
     def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's

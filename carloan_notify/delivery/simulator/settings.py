@@ -88,6 +88,7 @@ def simulator_settings(url: str, channel: Channel, *, batch_limit: int = 1) -> d
         "to": "{phone}",
         "text": "{text}",
         "language": "{language}",
+        "valid_minutes": "{validity_minutes}",
     }
     batched = batch_limit > 1
     settings: dict[str, Any] = {

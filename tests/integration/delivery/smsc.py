@@ -33,6 +33,7 @@ class Submitted:
     data_coding: int
     esm_class: int
     registered: int
+    validity: str = ""
 
 
 class Connection:
@@ -167,6 +168,7 @@ class Smsc:
             data_coding=unit.data_coding,
             esm_class=unit.esm_class or 0,
             registered=unit.registered_delivery or 0,
+            validity=(unit.validity_period or b"").decode(),
         )
         self.submitted.append(message)
         status = self.answer(message)

@@ -7,6 +7,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from carloan_notify.delivery.provider import CheckVerdict, Inquiry, MessageFate
+from carloan_notify.delivery.providers.aliyun import aliyun
 from carloan_notify.delivery.providers.aliyun.aliyun import AliyunSms, AliyunVoice
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.delivery.ends import Serve, half, hang, reset, served, unused
@@ -22,11 +23,10 @@ from tests.unit.delivery.providers.aliyun_world import (
 )
 
 OK = {"Code": "OK", "BizId": "1^0", "CallId": "2^0"}
-QUICK = {"read_timeout_s": 0.4}
 
 
 def sms(url: str) -> AliyunSms:
-    return AliyunSms("main", sms_settings(base_url=url, **QUICK), clock=at(NOW), nonce=nonce)
+    return AliyunSms("main", sms_settings(base_url=url), clock=at(NOW), nonce=nonce)
 
 
 def send(url: str, count: int = 1) -> list[SendResult]:
@@ -55,7 +55,7 @@ def test_the_bytes_that_arrive_are_those_of_the_sdk(httpserver: HTTPServer, name
 
 def test_a_call_arrives_and_is_asked_about(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_json({**OK, "Data": '{"state":"200000"}'})
-    settings = voice_settings(base_url=url_of(httpserver), **QUICK)
+    settings = voice_settings(base_url=url_of(httpserver))
     provider = AliyunVoice("calls", settings, clock=at(NOW), nonce=nonce)
     (made,) = provider.send([message(channel=Channel.VOICE)])
     (found,) = provider.look_up([Inquiry(made.message_id, Channel.VOICE, made.provider_ref, NOW, PHONES[0])])
@@ -116,7 +116,7 @@ def test_a_wrong_clock_is_seen(httpserver: HTTPServer) -> None:
     assert found["credentials"].verdict is CheckVerdict.OK
 
 
-def test_the_queues_over_a_socket(httpserver: HTTPServer) -> None:
+def test_the_queues_over_a_socket(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     url = url_of(httpserver)
     token: dict[str, Any] = {"AccessKeyId": "STS.1", "AccessKeySecret": "s", "SecurityToken": "t"}
     httpserver.expect_request("/", method="POST").respond_with_json({"Code": "OK", "MessageTokenDTO": token})
@@ -128,8 +128,9 @@ def test_the_queues_over_a_socket(httpserver: HTTPServer) -> None:
     ]
     path = "/queues/Q-1/messages"
     httpserver.expect_request(path).respond_with_handler(lambda _: answers.pop(0))
-    mns = {"reports_queue": "Q-1", "base_url": url, "token_url": url}
-    settings = sms_settings(base_url=url, mns=mns, **QUICK)
+    monkeypatch.setattr(aliyun, "QUEUES_URL", url)
+    monkeypatch.setattr(aliyun, "HANDOUT_URL", url)
+    settings = sms_settings(base_url=url, mns={"reports_queue": "Q-1"})
     provider = AliyunSms("main", settings, clock=at(NOW), nonce=nonce)
     first = provider.pull(NOW, "")
     assert (first.problems, first.more) == (("main: record 0: neither receipt nor reply",), True)

@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -174,6 +174,19 @@ def test_a_batch_goes_to_the_sample_s_number_and_to_nobody_s() -> None:
     assert seen[0] == seen[1] == message(1).phone
     assert all(phone[5:10] == "55501" for phone in seen[2:])
     assert len(set(seen[1:])) == 300
+
+
+def test_what_is_sent_has_an_end_as_at_night() -> None:
+    seen: list[OutboundMessage] = []
+
+    def note(batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        seen.extend(batch)
+        return accept(batch)
+
+    mine = NOW + timedelta(minutes=5)
+    check_provider(Bad(send=note), message(1), NOW)
+    check_provider(Bad(send=note), replace(message(1), expires_at=mine), NOW)
+    assert [m.expires_at for m in seen] == [NOW + timedelta(hours=1)] * 3 + [mine] * 3
 
 
 def test_numbers_of_two_countries_need_not_share_a_request() -> None:

@@ -19,7 +19,6 @@ def at(url: str) -> KannelSms:
         "password": "made-up",
         "public_url": "http://127.0.0.1:8080",
         "push_secret": "0123456789abcdef",
-        "read_timeout_s": 0.4,
     }
     return KannelSms("main", KannelSettings.model_validate(options), clock=lambda: NOW)
 

@@ -25,6 +25,7 @@ from carloan_notify.delivery.provider import (
     ReceiptMode,
     Refused,
 )
+from carloan_notify.delivery.providers.smpp.link import Timers
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.delivery.testing import check_provider
@@ -42,7 +43,10 @@ def message(number: int = 1, text: str = "Due today") -> OutboundMessage:
     return OutboundMessage(f"M{number:025d}", Channel.SMS, "due_today", "en", PHONE, text, {})
 
 
-def line(port: int, **changes: Any) -> SmppSms:
+QUICK = Timers(answer=0.3, receive=0.2, rebind=0)
+
+
+def line(port: int, *, answer: float = QUICK.answer, timers: Timers | None = None, **changes: Any) -> SmppSms:
     settings = {
         "type": "smpp",
         "host": "127.0.0.1",
@@ -50,13 +54,11 @@ def line(port: int, **changes: Any) -> SmppSms:
         "system_id": "lender",
         "password": "made-up",
         "sender": "1069012345",
-        "answer_timeout_s": 0.3,
-        "receive_wait_s": 0.2,
-        "rebind_pause_s": 0,
         **changes,
     }
     made = SmppSettings.model_validate(settings)
-    return SmppSms("line", made, clock=lambda: NOW, sleep=lambda _: None)
+    timers = timers or replace(QUICK, answer=answer)
+    return SmppSms("line", made, clock=lambda: NOW, sleep=lambda _: None, timers=timers)
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_what_is_the_same_for_all() -> None:
         ("1069", {"sender_ton": 3, "sender_npi": 8}, ("1069", 3, 8)),
     ],
 )
-def test_senders(sender: str, more: dict[str, int], expected: tuple[str, int, int]) -> None:
+def test_senders(sender: str, more: dict[str, Any], expected: tuple[str, int, int]) -> None:
     addresses = line(9, sender=sender, **more)._addresses(message())  # noqa: SLF001 - no SMSC shows the kinds
     kinds = (addresses["source_addr"], addresses["source_addr_ton"], addresses["source_addr_npi"])
     assert kinds == expected
@@ -138,7 +140,7 @@ def test_a_long_message_whole(smsc: Smsc) -> None:
 
 
 def test_a_message_that_is_too_long_never_leaves(smsc: Smsc) -> None:
-    result = only(line(smsc.port, max_parts=2).send([message(text=LONG)]))
+    result = only(line(smsc.port).send([message(text=LONG * 5)]))
     assert (result.outcome, result.code) == (Outcome.REJECTED, "too_many_parts")
     assert not smsc.binds
 
@@ -209,7 +211,7 @@ def test_a_late_answer_is_nobody_elses(smsc: Smsc) -> None:
 
 
 def test_an_answer_to_something_else_is_unknown(smsc: Smsc) -> None:
-    provider = line(smsc.port, answer_timeout_s=5)
+    provider = line(smsc.port, answer=5)
     smsc.answer = scripted(SILENT)
     threading.Timer(0.1, smsc.send_raw, [unit_of("enquire_link_resp", 3)]).start()
     assert only(provider.send([message()])).code == "answer_to_something_else"
@@ -218,7 +220,7 @@ def test_an_answer_to_something_else_is_unknown(smsc: Smsc) -> None:
 def test_nobody_there_and_no_storm_of_binds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    provider = line(port, rebind_pause_s=60)
+    provider = line(port, timers=replace(QUICK, rebind=60))
     first, second = (only(provider.send([message(number)])) for number in (1, 2))
     assert first.outcome is second.outcome is Outcome.RETRYABLE
     assert first.code == second.code == "not_connected:ConnectionRefusedError"
@@ -239,7 +241,7 @@ def test_nobody_there_and_no_storm_of_binds() -> None:
 )
 def test_a_refused_bind(smsc: Smsc, status: int, outcome: Outcome, code: str) -> None:
     smsc.bind_status = status
-    provider = line(smsc.port, rebind_pause_s=60)
+    provider = line(smsc.port, timers=replace(QUICK, rebind=60))
     results = [only(provider.send([message(number)])) for number in range(5)]
     assert {(one.outcome, one.code) for one in results} == {(outcome, code)}
     assert len(smsc.binds) == 1
@@ -248,7 +250,7 @@ def test_a_refused_bind(smsc: Smsc, status: int, outcome: Outcome, code: str) ->
 
 def test_the_next_bind_comes_after_the_pause(smsc: Smsc) -> None:
     smsc.bind_status = WRONG_PASSWORD
-    provider = line(smsc.port, rebind_pause_s=0.05)
+    provider = line(smsc.port, timers=replace(QUICK, rebind=0.05))
     provider.send([message(1)])
     smsc.bind_status = OK
     time.sleep(0.06)
@@ -282,7 +284,7 @@ def test_many_threads_one_link_and_never_more_than_the_window(smsc: Smsc) -> Non
         return OK
 
     smsc.answer = slowly
-    provider = line(smsc.port, window=4, answer_timeout_s=5)
+    provider = line(smsc.port, window=4, answer=5)
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(lambda number: only(provider.send([message(number)])), range(200)))
     assert {one.outcome for one in results} == {Outcome.ACCEPTED}
@@ -292,7 +294,7 @@ def test_many_threads_one_link_and_never_more_than_the_window(smsc: Smsc) -> Non
 
 def test_a_full_window_was_certainly_not_sent(smsc: Smsc) -> None:
     smsc.answer = lambda _: SILENT
-    provider = line(smsc.port, window=1, answer_timeout_s=0.2)
+    provider = line(smsc.port, window=1, answer=0.2)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda number: only(provider.send([message(number)])), range(2)))
     # Both waited 0.2 s: one for its answer, the other for its turn, which may come just in time.
@@ -369,7 +371,7 @@ def test_settings_that_could_not_work(changes: dict[str, Any], problem: str) -> 
 
 
 @pytest.mark.parametrize("more", [{"tls": True}, {"private_line": True}])
-def test_ways_to_another_host(more: dict[str, bool]) -> None:
+def test_ways_to_another_host(more: dict[str, Any]) -> None:
     assert line(9, host="smsc.example", **more).name == "line"
 
 
@@ -393,7 +395,7 @@ def test_theirs_are_answered(smsc: Smsc) -> None:
 
 
 def test_silence_is_asked_after_and_then_a_loss(smsc: Smsc) -> None:
-    provider = line(smsc.port, enquire_link_s=0.1, answer_timeout_s=0.2)
+    provider = line(smsc.port, timers=replace(QUICK, enquire=0.1, answer=0.2))
     provider.send([message(1)])
     until(lambda: smsc.heard.count("enquire_link") >= 2)
     assert len(smsc.binds) == 1
@@ -441,12 +443,12 @@ def test_tls(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with Smsc(reports=True, context=context) as smsc:
-        stranger = only(line(smsc.port, tls=True, answer_timeout_s=2).send([message()]))
+        stranger = only(line(smsc.port, tls=True, answer=2).send([message()]))
         assert (stranger.outcome, stranger.code) == (
             Outcome.RETRYABLE,
             "not_connected:SSLCertVerificationError",
         )
-        provider = line(smsc.port, tls=True, ca_file=str(certificate), answer_timeout_s=2)
+        provider = line(smsc.port, tls=True, ca_file=str(certificate), answer=2)
         with ThreadPoolExecutor(4) as pool:
             results = list(pool.map(lambda number: only(provider.send([message(number)])), range(40)))
         assert {one.outcome for one in results} == {Outcome.ACCEPTED}

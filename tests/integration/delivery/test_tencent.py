@@ -52,10 +52,10 @@ class ToLoopback(HTTPAdapter):
 def sent_by_us(server: HTTPServer, case: Case, act: Callable[[Any], object], **changes: Any) -> Case:
     server.expect_request("/").respond_with_json({"Response": {}})
     headers = case["request"]["headers"]
-    common = {"base_url": f"http://{headers['host']}", "allow_plain_http": True, **changes}
+    common = {"base_url": f"https://{headers['host']}", **changes}
     session = requests.Session()
     session.trust_env = False
-    session.mount("http://", ToLoopback(server.url_for("")))
+    session.mount("https://", ToLoopback(server.url_for("")))
     if case["service"] == "sms":
         act(TencentSms("t", sms_settings(**common), session=session, clock=lambda: NOW))
     else:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from carloan_notify.delivery.registry import DeliverySettings, build_channels
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
 from carloan_notify.delivery.summary import DrainSummary, StoppedBy
-from carloan_notify.ledger import intake, outbox, runs, unknowns
+from carloan_notify.ledger import intake, outbox, runs, unknowns, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.pipeline.send import LedgerOutbox
@@ -59,9 +60,17 @@ PATIENT_S = 30
 
 
 def drain(
-    ledger: Ledger, url: str, batch_limit: int, stop: threading.Event | None = None, patience_s: float = 0.3
+    ledger: Ledger,
+    url: str,
+    batch_limit: int,
+    stop: threading.Event | None = None,
+    patience_s: float = 0.3,
+    *,
+    bounds_delivery: bool = True,
 ) -> DrainSummary:
     provider = {**simulator_settings(url, Channel.SMS, batch_limit=batch_limit), "read_timeout_s": patience_s}
+    if not bounds_delivery:
+        del provider["request"]["body"]["valid_minutes"]
     settings = DeliverySettings.model_validate(
         {
             "channels": {"sms": ["sim"]},
@@ -114,3 +123,20 @@ def test_a_stopped_drain_is_finished_by_the_next(ledger: Ledger) -> None:
         second = drain(ledger, simulator.url, 1, patience_s=PATIENT_S)
         assert first.accepted + second.accepted == MESSAGES
         assert simulator.gateway.stats() == {"requests": MESSAGES, "accepted": MESSAGES, "duplicates": 0}
+
+
+def test_each_held_back_message_ends_with_its_own_hours_and_can_be_told_again(ledger: Ledger) -> None:
+    minutes = {MESSAGES: 10, MESSAGES + 1: 20, MESSAGES + 2: 40}
+    late = [
+        replace(draft(n), expires_at=datetime.now(UTC) + timedelta(minutes=m)) for n, m in minutes.items()
+    ]
+    commit(ledger, runs.start, "R2", date(2026, 11, 23), "run", STARTED)
+    commit(ledger, intake.enqueue, "R2", late, STARTED)
+    with Simulator() as simulator:
+        summary = drain(ledger, simulator.url, 1, patience_s=PATIENT_S, bounds_delivery=False)
+        reached = simulator.gateway.counts()
+    assert (summary.expired, summary.accepted) == (2, MESSAGES + 1)
+    assert look(ledger, outbox.counts, "R2") == {MessageState.EXPIRED: 2, MessageState.ACCEPTED: 1}
+    assert {draft.message_id for draft in late} & set(reached) == {late[2].message_id}
+    ended = [look(ledger, views.stored, draft.message_id) for draft in late[:2]]
+    assert all(each is not None and each.is_free_again for each in ended)

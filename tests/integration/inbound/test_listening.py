@@ -40,7 +40,7 @@ PUSH = PushRequest("POST", "https://x/gate/s", {}, b"")
 
 def listener(app: App) -> Listener:
     receiving = Receiving(app, doors(app), OpenLedger(app), keeper(app))
-    return Listener(receiving.take, receiving.healthy, app.settings.inbound.listen)
+    return Listener(receiving.take, receiving.healthy, app.settings.inbound.public_url)
 
 
 def reports(*ids: str, state: str = "DELIVRD") -> dict[str, Any]:
@@ -308,7 +308,7 @@ def test_the_application_can_be_mounted_elsewhere(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PUSH", SECRET)
     values = sample_values()
     values["delivery"]["providers"]["gate"] = {**GATE, "push_secret": "${PUSH}"}
-    values["inbound"] = {"listen": {"public_url": "https://notify.lender.example"}}
+    values["inbound"] = {"public_url": "https://notify.lender.example"}
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
     ids = make_ledger(house_at(tmp_path))

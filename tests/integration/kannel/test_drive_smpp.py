@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from carloan_notify.app import system_clock
+from carloan_notify.delivery.providers.smpp.link import Timers
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.records import Channel, OutboundMessage, Outcome, SendResult
@@ -33,10 +34,14 @@ def test_bind_send_and_receive(tmp_path: Path) -> None:
         "system_id": "lender",
         "password": "secret",
         "bind": "transmitter_and_receiver",
-        "rebind_pause_s": 0,
-        "receive_wait_s": 0.5,
     }
-    line = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock)
+    timers = Timers(rebind=0, receive=0.5)
+    line = SmppSms(
+        "line",
+        SmppSettings.model_validate(settings),
+        clock=system_clock,
+        timers=timers,
+    )
     log = tmp_path / "drive_smpp.log"
     try:
         kannel.start_bearerbox()

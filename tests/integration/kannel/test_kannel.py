@@ -110,7 +110,7 @@ class Lender:
         self.app = build_app(self.written_config())
         self.ledger = self.app.open_ledger(create=True)
         receiving = Receiving(self.app, doors(self.app), OpenLedger(self.app), keeper(self.app))
-        listener = Listener(receiving.take, receiving.healthy, self.app.settings.inbound.listen)
+        listener = Listener(receiving.take, receiving.healthy, self.app.settings.inbound.public_url)
         self._server = create_server(listener, host="127.0.0.1", port=port, threads=2)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

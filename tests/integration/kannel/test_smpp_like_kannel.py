@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ from waitress.server import create_server
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import Received, ReturnPage
+from carloan_notify.delivery.providers.smpp.link import Timers
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.delivery.providers.smpp.sms import SmppSms
 from carloan_notify.inbound.listen import Listener
-from carloan_notify.inbound.settings import ListenSettings
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushAnswer, PushRequest, Receipt, Reply
 from tests.integration.delivery.smsc import Smsc, Submitted
 from tests.integration.kannel.kannel import INSTALLED, Kannel, free_port, until
@@ -49,7 +50,7 @@ class Both:
         port = free_port()
         listener = f"http://127.0.0.1:{port}"
         self._server = create_server(
-            Listener(self._take, lambda: True, ListenSettings()), host="127.0.0.1", port=port, threads=1
+            Listener(self._take, lambda: True), host="127.0.0.1", port=port, threads=1
         )
         threading.Thread(target=self._server.run, daemon=True).start()
         self.kannel = Kannel(folder, f"{listener}/kannel/{SECRET}", smsc_port=self.theirs.port)
@@ -61,9 +62,9 @@ class Both:
             "system_id": "lender",
             "password": "secret",
             "sender": "1069012345",
-            "receive_wait_s": 0.5,
         }
-        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock)
+        timers = Timers(receive=0.5)
+        self.link = SmppSms("line", SmppSettings.model_validate(settings), clock=system_clock, timers=timers)
 
     def pulled(self) -> ReturnPage:
         """The next page over our own link, which answers for the one before."""
@@ -117,6 +118,29 @@ def test_a_text_leaves_as_kannel_writes_it(both: Both, name: str) -> None:
         on_the_wire(unit) for unit in both.theirs.submitted
     ]
     assert (len(both.ours.submitted) > 1) == ("long" in name)
+
+
+def test_the_end_of_a_message_reaches_the_smsc_as_kannel_writes_it(both: Both) -> None:
+    """Kannel counts whole minutes from its own clock; neither of both ever tells a time after the end."""
+    for smsc in (both.theirs, both.ours):
+        smsc.submitted.clear()
+    ends = datetime.now(UTC) + timedelta(minutes=7, seconds=30)
+    until_then = replace(message(88, TEXTS["long chinese"]), expires_at=ends)
+    for way in (both.through_kannel, both.link):
+        (result,) = way.send([until_then])
+        assert result.outcome is Outcome.ACCEPTED
+    until(lambda: len(both.theirs.submitted) >= len(both.ours.submitted), "Kannel's submit_sm")
+    (ours,) = {unit.validity for unit in both.ours.submitted}
+    (theirs,) = {unit.validity for unit in both.theirs.submitted}
+    assert ours == ends.strftime("%y%m%d%H%M%S000+")
+    assert ends - timedelta(minutes=1) <= instant(theirs) <= ends
+    assert instant(ours) == ends.replace(microsecond=0)
+
+
+def instant(validity: str) -> datetime:
+    """An absolute time of SMPP (7.1.1.1), in UTC."""
+    assert validity.endswith("000+"), validity
+    return datetime.strptime(validity[:12], "%y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
 def test_the_smscs_reports_come_back_both_ways(both: Both) -> None:

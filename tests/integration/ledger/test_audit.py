@@ -15,6 +15,7 @@ from carloan_notify.ledger import audit, digest, intake, verify
 from carloan_notify.ledger.audit import AuditRow, hash_of
 from carloan_notify.ledger.chain_walk import BreachKind
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.records import AuditEvent
 from tests.integration.ledger.drafts import NAME, NOW, PHONE, draft, on_sqlite
 from tests.transactions import commit, look
@@ -258,14 +259,13 @@ def test_digests_of_another_ledger_are_a_roll_back(sqlite_ledger: Ledger, tmp_pa
 
 def test_two_signed_digests_of_one_number_contradict(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     fill(sqlite_ledger)
-    settings = sqlite_ledger.settings.model_copy(
-        update={"url": "sqlite:///b.db", "audit_dir": Path("b"), "audit_copy_dir": None}
-    )
-    with Ledger.open(settings, tmp_path, create=True, now=NOW) as other:
+    shutil.copytree(tmp_path / "secrets", tmp_path / "b" / "secrets")
+    with Ledger.open(LedgerSettings(), tmp_path / "b", create=True, now=NOW) as other:
         fill(other)
-    shutil.copy(tmp_path / "b" / "digest-00000002.json", tmp_path / "copy")
+    of_other = tmp_path / "b" / "audit" / "digest-00000002.json"
+    shutil.copy(of_other, tmp_path / "copy")
     assert found(sqlite_ledger) == [("modified_digest", "copy/digest-00000002.json")]
-    shutil.copy(tmp_path / "b" / "digest-00000002.json", tmp_path / "audit")
+    shutil.copy(of_other, tmp_path / "audit")
     assert ("modified_digest", "digest 2") in found(sqlite_ledger)
 
 

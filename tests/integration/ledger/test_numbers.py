@@ -8,10 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import answers, audit, intake, outbox, receipts, schema, stopping
+from carloan_notify.ledger import answers, audit, intake, outbox, receipts, stopping
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.tables import MESSAGES, METADATA
 from carloan_notify.records import MessageClass, MessageState, Outcome, SendResult
 from tests.integration.ledger.drafts import (
     NOW,
@@ -202,47 +201,3 @@ def test_writers_that_suppress_and_senders_do_not_lock_each_other_out(
         assert set(counts) <= {MessageState.ACCEPTED, MessageState.CANCELLED}
         assert sum(counts.values()) == 180
         assert len(look(ledger, stopping.table)) == 3
-
-
-@on_sqlite
-def test_a_ledger_of_the_first_schema_is_brought_up_with_its_rows(
-    settings: LedgerSettings, tmp_path: Path
-) -> None:
-    with Ledger.open(settings, tmp_path, create=True, now=NOW) as ledger:
-        answer_batch(ledger, batch_on_wire(ledger))
-        commit(ledger, receipts.settle, [replace(receipt("biz"), phone=PHONES[0])], NOW)
-        back_to_first(ledger)
-        assert schema.current(ledger.store) == "0001"
-        schema.migrate(ledger.store, ledger.cipher, NOW)
-        with ledger.store.read() as connection:
-            differences = missing_columns(connection)
-        assert differences == []
-        assert ledger.verify_audit().ok
-        assert states(ledger) == ["delivered", "accepted", "accepted"]
-        commit(ledger, receipts.settle, [replace(receipt("biz"), phone=PHONES[1])], NOW)
-        assert states(ledger) == ["delivered", "delivered", "accepted"]
-
-
-def back_to_first(ledger: Ledger) -> None:
-    with ledger.store.write() as connection:
-        for statement in (
-            "DROP TABLE replies",
-            "DROP TABLE unread",
-            "DROP INDEX ix_messages_phone",
-            "CREATE INDEX ix_messages_lease ON messages (lease_until)",
-            "ALTER TABLE receipts DROP COLUMN phone_hash",
-            "ALTER TABLE receipts DROP COLUMN blocked",
-            "UPDATE alembic_version SET version_num = '0001'",
-        ):
-            connection.execute(sa.text(statement))
-
-
-def missing_columns(connection: sa.Connection) -> list[str]:
-    inspector = sa.inspect(connection)
-    assert {"ix_messages_phone"} <= {index["name"] for index in inspector.get_indexes(MESSAGES.name)}
-    return [
-        f"{table.name}.{column.name}"
-        for table in METADATA.sorted_tables
-        for column in table.columns
-        if column.name not in {found["name"] for found in inspector.get_columns(table.name)}
-    ]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import (
     audit,
-    backup,
+    continuity,
     health,
     intake,
     notices,
@@ -20,7 +20,7 @@ from carloan_notify.ledger import (
     upkeep,
     views,
 )
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import locate
@@ -120,13 +120,13 @@ def test_what_it_became_is_settled_by_receipt_or_by_hand(settings: LedgerSetting
 def test_the_gap_stays_until_it_is_accepted(settings: LedgerSettings, tmp_path: Path) -> None:
     filled(settings, tmp_path)
     with Ledger.open(settings, tmp_path) as whole:
-        assert look(whole, backup.gap) is None
+        assert look(whole, continuity.gap) is None
     with restored(settings, tmp_path) as ledger:
-        assert look(ledger, backup.gap) == Gap(NOW, LATER)
+        assert look(ledger, continuity.gap) == Gap(NOW, LATER)
         (ailment,) = [one for one in look(ledger, health.examine, LATER) if one.code == "ledger_restored"]
         assert ailment.place == "2026-11-23T02:00:00.000000Z to 2026-11-23T03:00:00.000000Z"
-        commit(ledger, backup.forget)
-        assert look(ledger, backup.gap) is None
+        commit(ledger, continuity.forget)
+        assert look(ledger, continuity.gap) is None
         assert look(ledger, health.examine, LATER) == []
 
 
@@ -138,7 +138,7 @@ def test_a_second_restore_widens_a_gap_that_nobody_accepted(settings: LedgerSett
     wipe(settings, tmp_path)
     assert upkeep.restore(settings, tmp_path, made.path, TOMORROW).unknown == 0  # they are unknown already
     with Ledger.open(settings, tmp_path) as ledger:
-        assert look(ledger, backup.gap) == Gap(NOW, TOMORROW)
+        assert look(ledger, continuity.gap) == Gap(NOW, TOMORROW)
 
 
 @on_sqlite

@@ -104,6 +104,7 @@ class World:
         with app.open_ledger(create=True) as ledger:
             commit(ledger, runs.start, "R1", NOW.date(), "night", NOW)
             commit(ledger, intake.enqueue, "R1", [_draft(n) for n in range(messages)], NOW)
+            commit(ledger, runs.finish, "R1", runs.FINISHED, {}, None, NOW)
 
     def carloan(self, *args: str) -> Done:
         """Run a command in this process, in this folder."""

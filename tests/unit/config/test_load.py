@@ -39,7 +39,7 @@ def problems(values: dict[str, Any]) -> tuple[str, ...]:
 def test_sample_loads(tmp_path: Path) -> None:
     loaded = load_settings(write(tmp_path, yaml.safe_dump(sample_values(), allow_unicode=True)), {})
     assert loaded.lender.record().sign == "安达车贷"
-    assert len(loaded.rules) == 17
+    assert len(loaded.rules) == 18
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,26 @@ def test_derived_event_needs_its_table(event: str, table: str) -> None:
     validate(values, source=HERE)  # the default derives what the tables allow
 
 
-@pytest.mark.parametrize(("currency", "digits"), [("CNY", 2), ("JPY", 0), ("BHD", 3)])
+@pytest.mark.parametrize(("currency", "digits"), [("CNY", 2), ("JPY", 0), ("BHD", 3), ("IQD", 3), ("UYW", 4)])
 def test_decimals_follow_the_currency(currency: str, digits: int) -> None:
     values = changed(lender={"currency": currency})
     assert validate(values, source=HERE).schedule.currency_exponent == digits
     del values["schedule"]
     assert validate(values, source=HERE).schedule.currency_exponent == digits
+
+
+@pytest.mark.parametrize(("code", "said"), [("RMB", "write CNY"), ("XQQ", "no ISO 4217 code")])
+def test_a_currency_that_iso_4217_does_not_know_is_refused_with_its_cure(code: str, said: str) -> None:
+    assert any(
+        "lender.currency" in text and said in text for text in problems(changed(lender={"currency": code}))
+    )
+
+
+def test_a_sum_finer_than_the_currency_is_told() -> None:
+    values = changed(lender={"currency": "JPY"}, delinquency={"tolerance": {"amount": "0.5"}})
+    assert any(
+        "delinquency.tolerance.amount: 0.5 has more than 0 decimals" in text for text in problems(values)
+    )
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)

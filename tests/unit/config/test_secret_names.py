@@ -146,7 +146,7 @@ def test_names_of_our_own_tell_nothing() -> None:
 
 def test_options_of_an_installed_provider() -> None:
     options = {"account": "N1", "password": 123456, "use_token": True, "deep": [{"apiKey": "hush"}]}
-    mine = {"type": "entry_point", "entry_point": "mine", "options": {**options, "tokens": ["a"], "keys": []}}
+    mine = {"type": "mine", "options": {**options, "tokens": ["a"], "keys": []}}
     assert found(delivery={"providers": {"mine": mine}}) == [
         "delivery.providers.mine.options.password",
         "delivery.providers.mine.options.deep[0].apiKey",

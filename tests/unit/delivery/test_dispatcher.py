@@ -1,3 +1,4 @@
+import random
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
@@ -26,6 +27,13 @@ from tests.unit.delivery.world import (
 )
 
 S = MessageState
+
+
+class Even(random.Random):
+    """Chance that spreads nothing."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return (a + b) / 2
 
 
 def delivery(*names: str, pace: dict[str, Any] | None = None, **options: Any) -> DeliverySettings:
@@ -125,7 +133,7 @@ def test_a_near_retry_is_waited_for_and_backs_off() -> None:
     outbox, time = FakeOutbox([message(1)]), FakeTime()
     answers = [Outcome.RETRYABLE, Outcome.RETRYABLE, Outcome.ACCEPTED]
     provider = FakeProvider(script=lambda batch: [result(m, answers.pop(0)) for m in batch])
-    summary = drain(outbox, [provider], delivery(retry={"jitter": 0}), time)
+    summary = drain(outbox, [provider], None, time, rng=Even())
     assert outbox.states() == {S.ACCEPTED: 1}
     assert (summary.retryable, summary.accepted) == (2, 1)
     assert time.seconds == pytest.approx(5 + 10, abs=0.1)
@@ -133,7 +141,7 @@ def test_a_near_retry_is_waited_for_and_backs_off() -> None:
 
 def test_a_far_retry_is_left_for_the_next_drain() -> None:
     outbox, time = FakeOutbox([message(1, attempts=5)]), FakeTime()
-    drain(outbox, [FakeProvider(script=always(Outcome.RETRYABLE))], delivery(retry={"jitter": 0}), time)
+    drain(outbox, [FakeProvider(script=always(Outcome.RETRYABLE))], None, time, rng=Even())
     (row,) = outbox.rows.values()
     assert (row.state, row.due_at) == (S.RETRYABLE, START + timedelta(seconds=5 * 2**5))
     assert time.seconds < 1
@@ -261,7 +269,7 @@ def test_a_signal_finishes_the_wire_and_puts_the_rest_back() -> None:
 
 def test_the_deadline_leaves_the_rest_queued() -> None:
     outbox, time = FakeOutbox([message(i) for i in range(100)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 1, "burst": 1}, longest_drain_s=10)
+    options = delivery(pace={"rate_per_second": 1}, longest_drain_s=10)
     summary = drain(outbox, [FakeProvider()], options, time)
     assert summary.stopped_by is StoppedBy.DEADLINE
     assert 9 <= summary.accepted <= 12
@@ -276,7 +284,7 @@ def test_the_rate_is_held_over_a_minute() -> None:
 
 def test_a_claim_that_waited_too_long_goes_back_before_it_leaves() -> None:
     outbox, time = FakeOutbox([message(i) for i in range(3)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 0.05, "burst": 1, "concurrency": 1})
+    options = delivery(pace={"rate_per_second": 0.04, "concurrency": 1})
     outbox.rows[message(2).message_id].expires_at = START + timedelta(seconds=30)
     drain(outbox, [FakeProvider()], options, time)
     assert outbox.states() == {S.ACCEPTED: 2, S.EXPIRED: 1}
@@ -285,8 +293,8 @@ def test_a_claim_that_waited_too_long_goes_back_before_it_leaves() -> None:
 
 def test_a_message_that_expires_while_it_is_claimed_does_not_leave() -> None:
     outbox, time = FakeOutbox([message(i) for i in range(4)]), FakeTime()
-    outbox.rows[message(2).message_id].expires_at = START + timedelta(seconds=1.5)
-    summary = drain(outbox, [FakeProvider()], delivery(pace={"rate_per_second": 1, "burst": 1}), time)
+    outbox.rows[message(2).message_id].expires_at = START + timedelta(seconds=1)
+    summary = drain(outbox, [FakeProvider()], delivery(pace={"rate_per_second": 1}), time)
     assert outbox.rows[message(2).message_id].history == [S.CLAIMED, S.QUEUED, S.EXPIRED]
     assert (summary.accepted, summary.expired, outbox.calls["claim"]) == (3, 1, 2)
 
@@ -356,7 +364,7 @@ def test_a_message_without_an_answer_is_unknown() -> None:
 def test_two_channels_do_not_wait_for_each_other() -> None:
     sms, voice = FakeProvider("main", batch_limit=10), FakeProvider("calls")
     outbox = FakeOutbox([message(i, Channel.VOICE if i < 3 else Channel.SMS) for i in range(300)])
-    time, slow = FakeTime(), {"type": "console", "channels": ["voice"], "rate_per_second": 1, "burst": 1}
+    time, slow = FakeTime(), {"type": "console", "channels": ["voice"], "rate_per_second": 1}
     options = DeliverySettings.model_validate(
         {
             "channels": {"sms": ["main"], "voice": ["calls"]},

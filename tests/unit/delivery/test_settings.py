@@ -167,7 +167,14 @@ def test_plain_http_is_for_this_machine_or_on_demand() -> None:
         ({"channels": {"sms": ["nobody"]}}, "channels.sms: no provider is called 'nobody'"),
         (
             {"channels": {"voice": ["a"]}, "providers": {"a": {"type": "console", "channels": ["sms"]}}},
-            "channels.voice: provider 'a' does not serve voice",
+            "channels.voice: provider 'a' does not serve voice; add voice to its `channels`",
+        ),
+        (
+            {
+                "channels": {"voice": ["a"]},
+                "providers": {"a": {"type": "kannel", "username": "u", "password": "p"}},
+            },
+            "channels.voice: provider 'a' does not serve voice; name one that does",
         ),
         ({"providers": {"a": {"type": "pigeon"}}}, "pigeon"),
         ({"speed": 3}, "speed"),
@@ -198,7 +205,7 @@ def test_every_option_is_described(kind: type[Settings]) -> None:
     assert all(field.description for field in kind.model_fields.values())
 
 
-@pytest.mark.parametrize("kind", sorted({*provider_types()} - {"entry_point"}))
+@pytest.mark.parametrize("kind", provider_types())
 def test_every_type_has_settings_of_its_name_and_an_adapter(kind: str) -> None:
     found = settings_class(kind)
     assert found is not None

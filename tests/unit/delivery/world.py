@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from carloan_notify.delivery.provider import (
@@ -18,6 +18,8 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
+from carloan_notify.ledger import states
+from carloan_notify.ledger.states import Step
 from carloan_notify.records import Channel, MessageState, OutboundMessage, Outcome, PushRequest, SendResult
 
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
@@ -69,6 +71,7 @@ class Row:
     owner: str = ""
     lease_until: datetime = START
     provider: str = ""
+    held_back: bool = False
     history: list[MessageState] = field(default_factory=list)
 
 
@@ -77,7 +80,7 @@ class CrashError(Exception):
 
 
 class FakeOutbox:
-    """The port in memory, strict about states. `crash_at`: the call that dies, before or after acting."""
+    """The port in memory, with the ledger's own transitions. `crash_at`: the call that dies, before or after acting."""
 
     def __init__(self, messages: Sequence[OutboundMessage]) -> None:
         """Everything is queued."""
@@ -102,11 +105,10 @@ class FakeOutbox:
             self.dead = True
             raise CrashError(name)
 
-    def _move(self, message_id: str, sources: Collection[MessageState], target: MessageState) -> Row:
+    def _move(self, message_id: str, step: Step) -> Row:
         row = self.rows[message_id]
-        assert row.state in sources, f"{message_id}: {row.state} → {target}"
-        row.state = target
-        row.history.append(target)
+        row.state = states.after(step, row.state, message_id)
+        row.history.append(row.state)
         return row
 
     def claim(
@@ -115,9 +117,9 @@ class FakeOutbox:
         claimed: list[OutboundMessage] = []
 
         def act() -> None:
-            due = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE) and r.due_at <= now]
+            due = [r for r in self.rows.values() if r.state in states.WAITING and r.due_at <= now]
             for row in [r for r in due if now < r.expires_at and r.message.channel in channels][:limit]:
-                self._move(row.message.message_id, (S.QUEUED, S.RETRYABLE), S.CLAIMED)
+                self._move(row.message.message_id, Step.CLAIM)
                 row.owner, row.lease_until = owner, now + timedelta(seconds=lease_s)
                 claimed.append(row.message)
 
@@ -132,23 +134,13 @@ class FakeOutbox:
 
         def act() -> None:
             for message_id in late:
-                self._move(message_id, (S.CLAIMED,), S.QUEUED)
+                self._move(message_id, Step.RELEASE)
             for message_id in begun:
-                row = self._move(message_id, (S.CLAIMED,), S.SENDING)
+                row = self._move(message_id, Step.BEGIN)
                 assert row.owner == owner
                 row.lease_until = now + timedelta(seconds=lease_s)
                 row.provider = provider
-                old = row.message
-                row.message = OutboundMessage(
-                    old.message_id,
-                    old.channel,
-                    old.notice,
-                    old.language,
-                    old.phone,
-                    old.text,
-                    old.params,
-                    old.attempts + 1,
-                )
+                row.message = replace(row.message, attempts=row.message.attempts + 1)
 
         self._call("begin", act)
         return begun
@@ -168,7 +160,8 @@ class FakeOutbox:
             self.recorded += [r.message_id for r in results]
             self.record_groups.append(len(results))
             for answer in results:
-                row = self._move(answer.message_id, (S.SENDING,), STATES[answer.outcome])
+                assert self.rows[answer.message_id].state is S.SENDING, "an answer to what is not on the wire"
+                row = self._move(answer.message_id, states.STEP_OF_OUTCOME[answer.outcome])
                 assert row.provider == provider
                 row.due_at = (retry_at or {}).get(answer.message_id, now)
 
@@ -178,38 +171,35 @@ class FakeOutbox:
         def act() -> None:
             for message_id in message_ids:
                 if self.rows[message_id].state is S.CLAIMED:
-                    self._move(message_id, (S.CLAIMED,), S.QUEUED).due_at = now
+                    self._move(message_id, Step.RELEASE).due_at = now
 
         self._call("release", act)
 
+    def hold_back(self, messages: Sequence[OutboundMessage], now: datetime) -> None:
+        def act() -> None:
+            for held in messages:
+                row = self._move(held.message_id, Step.RELEASE)
+                assert now < row.expires_at
+                row.due_at, row.held_back = row.expires_at, True
+
+        self._call("hold_back", act)
+
     def expire(self, now: datetime) -> int:
-        late = [r for r in self.rows.values() if r.state in (S.QUEUED, S.RETRYABLE) and r.expires_at <= now]
+        waiting = [r for r in self.rows.values() if r.state in states.WAITING]
+        late = [r for r in waiting if r.expires_at <= now or r.held_back]
         for row in late:
-            self._move(row.message.message_id, (S.QUEUED, S.RETRYABLE), S.EXPIRED)
+            self._move(row.message.message_id, Step.EXPIRE)
         return len(late)
 
     def recover(self, now: datetime) -> object:
         for row in self.rows.values():
-            if row.lease_until <= now and row.state in (S.CLAIMED, S.SENDING):
-                row.state = S.QUEUED if row.state is S.CLAIMED else S.UNKNOWN
+            if row.lease_until <= now and row.state in states.LEASED:
+                self._move(row.message.message_id, Step.LAPSE)
         return None
 
     def states(self) -> Counter[MessageState]:
         return Counter(row.state for row in self.rows.values())
 
-
-STATES = {
-    Outcome.ACCEPTED: S.ACCEPTED,
-    Outcome.REJECTED: S.REJECTED,
-    Outcome.BLOCKED: S.REJECTED,
-    Outcome.UNKNOWN: S.UNKNOWN,
-    Outcome.RETRYABLE: S.RETRYABLE,
-    Outcome.THROTTLED: S.RETRYABLE,
-    Outcome.APART: S.RETRYABLE,
-    Outcome.NOT_TONIGHT: S.RETRYABLE,
-    Outcome.TEMPLATE: S.RETRYABLE,
-    Outcome.ACCOUNT: S.RETRYABLE,
-}
 
 Script = Callable[[Sequence[OutboundMessage]], list[SendResult]]
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from carloan_notify.inbound.listen import LONGEST_BODY, Listener
-from carloan_notify.inbound.settings import ListenSettings
 from carloan_notify.records import PushAnswer, PushRequest
 
 SECRET = "s3cret-s3cret-s3cret"
@@ -21,11 +20,11 @@ OK = PushAnswer()
 class Desk:
     """Remembers what it was asked to take."""
 
-    def __init__(self, answer: PushAnswer = OK, *, healthy: bool = True, **settings: Any) -> None:
+    def __init__(self, answer: PushAnswer = OK, *, healthy: bool = True, public_url: str = "") -> None:
         """Answers everything alike."""
         self.taken: list[tuple[str, str, PushRequest]] = []
         self.answer = answer
-        self.app = Listener(self.take, lambda: healthy, ListenSettings(**settings))
+        self.app = Listener(self.take, lambda: healthy, public_url)
 
     def take(self, name: str, secret: str, request: PushRequest) -> PushAnswer:
         self.taken.append((name, secret, request))

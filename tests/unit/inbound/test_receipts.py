@@ -14,6 +14,7 @@ from carloan_notify.records import MessageClass, Receipt
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 SPAN = span_around(NOW)
+ZONE = "Asia/Shanghai"
 KIND = ReceiptFileSettings(
     provider="main",
     reference="extend",
@@ -75,7 +76,7 @@ def test_a_csv_export_becomes_receipts(tmp_path: Path) -> None:
         "6,M6,DELIVRD,yesterday\n",
         encoding="utf-8-sig",
     )
-    imported = read_export(path, KIND.model_copy(update={"time_format": "mixed"}), NOW, SPAN)
+    imported = read_export(path, KIND.model_copy(update={"time_format": "mixed"}), NOW, SPAN, ZONE)
     assert [(r.provider_ref, r.message_id, r.delivered, r.code) for r in imported.receipts] == [
         ("1", "M1", True, "DELIVRD"),
         ("2", "", False, "UNDELIV"),
@@ -99,15 +100,15 @@ def test_a_chinese_export_with_its_own_format(tmp_path: Path) -> None:
         time_format="%Y/%m/%d %H:%M:%S",
         encoding="gb18030",
     )
-    (only,) = read_export(path, kind, NOW, SPAN).receipts
+    (only,) = read_export(path, kind, NOW, SPAN, ZONE).receipts
     assert (only.provider_ref, only.delivered, only.occurred_at) == ("77", True, NOW)
 
 
 def test_a_json_export_with_times_of_its_own_zone(tmp_path: Path) -> None:
     path = tmp_path / "export.json"
     items = [{"msgid": 9, "extend": None, "status": "FAILED 13800138000", "at": "2026-11-23T01:00:00Z"}]
-    path.write_text(json.dumps({"data": items}))
-    (only,) = read_export(path, KIND.model_copy(update={"items": "data"}), NOW, SPAN).receipts
+    path.write_text(json.dumps({"total": 1, "data": items}))
+    (only,) = read_export(path, KIND, NOW, SPAN, ZONE).receipts
     assert (only.provider_ref, only.message_id, only.delivered, only.occurred_at) == ("9", "", False, NOW)
     assert only.code == "FAILED ", "a number that could be a person's does not become a code"
 
@@ -120,12 +121,14 @@ def test_a_json_export_with_times_of_its_own_zone(tmp_path: Path) -> None:
         ("a.csv", b"msgid\n\xff\xfe\xff", "cannot be read as utf-8-sig"),
         ("a.json", b"{", "JSON list"),
         ("a.json", b"[1]", "JSON list"),
+        ("a.json", b'{"total": 1}', "JSON list"),
+        ("a.json", b'{"sent": [], "failed": []}', "JSON list"),
     ],
 )
 def test_a_file_that_is_no_export_says_why(tmp_path: Path, name: str, content: bytes, match: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SourceError, match=match):
-        read_export(tmp_path / name, KIND, NOW, SPAN)
+        read_export(tmp_path / name, KIND, NOW, SPAN, ZONE)
 
 
 def test_a_time_that_cannot_be_settles_all_the_same(tmp_path: Path) -> None:
@@ -133,7 +136,7 @@ def test_a_time_that_cannot_be_settles_all_the_same(tmp_path: Path) -> None:
     path.write_text(
         "msgid,extend,status,at\n1,M1,DELIVRD,0001-01-01 00:00:00\n,,DELIVRD,9999-12-31 23:59:59\n"
     )
-    read = read_export(path, KIND, NOW, SPAN)
+    read = read_export(path, KIND, NOW, SPAN, ZONE)
     assert [(r.message_id, r.occurred_at) for r in read.receipts] == [("M1", NOW)]
     assert list(read.findings["code"]) == ["receipt_without_id", "receipt_time_odd"]
 
@@ -141,7 +144,7 @@ def test_a_time_that_cannot_be_settles_all_the_same(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
     for name in ("none.csv", "none.json"):
         with pytest.raises(SourceError, match=name):
-            read_export(tmp_path / name, KIND, NOW, SPAN)
+            read_export(tmp_path / name, KIND, NOW, SPAN, ZONE)
 
 
 def test_the_defaults_are_valid() -> None:

@@ -103,8 +103,8 @@ class PlainRunning:
         paying = [at for at in range(row, len(self.rows)) if at not in self.skipped]
         if self.loan.repayment_method == "equal_installment":
             fractions = [self.fraction(at) for at in paying]
-            return level(self.balance(row), 0, fractions, 1, self.terms.rounding)
-        return part_of(self.balance(row), 1, len(paying), self.terms.rounding)
+            return level(self.balance(row), 0, fractions, 1, self.terms.installment_rounding)
+        return part_of(self.balance(row), 1, len(paying), self.terms.installment_rounding)
 
     def walk(self, row: int) -> None:
         for at in range(row, len(self.rows)):
@@ -112,7 +112,7 @@ class PlainRunning:
             flat = self.loan.repayment_method == "flat"
             numerator, denominator = self.fraction(at)
             done.interest = part_of(
-                self.base if flat else balance, numerator, denominator, self.terms.rounding
+                self.base if flat else balance, numerator, denominator, self.terms.interest_rounding
             )
             if at in self.skipped:
                 done.principal = done.interest = 0
@@ -221,10 +221,12 @@ class PlainRunning:
             raise RefusedError("prepayment_too_large")
         done = self.rows[row]
         if self.loan.repayment_method == "flat":
-            self.base = part_of(self.base, after - change.number, after, self.terms.rounding)
+            self.base = part_of(self.base, after - change.number, after, self.terms.interest_rounding)
         else:
             fraction = self.fraction(row, change.on)
-            done.interest = max(0, done.interest - part_of(change.number, *fraction, self.terms.rounding))
+            done.interest = max(
+                0, done.interest - part_of(change.number, *fraction, self.terms.interest_rounding)
+            )
         done.principal += change.number
         self.locked = row + 1
         if change.mode == "smaller_installment":
@@ -237,7 +239,7 @@ class PlainRunning:
         if self.terms.settlement_interest == "to_the_day" and change.on != done.interest_on:
             owed = self.base if self.loan.repayment_method == "flat" else balance
             fraction = self.fraction(row, None, change.on)
-            done.interest = part_of(owed, *fraction, self.terms.rounding)
+            done.interest = part_of(owed, *fraction, self.terms.interest_rounding)
         done.principal, done.fees = balance, done.fees + change.number
         done.due_on = done.interest_on = change.on
         self.locked = row + 1

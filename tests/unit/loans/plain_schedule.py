@@ -132,6 +132,18 @@ def fractions(
     return charged, (0, 1) if free else stub
 
 
+def regular_first(loan: LoanTerms, terms: ProductTerms, end: date) -> tuple[int, int]:
+    """The fraction of a first period that is as long as a regular one."""
+    if terms.interest_free_periods:
+        return 0, 1
+    if terms.interest_basis is InterestBasis.RATE_12:
+        part, year = year_parts(terms.frequency)
+        return loan.annual_rate_ppb * part, year * 10**9
+    begin = regular_start(loan.first_due_on, loan.due_day, terms.frequency)
+    days = plain_days(begin, end, terms.interest_basis)
+    return loan.annual_rate_ppb * days, year_days(terms.interest_basis) * 10**9
+
+
 def level(owed: int, left: int, periods: Sequence[tuple[int, int]], unit: int, rounding: Rounding) -> int:
     """What each period must pay so that the balance, grown period by period, ends at what may be left.
 
@@ -158,7 +170,7 @@ def plain_schedule(
     periods, stub = fractions(loan, terms, ends)
     unit = max(1, int(terms.installment_multiple.scaleb(exponent)))
     fee = int(terms.fee_per_installment.scaleb(exponent))
-    payer = Payer(loan, terms, periods, stub, unit)
+    payer = Payer(loan, terms, periods, stub, unit, regular_first(loan, terms, ends[0]))
     amounts = payer.amounts()
     return [
         Row(due[row], original[row], ends[row], principal, interest, fee)
@@ -175,6 +187,7 @@ class Payer:
     periods: list[tuple[int, int]]
     stub: tuple[int, int]
     unit: int
+    regular: tuple[int, int]
 
     def amounts(self) -> list[tuple[int, int]]:
         amount = self.installment()
@@ -189,11 +202,13 @@ class Payer:
         return method in ("equal_installment", "balloon") or (method == "flat" and self.unit > 1)
 
     def share(self, amount: int, period: tuple[int, int]) -> int:
-        return part_of(amount, period[0], period[1], self.terms.rounding)
+        return part_of(amount, period[0], period[1], self.terms.interest_rounding)
 
     def interest(self, balance: int, row: int) -> int:
         base = self.loan.principal_minor if self.loan.repayment_method == "flat" else balance
         stub = self.share(base, self.stub) if row == 0 else 0
+        if self.terms.extra_days == "on_top":
+            return max(0, self.share(base, self.periods[row]) + stub)
         return max(0, self.share(base + stub, self.periods[row]) + stub)
 
     def installment(self) -> int:
@@ -202,17 +217,24 @@ class Payer:
         if loan.repayment_method == "interest_only":
             return 0
         if loan.repayment_method in ("equal_installment", "balloon"):
-            stub = self.share(owed, self.stub) if grace == 0 else 0
+            spread = grace == 0 and terms.extra_days == "spread"
+            stub = self.share(owed, self.stub) if spread else 0
             left = loan.balloon_minor if loan.repayment_method == "balloon" else 0
-            return level(owed + stub, left, self.level_periods(), self.unit, terms.rounding)
+            return level(owed + stub, left, self.level_periods(), self.unit, terms.installment_rounding)
         if loan.repayment_method == "flat" and self.unit > 1:
             total = owed + self.share(owed, self.periods[grace]) * count
-            return part_of(total, 1, count * self.unit, terms.rounding) * self.unit
-        return part_of(owed, 1, count, terms.rounding)
+            return part_of(total, 1, count * self.unit, terms.installment_rounding) * self.unit
+        return part_of(owed, 1, count, terms.installment_rounding)
 
     def level_periods(self) -> list[tuple[int, int]]:
         grace, basis = self.terms.principal_grace, self.terms.interest_basis
         own = self.periods[grace:]
+        found = self.rates_of(own, basis)
+        if grace == 0 and self.terms.extra_days == "on_top":
+            return [self.regular, *found[1:]]
+        return found
+
+    def rates_of(self, own: list[tuple[int, int]], basis: InterestBasis) -> list[tuple[int, int]]:
         if self.terms.annuity_rate == "exact" or basis is InterestBasis.RATE_12:
             return own
         if self.terms.annuity_rate == "first_period":
@@ -238,9 +260,10 @@ class Payer:
 
     def principal(self, balance: int, interest: int, amount: int, row: int) -> int:
         if self.pays_total:
-            return amount - interest
+            on_top = row == 0 and self.terms.extra_days == "on_top" and self.loan.repayment_method != "flat"
+            return amount - interest + (interest - self.share(balance, self.regular) if on_top else 0)
         if self.terms.residue == "spread" and self.loan.repayment_method != "interest_only":
-            return part_of(balance, 1, self.loan.installments - row, self.terms.rounding)
+            return part_of(balance, 1, self.loan.installments - row, self.terms.installment_rounding)
         return amount
 
     def with_flat_residue(self, rows: list[tuple[int, int]]) -> list[tuple[int, int]]:

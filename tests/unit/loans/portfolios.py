@@ -45,7 +45,9 @@ product_terms = st.builds(
     interest_basis=st.sampled_from(InterestBasis),
     annuity_rate=st.sampled_from(["exact", "first_period", "nominal"]),
     stub=st.sampled_from(["none", "actual/365", "actual/360", "30/360", "pro_rata"]),
-    rounding=st.sampled_from(Rounding),
+    interest_rounding=st.sampled_from(Rounding),
+    installment_rounding=st.sampled_from(Rounding),
+    extra_days=st.sampled_from(["spread", "on_top"]),
     installment_multiple=st.sampled_from([Decimal(0), Decimal("0.05"), Decimal(1), Decimal(10)]),
     residue=st.sampled_from(["last", "first", "spread"]),
     principal_grace=st.integers(0, 3),
@@ -56,7 +58,7 @@ product_terms = st.builds(
 
 def random_loan(rng: Random, loan_id: str) -> LoanTerms:
     first = date(2015, 1, 1) + timedelta(days=rng.randrange(3650))
-    principal = rng.choice([1, 100, 10**6, rng.randrange(1, 10**9)])
+    principal = rng.choice([10**6, rng.randrange(10**5, 10**9)])  # no installment of it rounds to 0
     return LoanTerms(
         loan_id=loan_id,
         principal_minor=principal,
@@ -66,7 +68,7 @@ def random_loan(rng: Random, loan_id: str) -> LoanTerms:
         disbursed_on=rng.choice([None, first - timedelta(days=rng.randrange(1, 70))]),
         due_day=rng.choice([0, 0, 28, 29, 30, 31, rng.randrange(32)]),
         repayment_method=rng.choice(METHODS),
-        balloon_minor=rng.randrange(principal + 1),
+        balloon_minor=rng.choice([0, principal, rng.randrange(principal // 2)]),
     )
 
 

@@ -20,6 +20,7 @@ from carloan_notify.loans.standing_settings import (
     DelinquencySettings,
     PenaltyBase,
     PenaltySettings,
+    ToleranceSettings,
 )
 from tests.unit.loans.status_twin import PlainInstallment, PlainLoan
 
@@ -104,7 +105,9 @@ def payments_of(loans: Sequence[Sequence[tuple[date, int]]]) -> Payments:
 def rule_of(loans: Sequence[PlainLoan]) -> AllocationRule:
     """The rule these loans, which share their settings, are kept by."""
     rates = np.array([loan.annual_rate_ppb for loan in loans], dtype=np.int64)
-    return AllocationRule(loans[0].allocation.steps, PenaltyRule.of(rates, loans[0].delinquency))
+    return AllocationRule(
+        loans[0].allocation.steps, PenaltyRule.of(rates, loans[0].delinquency, loans[0].free)
+    )
 
 
 START = date(2026, 1, 10)
@@ -153,6 +156,11 @@ def random_rules(rng: Random) -> tuple[AllocationSettings, DelinquencySettings]:
         dpd_convention=rng.choice(list(DayCount)),
         buckets=rng.choice(BUCKETS),
         penalty=penalty,
+        tolerance=ToleranceSettings(
+            amount=rng.choice(["0", "1.00", "12.34"]),
+            share=rng.choice(["0", "0.1", "0.5"]),
+            settled_below=rng.choice(["0", "1.00", "50.00"]),
+        ),
     )
     waterfall = rng.choice(["civil_code_561", "car_finance_2013", CUSTOM_STEPS])
     return AllocationSettings(waterfall=waterfall), delinquency

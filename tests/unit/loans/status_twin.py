@@ -109,7 +109,9 @@ class PlainLoan:
     def accrue(self, day: date) -> None:
         rule = self.delinquency.penalty
         if rule.enabled:
-            oldest = next((one for one in self.installments if one.open and one.due_on < day), None)
+            oldest = next(
+                (one for one in self.installments if one.open > self.free and one.due_on < day), None
+            )
             charged = [(one, self._penalty(one, day, one is oldest)) for one in self.installments]
             for one, amount in charged:
                 one.unpaid["penalty"] += amount
@@ -126,7 +128,7 @@ class PlainLoan:
             * sum(o.unpaid["principal"] for o in self.installments),
             PenaltyBase.ORIGINAL_PRINCIPAL: is_oldest * sum(o.principal for o in self.installments),
         }[rule.base]
-        if not days or not base:
+        if not days or not base or one.open <= self.free:
             return 0
         if rule.annual_rate is not None:
             yearly = Decimal(int(rule.annual_rate * 10**9))
@@ -149,12 +151,37 @@ class PlainLoan:
     def penalty(self) -> int:
         return sum(one.unpaid["penalty"] for one in self.installments)
 
+    @property
+    def free(self) -> int:
+        """Installments of which no more is open bear no penalty."""
+        rule = self.delinquency.tolerance
+        return int(100 * max(rule.amount, rule.settled_below))
+
+    def asked(self) -> list[tuple[PlainInstallment, int]]:
+        """The installments that do not count as paid, and what is asked with each."""
+        found, carried = [], 0
+        for one in self.installments:
+            if not one.open:
+                continue
+            rule = self.delinquency.tolerance
+            allowed = int(max(rule.amount * 100, one.total * rule.share))
+            if carried + one.open <= min(allowed, one.total - 1):
+                carried += one.open
+            else:
+                found.append((one, carried + one.open))
+                carried = 0
+        return found
+
     def standing(self, as_of: date, pauses: Sequence[tuple[date, date]], paid: int) -> dict[str, object]:
         """STANDING of an active loan, without its loan_id."""
-        oldest = next((one for one in self.installments if one.open and one.due_on < as_of), None)
-        coming = next((one for one in self.installments if one.open and one.due_on >= as_of), None)
-        settled = not self.penalty and not any(one.open for one in self.installments)
+        asked = self.asked()
+        oldest = next((one for one, _ in asked if one.due_on < as_of), None)
+        coming, bill = next(((one, sum_) for one, sum_ in asked if one.due_on >= as_of), (None, 0))
+        left = self.penalty + sum(one.open for one in self.installments)
         rule = self.delinquency
+        settled = not asked and left <= rule.tolerance.settled_below * 100
+        ended = not asked and not settled and all(one.due_on < as_of for one in self.installments)
+        overdue = sum(amount for one, amount in asked if one.due_on < as_of)
         past_due = plain_days_past_due(oldest.due_on, as_of, rule.dpd_convention) if oldest else 0
         held = (
             plain_held_days(oldest.due_on, rule.grace_days, pauses, as_of, rule.dpd_convention)
@@ -169,11 +196,14 @@ class PlainLoan:
             "next_installment_no": coming.number if coming else 0,
             "next_due_on": coming.due_on if coming else None,
             "next_original_due_on": coming.original_due_on if coming else None,
-            "next_due_minor": coming.open if coming else 0,
+            "next_due_minor": bill,
             "oldest_installment_no": oldest.number if oldest else 0,
             "oldest_due_on": oldest.due_on if oldest else None,
             "oldest_original_due_on": oldest.original_due_on if oldest else None,
-            "overdue_minor": sum(one.open for one in self.installments if one.due_on < as_of),
+            "overdue_minor": overdue,
+            "carried_minor": sum(one.open for one in self.installments if one.due_on < as_of) - overdue,
+            "remainder_minor": left if ended else 0,
+            "remainder_on": self.ended_on() if ended else None,
             "days_past_due": past_due,
             "bucket": plain_bucket(past_due, rule),
             "penalty_minor": self.penalty,
@@ -181,12 +211,16 @@ class PlainLoan:
             "paid_minor": paid,
         }
 
+    def ended_on(self) -> date:
+        after = max(one.due_on for one in self.installments) + timedelta(days=1)
+        return max(after, self.last_needed_on or after)
+
     def dues(self, until: date) -> list[tuple[object, ...]]:
         """DUES up to a date, without the loan_id."""
         return [
-            (one.number, one.due_on, one.original_due_on, one.total, one.open)
-            for one in self.installments
-            if one.open and one.due_on <= until
+            (one.number, one.due_on, one.original_due_on, one.total, amount)
+            for one, amount in self.asked()
+            if one.due_on <= until
         ]
 
 

@@ -55,9 +55,8 @@ def test_the_lenders_own_days_win() -> None:
     own = load_calendar(
         CalendarSettings(
             region="CN",
-            extra_holidays=(date(2026, 10, 8),),
+            extra_holidays=(date(2026, 10, 8), date(2026, 10, 12), date(2026, 10, 13)),
             extra_workdays=(date(2026, 10, 11),),
-            closures=((date(2026, 10, 12), date(2026, 10, 13)),),
         )
     )
     moved = own.adjust(days("2026-10-08", "2026-10-11", "2026-10-12", "NaT"), Convention.FOLLOWING)
@@ -93,7 +92,6 @@ def test_an_unknown_region_is_an_error_that_names_the_choices() -> None:
     "wrong",
     [
         {"extra_holidays": ["2026-05-01"], "extra_workdays": ["2026-05-01"]},
-        {"closures": [["2026-05-02", "2026-05-01"]]},
         {"extra_holidays": ["1980-05-01"]},
     ],
 )

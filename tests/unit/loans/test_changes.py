@@ -75,7 +75,8 @@ def random_terms(rng: Random) -> ProductTerms:
     return ProductTerms(
         interest_basis=rng.choice(list(InterestBasis)),
         frequency=rng.choice(list(Frequency)),
-        rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        interest_rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        installment_rounding=rng.choice([Rounding.HALF_UP, Rounding.UP]),
         charge_shift_interest=rng.choice([False, True]),
         fee_per_installment=rng.choice([Decimal(0), Decimal(3)]),
         settlement_interest=rng.choice(["to_the_day", "to_next_due_date"]),

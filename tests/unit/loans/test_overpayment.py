@@ -81,7 +81,8 @@ def test_applied_over_payments_are_what_the_plain_account_says(seed: int) -> Non
     rng = Random(seed)  # noqa: S311 - test data
     terms = ProductTerms(
         interest_basis=rng.choice(list(InterestBasis)),
-        rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        interest_rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        installment_rounding=rng.choice([Rounding.HALF_UP, Rounding.UP]),
         fee_per_installment=rng.choice(["0", "3"]),
     )
     allocation, delinquency = random_rules(rng)

@@ -22,6 +22,7 @@ from carloan_notify.loans.standing_settings import (
     PayoffSettings,
     PenaltySettings,
     StandingSettings,
+    ToleranceSettings,
 )
 from tests.unit.loans.plain_changes import PlainChange, plain_changed
 from tests.unit.loans.plain_schedule import Row, part_of, plain_schedule
@@ -55,14 +56,19 @@ def random_rules(rng: Random) -> StandingSettings:
     terms = ProductTerms(
         interest_basis=rng.choice(list(InterestBasis)),
         frequency=rng.choice(list(Frequency)),
-        rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        interest_rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
+        installment_rounding=rng.choice([Rounding.HALF_UP, Rounding.UP]),
         fee_per_installment=rng.choice([Decimal(0), Decimal(3)]),
         settlement_interest=rng.choice(["to_the_day", "to_next_due_date"]),
     )
     penalty = PenaltySettings(enabled=rng.random() < 0.7, starts=rng.choice(["day_1", "after_grace"]))
     return StandingSettings(
         schedule=ScheduleSettings(default=terms),
-        delinquency=DelinquencySettings(grace_days=rng.choice([0, 3]), penalty=penalty),
+        delinquency=DelinquencySettings(
+            grace_days=rng.choice([0, 3]),
+            penalty=penalty,
+            tolerance=ToleranceSettings(amount="0", settled_below="0"),
+        ),
         allocation=AllocationSettings(waterfall=rng.choice(["civil_code_561", "car_finance_2013"])),
     )
 

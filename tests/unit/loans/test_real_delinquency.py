@@ -85,7 +85,7 @@ def identities(rows: pd.DataFrame, suffix: str, convention: DayCount) -> "pd.Ser
     found = []
     for month_end, part in rows.groupby(f"month_end{suffix}"):
         cells = [
-            {"loan_id": str(at), "overdue_minor": 1, "days_past_due": int(days)}
+            {"loan_id": str(at), "overdue_minor": 10_000, "days_past_due": int(days)}
             for at, days in part[f"days_delinquent{suffix}"].items()
         ]
         told = standing(LoanTables(loans_frame(*cells)), rules, as_date(month_end))

@@ -10,7 +10,6 @@ import numpy_financial
 import pandas as pd
 import pytest
 from hypothesis import given, settings
-from pydantic import ValidationError
 
 from carloan_notify.errors import CalendarError
 from carloan_notify.frames import LOANS, SCHEDULE
@@ -203,7 +202,7 @@ def test_flat_interest_sums_to_its_exact_total() -> None:
     loan = replace(
         LOAN, repayment_method="flat", principal_minor=125_000, annual_rate_ppb=150_000_000, installments=4
     )
-    schedule = schedule_of(loan, ProductTerms(rounding="half_even"))
+    schedule = schedule_of(loan, ProductTerms(interest_rounding="half_even"))
     assert schedule["interest_minor"].tolist() == [1562, 1562, 1562, 1564]
 
 
@@ -222,8 +221,8 @@ def test_a_due_date_in_an_unknown_year_stops_the_run_and_names_it() -> None:
 
 def test_an_amount_finer_than_the_currency_is_a_configuration_error() -> None:
     terms = ProductTerms(fee_per_installment=Decimal("0.5"))
-    with pytest.raises(ValidationError, match=r"yen\.fee_per_installment: 0.5 has more than 0 decimals"):
-        ScheduleSettings(products={"yen": terms}, currency_exponent=0)
+    with pytest.raises(ValueError, match=r"yen\.fee_per_installment: 0.5 has more than 0 decimals"):
+        ScheduleSettings(products={"yen": terms}).in_currency("JPY")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -238,7 +237,9 @@ def test_the_largest_loan_allowed_is_still_exact(method: str, rounding: Rounding
         disbursed_on=date(1989, 12, 30),
         repayment_method=method,
     )
-    terms = ProductTerms(rounding=rounding, frequency="quarterly", stub="actual/365")
+    terms = ProductTerms(
+        interest_rounding=rounding, installment_rounding=rounding, frequency="quarterly", stub="actual/365"
+    )
     chosen = ScheduleSettings(default=terms, max_annual_rate=Decimal(5))
     grids, _ = build_schedules(one_loan(loan), None, chosen)
     assert as_rows(schedule_frame(grids), grids) == {loan.loan_id: plain_schedule(loan, terms, is_weekday)}
@@ -249,3 +250,41 @@ def test_an_empty_portfolio_gives_no_grids() -> None:
     assert grids == []
     assert findings.empty
     assert list(schedule_frame(grids)) == list(SCHEDULE)
+
+
+def test_the_installment_may_be_rounded_up_and_interest_half_up() -> None:
+    loan = replace(
+        LOAN, principal_minor=1_000_000, annual_rate_ppb=120_000_000, installments=12, disbursed_on=None
+    )
+    half, up = (
+        schedule_of(loan, ProductTerms(installment_rounding=how))["total_minor"].tolist()
+        for how in ("half_up", "up")
+    )
+    assert (half[0], up[0]) == (88_849, 88_849)  # 88,848.79: both
+    loan = replace(loan, annual_rate_ppb=60_000_000)
+    half, up = (
+        schedule_of(loan, ProductTerms(installment_rounding=how))["total_minor"].tolist()
+        for how in ("half_up", "up")
+    )
+    assert (half[0], up[0]) == (86_066, 86_067)  # 86,066.43
+
+
+def test_interest_of_extra_days_may_be_paid_on_top_of_the_first_installment() -> None:
+    loan = replace(
+        LOAN,
+        principal_minor=1_000_000,
+        annual_rate_ppb=120_000_000,
+        installments=12,
+        first_due_on=date(2026, 2, 15),
+        disbursed_on=date(2026, 1, 1),
+    )
+    rows = schedule_of(loan, ProductTerms(stub="actual/365", extra_days="on_top"))["total_minor"].tolist()
+    extra = round(1_000_000 * 0.12 * 14 / 365)
+    assert rows[:2] == [88_849 + extra, 88_849]
+
+
+def test_an_installment_that_rounds_to_nothing_is_a_finding() -> None:
+    loan = replace(LOAN, principal_minor=5, annual_rate_ppb=0, installments=12)
+    grids, found = build_schedules(one_loan(loan), None, ScheduleSettings())
+    assert found["code"].tolist() == ["installment_rounds_to_zero"]
+    assert sum(len(grid) for grid in grids) == 0

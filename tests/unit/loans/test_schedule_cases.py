@@ -44,7 +44,8 @@ def terms_of(case: Case) -> ProductTerms:
     shifts = "next working day" in said.get("shift_rule", "")
     return ProductTerms.model_validate(
         {
-            "rounding": rounding,
+            "interest_rounding": rounding,
+            "installment_rounding": rounding,
             "interest_basis": "actual/365" if said.get("day_count", "") == "actual/365" else "rate/12",
             "installment_multiple": "1" if whole_units else "0",
             "annuity_rate": "first_period" if "first period rate" in installment else "exact",

@@ -109,7 +109,7 @@ def test_a_loan_that_is_not_active_has_nothing_due(status: str) -> None:
     ],
 )
 def test_a_row_that_contradicts_itself_is_left_out_and_no_other(cells: dict[str, Any], code: str) -> None:
-    found = told(loan(**cells), loan(loan_id="M", overdue_minor=5, days_past_due=2))
+    found = told(loan(**cells), loan(loan_id="M", overdue_minor=500, days_past_due=2))
     assert found.findings[["loan_id", "code"]].to_numpy().tolist() == [["L", code]]
     assert found.loans["loan_id"].tolist() == ["M"]
     assert found.dues["loan_id"].tolist() == ["M"]
@@ -152,7 +152,7 @@ def random_loan(rng: Random, name: str) -> dict[str, Any]:
     return loan(
         loan_id=name,
         days_past_due=days,
-        overdue_minor=rng.randrange(1, 10**6) if days else 0,
+        overdue_minor=rng.choice([50, rng.randrange(1, 10**6)]) if days else 0,
         next_due_on=str(AS_OF + timedelta(days=rng.randrange(-5 if days else 0, 40))),
         amount_due_minor=rng.choice([0, rng.randrange(1, 10**6)]),
     )
@@ -160,19 +160,29 @@ def random_loan(rng: Random, name: str) -> dict[str, Any]:
 
 def plain_snapshot(row: dict[str, Any], rules: StandingSettings) -> tuple[object, ...]:
     """Oldest due date, overdue, bucket, next due date and amount, and what is handed on."""
-    days = row["days_past_due"]
+    days, overdue, due = row["days_past_due"], row["overdue_minor"], row["amount_due_minor"]
+    carried = overdue if overdue <= (min(100, due - 1) if due else 100) else 0
+    days, overdue = (0, 0) if carried else (days, overdue)
     late = days > rules.delinquency.grace_days
     bucket = "M0" if not late else next(b for b, most in BUCKETS if days <= most)
     coming = row["amount_due_minor"] > 0 and row["next_due_on"].date() >= AS_OF
+    due += carried if coming else 0
     near = coming and (row["next_due_on"].date() - AS_OF).days <= rules.horizon_days
     return (
         pd.Timestamp(AS_OF - timedelta(days=days)) if days else pd.NaT,
-        row["overdue_minor"],
+        overdue,
         bucket,
         row["next_due_on"] if coming else pd.NaT,
-        row["amount_due_minor"] if coming else 0,
-        row["overdue_minor"] + (row["amount_due_minor"] if near else 0),
+        due if coming else 0,
+        overdue + (due if near else 0),
     )
 
 
 BUCKETS = (("M1", 30), ("M2", 60), ("M3", 90), ("M3+", 10**6))
+
+
+def test_a_small_rest_is_carried_to_the_next_amount_due() -> None:
+    found = told(loan(overdue_minor=1, days_past_due=10, next_due_on="2026-04-10", amount_due_minor=900))
+    (row,) = found.loans.to_dict("records")
+    assert (row["days_past_due"], row["overdue_minor"], row["carried_minor"]) == (0, 0, 1)
+    assert found.dues["unpaid_minor"].tolist() == [901]

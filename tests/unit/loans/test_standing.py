@@ -15,7 +15,12 @@ from carloan_notify.frames import DUES, INSTALLMENTS, LOANS, STANDING
 from carloan_notify.loans.schedule import LoanTerms, one_loan
 from carloan_notify.loans.settings import ProductTerms, ScheduleSettings
 from carloan_notify.loans.standing import CHUNK, LoanTables, Standing, standing
-from carloan_notify.loans.standing_settings import AllocationSettings, DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing_settings import (
+    AllocationSettings,
+    DelinquencySettings,
+    StandingSettings,
+    ToleranceSettings,
+)
 from tests.unit.loans import portfolios
 from tests.unit.loans.plain_schedule import plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, random_loan
@@ -37,6 +42,7 @@ from tests.unit.loans.status_twin import (
 SEEDS = st.integers(0, 2**32 - 1)
 BASES = ("computed", "supplied")
 AS_OF = date(2026, 3, 20)
+EXACT = ToleranceSettings(amount="0", settled_below="0")
 HORIZON = timedelta(days=31)
 Pairs = list[tuple[date, int]]
 
@@ -209,7 +215,7 @@ def test_the_standing_is_what_the_plain_account_says(basis: str, with_payments: 
 @given(SEEDS)
 def test_the_standing_of_a_snapshot_is_what_the_lender_says(seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - test data
-    rule = random_rules(rng)[1]
+    rule = random_rules(rng)[1].model_copy(update={"tolerance": EXACT})
     rows = [snapshot_row(rng, at) for at in range(100)]
     chosen = StandingSettings(schedule=ScheduleSettings(basis="snapshot"), delinquency=rule)
     found = standing(LoanTables(loans_frame(*rows)), chosen, AS_OF)
@@ -355,6 +361,11 @@ def test_unpaid_penalty_keeps_a_loan_from_being_settled() -> None:
     assert row["status"] == "active"
     assert row["settled_on"] is None
     assert row["overdue_minor"] + row["penalty_minor"] > 0
+    late_at_the_end = (("2026-01-15", 100_000), ("2026-02-15", 100_000), ("2026-03-25", 100_000))
+    row, _ = three("2026-03-30", *late_at_the_end, chosen=chosen)
+    assert (row["status"], row["overdue_minor"], row["days_past_due"]) == ("active", 0, 0)
+    assert (row["remainder_minor"], row["remainder_on"]) == (row["penalty_minor"], date(2026, 3, 25))
+    assert row["penalty_minor"] == 900  # 900.00 of principal, 10 days, 36 %
 
 
 @pytest.mark.parametrize("basis", ["computed", "supplied", "snapshot"])

@@ -157,15 +157,21 @@ def plain_statement(
         if day <= as_of:
             plain.pay(day, amount)
     late = {True: "overdue", False: "upcoming"}
+    asked = [id(one) for one, _ in plain.asked()]
+    late_or_carried = [
+        late[one.due_on < as_of] if id(one) in asked else "carried" for one in plain.installments
+    ]
     return [
-        (number, one.open, late[one.due_on < as_of] if one.open else "paid")
+        (number, one.open, late_or_carried[number - 1] if one.open else "paid")
         for number, one in enumerate(plain.installments, 1)
     ]
 
 
 def sums_agree(tables: LoanTables, told: pd.DataFrame, rules: StandingSettings, as_of: date) -> None:
-    """Overdue rows sum to the overdue amount, the first upcoming one is the next due."""
-    found = standing(tables, rules, as_of).loans.set_index("loan_id")
+    """Overdue rows sum to the overdue amount, the first upcoming one is the next due, where nothing is carried."""
+    with_rests = told.loc[told["state"] == "carried", "loan_id"]
+    told = told[~told["loan_id"].isin(with_rests)]
+    found = standing(tables, rules, as_of).loans.set_index("loan_id").drop(with_rests.unique())
     overdue = told[told["state"] == "overdue"].groupby("loan_id")
     upcoming = told[told["state"] == "upcoming"].groupby("loan_id").first()
     assert (

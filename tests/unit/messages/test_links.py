@@ -23,7 +23,6 @@ NOW = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 SETTINGS = MessagesSettings(
     pay_link_base="https://pay.example.com/p/",
     certificate_link_base="https://pay.example.com/c/",
-    link_ttl_days=30,
 )
 
 

@@ -118,11 +118,6 @@ def test_too_long_a_text_does_not_leave(tmp_path: Path, channel: str, limit: int
     assert str(limit + 1) in failure.message
 
 
-def test_a_limit_may_be_taken_away(tmp_path: Path) -> None:
-    templates = templates_of(tmp_path, {"en/t.sms.j2": "{{ x }}"}, MessagesSettings(max_characters={}))
-    assert len(good(templates.render("t", "en", "sms", {"x": "a" * 2000})).text) > 2000
-
-
 def test_an_empty_message_does_not_leave(tmp_path: Path) -> None:
     templates = templates_of(tmp_path, {"en/t.sms.j2": "{% if x %}text{% endif %}\n"})
     assert bad(templates.render("t", "en", "sms", {"x": ""})).code is RenderCode.EMPTY

@@ -18,12 +18,9 @@ def test_defaults_hold_together() -> None:
     ("values", "reason"),
     [
         ({"segment_limit": {"en": 0}}, "limit of 1 or more for en"),
-        ({"max_characters": {"sms": 0}}, "limit of 1 or more for sms"),
-        ({"max_characters": {"fax": 10}}, "fax"),
         ({"pay_link_base": "http://pay.example.com/"}, "https://"),
         ({"certificate_link_base": "https://pay.example.com/c"}, "ends with"),
         ({"forbidden_words": ["x", " "]}, "empty"),
-        ({"link_ttl_days": 0}, "greater than or equal to 1"),
         ({"unknown": 1}, "Extra inputs"),
     ],
 )

@@ -18,7 +18,7 @@ DUE = ("due_in_7_days", "due_today")
 OVERDUE = ("overdue_1", "overdue_3", "overdue_7", "overdue_15", "overdue_30", "credit_bureau_notice")
 EVENTS = (
     "application_received", "application_approved", "contract_signed", "loan_disbursed", "payment_received",
-    "due_day_changed", "loan_settled",
+    "due_day_changed", "loan_settled", "remainder_left",
 )  # fmt: skip
 NOTICES = (*DUE, *OVERDUE, *EVENTS)
 LANGUAGES = ("zh-CN", "en")

@@ -112,6 +112,17 @@ def test_a_settlement_is_told_from_the_standing() -> None:
     assert night(standing=standing, as_of=AS_OF + timedelta(days=2)).notices.empty
 
 
+def test_what_is_left_after_the_last_installment_is_asked_for_once_and_until_paid() -> None:
+    standing = standing_table("loan_id | remainder_on | remainder_minor\nL1 | 2026-11-20 | 411")
+    notices = night(standing=standing).notices
+    assert notices[["notice", "amount_minor", "until_paid"]].to_numpy().tolist() == [
+        ["remainder_left", 411, True]
+    ]
+    again = night(standing=standing, as_of=AS_OF + timedelta(days=4)).notices
+    assert again["idempotency_key"].tolist() == notices["idempotency_key"].tolist()
+    assert night(standing=standing, as_of=AS_OF + timedelta(days=5)).notices.empty
+
+
 def test_a_new_due_day_is_told_with_before_and_after() -> None:
     changes = """
         change_id | loan_id | type     | before | after | effective_on

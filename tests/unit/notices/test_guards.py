@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
-from statistics import median
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.notices.guards import GUARDS, GuardSettings, check_guards
+from carloan_notify.notices.expected import Expected
+from carloan_notify.notices.guard_view import Evidence
+from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.measures import Share
+from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.records import GuardResult, NightFacts
 from tests.unit.notices.tables import AS_OF
 
@@ -89,17 +92,24 @@ def test_a_tripled_overdue_share() -> None:
     assert tripped(few, replace(LAST, active_loans=9000, overdue_loans=1)) == []
 
 
+def expecting(least: int, most: int, tonight: NightFacts, *history: NightFacts) -> list[str]:
+    evidence = Evidence(expected=Expected(least, most))
+    return [one.guard for one in check_guards(tonight, history, GuardSettings(), evidence) if one.tripped]
+
+
 def test_too_many_or_too_few_messages_and_a_strange_cost() -> None:
-    assert tripped(replace(NIGHT, messages=500), *MONDAYS) == ["message_count"]
-    assert tripped(replace(NIGHT, messages=10), *MONDAYS) == ["message_count"]
-    assert tripped(replace(NIGHT, cost_minor=6000), *MONDAYS) == ["cost"]
-    assert tripped(replace(NIGHT, messages=500), *MONDAYS[:2]) == []
-    assert tripped(replace(NIGHT, messages=4), *(replace(one, messages=1) for one in MONDAYS)) == []
+    usual = [replace(one, occasions=120) for one in MONDAYS]
+    assert expecting(90, 140, NIGHT, *usual) == []
+    assert expecting(20, 30, replace(NIGHT, messages=141), *usual) == ["message_count"]
+    assert expecting(20, 30, replace(NIGHT, messages=140), *usual) == []
+    assert expecting(600, 600, replace(NIGHT, messages=149, cost_minor=1000), *usual) == ["message_count"]
+    assert expecting(90, 140, replace(NIGHT, cost_minor=6000), *usual) == ["cost"]
+    assert tripped(replace(NIGHT, messages=5000), *MONDAYS) == []  # nothing says what to expect
 
 
 def test_one_odd_night_does_not_blind_the_guard() -> None:
-    odd = [replace(MONDAYS[0], messages=100_000), *MONDAYS[1:]]
-    assert tripped(replace(NIGHT, messages=5000), *odd) == ["message_count"]
+    odd = [replace(one, occasions=120) for one in (replace(MONDAYS[0], messages=100_000), *MONDAYS[1:])]
+    assert expecting(90, 140, replace(NIGHT, messages=5000), *odd) == ["message_count"]
 
 
 def test_running_the_same_night_again_trips_nothing() -> None:
@@ -127,19 +137,12 @@ def test_cost_caps_count_the_whole_day_and_month() -> None:
     assert tripped(NIGHT, LAST, replace(LAST, as_of=date(2025, 11, 22)), settings=caps) == []
 
 
-@given(st.lists(st.integers(0, 2000), min_size=0, max_size=12), st.integers(0, 3000))
-def test_message_count_like_its_plain_twin(counts: list[int], messages: int) -> None:
-    mondays = [
-        replace(NIGHT, as_of=AS_OF - timedelta(weeks=len(counts) - number), messages=count, content_digest="")
-        for number, count in enumerate(counts)
-    ]
-    expected = False
-    if len(counts) >= 3:
-        usual = median(counts[-8:])
-        is_far = messages > 3 * usual or messages < usual / 3
-        expected = is_far and abs(messages - usual) > 50
-    found = check_guards(replace(NIGHT, messages=messages), mondays, GuardSettings())
-    assert next(one.tripped for one in found if one.guard == "message_count") is expected
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(0, 3000), st.integers(1, 4))
+def test_message_count_like_its_plain_twin(least: int, more: int, messages: int, each: int) -> None:
+    usual = replace(LAST, occasions=100, messages=100 * each)
+    wrong = messages > 3 * (least + more) * each + 50 or messages < least * each / 3 - 50
+    found = expecting(least, least + more, replace(NIGHT, messages=messages), usual)
+    assert ("message_count" in found) is wrong
 
 
 def test_a_handful_of_loans_may_leap() -> None:
@@ -154,3 +157,75 @@ def test_a_handful_of_loans_pays_rarely() -> None:
     old = replace(NIGHT, newest_payment_on=AS_OF - timedelta(days=30))
     assert "no_new_payments" in tripped(old)
     assert tripped(replace(old, active_loans=49, overdue_loans=2)) == []
+
+
+def test_a_large_table_does_not_dilute_a_small_one() -> None:
+    lost = replace(NIGHT, rows={"loans": 61, "payments": 1600}, rejected={"loans": 61, "payments": 0})
+    assert tripped(lost) == ["reject_rate"]
+    assert tripped(replace(lost, rejected={"loans": 5})) == []
+    assert tripped(replace(lost, rejected={"loans": 8})) == []
+    assert tripped(replace(lost, rejected={"loans": 13})) == ["reject_rate"]
+    assert tripped(replace(lost, rows={"loans": 30}, rejected={"loans": 8})) == ["reject_rate"]
+    assert tripped(replace(lost, rows={"loans": 3}, rejected={"loans": 3})) == ["reject_rate"]
+
+
+def test_one_unknown_word_drops_a_group() -> None:
+    word = {"loans|status|unknown_value|诉讼": 16}
+    lost = replace(NIGHT, rows={"loans": 1000}, rejected={"loans": 16}, reject_groups=word)
+    assert tripped(lost) == ["reject_rate"]
+    assert "loans: status=诉讼 ×16" in result("reject_rate", lost).message
+    assert tripped(lost, replace(LAST, reject_groups=word)) == []  # accepted the night before
+    scattered = replace(lost, reject_groups={"loans|phone|phone_invalid|": 16})
+    assert tripped(scattered) == []
+
+
+def test_a_column_that_went_blank() -> None:
+    before = replace(LAST, rows={"loans": 1000}, filled={"loans.phone": 1000, "loans.plate_no": 100})
+    now = replace(NIGHT, rows={"loans": 1000}, filled={"loans.phone": 1000, "loans.plate_no": 0})
+    assert tripped(now, before) == []
+    assert tripped(replace(now, filled={"loans.phone": 400}), before) == ["column_blank"]
+    assert tripped(replace(now, filled={}), before) == ["column_blank"]
+
+
+def test_a_last_line_without_its_end() -> None:
+    cut = replace(NIGHT, ended={"loans": False, "payments": True})
+    assert tripped(cut) == ["incomplete_export"]
+    assert tripped(cut, replace(LAST, ended={"loans": False, "payments": True})) == []  # it never has one
+    assert tripped(replace(NIGHT, ended={"loans": False})) == []
+    assert tripped(replace(NIGHT, incomplete={"loans": "the marker file is missing"})) == [
+        "incomplete_export"
+    ]
+
+
+def test_payments_of_yesterday_beside_loans_of_today() -> None:
+    fell = Evidence({"dues_unpaid": Share(0, 30)})
+    now = replace(NIGHT, digests={"loans": "new", "payments": "old"})
+    before = replace(LAST, digests={"loans": "old", "payments": "old"})
+    found = check_guards(now, [before], GuardSettings(), fell)
+    assert [one.guard for one in found if one.tripped] == ["same_export"]
+    assert tripped(now, before) == []  # nothing fell due: a quiet day
+    stale = replace(now, export_dated=True, digests={"loans": "old", "payments": "new"})
+    assert tripped(stale, before) == ["same_export"]
+
+
+def test_an_export_of_the_future_is_another_nights() -> None:
+    ahead = replace(NIGHT, export_on=AS_OF + timedelta(days=2), export_dated=True)
+    assert tripped(ahead) == ["export_stale"]
+    assert tripped(replace(ahead, export_dated=False)) == []
+    assert tripped(replace(ahead, export_on=AS_OF + timedelta(days=1))) == []
+
+
+def test_dues_that_are_usually_late_stop_no_night() -> None:
+    evidence = Evidence({"dues_unpaid": Share(18, 30)})
+    late = [one.guard for one in check_guards(NIGHT, [LAST], GuardSettings(), evidence) if one.tripped]
+    usual = replace(LAST, dues_unpaid=550)
+    again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]
+    assert (late, again) == (["unpaid_dues"], [])
+
+
+def test_orphans_that_were_accepted_are_usual() -> None:
+    evidence = Evidence({"orphans_payments": Share(200, 1000)})
+    first = [one.guard for one in check_guards(NIGHT, [], GuardSettings(), evidence) if one.tripped]
+    usual = replace(LAST, orphans={"payments": 190})
+    again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]
+    assert (first, again) == (["orphan_rows"], [])

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from carloan_notify.notices.guards import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.settings import (
     CapSettings,
     EventType,
+    GuardSettings,
     HoursSettings,
     PolicySettings,
     RuleSettings,
@@ -45,8 +45,12 @@ def test_the_default_ladder_knows_every_stage() -> None:
         "payment_received",
         "due_day_changed",
         "loan_settled",
+        "remainder_left",
     ]
-    assert all(rule.until_paid is (rule.when.event is None) for rule in DEFAULT_LADDER)
+    asks = {
+        rule.notice: rule.when.event is None or rule.notice == "remainder_left" for rule in DEFAULT_LADDER
+    }
+    assert all(rule.until_paid is asks[rule.notice] for rule in DEFAULT_LADDER)
 
 
 def fields() -> Iterator[tuple[str, Any]]:

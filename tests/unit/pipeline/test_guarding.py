@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.ledger.backup import Gap
+from carloan_notify.ledger.continuity import Gap
 from carloan_notify.notices.guards import GUARDS
 from carloan_notify.pipeline.night import (
     BUSINESS_DATE,

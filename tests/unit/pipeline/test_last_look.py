@@ -11,7 +11,7 @@ from carloan_notify import frames
 from carloan_notify.codes import Look
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
-from carloan_notify.notices.guards import GuardSettings
+from carloan_notify.notices.settings import GuardSettings
 from carloan_notify.pipeline.last_look import MANY, Owed, Truth, Verdict, differs, doubted, shrunk, verdict
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.records import CoveredNotice, NightFacts
@@ -33,7 +33,7 @@ def portfolio(loans: int = 0, payments: int = 0, rejected: int = 0) -> Portfolio
 
 
 def owes(amount: int = 100) -> Owed:
-    return Owed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30)
+    return Owed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30, pd.Timestamp(JUNE))
 
 
 NOW = Truth(

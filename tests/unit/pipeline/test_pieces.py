@@ -22,13 +22,12 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.messages.render import RenderFailure
 from carloan_notify.notices.policy import DECISION_COLUMNS
+from carloan_notify.pipeline.facts import content_digest, cost_minor
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
     SUPPRESSION_COLUMNS,
     blank_memory,
-    content_digest,
-    cost_minor,
     hold_failures,
     message_reference,
 )

@@ -48,6 +48,10 @@ from carloan_notify.delivery.vendor import Vendor, text_of
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
 
 BASE_URL: Final = "https://dysmsapi.aliyuncs.com"
+QUEUES_URL: Final = "https://1943695596114318.mns.cn-hangzhou.aliyuncs.com"
+"""Where receipts and replies wait; the same for every customer."""
+HANDOUT_URL: Final = "https://dybaseapi.aliyuncs.com"
+"""Hands out the queues' temporary credentials."""
 PATIENCE: Final = 4
 """After so many tries a message goes on its own, whatever stopped it before."""
 _KNOWN_BY_REFERENCE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN})
@@ -64,6 +68,8 @@ class Worded:
 
 class AliyunSms(Vendor):
     """Sends, asks, receives. A batch is known by a reference of ours, so that a lost answer loses nothing."""
+
+    batch_limit = 100
 
     def __init__(
         self,
@@ -82,11 +88,6 @@ class AliyunSms(Vendor):
         self._returns = Returns(name)
         self._queues = self._wait_in_queues(key, nonce)
         self._loners = Loners()
-
-    @property
-    def batch_limit(self) -> int:
-        """Most messages in one request."""
-        return self._settings.batch_limit
 
     @property
     def capabilities(self) -> Capabilities:
@@ -178,8 +179,8 @@ class AliyunSms(Vendor):
             return None
         named = [Queue(mns.reports_queue, "SmsReport"), Queue(mns.replies_queue, "SmsUp")]
         return AliyunQueues(
-            Mns(self._wire, mns.base_url, self._clock),
-            Api(self._wire, mns.token_url, key, self._clock, nonce),
+            Mns(self._wire, QUEUES_URL, self._clock),
+            Api(self._wire, HANDOUT_URL, key, self._clock, nonce),
             [queue for queue in named if queue.name],
             self._returns,
         )
@@ -232,8 +233,8 @@ class AliyunVoice(Vendor):
         self._queues: AliyunQueues | None = None
         if settings.mns is not None:
             self._queues = AliyunQueues(
-                Mns(self._wire, settings.mns.base_url, clock),
-                Api(self._wire, settings.mns.token_url, key, clock, nonce),
+                Mns(self._wire, QUEUES_URL, clock),
+                Api(self._wire, HANDOUT_URL, key, clock, nonce),
                 [Queue(settings.mns.reports_queue, "VoiceReport")],
                 self._returns,
             )

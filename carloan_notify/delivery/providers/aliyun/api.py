@@ -130,7 +130,7 @@ class Answered:
 
 
 def answered(end: WireAnswer | WireFault) -> Answered | None:
-    """The answer, None when none came or it has no code: then nobody of the vendor's wrote it."""
+    """The answer, None when none came or it has no code: then the vendor did not write it."""
     fields = json_object(end)
     code = text_of(fields, "Code") if fields else ""
     return Answered(end, code, fields) if fields and code and isinstance(end, WireAnswer) else None

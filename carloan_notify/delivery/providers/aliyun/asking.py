@@ -173,7 +173,7 @@ def check_sms(api: Api, templates: Templates) -> list[CheckResult]:
 
 
 def check_voice(api: Api, templates: Templates) -> list[CheckResult]:
-    """Credentials and clock, by asking for a call that never was; no call is made."""
+    """Credentials and clock, by asking about a call that does not exist; no call is made."""
     asked = str(int(api.clock().timestamp() * 1000))
     query = {"CallId": "0^0", "ProdId": PROD_ID, "QueryDate": asked}
     end = api.call(Call("QueryCallDetailByCallId", query))

@@ -9,7 +9,6 @@ from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
-_ADDRESS = r"^(https://[^\s@]+|http://(127\.0\.0\.1|localhost)(:\d+)?)$"
 _QUEUE = r"^[A-Za-z0-9-]*$"
 
 
@@ -21,18 +20,6 @@ class AliyunQueueSettings(Settings):
         pattern=_QUEUE,
         description="Queue of the receipts (SmsReport, for calls VoiceReport), from the console.",
         examples=["Alicom-Queue-1000000000000000-SmsReport"],
-    )
-    base_url: str = Field(
-        default="https://1943695596114318.mns.cn-hangzhou.aliyuncs.com",
-        pattern=_ADDRESS,
-        description="Address of the queues; the same for every customer.",
-        examples=["https://1943695596114318.mns.cn-hangzhou.aliyuncs.com"],
-    )
-    token_url: str = Field(
-        default="https://dybaseapi.aliyuncs.com",
-        pattern=_ADDRESS,
-        description="Address that hands out the queues' temporary credentials.",
-        examples=["https://dybaseapi.aliyuncs.com"],
     )
 
 
@@ -72,13 +59,6 @@ class AliyunSettings(AliyunCredentials):
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunSms"
     type: Literal["aliyun"] = Field(description="SMS through Alibaba Cloud.", examples=["aliyun"])
-    batch_limit: int = Field(
-        default=100,
-        ge=1,
-        le=100,
-        description="Most messages in one request. 1 sends each on its own, under its own reference.",
-        examples=[100, 1],
-    )
     mns: AliyunSmsQueueSettings | None = Field(
         default=None, description="Fetch receipts and replies from queues instead of having them pushed."
     )
@@ -98,12 +78,6 @@ class AliyunVoiceSettings(AliyunCredentials):
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )
-    channels: list[Channel] = Field(
-        default=[Channel.VOICE],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["voice"]],
-    )
     called_show_number: str = Field(
         default="",
         pattern=r"^\d*$",
@@ -116,6 +90,11 @@ class AliyunVoiceSettings(AliyunCredentials):
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """Calls."""
+        return frozenset({Channel.VOICE})
 
     @model_validator(mode="after")
     def _some_queue(self) -> Self:

@@ -154,14 +154,6 @@ class HuaweiSettings(VendorSettings):
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
         examples=[500],
     )
-    batch_limit: int = Field(
-        default=100,
-        ge=1,
-        le=500,
-        description="Most messages in one request, up to 500. A batch that gets no answer is unknown as a whole, "
-        "until receipts settle it one by one.",
-        examples=[100, 1],
-    )
     public_url: str = Field(
         default="",
         pattern=ADDRESS,
@@ -192,6 +184,9 @@ Going = tuple[OutboundMessage, Content]
 class HuaweiSms(Vendor):
     """Huawei's SMS interface for application key and secret."""
 
+    batch_limit = 100
+    """Huawei takes 500. A batch that gets no answer is unknown as a whole, until receipts settle it one by one."""
+
     def __init__(
         self,
         name: str,
@@ -205,11 +200,6 @@ class HuaweiSms(Vendor):
         self._base = (settings.base_url or USUAL_URL).rstrip("/")
         self._callback = callback(settings.public_url, name, settings)
         self._apart: dict[str, str] = {}
-
-    @property
-    def batch_limit(self) -> int:
-        """As configured, at most 500 numbers."""
-        return self._settings.batch_limit
 
     @property
     def capabilities(self) -> Capabilities:
@@ -248,7 +238,7 @@ class HuaweiSms(Vendor):
         return Received(*returns.read(self._name, request, self._clock()))
 
     def check(self) -> list[CheckResult]:
-        """Offer a request that names nobody: it can only be refused, and the code says whether for the key."""
+        """Send a request without numbers: it can only be refused, and the code says whether for the key."""
         end = self._exchange([], "check")
         untold = CheckResult(
             "signs and templates",

@@ -21,6 +21,7 @@ from carloan_notify.delivery.provider import (
     Received,
     Refused,
     VendorSettings,
+    minutes_left,
     same_for_all,
 )
 from carloan_notify.delivery.providers.kannel.returns import FINAL_TYPES, REPORT_QUERY, KannelReturns
@@ -93,6 +94,11 @@ class KannelSettings(VendorSettings):
         description="Address of Kannel's smsbox: its host and sendsms-port.",
         examples=["http://127.0.0.1:13013"],
     )
+    allow_plain_http: bool = Field(
+        default=False,
+        description="Allow http:// to a Kannel on another host. Phone numbers would travel in the clear.",
+        examples=[False],
+    )
     username: str = Field(pattern=r"^[!-~]+$", description="User of group sendsms-user.", examples=["lender"])
     password: SecretStr = Field(description="Its password.", examples=["${KANNEL_PASSWORD}"])
     sender: str = Field(
@@ -134,6 +140,11 @@ class KannelSettings(VendorSettings):
         description="status-password of group core, for `providers check`.",
         examples=["${KANNEL_STATUS_PASSWORD}"],
     )
+
+    @property
+    def plain_http(self) -> bool:
+        """As configured."""
+        return self.allow_plain_http
 
     @model_validator(mode="after")
     def _check_kannel(self) -> Self:
@@ -258,9 +269,9 @@ class KannelSms(Vendor):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Reports carry our reference; nothing can be asked for."""
+        """Reports carry our reference; nothing can be asked for. Kannel hands the validity on to the SMSC."""
         mode = ReceiptMode.PUSH if self._report_url else ReceiptMode.NONE
-        return Capabilities(look_up_window=None, receipts=mode)
+        return Capabilities(look_up_window=None, receipts=mode, bounds_delivery=True)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request per message."""
@@ -283,6 +294,8 @@ class KannelSms(Vendor):
         if self._report_url:
             headers["X-Kannel-DLR-Mask"] = str(FINAL_TYPES)
             headers["X-Kannel-DLR-Url"] = self._report_url.replace("{reference}", message.message_id)
+        if (minutes := minutes_left(message, self._clock())) is not None:
+            headers["X-Kannel-Validity"] = str(minutes)
         body = message.text.encode("utf-8", "replace")
         end = self._wire.exchange(self._request(body, headers))
         return [read_answer(end, message, self._codes, self._clock())]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from carloan_notify.delivery.codes import ByCode, Listed
@@ -38,7 +39,7 @@ from carloan_notify.records import Outcome
 TICK_S: Final = 0.5
 LAST_SEQUENCE: Final = 0x7FFFFFFF
 FAREWELL_S: Final = 1.0
-"""How long an unbind may take; nobody waits longer for a goodbye."""
+"""Longest wait for the answer to an unbind."""
 
 
 class Stream(Protocol):
@@ -52,6 +53,24 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """End both ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How long the link waits, in seconds.
+
+    `answer`: for an answer; a connection at most 5 s. `enquire`: the silence after which the link is tried. `rebind`:
+    after a failed bind, because a storm of binds locks accounts. `receive`: `receipts pull`, for what the SMSC still
+    holds.
+    """
+
+    answer: float = 20
+    enquire: float = 30
+    rebind: float = 5
+    receive: float = 5
+
+
+USUAL: Final = Timers()
 
 
 class _Question:
@@ -70,11 +89,12 @@ class Session:
         stream: Stream,
         settings: SmppSettings,
         mailbox: Mailbox,
+        timers: Timers,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """The reader starts at once, and ends with the connection or the interpreter."""
         self._stream = stream
-        self._settings = settings
+        self._timers = timers
         self._mailbox = mailbox
         self._monotonic = monotonic
         self._sequences = itertools.count(1)
@@ -95,7 +115,7 @@ class Session:
 
         RETRYABLE when the unit did not leave whole; UNKNOWN when it did and no answer came.
         """
-        wait_s = timeout_s or self._settings.answer_timeout_s
+        wait_s = timeout_s or self._timers.answer
         if not self._window.acquire(timeout=wait_s):
             return WireFault(Outcome.RETRYABLE, "window_full")
         try:
@@ -111,7 +131,7 @@ class Session:
             self.drop()
 
     def close(self) -> None:
-        """Say goodbye and close."""
+        """Unbind and close."""
         if self.alive:
             self.ask(lambda sequence: written("unbind", sequence), FAREWELL_S)
         self.drop()
@@ -179,9 +199,9 @@ class Session:
         """Ask after a silence; a silence that lasts on is the loss of the connection."""
         now = self._monotonic()
         if self._asked_at > self._heard_at:
-            if now - self._asked_at > self._settings.answer_timeout_s:
+            if now - self._asked_at > self._timers.answer:
                 self.drop()
-        elif now - self._heard_at > self._settings.enquire_link_s:
+        elif now - self._heard_at > self._timers.enquire:
             self._asked_at = now
             sequence = next(self._sequences) % LAST_SEQUENCE + 1
             self.tell(written("enquire_link", sequence))
@@ -233,22 +253,20 @@ class Connection:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
 
-def connect(settings: SmppSettings) -> Connection:
-    """A connection to the SMSC.
+def connect(settings: SmppSettings, wait_s: float) -> Connection:
+    """A connection to the SMSC, made within `wait_s`; a write may take as long.
 
     Raises:
         OSError: it cannot be reached, or its certificate is not vouched for.
     """
-    raw = socket.create_connection(
-        (settings.host, settings.port), min(LONGEST_CONNECT_S, settings.answer_timeout_s)
-    )
+    raw = socket.create_connection((settings.host, settings.port), min(LONGEST_CONNECT_S, wait_s))
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         connected = _secured(raw, settings) if settings.tls else raw
     except OSError:
         raw.close()
         raise
-    connected.settimeout(settings.answer_timeout_s)
+    connected.settimeout(wait_s)
     return Connection(connected)
 
 
@@ -272,12 +290,14 @@ class Link:
         settings: SmppSettings,
         codes: ByCode[Listed],
         mailbox: Mailbox,
+        timers: Timers,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._role = role
         self._settings = settings
         self._codes = codes
         self._mailbox = mailbox
+        self._timers = timers
         self._monotonic = monotonic
         self._binding = threading.Lock()
         self._session: Session | None = None
@@ -294,7 +314,7 @@ class Link:
             end = self._bind()
             if isinstance(end, WireFault):
                 self._fault = end
-                self._quiet_until = self._monotonic() + self._settings.rebind_pause_s
+                self._quiet_until = self._monotonic() + self._timers.rebind
                 return end
             self._session = end
             return end
@@ -314,10 +334,10 @@ class Link:
     def _bind(self) -> Session | WireFault:
         """Nothing was sent yet, so every failure is a certain one."""
         try:
-            stream = connect(self._settings)
+            stream = connect(self._settings, self._timers.answer)
         except OSError as error:
             return WireFault(Outcome.RETRYABLE, f"not_connected:{type(error).__name__}")
-        session = Session(stream, self._settings, self._mailbox, self._monotonic)
+        session = Session(stream, self._settings, self._mailbox, self._timers, self._monotonic)
         answer = session.ask(self._unit)
         if isinstance(answer, Unit) and answer.status == OK:
             return session

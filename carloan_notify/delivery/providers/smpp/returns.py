@@ -234,7 +234,7 @@ class Line(Protocol):
         """Whether an answer can still be sent."""
 
     def tell(self, octets: bytes) -> None:
-        """Send an answer; a lost line is no fault."""
+        """Send an answer; a lost connection is not an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,13 +97,6 @@ class SmppSettings(SmppAccountSettings):
         "all of it, where the SMSC knows that).",
         examples=["payload"],
     )
-    max_parts: int = Field(
-        default=10,
-        ge=1,
-        le=255,
-        description="Parts that a long message may have; a longer one is refused before it leaves.",
-        examples=[10],
-    )
     window: int = Field(
         default=10,
         ge=1,
@@ -127,35 +120,6 @@ class SmppSettings(SmppAccountSettings):
         pattern=r"^[A-Z]{2}$",
         description="ISO 3166 country of numbers in replies that come without country code.",
         examples=["CN"],
-    )
-    answer_timeout_s: float = Field(
-        default=20,
-        gt=0,
-        le=300,
-        description="Seconds to wait for an answer; later, a message is unknown. A connection may take as long, at "
-        "most 5 s.",
-        examples=[20],
-    )
-    enquire_link_s: float = Field(
-        default=30,
-        gt=0,
-        le=600,
-        description="Seconds of silence after which the link is tried with enquire_link.",
-        examples=[30],
-    )
-    rebind_pause_s: float = Field(
-        default=5,
-        ge=0,
-        le=600,
-        description="Seconds after a failed bind before the next: a storm of binds locks accounts.",
-        examples=[5],
-    )
-    receive_wait_s: float = Field(
-        default=5,
-        gt=0,
-        le=60,
-        description="Seconds that `receipts pull` waits for what the SMSC still holds.",
-        examples=[5],
     )
 
     @field_validator("time_zone")

@@ -5,7 +5,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
-from carloan_notify.delivery.providers.smpp.link import Link
+from carloan_notify.delivery.providers.smpp.link import USUAL, Link, Role, Timers
 from carloan_notify.delivery.providers.smpp.pdus import (
     GENERIC_NACK,
     RESPONSE,
@@ -43,6 +43,8 @@ WITH_HEADER: Final = 0x40
 UCS2: Final = 8
 INTERNATIONAL, NAME, ISDN = 1, 5, 1
 RECEIPT_WANTED: Final = 1
+MOST_PARTS: Final = 10
+"""No message of ours has more; a longer text is a template gone wrong and is refused before it leaves."""
 PATIENCE_S: Final = (0.5, 1.0, 2.0)
 """Pauses before a later part is tried again that was certainly not taken; the first has left already."""
 _ANSWERS: Final = frozenset({SUBMIT_SM | RESPONSE, GENERIC_NACK})
@@ -53,7 +55,7 @@ class SmppSms:
     """A direct link. Safe for many threads; links are bound when needed and unbound with the interpreter."""
 
     batch_limit = 1
-    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL)
+    capabilities = Capabilities(look_up_window=None, receipts=ReceiptMode.PULL, bounds_delivery=True)
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class SmppSms:
         *,
         clock: Callable[[], datetime],
         sleep: Callable[[float], object] = time.sleep,
+        timers: Timers = USUAL,
     ) -> None:
         self._name = name
         self._settings = settings
@@ -69,10 +72,10 @@ class SmppSms:
         self._codes = answer_codes("smpp")
         self._mailbox = Mailbox()
         one = settings.bind == "transceiver"
-        self._out = Link(
-            "bind_transceiver" if one else "bind_transmitter", settings, self._codes, self._mailbox
-        )
-        self._back = self._out if one else Link("bind_receiver", settings, self._codes, self._mailbox)
+        self._timers = timers
+        role: Role = "bind_transceiver" if one else "bind_transmitter"
+        self._out = Link(role, settings, self._codes, self._mailbox, timers)
+        self._back = self._out if one else Link("bind_receiver", settings, self._codes, self._mailbox, timers)
         self._returns = SmppReturns(
             name,
             carrier_codes("smpp"),
@@ -92,7 +95,7 @@ class SmppSms:
     @property
     def channels(self) -> frozenset[Channel]:
         """The channels it serves."""
-        return frozenset(self._settings.channels)
+        return self._settings.serves
 
     def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
         """Any messages may share a call."""
@@ -116,7 +119,7 @@ class SmppSms:
         session = self._back.bound()
         if isinstance(session, WireFault):
             return ReturnPage(problems=(f"{self._name}: {session.code}",))
-        page, units = self._mailbox.take(self._settings.receive_wait_s)
+        page, units = self._mailbox.take(self._timers.receive)
         read = self._returns.read(units)
         return ReturnPage(
             read.receipts, read.replies, read.problems, cursor=page, more=bool(units), unread=read.unread
@@ -132,8 +135,8 @@ class SmppSms:
     def _sent(self, message: OutboundMessage) -> SendResult:
         encoded = encode(message.text)
         units = self._units(message, encoded)
-        if len(encoded.parts) > self._settings.max_parts:
-            detail = f"{len(encoded.parts)} parts, and `max_parts` allows fewer"
+        if len(encoded.parts) > MOST_PARTS:
+            detail = f"{len(encoded.parts)} parts; at most {MOST_PARTS} leave"
             return SendResult(message.message_id, Outcome.REJECTED, code="too_many_parts", detail=detail)
         result = self._asked(message, units[0])
         for number, unit in enumerate(units[1:], start=2):
@@ -166,7 +169,8 @@ class SmppSms:
 
     def _units(self, message: OutboundMessage, encoded: Encoded) -> list[dict[str, Any]]:
         """The fields of each submit_sm. The last asks for the receipt: it stands for the whole."""
-        shared = {**self._addresses(message), "data_coding": UCS2 if encoded.ucs2 else 0}
+        coding = {"data_coding": UCS2 if encoded.ucs2 else 0}
+        shared = {**self._addresses(message), **_validity(message), **coding}
         parts = encoded.parts
         if len(parts) == 1:
             return [{**shared, "short_message": parts[0], "registered_delivery": RECEIPT_WANTED}]
@@ -198,6 +202,13 @@ class SmppSms:
             "dest_addr_npi": ISDN,
             "destination_addr": message.phone.removeprefix("+"),
         }
+
+
+def _validity(message: OutboundMessage) -> dict[str, str]:
+    """Until when the SMSC may try, an absolute time in UTC (SMPP 3.4, 7.1.1), as Kannel writes it."""
+    if message.expires_at is None:
+        return {}
+    return {"validity_period": message.expires_at.astimezone(UTC).strftime("%y%m%d%H%M%S000+")}
 
 
 def _bound(what: str, link: Link) -> CheckResult:

@@ -106,12 +106,6 @@ class TencentVoiceSettings(TencentCredentials):
     type: Literal["tencent_voice"] = Field(
         description="Voice calls through Tencent Cloud.", examples=["tencent_voice"]
     )
-    channels: list[Channel] = Field(
-        default=[Channel.VOICE],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["voice"]],
-    )
     rate_per_second: float | None = Field(
         default=20, gt=0, description="Most calls a second; the vendor takes 20.", examples=[20]
     )
@@ -121,3 +115,8 @@ class TencentVoiceSettings(TencentCredentials):
     play_times: int = Field(
         default=2, ge=1, le=3, description="How often the text is read out in one call.", examples=[2]
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """Calls."""
+        return frozenset({Channel.VOICE})

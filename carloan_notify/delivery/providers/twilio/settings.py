@@ -54,8 +54,8 @@ class TwilioSettings(TwilioCredentials):
         default=3600,
         ge=1,
         le=36_000,
-        description="Seconds a message may wait in Twilio's queue; what waits longer is dropped, so that a text "
-        "does not arrive at night. Set `rate_per_second` to what the sender may carry.",
+        description="Most seconds a message may wait in Twilio's queue, and never past its contact hours; what waits "
+        "longer is dropped. Set `rate_per_second` to what the sender may carry.",
         examples=[3600],
     )
 
@@ -86,12 +86,6 @@ class TwilioVoiceSettings(TwilioCredentials):
     type: Literal["twilio_voice"] = Field(
         description="Voice calls through Twilio.", examples=["twilio_voice"]
     )
-    channels: list[Channel] = Field(
-        default=[Channel.VOICE],
-        min_length=1,
-        description="Channels this provider serves.",
-        examples=[["voice"]],
-    )
     sender: str = Field(
         min_length=1,
         description="Number to call from: one of the account's, or a verified caller ID.",
@@ -108,3 +102,8 @@ class TwilioVoiceSettings(TwilioCredentials):
     play_times: int = Field(
         default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
     )
+
+    @property
+    def serves(self) -> frozenset[Channel]:
+        """Calls."""
+        return frozenset({Channel.VOICE})

@@ -24,6 +24,7 @@ from carloan_notify.delivery.provider import (
     ReceiptMode,
     Received,
     Refused,
+    seconds_left,
 )
 from carloan_notify.delivery.providers.twilio import returns
 from carloan_notify.delivery.providers.twilio.returns import is_genuine, is_genuine_json
@@ -58,6 +59,8 @@ class TwilioApi(Vendor, ABC):
 
     _resource: ClassVar[str]
     """The name of the collection in the address."""
+    _bounds_delivery: ClassVar[bool] = False
+    """Whether a request says until when it may wait; a call has no such field."""
 
     def __init__(
         self,
@@ -83,7 +86,9 @@ class TwilioApi(Vendor, ABC):
         """Receipts carry our reference in their address, if there is one to push to."""
         pushes = bool(self._callback)
         mode = ReceiptMode.PUSH if pushes else ReceiptMode.NONE
-        return Capabilities(look_up_window=LOOK_UP_WINDOW, receipts=mode)
+        return Capabilities(
+            look_up_window=LOOK_UP_WINDOW, receipts=mode, bounds_delivery=self._bounds_delivery
+        )
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request per message."""
@@ -221,6 +226,7 @@ class TwilioSms(TwilioApi):
     """Messages from a number or through a Messaging Service."""
 
     _resource = "Messages"
+    _bounds_delivery = True
 
     def __init__(
         self,
@@ -239,10 +245,14 @@ class TwilioSms(TwilioApi):
         return {
             "To": message.phone,
             **self._callback_for(message),
-            "ValidityPeriod": str(self._settings.validity_s),
+            "ValidityPeriod": str(self._validity_s(message)),
             **sender,
             "Body": message.text,
         }
+
+    def _validity_s(self, message: OutboundMessage) -> int:
+        longest_s, left_s = self._settings.validity_s, seconds_left(message, self._clock())
+        return longest_s if left_s is None else min(longest_s, left_s)
 
     def _sender_check(self) -> CheckResult:
         sender = self._settings.sender

@@ -1,4 +1,4 @@
-"""The first ledger: runs, notices, outbox, receipts, suppressions, audit and digests."""
+"""The first ledger: runs, notices, outbox, receipts, replies, suppressions, audit and digests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -89,7 +89,7 @@ def upgrade() -> None:
     op.create_index("ix_messages_contact", "messages", ["contact_at"], unique=False)
     op.create_index("ix_messages_customer", "messages", ["customer_ref"], unique=False)
     op.create_index("ix_messages_due", "messages", ["channel", "due_at", "message_id"], unique=False)
-    op.create_index("ix_messages_lease", "messages", ["lease_until"], unique=False)
+    op.create_index("ix_messages_phone", "messages", ["phone_hash"], unique=False)
     op.create_index("ix_messages_reference", "messages", ["provider_ref"], unique=False)
     op.create_index("ix_messages_run", "messages", ["run_id"], unique=False)
     op.create_index("ix_messages_state", "messages", ["state", "sent_at"], unique=False)
@@ -125,6 +125,15 @@ def upgrade() -> None:
     op.create_index("ix_notices_loan", "notices", ["loan_id"], unique=False)
     op.create_index("ix_notices_run", "notices", ["run_id"], unique=False)
     op.create_table(
+        "portfolio",
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.Text(), nullable=False),
+        sa.Column("loans", sa.BigInteger(), nullable=False),
+        sa.Column("body_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("part"),
+    )
+    op.create_table(
         "receipts",
         sa.Column("receipt_id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
@@ -135,10 +144,36 @@ def upgrade() -> None:
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.Text(), nullable=False),
         sa.Column("received_at", sa.Text(), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("blocked", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("receipt_id"),
     )
     op.create_index("ix_receipts_message", "receipts", ["message_id"], unique=False)
     op.create_index("ix_receipts_reference", "receipts", ["provider_ref"], unique=False)
+    op.create_table(
+        "replies",
+        sa.Column("reply_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.Text(), nullable=False),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("closed_at", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("text_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("reply_id"),
+    )
+    op.create_index("ix_replies_state", "replies", ["state", "received_at"], unique=False)
+    op.create_index("ix_replies_customer", "replies", ["customer_ref"], unique=False)
+    op.create_index("ix_replies_phone", "replies", ["phone_hash"], unique=False)
+    op.create_index("ix_replies_message", "replies", ["message_id"], unique=False)
     op.create_table(
         "runs",
         sa.Column("run_id", sa.Text(), nullable=False),
@@ -167,6 +202,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
+    op.create_table(
+        "unread",
+        sa.Column("unread_id", sa.Text(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("problems", sa.Text(), nullable=False),
+        sa.Column("done_at", sa.Text(), nullable=True),
+        sa.Column("body_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("unread_id"),
+    )
     op.create_table(
         "message_keys",
         sa.Column("idempotency_key", sa.Text(), nullable=False),

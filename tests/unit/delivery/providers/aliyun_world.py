@@ -86,7 +86,8 @@ class Answers(BaseAdapter):
     def session(self) -> requests.Session:
         """A session that leads here."""
         made = requests.Session()
-        made.mount("http://", self)
+        for scheme in ("http://", "https://"):
+            made.mount(scheme, self)
         return made
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:

@@ -38,7 +38,6 @@ def _common() -> dict[str, Any]:
         "secret_key": SDK["secret_key"],
         "app_id": "1400006666",
         "templates": [TEMPLATE],
-        "read_timeout_s": 0.3,
     }
 
 

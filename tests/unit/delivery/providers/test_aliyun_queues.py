@@ -15,11 +15,7 @@ TOKEN = (
 )
 EMPTY = (404, '<Error xmlns="http://mns.aliyuncs.com/doc/v1/"><Code>MessageNotExist</Code></Error>')
 DELETED = (204, "")
-REPORTS_ONLY = {
-    "reports_queue": "Q-Report",
-    "base_url": "http://127.0.0.1:18713",
-    "token_url": "http://127.0.0.1:18713",
-}
+REPORTS_ONLY = {"reports_queue": "Q-Report"}
 QUEUES = {**REPORTS_ONLY, "replies_queue": "Q-Up"}
 
 

@@ -346,7 +346,6 @@ def test_declared() -> None:
     "changes",
     [
         {"push_secret": None},
-        {"batch_limit": 501},
         {"sender": "安达"},
         {"public_url": "notify.example"},
         {"public_url": "https://notify.example/?a=1"},

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from carloan_notify.delivery.http import WireFault
-from carloan_notify.delivery.providers.smpp.link import Session
+from carloan_notify.delivery.providers.smpp.link import Session, Timers
 from carloan_notify.delivery.providers.smpp.pdus import Unit, answered, written
 from carloan_notify.delivery.providers.smpp.returns import Mailbox
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
@@ -21,7 +21,6 @@ SETTINGS = SmppSettings.model_validate(
         "host": "127.0.0.1",
         "system_id": "lender",
         "password": "x",
-        "answer_timeout_s": 0.2,
         "window": 1,
     }
 )
@@ -60,7 +59,7 @@ def stream() -> FakeStream:
 
 @pytest.fixture
 def session(stream: FakeStream) -> Iterator[Session]:
-    made = Session(stream, SETTINGS, Mailbox())
+    made = Session(stream, SETTINGS, Mailbox(), Timers(answer=0.2))
     yield made
     made.drop()
 

@@ -197,7 +197,6 @@ def test_settings_that_would_lose_messages_or_secrets(changes: dict[str, Any], t
     "changes",
     [
         {"public_url": "http://127.0.0.1:8080"},
-        {"public_url": "http://notify.example", "allow_plain_http": True},
         {"public_url": "", "push_secret": None},
     ],
 )

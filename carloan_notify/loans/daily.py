@@ -1,0 +1,192 @@
+"""Interest by the day of actual payment (daily simple interest): schedules that follow what was paid, and when."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from carloan_notify.loans.calendar import day_of_month
+from carloan_notify.loans.grid import Dates, Flags, Grid, Ints, mul_div
+from carloan_notify.loans.payments import Payments
+from carloan_notify.loans.plan import PPB, YEAR_DAYS
+from carloan_notify.loans.settings import InterestBasis, ProductTerms
+
+_MONTH: Final = 30
+_NEVER: Final = 2**40
+
+
+@dataclass(frozen=True, eq=False)
+class DailyRule:
+    """What recalculating n loans needs beside their schedules.
+
+    `start_on` (n,) is the first day that bears interest, `rate_ppb` (n,) the yearly rate. Where `level` (n,)
+    an installment keeps its total and interest decides its principal; elsewhere it keeps its principal.
+    `applied`: an over-payment repays principal within its installment and the coming ones stay as large;
+    otherwise it counts towards them.
+    """
+
+    terms: ProductTerms
+    start_on: Dates
+    rate_ppb: Ints
+    level: Flags
+    applied: bool
+
+
+def recalculated(agreed: Grid, payments: Payments, rule: DailyRule, as_of: int) -> Grid:
+    """The schedules with the interest that payments up to day number `as_of` have made, and will make.
+
+    Interest of a period is what the open principal bore on each of its days, rounded for each stretch of days with
+    one principal. A payment settles, in this order, interest of past installments, their principal, interest of
+    the running period so far, and principal (`simple`: all interest before any principal); it counts from its own
+    day on. From `as_of` on, arrears are taken as paid at once and every installment on its
+    due date. The last installment takes what is left; it goes on bearing interest while it is unpaid. Its total
+    less all payments is the payoff of a schedule that ends on that day.
+    Source: simple interest as U.S. car contracts have it; Apache Fineract's interest recalculation with daily
+    rest and no compounding (LoanRepayment.feature, RP04, RP05, RP11).
+    """
+    walk = _Walk(agreed, rule, as_of)
+    days, amounts = _events(agreed, payments)
+    for day, amount in zip(days, amounts, strict=True):
+        walk.step(day, amount)
+    return walk.finished()
+
+
+def _events(agreed: Grid, payments: Payments) -> tuple[Ints, Ints]:
+    """Days (e, n) in order, and the payment of each event; −1 is a due date, which follows that day's payments."""
+    rows, loans = agreed.due_on.shape
+    due = np.where(agreed.present, agreed.interest_on.view(np.int64), _NEVER)
+    place = np.arange(len(payments.amount_minor)) - payments.start[payments.loan_at]
+    paid_on = np.full((int(payments.count.max(initial=0)), loans), _NEVER)
+    paid = np.zeros_like(paid_on)
+    paid_on[place, payments.loan_at] = payments.paid_on.astype("datetime64[D]").astype(np.int64)
+    paid[place, payments.loan_at] = payments.amount_minor
+    days = np.concatenate([paid_on, due])
+    amounts = np.concatenate([paid, np.full((rows, loans), -1)])
+    order = np.argsort(days, axis=0, kind="stable")
+    return np.take_along_axis(days, order, axis=0), np.take_along_axis(amounts, order, axis=0)
+
+
+class _Walk:
+    """n loans on their way from event to event."""
+
+    def __init__(self, agreed: Grid, rule: DailyRule, as_of: int) -> None:
+        self.agreed, self.rule, self.as_of = agreed, rule, as_of
+        loans = len(agreed)
+        self.principal = np.zeros_like(agreed.principal_minor)
+        self.interest = np.zeros_like(agreed.interest_minor)
+        self.row = np.zeros(loans, dtype=np.int64)
+        self.day: Ints = rule.start_on.astype("datetime64[D]").astype(np.int64)
+        self.repaid = np.zeros(loans, dtype=np.int64)  # principal that payments have settled
+        self.fallen_due = np.zeros(loans, dtype=np.int64)  # principal of past installments
+        self.unpaid_interest = np.zeros(loans, dtype=np.int64)  # of past installments
+        self.settled_interest = np.zeros(loans, dtype=np.int64)  # of the running period
+        self.balance_days = np.zeros(
+            loans, dtype=np.int64
+        )  # since the principal changed, in the running period
+        self.earlier_interest = np.zeros(loans, dtype=np.int64)  # of the running period, before it changed
+
+    def step(self, day: Ints, amount: Ints) -> None:
+        """One event of each loan; loans whose events are over have the day _NEVER."""
+        happens = day < _NEVER
+        ahead = happens & (day > self.as_of)
+        self._accrue(np.where(ahead, self.as_of, day), happens)
+        self._assume_paid(ahead)
+        self._accrue(day, happens)
+        self._pay(np.where(happens, np.maximum(amount, 0), 0))
+        self._fall_due(happens & (amount < 0) & (self.row < self.agreed.count - 1), ahead)
+
+    def finished(self) -> Grid:
+        """The schedules, cut where the principal is repaid sooner."""
+        self._accrue(np.full(len(self.row), self.as_of), np.ones(len(self.row), dtype=bool))
+        last = np.maximum(self.agreed.count - 1, 0)
+        at = (last, np.arange(len(last)))
+        exists = self.agreed.count > 0
+        self.principal[at] = np.where(exists, self.agreed.opening_minor - self.fallen_due, 0)
+        self.interest[at] = np.where(exists, self._accrued(), 0)
+        return self._cut()
+
+    def _accrue(self, day: Ints, happens: Flags) -> None:
+        days = _serial(day, self.rule.terms.interest_basis) - _serial(
+            self.day, self.rule.terms.interest_basis
+        )
+        days = np.where(happens, np.maximum(days, 0), 0)
+        self.balance_days += days * (self.agreed.opening_minor - self.repaid)
+        self.day = np.where(happens, np.maximum(day, self.day), self.day)
+
+    def _accrued(self) -> Ints:
+        terms = self.rule.terms
+        year = np.array(YEAR_DAYS[terms.interest_basis] * PPB)
+        stretch = mul_div(self.balance_days, self.rule.rate_ppb, year, terms.interest_rounding)
+        return self.earlier_interest + stretch
+
+    def _repay(self, repaid: Ints) -> None:
+        changes = repaid != self.repaid
+        self.earlier_interest = np.where(changes, self._accrued(), self.earlier_interest)
+        self.balance_days = np.where(changes, 0, self.balance_days)
+        self.repaid = repaid
+
+    def _pay(self, amount: Ints) -> None:
+        for_interest = np.minimum(amount, self.unpaid_interest)
+        self.unpaid_interest -= for_interest
+        left = amount - for_interest
+        overdue = np.maximum(self.fallen_due - self.repaid, 0)
+        for_running = left if self.rule.terms.recalculation == "simple" else np.maximum(left - overdue, 0)
+        running = np.minimum(for_running, np.maximum(self._accrued() - self.settled_interest, 0))
+        self.settled_interest += running
+        self._repay(np.minimum(self.repaid + left - running, self.agreed.opening_minor))
+
+    def _assume_paid(self, ahead: Flags) -> None:
+        """From the business date on, what has fallen due is paid."""
+        self._repay(np.where(ahead, np.maximum(self.repaid, self.fallen_due), self.repaid))
+        self.unpaid_interest = np.where(ahead, 0, self.unpaid_interest)
+
+    def _fall_due(self, due: Flags, ahead: Flags) -> None:
+        loans = np.flatnonzero(due)
+        at = (self.row[loans], loans)
+        interest = self._accrued()[loans]
+        agreed = self.agreed.principal_minor[at]
+        total = agreed + self.agreed.interest_minor[at]
+        keeps_total = self.rule.level[loans] & (agreed > 0)
+        principal = np.where(keeps_total, total - interest, agreed)
+        if self.rule.applied:
+            principal = np.maximum(principal, (self.repaid - self.fallen_due)[loans])
+        left = (self.agreed.opening_minor - self.fallen_due)[loans]
+        principal = np.clip(principal, 0, left)
+        self.principal[at], self.interest[at] = principal, interest
+        self.fallen_due[loans] += principal
+        self.unpaid_interest[loans] += np.maximum(interest - self.settled_interest[loans], 0)
+        self.settled_interest[loans] = 0
+        self.balance_days[loans] = 0
+        self.earlier_interest[loans] = 0
+        self.row[loans] += 1
+        self._assume_paid(due & ahead)
+
+    def _cut(self) -> Grid:
+        """Rows after the one that repays the last of the principal go; interest of theirs joins it."""
+        agreed = self.agreed
+        done = np.cumsum(self.principal, axis=0) >= agreed.opening_minor
+        last = np.minimum(np.where(done.any(axis=0), done.argmax(axis=0), agreed.count - 1), agreed.count - 1)
+        count = np.where(agreed.count > 0, last + 1, 0)
+        kept = np.arange(agreed.rows)[:, None] < count
+        loans = np.arange(len(agreed))
+        self.interest[np.maximum(last, 0), loans] += np.where(kept, 0, self.interest).sum(axis=0)
+        none = np.datetime64("NaT", "D")
+        return replace(
+            agreed,
+            count=count,
+            due_on=np.where(kept, agreed.due_on, none),
+            original_due_on=np.where(kept, agreed.original_due_on, none),
+            interest_on=np.where(kept, agreed.interest_on, none),
+            principal_minor=np.where(kept, self.principal, 0),
+            interest_minor=np.where(kept, self.interest, 0),
+            fees_minor=np.where(kept, agreed.fees_minor, 0),
+        )
+
+
+def _serial(day: Ints, basis: InterestBasis) -> Ints:
+    """Day numbers whose differences are the basis's days."""
+    if basis is not InterestBasis.THIRTY_360:
+        return day
+    dates = day.astype("datetime64[D]")
+    months: Ints = dates.astype("datetime64[M]").astype(np.int64)
+    return months * _MONTH + np.minimum(day_of_month(dates), _MONTH)
