@@ -13,8 +13,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -23,6 +22,9 @@ from sqlalchemy.engine.default import DefaultDialect
 import carloan_notify
 from carloan_notify.delivery.http import Wire
 from carloan_notify.ledger import intake
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 PACKAGE: Final = str(Path(carloan_notify.__file__).parent) + os.sep
 PLUMBING: Final = ("ledger/store.py", "ledger/ledger.py", "unit_of_work.py")
@@ -37,9 +39,9 @@ CRASHED: Final = -signal.SIGKILL
 class Points:
     """Counts the points of this process, writes down their names, and kills it at one of them."""
 
-    def __init__(self, at: int, log: Path) -> None:
-        """`at`: the number of the point to die at, from 1; 0 for none."""
-        self._at, self._count = at, 0
+    def __init__(self, at: int, log: Path, end: int) -> None:
+        """`at`: the number of the point to die at, from 1; 0 for none. `end`: the signal to die of."""
+        self._at, self._count, self._end = at, 0, end
         self._lock = threading.Lock()
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
@@ -49,7 +51,7 @@ class Points:
             self._count += 1
             os.write(self._log, f"{name}\n".encode())
             if self._count == self._at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._end)
 
     def around(self, kind: str, act: Callable[..., Any]) -> Callable[..., Any]:
         """The same act with a point before and a point after it."""
@@ -67,10 +69,10 @@ class Points:
         return between
 
 
-def install(at: int, log: Path) -> None:
-    """Hook this process, which must end with the command. See `Points` for `at`."""
-    points = Points(at, log)
-    intake.DRAFTS_PER_TRANSACTION = SMALL_SLICE
+def install(at: int, log: Path, end: int = signal.SIGKILL) -> None:
+    """Hook this process, which must end with the command. See `Points` for `at` and `end`."""
+    points = Points(at, log, end)
+    intake.DRAFTS_PER_TRANSACTION = SMALL_SLICE  # type: ignore[misc] # in a process of its own
     for move in MOVES:
         setattr(os, move, points.around("file", getattr(os, move)))
     Wire.exchange = points.around("exchange", Wire.exchange)  # type: ignore[method-assign] # in a process of its own

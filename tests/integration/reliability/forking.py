@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -25,9 +26,7 @@ class Forked:
     Its lines are not counted: it ends without a farewell, so coverage would slow it down and have nothing to show.
     """
 
-    def __init__(
-        self, folder: Path, args: tuple[str, ...], first: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, args: tuple[str, ...], first: Callable[[], None] | None = None) -> None:
         """Start it; `first` is done in the new process before the command."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
@@ -50,6 +49,10 @@ class Forked:
         """SIGKILL."""
         self._process.kill()
 
+    def go_on(self) -> None:
+        """Wake it where it was stopped (SIGCONT)."""
+        os.kill(int(self._process.pid or 0), signal.SIGCONT)
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for the end; what was written to standard output and standard error."""
         self._process.join(timeout)
@@ -58,9 +61,7 @@ class Forked:
         return texts[0], texts[1]
 
 
-def _command(
-    folder: Path, args: tuple[str, ...], output: Path, first: Callable[[], None] | None
-) -> None:
+def _command(folder: Path, args: tuple[str, ...], output: Path, first: Callable[[], None] | None) -> None:
     os.chdir(folder)
     if first is not None:
         first()
