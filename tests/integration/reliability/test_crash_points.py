@@ -24,11 +24,11 @@ def test_a_spread_holds_both_ends() -> None:
     assert spread(4, 4) == [1, 2, 3, 4]
 
 
-# What stands in the source, held against what the commands pass (tests/soak/test_crash_points.py).
+# The source holds no other way to commit or to call a provider.
 
 
-def test_every_way_to_the_disk_and_to_a_provider_is_hooked() -> None:
-    """A commit, a move or an exchange made in another way than those that `install` hooks would be no point."""
+def test_every_way_to_commit_and_to_call_a_provider_is_hooked() -> None:
+    """A commit or an exchange made in another way than those that `install` hooks would be no point."""
     strays = [f"{path}: {call}" for path in sorted(Path(PACKAGE).rglob("*.py")) for call in _strays(path)]
     assert strays == []
 
