@@ -35,7 +35,7 @@ test-clock: $(STAMP)  ## e2e and integration on other days: in 45 days, on 29 Fe
 coverage: $(STAMP)  ## the same, traced: twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 
-soak: $(STAMP)  ## the long runs: hundreds of kills, four senders and 20,000 messages
+soak: $(STAMP)  ## the long runs: hundreds of kills, a crash at every point, four senders and 20,000 messages
 	$(BIN)/python -m pytest -m soak -s
 
 lint: $(STAMP)  ## ruff, mypy, import-linter

@@ -132,9 +132,9 @@ class World:
             **options,
         )
 
-    def fork(self, *args: str) -> Forked:
-        """Start a command in a process of its own, without the wait for imports."""
-        return Forked(self.folder, args)
+    def fork(self, *args: str, first: Callable[[], None] | None = None) -> Forked:
+        """Start a command in a process of its own, without the wait for imports; `first` is done there before."""
+        return Forked(self.folder, args, first)
 
     def states(self) -> dict[str, str]:
         """Message id → state."""
