@@ -8,7 +8,7 @@ from typing import Final
 from carloan_notify.codes import GuardName
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.notices.guard_view import Finding, View, any_of, ratio
+from carloan_notify.notices.guard_view import Measured, View, any_of, ratio
 from carloan_notify.notices.measures import Share
 from carloan_notify.records import NightFacts
 
@@ -43,7 +43,7 @@ class Limit:
     least: Callable[[GuardSettings], int] = lambda settings: settings.drift_loans
 
 
-def _limited(limit: Limit, view: View) -> Finding | None:
+def _limited(limit: Limit, view: View) -> Measured | None:
     share = view.evidence.measured.get(limit.measure)
     if share is None:
         return None
@@ -51,27 +51,27 @@ def _limited(limit: Limit, view: View) -> Finding | None:
     shown = f": {share.shown}" if share.shown else ""
     counted = f"{share.part} of {share.whole} {limit.unit} ({share.value:.1%})"
     text = f"{counted} {limit.said}{shown}; {bound:.1%} are allowed."
-    return Finding(share.part >= least and share.value > bound, text, limit.fix)
+    return Measured(share.part >= least and share.value > bound, text, limit.fix)
 
 
-def limits(*those: Limit) -> Callable[[View], Finding]:
+def limits(*those: Limit) -> Callable[[View], Measured]:
     """A guard that trips when one of its measures is out of bounds."""
 
-    def guard(view: View) -> Finding:
+    def guard(view: View) -> Measured:
         found = [finding for limit in those if (finding := _limited(limit, view)) is not None]
         return any_of(found, "There is no earlier night to compare with.", those[0].fix)
 
     return guard
 
 
-def _orphan_rows(view: View) -> Finding:
+def _orphan_rows(view: View) -> Measured:
     """Payments whose ids lost their zeros match no loan, and everybody seems unpaid."""
     fix = "Compare the loan numbers of the tables: were zeros or prefixes lost?"
     found = [_orphans(table, view) for table in ORPHAN_TABLES]
     return any_of([one for one in found if one], "There are no rows that could match no loan.", fix)
 
 
-def _orphans(table: str, view: View) -> Finding | None:
+def _orphans(table: str, view: View) -> Measured | None:
     share = view.evidence.measured.get(f"orphans_{table}", Share(0, 0))
     if not share.whole:
         return None
@@ -84,33 +84,33 @@ def _orphans(table: str, view: View) -> Finding | None:
     fix = f"Compare the loan numbers of {table} and loans: were zeros or prefixes lost?"
     least = view.settings.drift_loans
     many = min(share.part, view.tonight.loans_read) >= least
-    return Finding(many and share.value > allowed, text, fix)
+    return Measured(many and share.value > allowed, text, fix)
 
 
-def _reject_rate(view: View) -> Finding:
+def _reject_rate(view: View) -> Measured:
     """All tables together, each table, and each cause: a large table must not dilute a small one."""
     fix = "Look into the rejects file; each row names its cure."
     tonight, bound = view.tonight, view.settings.max_reject_rate
     rejected, read = tonight.rows_rejected, tonight.rows_read
     text = f"{rejected} of {read} input rows were rejected; {bound:.1%} are allowed.{_causes(tonight.reject_groups)}"
-    found = [Finding(ratio(rejected, read) > bound, text, fix)]
+    found = [Measured(ratio(rejected, read) > bound, text, fix)]
     found += [_rejected(table, view, fix) for table in tonight.rejected]
     found += [_cause(name, view, fix) for name in tonight.reject_groups]
     tripped = [one for one in found if one.tripped]
     return any_of(tripped or found[:1], text, fix)
 
 
-def _rejected(table: str, view: View, fix: str) -> Finding:
+def _rejected(table: str, view: View, fix: str) -> Measured:
     part, whole = view.tonight.rejected[table], view.tonight.rows.get(table, 0)
     bound, least = view.settings.max_reject_rate, view.settings.reject_rows
     bound = FEW_REJECTS * bound if part < 2 * least else bound
     least = min(least, max(whole, 3))  # a table of four rows may be lost as a whole
     own = {name: count for name, count in view.tonight.reject_groups.items() if name.startswith(f"{table}|")}
     text = f"{part} of {whole} rows of {table} were rejected; {bound:.1%} are allowed.{_causes(own)}"
-    return Finding(part >= least and ratio(part, whole) > bound, text, fix)
+    return Measured(part >= least and ratio(part, whole) > bound, text, fix)
 
 
-def _cause(name: str, view: View, fix: str) -> Finding:
+def _cause(name: str, view: View, fix: str) -> Measured:
     """One word that nobody mapped drops a whole group of loans; one that was accepted before does not stop again."""
     table, _, code, value = name.split("|", 3)
     part, whole = view.tonight.reject_groups[name], view.tonight.rows.get(table, 0)
@@ -118,7 +118,7 @@ def _cause(name: str, view: View, fix: str) -> Finding:
     unmapped = bool(value) and code == CellProblem.UNKNOWN_VALUE
     many = unmapped and part >= view.settings.reject_rows and ratio(part, whole) >= CAUSE_SHARE
     text = f"{part} of {whole} rows of {table} were rejected for one cause.{_causes({name: part})}"
-    return Finding(many and part > USUAL_GROWTH * usual, text, fix)
+    return Measured(many and part > USUAL_GROWTH * usual, text, fix)
 
 
 def _causes(groups: Mapping[str, int]) -> str:
@@ -138,11 +138,11 @@ def _split(items: list[tuple[str, int]]) -> list[tuple[list[str], int]]:
     return [(name.split("|", 3), count) for name, count in items]
 
 
-def _column_blank(view: View) -> Finding:
+def _column_blank(view: View) -> Measured:
     fix = "Check that the export still has these columns, under the same headers."
     last, tonight = view.last, view.tonight
     if last is None or not last.filled:
-        return Finding(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
+        return Measured(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
     enough = [
         name
         for name, before in last.filled.items()
@@ -150,14 +150,14 @@ def _column_blank(view: View) -> Finding:
     ]
     gone = [name for name in enough if 2 * tonight.filled.get(name, 0) < last.filled[name]]
     text = f"{len(gone)} of {len(enough)} columns went blank since {last.as_of}{': ' if gone else ''}{', '.join(gone)}."
-    return Finding(bool(gone), text, fix)
+    return Measured(bool(gone), text, fix)
 
 
 def _rows(facts: NightFacts, name: str) -> int:
     return facts.rows.get(name.split(".", 1)[0], 0)
 
 
-def _incomplete_export(view: View) -> Finding:
+def _incomplete_export(view: View) -> Measured:
     """A trailer, marker or row count that says so; a last line without its end where it has one as a rule."""
     fix = "Wait for the export job to end, and export the table again."
     problems = [f"{table}: {problem}." for table, problem in view.tonight.incomplete.items() if problem]
@@ -166,16 +166,16 @@ def _incomplete_export(view: View) -> Finding:
         as_a_rule = usual.get(table, any(view.tonight.ended.values()))
         if not ended and as_a_rule and not view.tonight.incomplete.get(table):
             problems.append(f"{table}: the last line has no end, as if the file were cut.")
-    return Finding(bool(problems), " ".join(problems) or "Nothing shows that a table is not whole.", fix)
+    return Measured(bool(problems), " ".join(problems) or "Nothing shows that a table is not whole.", fix)
 
 
-def _unpaid_dues(view: View) -> Finding:
+def _unpaid_dues(view: View) -> Measured:
     fix = "Check that the payments export ran: without it, people who paid would be chased."
     share = view.evidence.measured.get("dues_unpaid")
     if share is None:
-        return Finding(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
+        return Measured(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
     if view.last and view.tonight.content_digest == view.last.content_digest:
-        return Finding(tripped=False, measured="The input is the last night's: see same_export.", fix=fix)
+        return Measured(tripped=False, measured="The input is the last night's: see same_export.", fix=fix)
     known = [run.dues_unpaid / 1000 for run in view.earlier if run.dues_unpaid is not None]
     bound = view.settings.max_unpaid_dues
     if known:
@@ -184,7 +184,7 @@ def _unpaid_dues(view: View) -> Finding:
         f"{share.part} of {share.whole} installments that fell due since the last night ({share.value:.1%}) are "
         f"unpaid; {bound:.1%} are allowed."
     )
-    return Finding(share.whole >= view.settings.drift_loans and share.value > bound, text, fix)
+    return Measured(share.whole >= view.settings.drift_loans and share.value > bound, text, fix)
 
 
 _FIX: Final = "Compare tonight's export with the last one."
@@ -200,7 +200,7 @@ def _one(_: GuardSettings) -> int:
 
 _UNIT: Final = "Check the amounts, and their unit."
 
-CONTENT_GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
+CONTENT_GUARDS: Final[dict[str, Callable[[View], Measured]]] = {
     GuardName.INCOMPLETE_EXPORT: _incomplete_export,
     GuardName.COLUMN_BLANK: _column_blank,
     GuardName.ORPHAN_ROWS: _orphan_rows,

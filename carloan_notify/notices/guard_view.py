@@ -12,7 +12,7 @@ from carloan_notify.records import NightFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class NightEvidence:
     """`measured` shares by name (`measures.measure`); `expected` occasions, None where no night is remembered."""
 
     measured: Mapping[str, Share] = field(default_factory=dict)
@@ -33,11 +33,11 @@ class View:
     earlier: Sequence[NightFacts]
     this_month: Sequence[NightFacts]
     settings: GuardSettings
-    evidence: Evidence
+    evidence: NightEvidence
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Measured:
     """What a guard measured, in words, and whether it is out of bounds; `fix` is what to do about it."""
 
     tripped: bool
@@ -46,7 +46,7 @@ class Finding:
 
 
 def view_of(
-    tonight: NightFacts, history: Sequence[NightFacts], settings: GuardSettings, evidence: Evidence
+    tonight: NightFacts, history: Sequence[NightFacts], settings: GuardSettings, evidence: NightEvidence
 ) -> View:
     """Sort the history; runs of later dates are not looked at."""
     earlier = sorted((run for run in history if run.as_of < tonight.as_of), key=lambda run: run.as_of)
@@ -70,17 +70,17 @@ def ratio(part: int, whole: int, *, if_none: float = 0.0) -> float:
     return part / whole if whole else if_none
 
 
-def first_night(fix: str) -> Finding:
+def first_night(fix: str) -> Measured:
     """Nothing to compare with."""
-    return Finding(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
+    return Measured(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
 
 
-def any_of(findings: Sequence[Finding], otherwise: str, fix: str) -> Finding:
+def any_of(findings: Sequence[Measured], otherwise: str, fix: str) -> Measured:
     """One finding of several: the sentences of those that trip, else all of them, else `otherwise`."""
     tripped = [one for one in findings if one.tripped]
     said = " ".join(one.measured for one in tripped or findings)
-    return Finding(
-        bool(tripped), said or otherwise, (tripped or [Finding(tripped=False, measured="", fix=fix)])[0].fix
+    return Measured(
+        bool(tripped), said or otherwise, (tripped or [Measured(tripped=False, measured="", fix=fix)])[0].fix
     )
 
 

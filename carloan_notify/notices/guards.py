@@ -10,8 +10,8 @@ from carloan_notify.codes import GuardName
 from carloan_notify.notices.content_guards import CONTENT_GUARDS
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import (
-    Evidence,
-    Finding,
+    Measured,
+    NightEvidence,
     View,
     any_of,
     by_date,
@@ -39,7 +39,7 @@ def check_guards(
     tonight: NightFacts,
     history: Sequence[NightFacts],
     settings: GuardSettings,
-    evidence: Evidence | None = None,
+    evidence: NightEvidence | None = None,
 ) -> list[GuardResult]:
     """Every guard's view of the night, in a fixed order. `history` holds earlier runs.
 
@@ -47,47 +47,47 @@ def check_guards(
     `tonight.messages` and `tonight.cost_minor` are what this run would add. Runs of later dates are not
     looked at. Without `evidence`, the guards over the content of the tables do not judge.
     """
-    view = view_of(tonight, history, settings, evidence or Evidence())
+    view = view_of(tonight, history, settings, evidence or NightEvidence())
     return [_result(name, guard(view)) for name, guard in GUARDS.items()]
 
 
-def _result(name: str, finding: Finding) -> GuardResult:
+def _result(name: str, finding: Measured) -> GuardResult:
     cure = f"{finding.fix} If the night is right as it is, accept it with --accept {name}."
     return GuardResult(name, finding.tripped, finding.measured, cure if finding.tripped else "")
 
 
-def _export_stale(view: View) -> Finding:
+def _export_stale(view: View) -> Measured:
     """By the date of most rows, and both ways: one cell that is wrong neither trips nor blinds it."""
     fix = "Export the loans again and check that the export job ran."
     export_on, bound = view.tonight.export_on, view.settings.max_export_age_days
     if export_on is None:
-        return Finding(tripped=False, measured="The export carries no date to judge its age by.", fix=fix)
+        return Measured(tripped=False, measured="The export carries no date to judge its age by.", fix=fix)
     age = (view.tonight.as_of - export_on).days
     ahead = view.tonight.export_dated and -age > DAYS_AHEAD
     text = f"The loan export is of {export_on}, {age} days before the business date; {bound} are allowed."
     if ahead:
         text = f"The loan export is of {export_on}, {-age} days after the business date; {DAYS_AHEAD} is allowed."
-    return Finding(age > bound or ahead, text, fix)
+    return Measured(age > bound or ahead, text, fix)
 
 
-def _same_export(view: View) -> Finding:
+def _same_export(view: View) -> Measured:
     """All tables, or the loans or the payments alone: yesterday's payments beside today's loans chase payers."""
     fix = "Export the loans again: tonight's input is the last night's."
     if view.last is None:
         return first_night(fix)
     same = bool(view.tonight.content_digest) and view.tonight.content_digest == view.last.content_digest
     likeness = "the same as" if same else "different from"
-    whole = Finding(same, f"The content of the input is {likeness} that of {view.last.as_of}.", fix)
+    whole = Measured(same, f"The content of the input is {likeness} that of {view.last.as_of}.", fix)
     return any_of([whole] if same else [whole, *_same_tables(view, view.last)], "", fix)
 
 
-def _same_tables(view: View, last: NightFacts) -> list[Finding]:
+def _same_tables(view: View, last: NightFacts) -> list[Measured]:
     odd = {"loans": view.tonight.export_dated, "payments": _payments_expected(view)}
     same = [name for name in odd if odd[name] and _unchanged(name, view.tonight, last)]
     text = "The content of {} is the same as that of {}, though other tables are new."
     fix = "Export {} again: tonight's table is the last night's."
     return [
-        Finding(tripped=True, measured=text.format(name, last.as_of), fix=fix.format(name)) for name in same
+        Measured(tripped=True, measured=text.format(name, last.as_of), fix=fix.format(name)) for name in same
     ]
 
 
@@ -107,45 +107,45 @@ def _payments_expected(view: View) -> bool:
     return always and busy and late and len(nights) >= NIGHTS_NEEDED
 
 
-def _row_drop(view: View) -> Finding:
+def _row_drop(view: View) -> Measured:
     fix = "Check that the export is complete."
     if view.last is None:
         return first_night(fix)
     before, now = view.last.loans_read, view.tonight.loans_read
     drop, bound = 1 - ratio(now, before, if_none=1.0), view.settings.max_row_drop
     text = f"{now} loans were read after {before} on {view.last.as_of}; a fall of {bound:.1%} is allowed."
-    return Finding(drop > bound, text, fix)
+    return Measured(drop > bound, text, fix)
 
 
-def _no_new_payments(view: View) -> Finding:
+def _no_new_payments(view: View) -> Measured:
     fix = "Check that the payments export ran: without it, people who paid would be chased."
     tonight = view.tonight
     if view.last is not None and view.last.payments_read and not tonight.payments_read:
         count = view.last.payments_read
         text = f"No payments were read after {count} on {view.last.as_of}."
-        return Finding(tripped=True, measured=text, fix=fix)
+        return Measured(tripped=True, measured=text, fix=fix)
     never = view.evidence.measured.get("nobody_paid", Share(0, 0))
     if never.part >= view.settings.drift_loans:
         text = f"Not one payment is known, and {never.part} of {never.whole} active loans are past their due date."
-        return Finding(tripped=True, measured=text, fix=fix)
+        return Measured(tripped=True, measured=text, fix=fix)
     if tonight.newest_payment_on is None:
-        return Finding(tripped=False, measured="There are no payments to judge the age of.", fix=fix)
+        return Measured(tripped=False, measured="There are no payments to judge the age of.", fix=fix)
     return _payment_age(view, tonight.newest_payment_on, fix)
 
 
-def _payment_age(view: View, newest: date, fix: str) -> Finding:
+def _payment_age(view: View, newest: date, fix: str) -> Measured:
     tonight, bound = view.tonight, view.settings.max_payment_age_days
     if tonight.active_loans < view.settings.payment_age_from_loans:
         text = f"{tonight.active_loans} active loans are too few to expect payments every week."
-        return Finding(tripped=False, measured=text, fix=fix)
+        return Measured(tripped=False, measured=text, fix=fix)
     age = (tonight.as_of - newest).days
     allowed = "any age is" if bound is None else f"{bound} days are"
     text = f"The newest payment is of {newest}, {age} days old; {allowed} allowed."
     missed = tonight.unpaid_since is None or tonight.unpaid_since >= view.settings.drift_loans
-    return Finding(bound is not None and age > bound and missed, text, fix)
+    return Measured(bound is not None and age > bound and missed, text, fix)
 
 
-def _overdue_jump(view: View) -> Finding:
+def _overdue_jump(view: View) -> Measured:
     """What fell due since the last night may well be overdue (`unpaid_dues` looks at it); the rest may not."""
     fix = "Check that payments and due dates of the export are complete."
     if view.last is None:
@@ -156,20 +156,20 @@ def _overdue_jump(view: View) -> Finding:
     sudden = view.evidence.measured.get("newly_overdue")
     if sudden is not None:
         text += f"of {sudden.part} of them nothing fell due since; {points:.1%} of all loans are allowed."
-        return Finding(sudden.part >= view.settings.overdue_jump_loans and sudden.value > points, text, fix)
+        return Measured(sudden.part >= view.settings.overdue_jump_loans and sudden.value > points, text, fix)
     text += f"{factor:g} times as many or {points:.1%} more are allowed."
     few = view.tonight.overdue_loans - view.last.overdue_loans < view.settings.overdue_jump_loans
-    return Finding(not few and now > before * factor and now - before > points, text, fix)
+    return Measured(not few and now > before * factor and now - before > points, text, fix)
 
 
-def _message_count(view: View) -> Finding:
+def _message_count(view: View) -> Measured:
     now, _ = totals([*view.today, view.tonight])
     usual = [ratio(messages, occasions) for messages, _, occasions in _usual(view)]
     each = median(usual) if usual else 1.0
     return _as_expected("messages", view, now, each, view.settings.message_slack)
 
 
-def _cost(view: View) -> Finding:
+def _cost(view: View) -> Measured:
     messages, now = totals([*view.today, view.tonight])
     usual = [ratio(cost, occasions) for _, cost, occasions in _usual(view)]
     each = median(usual) if usual else ratio(now, messages)
@@ -182,38 +182,38 @@ def _usual(view: View) -> list[tuple[int, int, int]]:
     return [night for night in nights if night[2] >= OCCASIONS_NEEDED][-NIGHTS_COMPARED:]
 
 
-def _as_expected(what: str, view: View, now: int, each: float, slack: int) -> Finding:
+def _as_expected(what: str, view: View, now: int, each: float, slack: int) -> Measured:
     """Tonight against the last night's portfolio, carried forward; `each` is what one occasion brought so far."""
     fix = "Preview the night and compare it with the last one."
     expected, factor = view.evidence.expected, view.settings.message_factor
     if expected is None:
         text = f"{now} {what}; no portfolio of an earlier night says how many to expect."
-        return Finding(tripped=False, measured=text, fix=fix)
+        return Measured(tripped=False, measured=text, fix=fix)
     least, most = expected.least * each, expected.most * each
     text = (
         f"{now} {what}; {least:.0f} to {most:.0f} were expected from the last night's portfolio; {factor:g} times "
         f"more or fewer, or a difference of {slack}, is allowed."
     )
-    return Finding(now > most * factor + slack or now < least / factor - slack, text, fix)
+    return Measured(now > most * factor + slack or now < least / factor - slack, text, fix)
 
 
-def _daily_cost_cap(view: View) -> Finding:
+def _daily_cost_cap(view: View) -> Measured:
     spent = totals([*view.today, view.tonight])[1]
     return _cap("This business date", spent, view.settings.daily_cost_cap_minor)
 
 
-def _monthly_cost_cap(view: View) -> Finding:
+def _monthly_cost_cap(view: View) -> Measured:
     spent = totals([*view.this_month, view.tonight])[1]
     return _cap("This month", spent, view.settings.monthly_cost_cap_minor)
 
 
-def _cap(period: str, spent: int, bound: int | None) -> Finding:
+def _cap(period: str, spent: int, bound: int | None) -> Measured:
     allowed = "there is no cap" if bound is None else f"the cap is {bound}"
     text = f"{period} costs {spent} minor units with tonight's messages; {allowed}."
-    return Finding(bound is not None and spent > bound, text, "Raise the cap in guards, or send less.")
+    return Measured(bound is not None and spent > bound, text, "Raise the cap in guards, or send less.")
 
 
-GUARDS: Final[dict[str, Callable[[View], Finding]]] = {
+GUARDS: Final[dict[str, Callable[[View], Measured]]] = {
     GuardName.EXPORT_STALE: _export_stale,
     GuardName.SAME_EXPORT: _same_export,
     GuardName.ROW_DROP: _row_drop,

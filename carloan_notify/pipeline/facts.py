@@ -18,7 +18,7 @@ from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.expected import expected
 from carloan_notify.notices.fingerprints import LastNight, paired
-from carloan_notify.notices.guard_view import Evidence
+from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.measures import Tables, country_of_zone, measure
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.wording import day_or_none
@@ -168,13 +168,13 @@ def _unpaid_since(standing: pd.DataFrame, newest: date, as_of: date) -> int:
 # What the tables say, measured.
 
 
-def evidence_of(app: App, portfolio: Portfolio, prints: np.ndarray, last: LastNight | None) -> Evidence:
+def evidence_of(app: App, portfolio: Portfolio, prints: np.ndarray, last: LastNight | None) -> NightEvidence:
     """Every measure of tonight; `last` counts unless it is of a later business date."""
     as_of = portfolio.as_of
     known = last if last is not None and last.as_of <= as_of else None
     pairs = paired(known, prints, as_of) if known else None
     carried = expected(known, (as_of - known.as_of).days, app.settings.rules) if known else None
-    return Evidence(measure(tables_of(app, portfolio), pairs), carried)
+    return NightEvidence(measure(tables_of(app, portfolio), pairs), carried)
 
 
 def tables_of(app: App, portfolio: Portfolio) -> Tables:
@@ -194,7 +194,7 @@ def tables_of(app: App, portfolio: Portfolio) -> Tables:
     )
 
 
-def with_evidence(facts: NightFacts, evidence: Evidence) -> NightFacts:
+def with_evidence(facts: NightFacts, evidence: NightEvidence) -> NightFacts:
     """The facts, and what later nights compare of tonight's measures."""
     measured = evidence.measured
     orphans = {

@@ -38,7 +38,7 @@ MANY: Final = 10
 """Fewer messages than this may all have been paid."""
 
 
-class Owed(NamedTuple):
+class StillOwed(NamedTuple):
     """One notice of one installment, as the rules call for it now; names are columns of frames.NOTICES."""
 
     rule_no: int
@@ -59,7 +59,7 @@ class Truth:
     """What is owed on `portfolio.as_of` by what each notice tells, and whose standing cannot be told."""
 
     portfolio: Portfolio
-    owed: Mapping[Asked, Owed]
+    owed: Mapping[Asked, StillOwed]
     unpaid: Collection[tuple[str, date | None]]
     known: Collection[str]
     paid_ahead: Collection[str]
@@ -81,10 +81,12 @@ def truth(app: App, portfolio: Portfolio, paid_ahead: Collection[str]) -> Truth:
     )
 
 
-def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, Owed]]:
+def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, StillOwed]]:
     found = occasions(rules, known)
-    for loan_id, *values in zip(*(found[name].tolist() for name in ("loan_id", *Owed._fields)), strict=True):
-        owed = Owed(*values)
+    for loan_id, *values in zip(
+        *(found[name].tolist() for name in ("loan_id", *StillOwed._fields)), strict=True
+    ):
+        owed = StillOwed(*values)
         rule = rules[owed.rule_no]
         yield (rule.notice, rule.channel.value, loan_id, day_or_none(owed.original_due_on)), owed
 
@@ -93,7 +95,7 @@ def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, 
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Ruling:
     """What is to become of a waiting message. At most one of `cancel` and `hold` says why; else it may go.
 
     `still` are the notices that are still true, each with what is owed by it now; a message that may go and
@@ -102,28 +104,28 @@ class Verdict:
 
     cancel: Look | None = None
     hold: Look | None = None
-    still: tuple[tuple[CoveredNotice, Owed], ...] = ()
+    still: tuple[tuple[CoveredNotice, StillOwed], ...] = ()
 
 
-def verdict(message: UntilPaid, now: Truth) -> Verdict:
+def verdict(message: UntilPaid, now: Truth) -> Ruling:
     """A loan of which nothing sure is known holds the message; what is over, ends it; else it may go."""
     loans = {cover.loan_id for cover in message.covers}
     if not loans <= set(now.known):
-        return Verdict(hold=Look.STANDING_UNCLEAR)
+        return Ruling(hold=Look.STANDING_UNCLEAR)
     if message.message_class == MessageClass.COLLECTION and loans & set(now.paid_ahead):
-        return Verdict(hold=Look.PAYMENT_AHEAD)
+        return Ruling(hold=Look.PAYMENT_AHEAD)
     still = tuple(
         (cover, owed)
         for cover in message.covers
         if (owed := now.owed.get((message.notice, message.channel, cover.loan_id, cover.original_due_on)))
     )
     if still:
-        return Verdict(still=still)
+        return Ruling(still=still)
     paid = any((cover.loan_id, cover.original_due_on) not in now.unpaid for cover in message.covers)
-    return Verdict(cancel=Look.PAID if paid else Look.NO_LONGER_TRUE)
+    return Ruling(cancel=Look.PAID if paid else Look.NO_LONGER_TRUE)
 
 
-def doubted(verdicts: Sequence[Verdict], guards: GuardSettings) -> bool:
+def doubted(verdicts: Sequence[Ruling], guards: GuardSettings) -> bool:
     """Whether so many of these are paid at once that the tables are not believed."""
     paid = sum(each.cancel is Look.PAID for each in verdicts)
     return paid >= MANY and paid > guards.max_paid_share * len(verdicts)
@@ -152,7 +154,7 @@ UNSTEADY: Final = frozenset(
 """Values that differ from one wording to the next although nothing else does."""
 
 
-def worded(app: App, messages: Mapping[str, tuple[OutboundMessage, Verdict]], now: Truth) -> Drafted:
+def worded(app: App, messages: Mapping[str, tuple[OutboundMessage, Ruling]], now: Truth) -> Drafted:
     """Word these messages (by id) by what is true now."""
     rows = [row for message, each in messages.values() for row in _rows(app, message, each, now)]
     frame = pd.DataFrame(rows).astype(dict(DECISION_COLUMNS))
@@ -169,7 +171,7 @@ def _steady(params: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if name not in UNSTEADY}
 
 
-def _rows(app: App, message: OutboundMessage, each: Verdict, now: Truth) -> Iterator[dict[str, Any]]:
+def _rows(app: App, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
     """The message as rows of DECISION_COLUMNS: one that leads, and those merged into it."""
     told = {(cover.loan_id, cover.original_due_on): owed for cover, owed in each.still}  # whatever its keys
     total = sum(owed.amount_minor for owed in told.values())
@@ -227,7 +229,7 @@ class _Look:
     """One look: the ids it covers, what became of those that a payment cancels, and how long it holds."""
 
     messages: frozenset[str] = frozenset()
-    verdicts: Mapping[str, tuple[UntilPaid, Verdict]] = field(default_factory=dict)
+    verdicts: Mapping[str, tuple[UntilPaid, Ruling]] = field(default_factory=dict)
     truth: Truth | None = None
     holds_until: float = 0.0
 
@@ -319,7 +321,7 @@ class LastLook:
         told = {message.message_id: (message, each) for message, each in zip(waiting, verdicts, strict=True)}
         return _Look(claimed, told, now, self._holds_until(began))
 
-    def _judged(self, waiting: Sequence[UntilPaid]) -> tuple[list[Verdict], Truth]:
+    def _judged(self, waiting: Sequence[UntilPaid]) -> tuple[list[Ruling], Truth]:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources = self._tables.sources(loan_ids)
         whole = Portfolio(self._night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
@@ -328,7 +330,7 @@ class LastLook:
         verdicts, guards = [verdict(message, now) for message in waiting], self._app.settings.guards
         less = not self._tables.asks and shrunk(whole, self._night.facts, guards)
         if less or doubted(verdicts, guards):
-            verdicts = [Verdict(hold=Look.EXPORT_DOUBTED) for _ in waiting]
+            verdicts = [Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting]
         return verdicts, now
 
     def _holds_until(self, began: float) -> float:
@@ -337,7 +339,7 @@ class LastLook:
         now = self._monotonic()
         return now + (now - began) * (1 - READING_SHARE) / READING_SHARE
 
-    def _end(self, concerned: Mapping[str, tuple[UntilPaid, Verdict]]) -> set[str]:
+    def _end(self, concerned: Mapping[str, tuple[UntilPaid, Ruling]]) -> set[str]:
         return cancel(self._ledger, concerned.values(), self._app.clock())
 
     def _hold(self, doubts: Mapping[str, Look]) -> set[str]:
@@ -349,7 +351,7 @@ class LastLook:
         return held
 
     def _word(
-        self, going: Mapping[str, tuple[OutboundMessage, Verdict]]
+        self, going: Mapping[str, tuple[OutboundMessage, Ruling]]
     ) -> tuple[dict[str, OutboundMessage], Collection[str]]:
         """The messages that say something else now, stored with their new words; ids that could not be worded."""
         if not going or self._look.truth is None:
@@ -380,12 +382,12 @@ NOWHERE: Final = Standing(
 """No standing: it is worked out for the loans that are asked about."""
 
 
-def _dropped(message: UntilPaid, each: Verdict) -> tuple[str, ...]:
+def _dropped(message: UntilPaid, each: Ruling) -> tuple[str, ...]:
     still = {cover.idempotency_key for cover, _ in each.still}
     return tuple(c.idempotency_key for c in message.covers if c.idempotency_key not in still)
 
 
-def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Verdict]], now: datetime) -> set[str]:
+def cancel(ledger: Ledger, judged: Iterable[tuple[UntilPaid, Ruling]], now: datetime) -> set[str]:
     """Cancel the messages whose verdict says so; the ids that were waiting still.
 
     Their keys are freed: nobody was told, so that a payment that is taken back is told of again.

@@ -24,7 +24,7 @@ from carloan_notify.ledger.runs import BROKEN, FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS
 from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
-from carloan_notify.notices.guard_view import Evidence
+from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
@@ -52,7 +52,7 @@ _CURE: Final = (
 
 
 def check_night(
-    app: App, tonight: NightFacts, memory: Memory, evidence: Evidence | None = None
+    app: App, tonight: NightFacts, memory: Memory, evidence: NightEvidence | None = None
 ) -> list[GuardResult]:
     """Every guard's view of the night, in the order of `NAMES`."""
     compared = check_guards(tonight, memory.history, app.settings.guards, evidence)

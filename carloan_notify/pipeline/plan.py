@@ -23,7 +23,7 @@ from carloan_notify.messages.render import RenderFailure, TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
-from carloan_notify.notices.guard_view import Evidence
+from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
@@ -237,7 +237,7 @@ class NightPlan:
     drafts: tuple[Draft, ...]
     findings: pd.DataFrame
     facts: NightFacts
-    evidence: Evidence
+    evidence: NightEvidence
     prints: np.ndarray
 
     def adjusted(self, decisions: pd.DataFrame) -> Self:

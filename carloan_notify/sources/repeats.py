@@ -12,7 +12,7 @@ from carloan_notify.sources.tables import TableSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledKeys:
     """The rows that stay, and the rejected ones (REJECTS columns without table and file).
 
     `repeated` holds the lines of rows left out because an earlier row says the same.
@@ -30,7 +30,7 @@ def settle_keys(
     compared: Sequence[str],
     spelt: Mapping[str, pd.Series],
     refused: pd.Series | None,
-) -> Settled:
+) -> SettledKeys:
     """Each key once. Rows equal in all `compared` columns are one row; a table without a key repeats as it likes.
 
     `spelt` holds identifiers of the key as the source spells them, where some are spelt oddly. A key in two
@@ -52,7 +52,7 @@ def settle_keys(
     if duplicate.any():
         rejects.append(duplicate_rejects(frame, lines, duplicate, spec.key, spec.owner))
     kept = _only(frame, ~(respelt | repeated | duplicate))
-    return Settled(kept, tuple(rejects), lines[repeated])
+    return SettledKeys(kept, tuple(rejects), lines[repeated])
 
 
 def repeated_rows(frame: pd.DataFrame, compared: Sequence[str], several: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.notices.expected import Expected
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.notices.guard_view import Evidence
+from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.notices.measures import Share
 from carloan_notify.records import GuardResult, NightFacts
@@ -93,7 +93,7 @@ def test_a_tripled_overdue_share() -> None:
 
 
 def expecting(least: int, most: int, tonight: NightFacts, *history: NightFacts) -> list[str]:
-    evidence = Evidence(expected=Expected(least, most))
+    evidence = NightEvidence(expected=Expected(least, most))
     return [one.guard for one in check_guards(tonight, history, GuardSettings(), evidence) if one.tripped]
 
 
@@ -198,7 +198,7 @@ def test_a_last_line_without_its_end() -> None:
 
 
 def test_payments_of_yesterday_beside_loans_of_today() -> None:
-    fell = Evidence({"dues_unpaid": Share(0, 30)})
+    fell = NightEvidence({"dues_unpaid": Share(0, 30)})
     now = replace(NIGHT, digests={"loans": "new", "payments": "old"})
     before = replace(LAST, digests={"loans": "old", "payments": "old"})
     found = check_guards(now, [before], GuardSettings(), fell)
@@ -216,7 +216,7 @@ def test_an_export_of_the_future_is_another_nights() -> None:
 
 
 def test_dues_that_are_usually_late_stop_no_night() -> None:
-    evidence = Evidence({"dues_unpaid": Share(18, 30)})
+    evidence = NightEvidence({"dues_unpaid": Share(18, 30)})
     late = [one.guard for one in check_guards(NIGHT, [LAST], GuardSettings(), evidence) if one.tripped]
     usual = replace(LAST, dues_unpaid=550)
     again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]
@@ -224,7 +224,7 @@ def test_dues_that_are_usually_late_stop_no_night() -> None:
 
 
 def test_orphans_that_were_accepted_are_usual() -> None:
-    evidence = Evidence({"orphans_payments": Share(200, 1000)})
+    evidence = NightEvidence({"orphans_payments": Share(200, 1000)})
     first = [one.guard for one in check_guards(NIGHT, [], GuardSettings(), evidence) if one.tripped]
     usual = replace(LAST, orphans={"payments": 190})
     again = [one.guard for one in check_guards(NIGHT, [usual], GuardSettings(), evidence) if one.tripped]

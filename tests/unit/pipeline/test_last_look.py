@@ -12,7 +12,16 @@ from carloan_notify.codes import Look
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.pipeline.last_look import MANY, Owed, Truth, Verdict, differs, doubted, shrunk, verdict
+from carloan_notify.pipeline.last_look import (
+    MANY,
+    Ruling,
+    StillOwed,
+    Truth,
+    differs,
+    doubted,
+    shrunk,
+    verdict,
+)
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.records import CoveredNotice, NightFacts
 from carloan_notify.sources.read import Sources, Table
@@ -32,8 +41,8 @@ def portfolio(loans: int = 0, payments: int = 0, rejected: int = 0) -> Portfolio
     return Portfolio(JULY, sources, NOWHERE, frames.empty(frames.FINDINGS))
 
 
-def owes(amount: int = 100) -> Owed:
-    return Owed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30, pd.Timestamp(JUNE))
+def owes(amount: int = 100) -> StillOwed:
+    return StillOwed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30, pd.Timestamp(JUNE))
 
 
 NOW = Truth(
@@ -52,12 +61,12 @@ def waiting(*covers: tuple[str, date | None], kind: str = "service") -> UntilPai
 
 def test_what_is_owed_may_go_and_what_is_paid_may_not() -> None:
     assert verdict(waiting(("L1", JUNE)), NOW).still[0][1].amount_minor == 100
-    assert verdict(waiting(("L3", JUNE)), NOW) == Verdict(cancel=Look.PAID)
-    assert verdict(waiting(("L1", None)), NOW) == Verdict(cancel=Look.PAID)
+    assert verdict(waiting(("L3", JUNE)), NOW) == Ruling(cancel=Look.PAID)
+    assert verdict(waiting(("L1", None)), NOW) == Ruling(cancel=Look.PAID)
 
 
 def test_what_is_owed_but_not_called_for_any_more_is_over() -> None:
-    assert verdict(waiting(("L2", JULY)), NOW) == Verdict(cancel=Look.NO_LONGER_TRUE)
+    assert verdict(waiting(("L2", JULY)), NOW) == Ruling(cancel=Look.NO_LONGER_TRUE)
 
 
 def test_of_a_merged_message_what_is_still_owed_goes() -> None:
@@ -67,17 +76,17 @@ def test_of_a_merged_message_what_is_still_owed_goes() -> None:
 
 @pytest.mark.parametrize("covers", [(("L9", JUNE),), (("L1", JUNE), ("L9", JUNE))])
 def test_a_loan_that_cannot_be_told_holds(covers: tuple[tuple[str, date], ...]) -> None:
-    assert verdict(waiting(*covers), NOW) == Verdict(hold=Look.STANDING_UNCLEAR)
+    assert verdict(waiting(*covers), NOW) == Ruling(hold=Look.STANDING_UNCLEAR)
 
 
 def test_a_payment_of_a_day_to_come_holds_collection_alone() -> None:
-    assert verdict(waiting(("L4", JUNE), kind="collection"), NOW) == Verdict(hold=Look.PAYMENT_AHEAD)
+    assert verdict(waiting(("L4", JUNE), kind="collection"), NOW) == Ruling(hold=Look.PAYMENT_AHEAD)
     assert verdict(waiting(("L4", JUNE)), NOW).still
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_many_paid_at_once_are_not_believed(paid: int, owing: int) -> None:
-    verdicts = [Verdict(cancel=Look.PAID)] * paid + [Verdict()] * owing
+    verdicts = [Ruling(cancel=Look.PAID)] * paid + [Ruling()] * owing
     assert doubted(verdicts, GuardSettings()) == (paid >= MANY and paid > owing)
     assert not doubted(verdicts, GuardSettings(max_paid_share=1))
 
