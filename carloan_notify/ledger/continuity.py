@@ -115,11 +115,8 @@ def _missing(tx: Transaction, folders: Sequence[Path], public: Path) -> Digest |
     """The newest trusted digest of some folder that the ledger did not write."""
     if not public.exists():
         return None
-    for key in digest.trusted(public).values():
-        for newest in digest.newest_in(folders, key):
-            if not digest.is_stored(tx, newest):
-                return newest
-    return None
+    newest = digest.newest_in(folders, digest.trusted(public))
+    return next((each for each in newest if not digest.is_stored(tx, each)), None)
 
 
 def _first(folders: Sequence[Path], unknown: Digest) -> str:

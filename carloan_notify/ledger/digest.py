@@ -196,13 +196,14 @@ def is_stored(tx: Transaction, digest: Digest) -> bool:
     return tx.connection.execute(query).scalar_one_or_none() == digest.body
 
 
-def newest_in(folders: Sequence[Path], key: Ed25519PublicKey) -> list[Digest]:
-    """The newest digest of each folder that this key signed."""
+def newest_in(folders: Sequence[Path], keys: Mapping[str, Ed25519PublicKey]) -> list[Digest]:
+    """The newest digest of each folder that one of these keys (by id) signed."""
     found: list[Digest] = []
     for folder in folders:
         bodies = (path.read_text("utf-8", "replace") for path in sorted(folder.glob(PATTERN), reverse=True))
         digests = (digest for body in bodies if (digest := parse(body)))
-        newest = next((digest for digest in digests if digest.is_signed_by(key)), None)
+        signed = (d for d in digests if d.key_id in keys and d.is_signed_by(keys[d.key_id]))
+        newest = next(signed, None)
         found += [newest] if newest else []
     return found
 

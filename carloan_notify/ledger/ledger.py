@@ -100,7 +100,8 @@ class Ledger:
         """Sign the head of the chain; put the file, and any a crash left unwritten, into every folder."""
         key = digest.load(self.places.signing_key_file)
         with self.write() as tx:
-            seen = digest.newest_in(self.places.digest_folders, key.public_key())
+            public = key.public_key()
+            seen = digest.newest_in(self.places.digest_folders, {digest.public_id(public): public})
             written = digest.write(tx, key, (run_id, counts or {}), seen, now)
             recent = digest.stored(tx, newest=_HEALED_DIGESTS)
         digest.put(self.places.digest_folders, recent)

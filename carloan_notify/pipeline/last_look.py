@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Self
 
 import pandas as pd
 
@@ -17,6 +19,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
+from carloan_notify.messages.render import TemplateSet
 from carloan_notify.notices.decide import Facts, facts, occasions
 from carloan_notify.notices.events import happened
 from carloan_notify.notices.guard_settings import GuardSettings
@@ -25,8 +28,8 @@ from carloan_notify.notices.settings import EventType, RuleSettings
 from carloan_notify.pipeline.plan import Drafted, draft_messages
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead
-from carloan_notify.pipeline.stages import take_turns
-from carloan_notify.pipeline.wording import Told, day_or_none, make_wording
+from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
+from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
 from carloan_notify.records import CoveredNotice, Decision, MessageClass, NightFacts, OutboundMessage
 
 # What the tables call for on a day, whoever is told and however late: only whether it is true.
@@ -60,9 +63,9 @@ class Truth:
 
     portfolio: Portfolio
     owed: Mapping[Asked, StillOwed]
-    unpaid: Collection[tuple[str, date | None]]
-    known: Collection[str]
-    paid_ahead: Collection[str]
+    unpaid: AbstractSet[tuple[str, date | None]]
+    known: AbstractSet[str]
+    paid_ahead: AbstractSet[str]
 
 
 def truth(app: App, portfolio: Portfolio, paid_ahead: Collection[str]) -> Truth:
@@ -110,9 +113,9 @@ class Ruling:
 def verdict(message: UntilPaid, now: Truth) -> Ruling:
     """A loan of which nothing sure is known holds the message; what is over, ends it; else it may go."""
     loans = {cover.loan_id for cover in message.covers}
-    if not loans <= set(now.known):
+    if not loans <= now.known:
         return Ruling(hold=Look.STANDING_UNCLEAR)
-    if message.message_class == MessageClass.COLLECTION and loans & set(now.paid_ahead):
+    if message.message_class == MessageClass.COLLECTION and loans & now.paid_ahead:
         return Ruling(hold=Look.PAYMENT_AHEAD)
     still = tuple(
         (cover, owed)
@@ -154,12 +157,26 @@ UNSTEADY: Final = frozenset(
 """Values that differ from one wording to the next although nothing else does."""
 
 
-def worded(app: App, messages: Mapping[str, tuple[OutboundMessage, Ruling]], now: Truth) -> Drafted:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What messages are worded with; opened once, because it reads the templates' folder and the key of links."""
+
+    rules: Sequence[RuleSettings]
+    templates: TemplateSet
+    wording: Wording
+
+    @classmethod
+    def of(cls, app: App, day: date) -> Self:
+        """The lender's words, on that day."""
+        return cls(app.settings.rules, app.templates(), make_wording(app, day))
+
+
+def worded(words: Words, messages: Mapping[str, tuple[OutboundMessage, Ruling]], now: Truth) -> Drafted:
     """Word these messages (by id) by what is true now."""
-    rows = [row for message, each in messages.values() for row in _rows(app, message, each, now)]
+    rows = [row for message, each in messages.values() for row in _rows(words, message, each, now)]
     frame = pd.DataFrame(rows).astype(dict(DECISION_COLUMNS))
     told = Told(now.portfolio.loans, {now.portfolio.as_of: now.portfolio.standing.loans})
-    return draft_messages("", frame, told, app.templates(), make_wording(app, now.portfolio.as_of))
+    return draft_messages("", frame, told, words.templates, words.wording)
 
 
 def differs(params: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -171,13 +188,13 @@ def _steady(params: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in params.items() if name not in UNSTEADY}
 
 
-def _rows(app: App, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
+def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
     """The message as rows of DECISION_COLUMNS: one that leads, and those merged into it."""
     told = {(cover.loan_id, cover.original_due_on): owed for cover, owed in each.still}  # whatever its keys
     total = sum(owed.amount_minor for owed in told.values())
     today = pd.Timestamp(now.portfolio.as_of, tz="UTC")
     for place, ((loan_id, _), owed) in enumerate(told.items()):
-        leads, rule = place == 0, app.settings.rules[owed.rule_no]
+        leads, rule = place == 0, words.rules[owed.rule_no]
         yield {
             **_BLANK,
             **owed._asdict(),
@@ -205,8 +222,6 @@ _BLANK: Final = frames.blank_row(DECISION_COLUMNS)
 
 # The look itself: when it is taken, of whom, and what follows from it.
 
-HELD_FOR: Final = timedelta(minutes=1)
-"""What a doubt holds is not due again before; the next `send` looks once more."""
 READING_SHARE: Final = 0.1
 """Asking the database may take this share of the time: what took 50 ms to read counts for 0.45 s."""
 
@@ -264,6 +279,11 @@ class LastLook:
         self._claimed: set[str] = set()
         self._look = _Look()
 
+    @cached_property
+    def _words(self) -> Words:
+        """Opened when something is first worded, which most drains never need."""
+        return Words.of(self._app, self._day)
+
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
         self._claimed.update(message.message_id for message in messages)
@@ -284,7 +304,7 @@ class LastLook:
         self._look_again(set(by_id))
         self._claimed -= set(by_id)
         concerned = {name: self._look.verdicts[name] for name in by_id if name in self._look.verdicts}
-        cancelled = self._end(concerned)
+        cancelled = cancel(self._ledger, concerned.values(), self._app.clock())
         going = {name: each for name, (_, each) in concerned.items() if each.still}
         anew, unworded = self._word({name: (by_id[name], each) for name, each in going.items()})
         doubts = {name: each.hold for name, (_, each) in concerned.items() if each.hold}
@@ -339,15 +359,12 @@ class LastLook:
         now = self._monotonic()
         return now + (now - began) * (1 - READING_SHARE) / READING_SHARE
 
-    def _end(self, concerned: Mapping[str, tuple[UntilPaid, Ruling]]) -> set[str]:
-        return cancel(self._ledger, concerned.values(), self._app.clock())
-
     def _hold(self, doubts: Mapping[str, Look]) -> set[str]:
         now, held = self._app.clock(), set[str]()
         for reason in dict.fromkeys(doubts.values()):
             ids = [name for name, why in doubts.items() if why is reason]
             with self._ledger.write() as tx:
-                held.update(outbox.hold(tx, ids, reason, now, now + HELD_FOR))
+                held.update(outbox.hold(tx, ids, reason, now, now + LOOK_AGAIN))
         return held
 
     def _word(
@@ -356,7 +373,7 @@ class LastLook:
         """The messages that say something else now, stored with their new words; ids that could not be worded."""
         if not going or self._look.truth is None:
             return {}, ()
-        drafted = worded(self._app, going, self._look.truth)
+        drafted = worded(self._words, going, self._look.truth)
         changes = []
         for draft in drafted.drafts:
             name = draft.covers[0].idempotency_key
@@ -418,8 +435,7 @@ def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:
         waiting = views.until_paid(tx)
     if waiting:
         today = app.business_date()
-        if portfolio.as_of != today:
-            loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
-            portfolio = on_day(app, portfolio, today, loan_ids)
-        now = truth(app, portfolio, payments_ahead(portfolio, today)["loan_id"])
+        loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
+        mine = on_day(app, portfolio, today, loan_ids)
+        now = truth(app, mine, payments_ahead(mine, today)["loan_id"])
         cancel(ledger, [(message, verdict(message, now)) for message in waiting], app.clock())

@@ -18,7 +18,7 @@ from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.last_look import differs, truth, verdict, worded
+from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.plan import contact_history, message_reference, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
@@ -148,7 +148,7 @@ def _worded(app: App, original: Stored, portfolio: Portfolio) -> tuple[str, Draf
     against = found.cancel or found.hold
     if against:
         return against.english, None
-    drafted = worded(app, {original.message_id: (original.outbound, found)}, now)
+    drafted = worded(Words.of(app, mine.as_of), {original.message_id: (original.outbound, found)}, now)
     failure = next((failed.message for failed in drafted.failures.values()), "")
     return failure, next(iter(drafted.drafts), None)
 

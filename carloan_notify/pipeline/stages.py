@@ -16,6 +16,7 @@ from carloan_notify.records import MessageState, OutboundMessage
 UNDER_WAY: Final = frozenset({*PENDING, MessageState.SENDING})
 UNHEARD: Final = frozenset({MessageState.ACCEPTED, MessageState.UNKNOWN})
 LOOK_AGAIN: Final = timedelta(minutes=1)
+"""What is put back is not due again before; the next `send` looks once more."""
 
 
 @dataclass(frozen=True, slots=True)
