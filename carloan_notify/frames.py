@@ -7,7 +7,7 @@ Frames carry a plain RangeIndex; a loan is named by its `loan_id` column. Column
 are the lender's own, text, and pass through to templates.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -235,6 +235,11 @@ def stack(frames: Sequence[pd.DataFrame], columns: Mapping[str, str]) -> pd.Data
 
 
 # Is each text one of a set of texts?
+
+
+def per_value(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
+    """`function` of each text, asked once per distinct one; text, on the same index."""
+    return texts.map({text: function(text) for text in texts.unique()}).astype(TEXT)
 
 
 def among(texts: pd.Series, allowed: Iterable[str]) -> pd.Series:

@@ -180,7 +180,7 @@ def _prefixes(region: str) -> tuple[str, re.Pattern[str]]:
 @lru_cache(maxsize=65_536)
 def is_landline(e164: str) -> bool:
     """Whether a text message cannot arrive there: a landline or a company's number, in whatever country."""
-    mobile = _mobile_pattern(_calling_code(e164))
+    mobile = _mobile_pattern(calling_code(e164))
     if mobile is not None and mobile.fullmatch(e164):
         return False  # nearly every number of a night, for a hundredth of the time
     number = _of_e164(e164)
@@ -190,7 +190,7 @@ def is_landline(e164: str) -> bool:
 @lru_cache(maxsize=65_536)
 def country_of(e164: str) -> str:
     """ISO 3166 country of a number, "" when it has none (satellite networks) or is no number."""
-    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(_calling_code(e164), ())
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code(e164) or 0), ())
     if len(regions) > 1:
         number = _of_e164(e164)
         found = phonenumbers.region_code_for_number(number) if number is not None else None
@@ -207,17 +207,18 @@ _NO_COUNTRY: Final = "001"
 _LONGEST_CODE: Final = 3
 
 
-def _calling_code(e164: str) -> int:
-    """The country calling code; no code begins another (ITU-T E.164). 0: none."""
-    codes = (
-        int(e164[1 : 1 + size]) for size in range(1, _LONGEST_CODE + 1) if e164[1 : 1 + size].isdecimal()
-    )
-    return next((code for code in codes if code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), 0)
+def calling_code(e164: str) -> str:
+    """The country calling code (ITU-T E.164, 1 to 3 digits) of a number; no code begins another. "" for none."""
+    codes = (e164[1 : 1 + size] for size in range(1, _LONGEST_CODE + 1))
+    known = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    return next((code for code in codes if code.isdecimal() and int(code) in known), "")
 
 
 @cache
-def _mobile_pattern(code: int) -> re.Pattern[str] | None:
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_country_code(code))
+def _mobile_pattern(code: str) -> re.Pattern[str] | None:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(
+        phonenumbers.region_code_for_country_code(int(code or 0))
+    )
     mobile = metadata and metadata.mobile and metadata.mobile.national_number_pattern
     return re.compile(rf"\+{code}(?:{mobile})") if mobile else None
 

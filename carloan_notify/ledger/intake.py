@@ -90,10 +90,26 @@ def _sift(drafts: Sequence[Draft], taken: set[str]) -> tuple[list[Draft], Enqueu
     return fresh, EnqueueResult(len(fresh), tuple(already), tuple(left_out))
 
 
+def said(cipher: Cipher, message_id: str, draft: Draft) -> dict[str, Any]:
+    """The columns of what a message says: its words and values, sealed, with their measure, and its amount."""
+    rendered = draft.rendered
+    return {
+        "template": rendered.template,
+        "template_version": rendered.template_version,
+        "encoding": rendered.encoding,
+        "units": rendered.units,
+        "segments": rendered.segments,
+        "amount_minor": draft.amount_minor,
+        "text_sealed": cipher.seal(message_id, "text", rendered.text),
+        "params_sealed": cipher.seal(message_id, "params", _PARAMS.encode(dict(draft.params))),
+    }
+
+
 def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> dict[str, Any]:
-    not_before, mid, rendered = to_text(draft.not_before), draft.message_id, draft.rendered
+    not_before, mid = to_text(draft.not_before), draft.message_id
     return {
         **_UNSENT,
+        **said(cipher, mid, draft),
         "message_id": mid,
         "run_id": run_id,
         "state": MessageState.QUEUED.value,
@@ -104,13 +120,7 @@ def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> di
         "role": draft.role,
         "message_class": draft.message_class.value,
         "language": draft.language,
-        "template": rendered.template,
-        "template_version": rendered.template_version,
-        "encoding": rendered.encoding,
-        "units": rendered.units,
-        "segments": rendered.segments,
         "due_on": draft.due_on.isoformat() if draft.due_on else None,
-        "amount_minor": draft.amount_minor,
         "until_paid": draft.until_paid,
         "not_before": not_before,
         "expires_at": to_text(draft.expires_at),
@@ -122,8 +132,6 @@ def _message_row(cipher: Cipher, run_id: str, draft: Draft, now: datetime) -> di
         "reason": mask_digits(draft.reason),
         "phone_sealed": cipher.seal(mid, "phone", draft.phone),
         "name_sealed": cipher.seal(mid, "name", draft.recipient_name),
-        "text_sealed": cipher.seal(mid, "text", rendered.text),
-        "params_sealed": cipher.seal(mid, "params", _PARAMS.encode(dict(draft.params))),
     }
 
 

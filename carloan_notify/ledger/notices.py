@@ -11,9 +11,11 @@ from typing import Any, Final
 import pandas as pd
 import sqlalchemy as sa
 
+from carloan_notify import frames
 from carloan_notify.ledger import audit
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import MESSAGE_KEYS, NOTICES, RUNS
+from carloan_notify.notices.endings import OPEN
 from carloan_notify.records import AuditEvent, Decision
 
 PER_QUERY: Final = 1_000
@@ -80,7 +82,7 @@ def to_rows(run_id: str, decisions: pd.DataFrame, customer_ref: Callable[[str], 
     rows = decisions[list(_SAME)].copy()
     rows["run_id"] = run_id
     customers = decisions["customer_id"]
-    rows["customer_ref"] = customers.map({name: customer_ref(name) for name in customers.unique()})
+    rows["customer_ref"] = frames.per_value(customers, customer_ref)
     for names, form in ((_DATES, "%Y-%m-%d"), (_INSTANTS, "%Y-%m-%dT%H:%M:%S.%fZ")):
         for name in names:
             rows[name] = pd.Series(_texts(decisions[name], form), index=rows.index, dtype=object)
@@ -115,20 +117,8 @@ def tally(decisions: pd.DataFrame) -> dict[str, int]:
     return {str(label): int(count) for label, count in labels.value_counts().sort_index().items()}
 
 
-_HELD: Final = (
-    "idempotency_key",
-    "loan_id",
-    "notice",
-    "channel",
-    "role",
-    "message_class",
-    "installment_no",
-    "reason",
-)
-
-
 def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
-    """Newest business date of runs of this kind and status, and what they left held (notices.endings.OPEN).
+    """Newest business date of runs of this kind and status, and what they left held (OPEN).
 
     Looked at are the last run of that date and those that began after it, which made up for an earlier one; what
     a later of them decided otherwise is not held any more.
@@ -146,8 +136,8 @@ def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFra
         later.c.notice_no > NOTICES.c.notice_no,
         later.c.run_id.in_(since),
     )
-    query = sa.select(*(NOTICES.c[name] for name in _HELD)).where(
+    query = sa.select(*(NOTICES.c[name] for name in OPEN)).where(
         NOTICES.c.run_id.in_(since), NOTICES.c.decision == Decision.HELD.value, ~again
     )
     rows = [tuple(row) for row in tx.connection.execute(query)]
-    return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(_HELD))
+    return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(OPEN))

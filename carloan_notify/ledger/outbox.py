@@ -205,8 +205,7 @@ def cancel(
 ) -> list[str]:
     """Pending → cancelled; returns the ids that were.
 
-    `release_keys` frees keys of those messages only: the loans of a merged message that still owe, for a
-    later night to tell.
+    `release_keys` frees keys of those messages only: what they were to tell, for a later night.
     """
     ids = states.allowed(tx, message_ids, Step.CANCEL)
     values = {**UNLEASED, "due_at": None, "settled_at": to_text(now), "code": reason}

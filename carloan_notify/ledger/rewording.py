@@ -1,21 +1,18 @@
 """Other words for a message that waits, because what it told has changed since it was queued."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
 
 import sqlalchemy as sa
 
 from carloan_notify.ledger import audit, notices, states
+from carloan_notify.ledger.intake import said
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.states import Step
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.records import AuditEvent, Draft
-
-_PARAMS: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +34,12 @@ def reword(tx: Transaction, changes: Sequence[Reworded], now: datetime) -> None:
     fitting = [change for change in changes if change.message_id in claimed]
     for change in fitting:
         tx.connection.execute(
-            sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id), _columns(tx.cipher, change)
+            sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id),
+            said(tx.cipher, change.message_id, change.draft),
         )
         if change.dropped:
             notices.release(tx, [change.message_id], change.dropped)
     audit.append(tx, [_event(tx.cipher, change) for change in fitting], now)
-
-
-def _columns(cipher: Cipher, change: Reworded) -> dict[str, Any]:
-    rendered, mid = change.draft.rendered, change.message_id
-    return {
-        "template": rendered.template,
-        "template_version": rendered.template_version,
-        "encoding": rendered.encoding,
-        "units": rendered.units,
-        "segments": rendered.segments,
-        "amount_minor": change.draft.amount_minor,
-        "text_sealed": cipher.seal(mid, "text", rendered.text),
-        "params_sealed": cipher.seal(mid, "params", _PARAMS.encode(dict(change.draft.params))),
-    }
 
 
 def _event(cipher: Cipher, change: Reworded) -> AuditEvent:

@@ -38,8 +38,7 @@ from carloan_notify.records import AuditEvent, MessageState
 # Forgetting: content past its time, and one customer's content on request.
 #
 # The audit names loans and keyed hashes only, so all of this leaves its chain whole. Run it in
-# `ledger.write(wipes=True)`. Backups made before still
-# hold what is forgotten here until they age out.
+# `ledger.write(wipes=True)`. Backups made before still hold what is forgotten here until they age out.
 
 _ALIVE: Final = tuple(state.value for state in (*PENDING, MessageState.SENDING))
 _SEALED_COLUMNS: Final = tuple(f"{name}_sealed" for name in SEALED)

@@ -337,12 +337,6 @@ def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[UntilPaid]
     for row in tx.connection.execute(query):
         head = (row.message_id, row.run_id, row.notice, row.channel, row.message_class)
         grouped.setdefault(head, []).append(
-            CoveredNotice(
-                row.idempotency_key, row.loan_id, row.installment_no, _paid_date(row.original_due_on)
-            )
+            CoveredNotice(row.idempotency_key, row.loan_id, row.installment_no, _date(row.original_due_on))
         )
     return [UntilPaid(*head, tuple(covers)) for head, covers in grouped.items()]
-
-
-def _paid_date(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None

@@ -9,10 +9,9 @@ from carloan_notify.codes import GuardName
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import Measured, View, any_of, ratio
-from carloan_notify.notices.measures import Share
+from carloan_notify.notices.measures import ORPHAN_TABLES, Share
 from carloan_notify.records import NightFacts
 
-ORPHAN_TABLES: Final = ("payments", "changes", "events", "contacts")
 EVENT_ORPHANS: Final = 0.5
 """Events may be of applications that are no loans yet."""
 NEW_LOANS: Final = 0.25

@@ -209,8 +209,8 @@ def _hashed(heads: pd.Series, role: pd.Series | str, who: pd.Series) -> pd.Serie
 
 
 def _refs(texts: pd.Series, ref: Callable[[str], str]) -> pd.Series:
-    """The keyed hash of each distinct text; "" stays ""."""
-    return texts.map({text: ref(text) if text else "" for text in texts.unique()}).astype("str")
+    """The keyed hash of each text; "" stays ""."""
+    return frames.per_value(texts, lambda text: ref(text) if text else "")
 
 
 def _fields(texts: pd.Series) -> list[str]:

@@ -17,6 +17,7 @@ from babel.core import get_global
 
 from carloan_notify import frames
 from carloan_notify.notices.fingerprints import ACTIVE, MOST_MINOR, SETTLED, Pairs, day_number
+from carloan_notify.phones import calling_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,6 @@ def zones_foreign(tables: Tables) -> Share:
     return Share(sum(foreign.values()), len(loans), shown)
 
 
-def calling_code(e164: str) -> str:
-    """The country calling code (ITU-T E.164, 1 to 3 digits) of a number; "" for none."""
-    digits = e164.removeprefix("+")
-    return next((digits[:n] for n in (1, 2, 3) if int(digits[:n] or 0) in _REGIONS), "")
-
-
 _REGIONS: Final = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 
 
@@ -143,6 +138,7 @@ def country_of_zone(zone: str) -> str:
     return str(get_global("zone_territories").get(get_global("zone_aliases").get(zone, zone), ""))
 
 
+ORPHAN_TABLES: Final = ("payments", "changes", "events", "contacts")
 _NOBODY: Final = pd.Series([], dtype=frames.TEXT)
 
 
@@ -256,7 +252,7 @@ MEASURES: Final[Mapping[str, Callable[[Tables], Share]]] = {
     "phones_shared": phones_shared,
     "names_unreadable": names_unreadable,
     "zones_foreign": zones_foreign,
-    **{f"orphans_{table}": orphans(table) for table in ("payments", "changes", "events", "contacts")},
+    **{f"orphans_{table}": orphans(table) for table in ORPHAN_TABLES},
     "rows_of_the_future": rows_of_the_future,
     "nobody_paid": nobody_paid,
     "none_active": none_active,

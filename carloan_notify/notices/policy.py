@@ -101,8 +101,7 @@ def _each(texts: pd.Series, asked: Callable[[str], bool]) -> pd.Series:
 
 def resolved_languages(wanted: pd.Series, known: Sequence[str], default: str) -> pd.Series:
     """One of `known` for each: the same, else one of the same primary tag, else the default's, else blank."""
-    texts = {text: _resolve(text, known) or _resolve(default, known) for text in wanted.unique()}
-    return wanted.map(texts).astype("str")
+    return frames.per_value(wanted, lambda text: _resolve(text, known) or _resolve(default, known))
 
 
 def _resolve(wanted: str, known: Sequence[str]) -> str:

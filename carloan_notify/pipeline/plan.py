@@ -251,7 +251,7 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     identity = Identity(app.lender.lender_id, memory.phone_hash)
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, identity)
     read = as_read(app, portfolio, decided.notices, identity)
-    notices = read.notices.assign(phone_hash=_mapped(decided.notices["phone"], memory.phone_hash))
+    notices = read.notices.assign(phone_hash=frames.per_value(decided.notices["phone"], memory.phone_hash))
     templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
     history = replace(
         contact_history(notices, memory, templates.languages, portfolio),
@@ -311,8 +311,3 @@ def contact_history(
 def _named(rows: pd.DataFrame, customers: Mapping[str, str]) -> pd.DataFrame:
     named = rows["customer_ref"].map(lambda ref: customers.get(ref, "")).astype(frames.TEXT)
     return rows.assign(customer_id=named).drop(columns="customer_ref")
-
-
-def _mapped(column: pd.Series, function: Callable[[str], str]) -> pd.Series:
-    """`function` applied once per distinct value."""
-    return column.map({value: function(value) for value in column.unique()}).astype(frames.TEXT)

@@ -18,12 +18,12 @@ from carloan_notify.notices.measures import (
     DRIFTS,
     MEASURES,
     Tables,
-    calling_code,
     country_of_zone,
     measure,
     unreadable,
 )
 from carloan_notify.notices.settings import EventType, RuleSettings, When
+from carloan_notify.phones import calling_code
 
 AS_OF = date(2026, 11, 23)
 SINCE = AS_OF - timedelta(days=1)
