@@ -107,7 +107,7 @@ def test_every_packaged_template_is_taken_apart() -> None:
         for name in folder.sources:
             if name.startswith("_"):
                 continue
-            template = packaged.find(*name.split(".")[:1], language, name.split(".")[1])
+            template = packaged.find(name.split(".")[0], language, name.split(".")[1])
             assert isinstance(template, CompiledTemplate)
             assert template.needs is not None, template.path
             contexts = [
