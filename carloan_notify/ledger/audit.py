@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.prepared import Prepared
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import AUDIT, AUDIT_HEAD
 from carloan_notify.records import AuditEvent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Canonical JSON and the hash of one audit row, in the few lines an auditor needs to recompute both.
 #
@@ -147,7 +150,7 @@ def show(
     mentions: str = "",
     since: datetime | None = None,
     limit: int = 1_000,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The newest `limit` rows in order, as columns seq, at, kind, subject, data (JSON text).
 
     `kind` takes a prefix (`message.`); `mentions` finds a message, loan or run id in subject or data.
@@ -162,5 +165,4 @@ def show(
         )
     if since is not None:
         query = query.where(AUDIT.c.at >= to_text(since))
-    rows = [tuple(row) for row in tx.connection.execute(query)]
-    return pd.DataFrame(rows[::-1], columns=list(_SHOWN))
+    return as_frame(tx.connection.execute(query).all()[::-1], _SHOWN)

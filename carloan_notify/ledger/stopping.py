@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import MESSAGES, SUPPRESSIONS
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Who must not hear what: kept by keyed hash, never by number, and never deleted, only ended.
 
@@ -121,12 +124,12 @@ def binding(message: sa.Table) -> sa.ColumnElement[bool]:
     )
 
 
-def table(tx: Transaction, *, standing_only: bool = True) -> pd.DataFrame:
+def table(tx: Transaction, *, standing_only: bool = True) -> "pd.DataFrame":
     """Suppressions in order of entry; text columns, `""` when missing."""
     query = sa.select(*(SUPPRESSIONS.c[name] for name in _SHOWN)).order_by(SUPPRESSIONS.c.suppression_no)
     if standing_only:
         query = query.where(SUPPRESSIONS.c.removed_at.is_(None))
-    frame = pd.DataFrame([tuple(row) for row in tx.connection.execute(query)], columns=list(_SHOWN))
+    frame = as_frame(tx.connection.execute(query), _SHOWN)
     return frame.astype(object).fillna("").astype({**dict.fromkeys(_SHOWN, "str"), "suppression_no": "int64"})
 
 
