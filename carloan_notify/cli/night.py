@@ -135,7 +135,7 @@ def report_command(ctx: click.Context, run_id: str | None, listed: bool, form: s
       carloan-notify report
       carloan-notify report --list --format csv
     """
-    from carloan_notify.pipeline.preview import run_figures, run_list
+    from carloan_notify.pipeline.history import run_figures, run_list
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx)

@@ -26,6 +26,7 @@ from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import EventType, RuleSettings
 from carloan_notify.pipeline.drafts import Drafted, draft_messages
+from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
@@ -224,19 +225,6 @@ _BLANK: Final = frames.blank_row(DECISION_COLUMNS)
 
 READING_SHARE: Final = 0.1
 """Asking the database may take this share of the time: what took 50 ms to read counts for 0.45 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The night that waiting messages come from: its run, the stamps of the tables it read, and its figures.
-
-    `as_of` is the business date that paths and queries of the tables are dated with.
-    """
-
-    as_of: date
-    run_id: str = ""
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    facts: NightFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

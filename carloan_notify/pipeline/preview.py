@@ -10,10 +10,9 @@ import pandas as pd
 
 from carloan_notify.app import App
 from carloan_notify.codes import Reason, RenderCode
-from carloan_notify.errors import LedgerError, SourceError
+from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
-from carloan_notify.ledger import outbox, runs, views
-from carloan_notify.ledger.runs import NIGHT
+from carloan_notify.ledger import views
 from carloan_notify.messages.values import Money
 from carloan_notify.notices import endings
 from carloan_notify.notices.explain import explain
@@ -22,7 +21,7 @@ from carloan_notify.pipeline.plan import NightPlan, make_plan, recall
 from carloan_notify.pipeline.portfolio import inputs_of, read_portfolio
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import Draft
-from carloan_notify.reports.night import NightReport, outcomes
+from carloan_notify.reports.night import NightReport
 from carloan_notify.reports.tables import frame_rows
 from carloan_notify.text import mask_phone
 
@@ -175,34 +174,3 @@ def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
         rows = frame_rows(views.messages(tx, views.MessageFilter(loan_id=loan_id)))
     names = ("message_id", "notice", "channel", "state", "queued_at", "sent_at")
     return [{name: "" if pd.isna(row[name]) else row[name] for name in names} for row in rows]
-
-
-# What earlier nights did, as the ledger tells it now.
-
-
-def run_list(app: App) -> list[dict[str, Any]]:
-    """Every run, newest first."""
-    with app.open_ledger() as ledger, ledger.read() as tx:
-        return frame_rows(runs.table(tx))
-
-
-def run_figures(app: App, run_id: str | None) -> dict[str, Any]:
-    """The reconciling object of a run (the last night if none is named) with its messages' present states.
-
-    Raises:
-        LedgerError: there is no such run.
-    """
-    with app.open_ledger() as ledger, ledger.read() as tx:
-        run = runs.get(tx, run_id) if run_id else runs.last(tx, NIGHT)
-        if run is None:
-            raise LedgerError(
-                f"run {run_id or '(last night)'}: not in the ledger; see `carloan-notify report --list`"
-            )
-        states = {state.value: number for state, number in outbox.counts(tx, run.run_id).items()}
-    return {
-        "run_id": run.run_id,
-        "as_of": run.as_of.isoformat(),
-        **run.counts,
-        "status": run.status,
-        **outcomes(states),
-    }
