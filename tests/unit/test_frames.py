@@ -37,6 +37,11 @@ def test_counted_counts(texts: list[str]) -> None:
 @given(TEXTS)
 def test_a_function_is_asked_once_per_value(texts: list[str]) -> None:
     asked: list[str] = []
-    told = frames.per_value(column(texts), lambda text: asked.append(text) or f"<{text}>")
+
+    def marked(text: str) -> str:
+        asked.append(text)
+        return f"<{text}>"
+
+    told = frames.per_value(column(texts), marked)
     assert told.tolist() == [f"<{text}>" for text in texts]
     assert len(asked) == len(set(texts))
