@@ -135,8 +135,9 @@ class ProductTerms(Settings):
         description="Whether payments before or after their due date change the interest: `none` keeps the "
         "agreed interest; the others count it on the principal that was open on each day. `simple`: a payment "
         "first settles all interest up to its own day (as in most U.S. car contracts). `daily`: it first settles "
-        "what has fallen due; interest that has run since then comes with the next installment (as Apache "
-        "Fineract's interest recalculation). Both need a day count as `interest_basis`, and the payments table.",
+        "what has fallen due; what is left lowers the principal from its day on, and the next due date takes the "
+        "interest of its period out of it (as Apache Fineract's interest recalculation). Both need a day count as "
+        "`interest_basis`, and the payments table. What a prepayment changes: `allocation.applied_as`.",
         examples=["none", "simple"],
     )
     annuity_rate: Literal["exact", "first_period", "nominal"] = Field(
