@@ -158,9 +158,9 @@ class ProductTerms(Settings):
     )
     extra_days: Literal["spread", "on_top"] = Field(
         default="spread",
-        description="Who pays the interest of the days by which the first period is longer (or shorter) than "
-        "a regular one, where the installment is level: `spread` over all installments, or `on_top` of the "
-        "first one, so that the others are those of a regular loan.",
+        description="Who pays the interest of the days by which a period is longer (or shorter) than a regular "
+        "one (the first one, or one that a due-day change or a deferral lengthens), where the installment is "
+        "level: `spread` over all installments, or `on_top` of that one, so that the others stay as they are.",
         examples=["spread", "on_top"],
     )
     interest_rounding: Rounding = Field(
