@@ -1,7 +1,8 @@
 """How often do guards stop a right night, and do they stop every broken one?
 
-Right nights of a made-up lender, in three patterns of due days, and one that posts nothing at weekends, run
-through the real pipeline one after the other; then each kind of broken export instead of the next night, after few and after many nights of history.
+Right nights of a made-up lender, in three patterns of due days, and of one that posts nothing at weekends, run
+through the real pipeline one after the other; then each kind of broken export instead of the next night, after few
+and after many nights of history.
 The floor of both is exact: no right night should stop, no broken one should pass.
 """
 

@@ -100,8 +100,8 @@ class ProductTerms(Settings):
 
     calendar: str = Field(
         default="weekends",
-        description="Name of a calendar under `calendars`, or a region code. Unused while `convention` "
-        "is unadjusted.",
+        description="Name of a calendar under `calendars`, or a region code. While `convention` is unadjusted it moves "
+        "no date; guards still take its days of rest for days on which a lender may post nothing.",
         examples=["CN"],
     )
     convention: Convention = Field(
