@@ -276,7 +276,9 @@ def amounts_unusual(tables: Tables) -> Share:
     changed = rows["loan_id"].isin([] if tables.changes is None else tables.changes["loan_id"].unique())
     coming = ~large & ~changed & ((term == 0) | (rows["next_installment_no"] < term))
     years = np.maximum(term / MONTHS, 1.0)
-    own = rows["principal_minor"] * (1 + rows["annual_rate_ppb"] / PPB * years) / np.maximum(term, 1)
+    own: pd.Series = (
+        rows["principal_minor"] * (1 + rows["annual_rate_ppb"] / PPB * years) / np.maximum(term, 1)
+    )
     by_terms = (rows["principal_minor"] > 0) & (term > 0)
     usual = _usual_of_product(rows)
     placed = (term > 0) & (rows["next_installment_no"] > 0)

@@ -216,9 +216,9 @@ def test_a_prepayment_costs_nothing_and_shrinks_what_it_says(seed: int, applied_
         agreed[loan.loan_id] = [row.principal + row.interest for row in rows]
         paid[loan.loan_id] = [(rows[0].due_on, rows[0].principal + rows[0].interest), (on, extra)]
     as_of = max(pairs[-1][0] for pairs in paid.values())
-    rows, _ = statement(tables(loans, paid), rules(terms, applied_as), as_of)
+    found, _ = statement(tables(loans, paid), rules(terms, applied_as), as_of)
     for loan in loans:
-        mine = rows[rows["loan_id"] == loan.loan_id]
+        mine = found[found["loan_id"] == loan.loan_id]
         totals, before = (mine["principal_minor"] + mine["interest_minor"]).tolist(), agreed[loan.loan_id]
         assert mine["principal_minor"].sum() == loan.principal_minor
         assert len(totals) <= len(before)

@@ -222,11 +222,9 @@ WORKING = working_days(ScheduleSettings())
 FRIDAY = AS_OF - timedelta(days=3)
 
 
-def on(day: date, payments: str, **changed: object) -> NightFacts:
-    facts = replace(
-        NIGHT, as_of=day, content_digest=f"{day}", digests={"payments": payments, "loans": f"{day}"}
-    )
-    return replace(facts, newest_payment_on=FRIDAY, **changed)  # type: ignore[arg-type] - fields of any type
+def on(day: date, payments: str) -> NightFacts:
+    digests = {"payments": payments, "loans": f"{day}"}
+    return replace(NIGHT, as_of=day, content_digest=f"{day}", digests=digests, newest_payment_on=FRIDAY)
 
 
 def weekend(at_rest: Share, *history: NightFacts, tonight: NightFacts | None = None) -> list[str]:
@@ -245,7 +243,7 @@ SATURDAY = on(AS_OF - timedelta(days=2), "fri")
 def test_a_lender_that_posts_on_working_days_only_has_nothing_new_after_days_of_rest() -> None:
     assert weekend(NEVER, SUNDAY) == []
     assert weekend(ALWAYS, SUNDAY) == weekend(UNTOLD, SUNDAY) == ["same_export", "unpaid_dues"]
-    tuesday = on(AS_OF + timedelta(days=1), "fri", export_on=AS_OF + timedelta(days=1))
+    tuesday = replace(on(AS_OF + timedelta(days=1), "fri"), export_on=AS_OF + timedelta(days=1))
     monday = on(AS_OF, "fri")
     assert weekend(NEVER, monday, tonight=tuesday) == ["same_export", "unpaid_dues"]
 
@@ -257,12 +255,12 @@ def test_what_earlier_days_of_rest_brought_tells_more_than_dates() -> None:
 
 
 def test_the_age_of_an_export_and_of_payments_is_counted_in_working_days() -> None:
-    friday = on(AS_OF, "fri", export_on=FRIDAY)
+    friday = replace(on(AS_OF, "fri"), export_on=FRIDAY)
     assert weekend(NEVER, SUNDAY, tonight=friday) == []
     assert "export_stale" in weekend(ALWAYS, SUNDAY, tonight=friday)
-    thursday = on(AS_OF, "fri", export_on=FRIDAY - timedelta(days=1))
+    thursday = replace(on(AS_OF, "fri"), export_on=FRIDAY - timedelta(days=1))
     assert weekend(NEVER, SUNDAY, tonight=thursday) == ["export_stale"]
-    old = on(AS_OF, "fri", unpaid_since=40)
+    old = replace(on(AS_OF, "fri"), unpaid_since=40)
     nine = replace(old, newest_payment_on=AS_OF - timedelta(days=9))
     assert weekend(NEVER, SUNDAY, tonight=nine) == []
     assert "no_new_payments" in weekend(ALWAYS, SUNDAY, tonight=nine)
