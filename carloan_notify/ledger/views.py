@@ -1,7 +1,7 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -144,8 +144,10 @@ def receipts_of(tx: Transaction, message_id: str) -> "pd.DataFrame":
     return as_frame(tx.connection.execute(ordered), names)
 
 
-def recent_contacts(tx: Transaction, since: datetime) -> "pd.DataFrame":
-    """Who was or will be reached since then, for caps per person and number.
+def recent_contacts(
+    tx: Transaction, since: datetime, people: Collection[str] | None = None
+) -> "pd.DataFrame":
+    """Who was or will be reached since then, for caps per person and number; with `people` (hashes) only they.
 
     Columns phone_hash, customer_ref, message_class, channel, contact_at (datetime64[us, UTC]), message_id.
     Waiting messages count at the instant they may go; rejected, expired and cancelled ones don't count.
@@ -153,6 +155,8 @@ def recent_contacts(tx: Transaction, since: datetime) -> "pd.DataFrame":
     query = sa.select(*(MESSAGES.c[name] for name in _CONTACTS)).where(
         MESSAGES.c.contact_at >= to_text(since), MESSAGES.c.state.not_in([state.value for state in UNTOLD])
     )
+    if people is not None:
+        query = query.where(sa.or_(MESSAGES.c.phone_hash.in_(people), MESSAGES.c.customer_ref.in_(people)))
     query = query.order_by(MESSAGES.c.contact_at, MESSAGES.c.message_id)
     frame = as_frame(tx.connection.execute(query), _CONTACTS)
     return frame.astype({**dict.fromkeys(_CONTACTS, "str"), "contact_at": "datetime64[us, UTC]"})

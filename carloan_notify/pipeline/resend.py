@@ -21,8 +21,9 @@ from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
+from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, remember
-from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
+from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.records import CoveredNotice, Decision, Draft
@@ -91,7 +92,8 @@ def propose(app: App, order: ResendOrder) -> Proposal:
     require_rehearsable(app)
     with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
-        portfolio = read_portfolio(app, app.business_date())
+        told = {cover.loan_id for cover in original.covers}
+        portfolio = read_alone(app, told, app.business_date())
         refusal, drafted = _worded(app, original, portfolio)
         before = _nameless(original.rendered.text, original)
         now = _nameless(drafted.rendered.text, original) if drafted else before

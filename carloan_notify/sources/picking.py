@@ -150,8 +150,13 @@ _KEYED: Final[tuple[TableName, ...]] = ("payments", "changes", "events")
 """Tables whose rows have a key of their own, not the loan's."""
 
 
-def read_loans(settings: SourcesSettings, context: ReadContext, loan_ids: Collection[str]) -> Sources:
-    """All that the tables say of these loans and of their customers.
+def read_loans(
+    settings: SourcesSettings,
+    context: ReadContext,
+    loan_ids: Collection[str],
+    names: Collection[TableName] = tuple(TABLES),
+) -> Sources:
+    """All that these tables say of these loans and of their customers; `names` holds loans.
 
     Lines and row numbers are those in the whole tables. `files` tells only where rows came from: a digest, and
     whether a table is whole, would need all of it. Damage in lines that hold no wanted row goes unseen.
@@ -163,8 +168,10 @@ def read_loans(settings: SourcesSettings, context: ReadContext, loan_ids: Collec
     wanted = Wanted(frozenset(loan_ids))
     loans = reading.table("loans", wanted)
     customers = frozenset() if loans is None else frozenset(loans.frame["customer_id"])
-    contacts = reading.table("contacts", replace(wanted, customers=customers | wanted.loans))
-    return reading.sources(loans, contacts, wanted)
+    contacts = None
+    if "contacts" in names:
+        contacts = reading.table("contacts", replace(wanted, customers=customers | wanted.loans))
+    return reading.sources(loans, contacts, wanted, names)
 
 
 def read_connected(settings: SourcesSettings, context: ReadContext, loan_id: str) -> Sources:
@@ -259,9 +266,15 @@ class _Reading:
         with open_table(settings, self.context) as reader:
             return _picked(name, reader, settings, wanted, self.context)
 
-    def sources(self, loans: Table | None, contacts: Table | None, wanted: Wanted) -> Sources:
+    def sources(
+        self,
+        loans: Table | None,
+        contacts: Table | None,
+        wanted: Wanted,
+        names: Collection[TableName] = tuple(TABLES),
+    ) -> Sources:
         """These two and the others, with the rows of these loans alone."""
-        others = {name: self.table(name, Wanted(wanted.loans)) for name in _OF_LOANS}
+        others = {name: self.table(name, Wanted(wanted.loans)) for name in _OF_LOANS if name in names}
         if self.problems or loans is None:
             raise SourceError("\n".join(self.problems))
         only = {name: _only(table, wanted.loans) for name, table in others.items() if table is not None}
