@@ -13,9 +13,9 @@ from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.ledger import views
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
+from carloan_notify.pipeline.decision_rows import preview_rows, why
 from carloan_notify.pipeline.plan import Memory, blank_memory, decide_and_word, remember_people
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of, portfolio_of, read_context
-from carloan_notify.pipeline.preview import preview_rows, why
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.reports.tables import frame_rows
 from carloan_notify.sources.picking import read_connected, read_loans

@@ -18,13 +18,13 @@ from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.records import CoveredNotice, Decision, Draft
 from carloan_notify.reports.tables import frame_rows

@@ -4,9 +4,9 @@ Rows are found by what their cells mean, as the whole reading would read them (`
 encoding), so nothing depends on how an id is spelt. Of rows that are not wanted only the ids are read.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -33,7 +33,6 @@ from carloan_notify.sources.read import (
 from carloan_notify.sources.rows import TableRules, parse_chunk, texts_of
 from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
 from carloan_notify.sources.some_rows import ask_for
-from carloan_notify.sources.spelling import oddly_spelt
 from carloan_notify.sources.tables import TABLES, Column, TableName
 
 # Which rows are wanted.
@@ -42,7 +41,6 @@ from carloan_notify.sources.tables import TABLES, Column, TableName
 _TAIL: Final = 7
 """Digits at the end of a number that every spelling of it has; what stands before them may be left out."""
 _FLOAT_TAIL: Final = r"\.0*$"
-_PLAIN_NUMBER: Final = r"^\+?[0-9]*$"
 _UNCLEAR_NUMBER: Final = r"[^0-9+().\-/\s]"
 """An extension, a second number, digits of another script: only the careful way can tell."""
 
@@ -68,6 +66,10 @@ class Wanted:
         """The last digits of the numbers that are looked for in a table."""
         has_phones = any(column.name == "phone" for column in TABLES[name].columns)
         return frozenset(phone[-_TAIL:] for phone in self.phones if has_phones)
+
+
+_Look = Callable[[pa.Array], pa.Array]
+"""Cells of a column → a flag for each."""
 
 
 @dataclass(frozen=True)
@@ -103,38 +105,51 @@ class RowSift:
             if column.name in self._columns:
                 mask |= self._named(column, chunk)
             elif column.name == "phone" and len(self._tails):
-                mask |= _maybe(texts_of(column, chunk, self.rules), self._tails)
+                mask |= self._told(
+                    column,
+                    chunk,
+                    pc.ascii_is_decimal,
+                    partial(_may_end_so, tails=self._tails),
+                    partial(_ends_so, tails=self._tails),
+                )
         return mask
 
     def _named(self, column: Column, chunk: TextChunk) -> np.ndarray:
-        """Rows with a wanted id. One in a plain spelling is what it says; the others are read as the table's are."""
-        wanted, place = self._columns[column.name], self.rules.match.columns.get(column.name)
-        settings = self.rules.settings
+        wanted = self._columns[column.name]
+
+        def named(cells: pa.Array) -> pa.Array:
+            return pc.is_in(parse_cells(column, cells, self.rules.cells).values, value_set=wanted)
+
+        return self._told(column, chunk, pc.ascii_is_alnum, named, partial(pc.is_in, value_set=wanted))
+
+    def _told(
+        self, column: Column, chunk: TextChunk, plain: _Look, looked: _Look, quick: _Look
+    ) -> np.ndarray:
+        """A flag per row: by a `quick` look at cells in plain form, and for the others as the table is read.
+
+        Of a column whose cells may be translated or filled, no cell is plain.
+        """
+        place, settings = self.rules.match.columns.get(column.name), self.rules.settings
         if place is None or column.name in settings.values or column.name in settings.defaults:
-            return _flags(pc.is_in(self._read(column, chunk), value_set=wanted))
-        mask = _flags(pc.is_in(chunk.columns[place], value_set=wanted))
-        odd = oddly_spelt(chunk.columns[place])
+            return _flags(looked(texts_of(column, chunk, self.rules)))
+        cells = chunk.columns[place]
+        mask = _flags(quick(cells))
+        odd = np.flatnonzero(~_flags(plain(cells)))
         if len(odd):
-            cells = chunk.columns[place].take(pa.array(odd))
-            alone = TextChunk([cells] * len(chunk.columns), chunk.lines[odd])
-            mask[odd] = _flags(pc.is_in(self._read(column, alone), value_set=wanted))
+            alone = TextChunk([cells.take(pa.array(odd))] * len(chunk.columns), chunk.lines[odd])
+            mask[odd] = _flags(looked(texts_of(column, alone, self.rules)))
         return mask
 
-    def _read(self, column: Column, chunk: TextChunk) -> pa.Array:
-        return parse_cells(column, texts_of(column, chunk, self.rules), self.rules.cells).values
+
+def _ends_so(cells: pa.Array, tails: pa.Array) -> pa.Array:
+    return pc.is_in(pc.utf8_slice_codeunits(cells, -_TAIL), value_set=tails)
 
 
-def _maybe(cells: pa.Array, tails: pa.Array) -> np.ndarray:
+def _may_end_so(cells: pa.Array, tails: pa.Array) -> pa.Array:
     """Cells that may hold a number which ends so."""
-    mask = _flags(pc.is_in(pc.utf8_slice_codeunits(cells, -_TAIL), value_set=tails))
-    odd = np.flatnonzero(~_flags(pc.match_substring_regex(cells, _PLAIN_NUMBER)))
-    if len(odd):
-        plain = pc.utf8_normalize(cells.take(pa.array(odd)), "NFKC")
-        plain = pc.replace_substring_regex(plain, _FLOAT_TAIL, "")
-        digits = pc.replace_substring_regex(plain, r"[^0-9]+", "")
-        ends_so = pc.is_in(pc.utf8_slice_codeunits(digits, -_TAIL), value_set=tails)
-        mask[odd] = _flags(ends_so) | _flags(pc.match_substring_regex(plain, _UNCLEAR_NUMBER))
-    return mask
+    tidy = pc.replace_substring_regex(pc.utf8_normalize(cells, "NFKC"), _FLOAT_TAIL, "")
+    digits = pc.replace_substring_regex(tidy, r"[^0-9]+", "")
+    return pc.or_(_ends_so(digits, tails), pc.match_substring_regex(tidy, _UNCLEAR_NUMBER))
 
 
 def _flags(mask: pa.Array) -> np.ndarray:

@@ -64,12 +64,12 @@ _SAME_LOOKS: Final[Mapping[int, int | str]] = {
 def identifiers(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
     """Cells in the one spelling of `identifier`, and a mask of those whose digits are lost (their value is "")."""
     lost = np.zeros(len(cells), dtype=bool)
-    odd = oddly_spelt(cells)
+    odd = _odd(cells)
     if not len(odd):
         return cells, lost
     whole = pc.replace_substring_regex(cells.take(pa.array(odd)), _PLAIN_FLOAT, r"\1")
     cells = _replaced(cells, odd, whole)
-    odd = odd[oddly_spelt(whole)]
+    odd = odd[_odd(whole)]
     if not len(odd):
         return cells, lost
     coded = cells.take(pa.array(odd)).dictionary_encode()
@@ -80,8 +80,8 @@ def identifiers(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
     return _replaced(cells, odd, plain.take(coded.indices)), lost
 
 
-def oddly_spelt(cells: pa.Array) -> np.ndarray:
-    """The places of cells that are in no plain form: what they say must be worked out."""
+def _odd(cells: pa.Array) -> np.ndarray:
+    """The places of cells that may have to be mended."""
     return np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
 
 
