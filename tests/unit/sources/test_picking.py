@@ -2,10 +2,9 @@
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -87,8 +86,8 @@ def exports(draw: st.DrawFn) -> dict[str, str]:
     return texts
 
 
-def context_of(folder: Path, **options: int) -> ReadContext:
-    context = ReadContext(
+def context_of(folder: Path, chunk_rows: int = 1_000) -> ReadContext:
+    return ReadContext(
         as_of=date(2026, 11, 23),
         base_dir=folder,
         basis="computed",
@@ -96,34 +95,32 @@ def context_of(folder: Path, **options: int) -> ReadContext:
         phone_region="CN",
         timezone="Asia/Shanghai",
         longest_line=200,
+        chunk_rows=chunk_rows,
     )
-    return replace(context, **options)
+
+
+TERMS: Final = {
+    "principal": "12000",
+    "annual_rate": "0",
+    "term_months": "12",
+    "first_due_on": "2026-01-05",
+    "repayment_method": "equal_principal",
+}
+
+
+def options(**origins: dict[str, str]) -> SourcesSettings:
+    """Tables from these origins; the loans' terms, which are beside the point, are defaults."""
+    defaults = {"loans": {"defaults": TERMS}}
+    return SourcesSettings.model_validate(
+        {name: {**origin, **defaults.get(name, {})} for name, origin in origins.items()}
+    )
 
 
 def settings_of(suffix: str, encoding: str = "auto") -> SourcesSettings:
-    return SourcesSettings.model_validate(
-        {
-            name: {
-                "path": f"{name}{suffix}",
-                "encoding": encoding,
-                "defaults": {
-                    column: value
-                    for column, value in {
-                        "principal": "12000",
-                        "annual_rate": "0",
-                        "term_months": "12",
-                        "first_due_on": "2026-01-05",
-                        "repayment_method": "equal_principal",
-                    }.items()
-                    if name == "loans"
-                },
-            }
-            for name in HEADERS
-        }
-    )
+    return options(**{name: {"path": f"{name}{suffix}", "encoding": encoding} for name in HEADERS})
 
 
-def said_of(sources: Sources, loan_id: str) -> dict[str, list[dict[str, object]]]:
+def said_of(sources: Sources, loan_id: str) -> dict[str, list[Any]]:
     """Every row and every rejected row that is about a loan or its customers."""
     loans = sources.loans.frame
     mine = loans[loans["loan_id"] == loan_id]
@@ -222,12 +219,7 @@ def database_of(folder: Path, texts: dict[str, str]) -> SourcesSettings:
         for name, text in texts.items():
             table_of(text).to_sql(name, connection, index=False, if_exists="replace")
     engine.dispose()
-    queries = {
-        name: table.model_copy(update={"path": "", "url": url, "query": f"SELECT * FROM {name}"})  # noqa: S608
-        for name in HEADERS
-        if (table := settings_of("").table(name)) is not None
-    }
-    return SourcesSettings(**queries)
+    return options(**{name: {"url": url, "query": f"SELECT * FROM {name}"} for name in HEADERS})  # noqa: S608 - our own
 
 
 def plain(rows: Sequence[str]) -> str:
