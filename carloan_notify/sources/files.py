@@ -263,8 +263,8 @@ class ParquetReader:
             with parquet.ParquetFile(self.path) as file:
                 for group in range(file.num_row_groups):
                     count = file.metadata.row_group(group).num_rows
-                    every, unread = pa.array(np.arange(count)), pa.nulls(count, pa.string())
-                    keys = {place: self._column(file, group, place, every) for place in sift.places}
+                    unread = pa.nulls(count, pa.string())
+                    keys = {place: self._column(file, group, place) for place in sift.places}
                     columns = [keys.get(place, unread) for place in range(len(self.headers))]
                     rows = np.flatnonzero(sift.mask(TextChunk(columns, np.arange(first, first + count))))
                     taken = pa.array(rows)
@@ -275,11 +275,13 @@ class ParquetReader:
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: is damaged near row {first}; copy or export it again") from error
 
-    def _column(self, file: parquet.ParquetFile, group: int, place: int, rows: pa.Array) -> pa.Array:
-        """Some cells of a column of a row group as text, in memory of their own."""
+    def _column(
+        self, file: parquet.ParquetFile, group: int, place: int, rows: pa.Array | None = None
+    ) -> pa.Array:
+        """The cells of a column of a row group as text, all or some."""
         name = self.headers[place]
         cells = file.read_row_group(group, columns=[name], use_threads=False).column(name)
-        return as_text(cells.take(rows).combine_chunks(), self.timezone)
+        return as_text((cells if rows is None else cells.take(rows)).combine_chunks(), self.timezone)
 
     def origin(self, rows: int) -> SourceFile:
         """The file, its digest and its time of change."""
