@@ -14,7 +14,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Screened
-from carloan_notify.ledger import outbox, rewording, views
+from carloan_notify.ledger import notices, outbox, rewording, stopping, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
@@ -287,6 +287,17 @@ class LastLook:
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
         self._claimed.update(message.message_id for message in messages)
+
+    def end_superseded(self) -> None:
+        """End what earlier runs queued and a later stage of the same installment replaces."""
+        replaces: dict[str, set[str]] = {}
+        for rule in self._app.settings.rules:
+            replaces.setdefault(rule.notice, set()).update(rule.supersedes)
+        with self._ledger.read() as tx:
+            ids = stopping.superseded(tx, sorted(self._others), replaces)
+        if ids:
+            with self._ledger.write() as tx:
+                notices.release(tx, outbox.cancel(tx, ids, Look.SUPERSEDED, self._app.clock()))
 
     def close(self) -> None:
         """Close the connections to the lender's databases."""
