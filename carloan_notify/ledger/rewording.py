@@ -25,7 +25,7 @@ class Reworded:
 
 
 def reword(tx: Transaction, changes: Sequence[Reworded], now: datetime) -> None:
-    """Replace text, values and amount of claimed messages; free the keys of what they no longer tell.
+    """Replace text, values, name and amount of claimed messages; free the keys of what they no longer tell.
 
     A message that is not claimed any more stays as it is. The audit keeps the hash of the new text, the amount
     and how many notices fell away.
@@ -35,7 +35,8 @@ def reword(tx: Transaction, changes: Sequence[Reworded], now: datetime) -> None:
     for change in fitting:
         tx.connection.execute(
             sa.update(MESSAGES).where(MESSAGES.c.message_id == change.message_id),
-            said(tx.cipher, change.message_id, change.draft),
+            said(tx.cipher, change.message_id, change.draft)
+            | {"name_sealed": tx.cipher.seal(change.message_id, "name", change.draft.recipient_name)},
         )
         if change.dropped:
             notices.release(tx, [change.message_id], change.dropped)

@@ -50,7 +50,8 @@ def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Ide
     days = reading_days(notices, releases(notices, app.settings.policy, tonight)["not_before"])
     standings = {portfolio.as_of: portfolio.standing.loans}
     retold, untrue = [notices], set[str]()
-    for day in sorted(set(days[days.notna()]) - {portfolio.as_of}):
+    as_planned = {portfolio.as_of} if portfolio.as_of >= app.business_date() else set()
+    for day in sorted(set(days[days.notna()]) - as_planned):
         mine = notices[days == day]
         later = on_day(app, portfolio, day, mine["loan_id"].unique())
         standings[day] = later.standing.loans
@@ -65,15 +66,24 @@ def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Ide
 def on_day(app: App, portfolio: Portfolio, day: date, loan_ids: Collection[str]) -> Portfolio:
     """The same tables, of these loans alone, with their standing on another day.
 
-    A snapshot speaks of its own day only: what it calls overdue is overdue for as many days more.
+    A snapshot speaks of its own day only: what it calls overdue is overdue for as many days more. A payment that
+    the lender has by its own today counts on every day: where it is still yesterday, nobody who paid is chased.
     """
     sources = only_loans(portfolio.sources, loan_ids)
     tables, rules = loan_tables(sources), standing_settings(app)
+    if tables.payments is not None and day < app.business_date():
+        tables = replace(tables, payments=_had_by(tables.payments, day, app.business_date()))
     if rules.schedule.basis == "snapshot":
         past_due = tables.loans["days_past_due"]
         aged = past_due.where(past_due == 0, past_due + (day - portfolio.as_of).days)
         tables = replace(tables, loans=tables.loans.assign(days_past_due=aged))
     return replace(portfolio, as_of=day, sources=sources, standing=standing(tables, rules, day))
+
+
+def _had_by(payments: pd.DataFrame, day: date, today: date) -> pd.DataFrame:
+    """The payments, those of the days after `day` up to today as if they had come on `day`."""
+    late = payments["paid_on"].between(pd.Timestamp(day), pd.Timestamp(today))
+    return payments.assign(paid_on=payments["paid_on"].mask(late, pd.Timestamp(day)))
 
 
 def notices_on(app: App, portfolio: Portfolio, keys: Collection[str], identity: Identity) -> pd.DataFrame:

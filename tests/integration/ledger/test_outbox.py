@@ -253,15 +253,19 @@ def test_what_is_paid_is_cancelled_and_the_loans_that_owe_are_told_later(ledger:
     commit(
         ledger, intake.enqueue, "R1", [draft(1, loans=("A", "B")), draft(2, until_paid=False), draft(3)], NOW
     )
-    waiting = look(ledger, views.until_paid)
-    assert [(m.message_id, [c.loan_id for c in m.covers]) for m in waiting] == [
-        (name_of(1), ["A", "B"]),
-        (name_of(3), ["L3"]),
+    waiting = look(ledger, views.waiting)
+    assert [(m.message_id, [c.loan_id for c in m.covers], m.until_paid) for m in waiting] == [
+        (name_of(1), ["A", "B"], True),
+        (name_of(2), ["L2"], False),
+        (name_of(3), ["L3"], True),
     ]
     assert waiting[0].covers[0] == draft(1, loans=("A", "B")).covers[0]
-    assert [m.message_id for m in look(ledger, views.until_paid, [name_of(2), name_of(3)])] == [name_of(3)]
+    assert [m.message_id for m in look(ledger, views.waiting, [name_of(2), name_of(3)])] == [
+        name_of(2),
+        name_of(3),
+    ]
     assert look(ledger, views.of_other_runs, "R1") == []
-    assert look(ledger, views.of_other_runs, "R2") == [name_of(1), name_of(3)]
+    assert look(ledger, views.of_other_runs, "R2") == [name_of(1), name_of(2), name_of(3)]
     claim(ledger)
     assert commit(ledger, outbox.cancel, [name_of(1)], "paid", NOW, release_keys=["key-B", "key-L3"]) == [
         name_of(1)

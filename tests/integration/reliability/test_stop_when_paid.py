@@ -21,7 +21,7 @@ from carloan_notify.frames import FINDINGS, empty
 from carloan_notify.ledger import outbox
 from carloan_notify.pipeline.last_look import NOWHERE, LastLook, Planned
 from carloan_notify.pipeline.portfolio import (
-    PayingTables,
+    CurrentTables,
     Portfolio,
     read_context,
     same_content,
@@ -145,7 +145,7 @@ def test_payments_of_the_days_since_the_business_date_count(
     sqlite_database.pay([3], paid_on=date(2026, 11, 25))
     for now, owing in ((MORNING_AT, {"3", "4"}), (MORNING_AT + timedelta(days=2), {"4"})):
         app = build_app(sqlite_world.folder / "config.yaml", now)
-        tables = PayingTables(app, AS_OF)
+        tables = CurrentTables(app, AS_OF)
         whole = Portfolio(AS_OF, tables.sources(["3", "4"]), NOWHERE, empty(FINDINGS))
         tables.close()
         found = on_day(app, whole, app.business_date(), ["3", "4"])
