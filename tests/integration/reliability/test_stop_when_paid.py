@@ -216,6 +216,36 @@ def test_an_export_that_says_that_everybody_paid_is_not_believed(
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (LOANS - 2, 2, 0)
 
 
+def test_people_are_asked_for_too(database: LenderDatabase, tmp_path: Path) -> None:
+    """Contacts by customer or by loan; what they say of others, and twice, is no matter."""
+    with lender_world(tmp_path / "lender", database) as world:
+        contacts = {
+            "url": database.url,
+            "query": "SELECT customer_id, loan_id, role, opt_out, do_not_contact FROM contacts",
+        }
+        world.change(lambda values: values["sources"].update(contacts=contacts))
+        columns = (
+            "customer_id VARCHAR(9), loan_id VARCHAR(9), role VARCHAR(9), opt_out VARCHAR(9), do_not_contact"
+        )
+        database.execute(f"CREATE TABLE contacts ({columns} VARCHAR(9))")
+        assert at_night(world) == LOANS
+        rows = "('C3', '', 'borrower', '', 'yes'), ('C5', '5', 'borrower', 'service', '')"
+        database.execute(f"INSERT INTO contacts VALUES {rows}, ('C99', '', 'borrower', '', 'yes')")  # noqa: S608
+        figures = in_the_morning(world)
+        assert (figures["accepted"], figures["cancelled"]) == (LOANS - 2, 2)
+        assert cancelled(world) == {"3": "refused", "5": "refused"}
+
+
+def test_an_export_in_which_everybody_moved_is_not_believed(
+    sqlite_world: World, sqlite_database: LenderDatabase
+) -> None:
+    at_night(sqlite_world)
+    sqlite_database.execute("UPDATE loans SET phone = substr(phone, 1, 9) || '77'")
+    figures = in_the_morning(sqlite_world, code=1)
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, LOANS)
+    assert set(held(sqlite_world).values()) == {"export_doubted"}
+
+
 def payments_file(world: World, database: LenderDatabase) -> Path:
     """Take the payments from a file instead, the loans still from the database."""
     path = world.folder / "export" / "payments.csv"

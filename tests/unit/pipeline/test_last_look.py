@@ -140,9 +140,10 @@ def test_an_event_is_true_while_the_tables_hold_it(
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_many_paid_at_once_are_not_believed(paid: int, owing: int) -> None:
-    verdicts = [Ruling(cancel=Look.PAID)] * paid + [Ruling()] * owing
-    assert doubted(verdicts, GuardSettings()) == (paid >= MANY and paid > owing)
-    assert not doubted(verdicts, GuardSettings(max_paid_share=1))
+    for reason in (Look.PAID, Look.NUMBER_CHANGED, Look.REFUSED):
+        rulings = [Ruling(cancel=reason)] * paid + [Ruling()] * owing
+        assert doubted(rulings, GuardSettings()) == (paid >= MANY and paid > owing)
+        assert not doubted(rulings, GuardSettings(max_paid_share=1))
 
 
 NIGHT = NightFacts(JULY, 100, 400, 500, 0, 100, 10, 5, 5, JULY, "")
@@ -155,6 +156,17 @@ def test_tables_that_shrank_are_not_believed(loans: int, payments: int, rejected
     bad = rejected > 0.05 * (loans + payments)
     assert found == (bad or loans < 90 or payments < 360)
     assert shrunk(portfolio(loans, payments, rejected), None, GuardSettings()) == bad
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_few_contacts_or_events_may_be_gone(before: int, now: int) -> None:
+    """A tenth and ten: of a few, some may go."""
+    for name in ("contacts", "events"):
+        tables = portfolio(100, 400)
+        sources = replace(tables.sources, **{name: table(name, now)})
+        night = replace(NIGHT, rows={name: before})
+        found = shrunk(replace(tables, sources=sources), night, GuardSettings())
+        assert found == (before - now >= MANY and now < 0.9 * before)
 
 
 def test_links_and_dates_of_wording_are_no_difference() -> None:
