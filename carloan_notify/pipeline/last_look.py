@@ -180,6 +180,8 @@ class LastLook:
 
     def end_superseded(self) -> None:
         """End what earlier runs queued and a later stage of the same installment replaces."""
+        if not self._others:
+            return
         replaces: dict[str, set[str]] = {}
         for rule in self._app.settings.rules:
             replaces.setdefault(rule.notice, set()).update(rule.supersedes)

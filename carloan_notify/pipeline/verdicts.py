@@ -202,7 +202,7 @@ def _addressees(
         for loan_id in sorted(message.loan_ids)
     ]
     asked = pd.DataFrame(rows, columns=[*_HEAD, "loan_id", "name", "window"]).astype(dict(WAITING))
-    people = recipients(portfolio.loans, _contacts_of(portfolio))
+    people = recipients(portfolio.loans, frame_of(portfolio.sources.contacts))
     people = people.assign(phone_hash=frames.per_value(people["phone"], identity.ref))
     now = app.clock()
     found = addressees(asked, people, app.settings.policy, now)
@@ -222,15 +222,6 @@ def _window(message: Waiting, windows: Mapping[Kind, str]) -> str:
     if any(is_again(cover.idempotency_key) for cover in message.covers):
         return ""
     return windows.get((message.notice, message.channel, message.role), "")
-
-
-def _contacts_of(portfolio: Portfolio) -> pd.DataFrame | None:
-    """The contacts of these loans and their customers alone."""
-    contacts, loans = frame_of(portfolio.sources.contacts), portfolio.loans
-    if contacts is None:
-        return None
-    theirs = frames.among(contacts["customer_id"], loans["customer_id"])
-    return contacts[theirs | frames.among(contacts["loan_id"], loans["loan_id"])]
 
 
 def _local_day(now: datetime, timezone: str, otherwise: date) -> date:
@@ -345,7 +336,7 @@ def judge(
     `names` says whom a message names, as far as that is known. Without `of_people` nothing speaks against a person.
     """
     loan_ids = frozenset[str]().union(*(message.loan_ids for message in waiting))
-    mine = replace(tables, sources=only_loans(tables.sources, loan_ids))
+    mine = _of_these(tables, loan_ids)
     ahead = payments_ahead(mine, app.business_date())["loan_id"]
     people = _addressees(app, mine, waiting, identity, names or {})
     if not of_people:
@@ -361,6 +352,17 @@ def judge(
         verdict(message, truths[day], each) for message, day, each in zip(waiting, days, whose, strict=True)
     )
     return Judged(tuple(rulings), truths)
+
+
+def _of_these(tables: Portfolio, loan_ids: Collection[str]) -> Portfolio:
+    """The tables of these loans and of their people alone."""
+    sources = only_loans(tables.sources, loan_ids)
+    if sources.contacts is not None:
+        loans, rows = sources.loans.frame, sources.contacts.frame
+        theirs = frames.among(rows["customer_id"], loans["customer_id"])
+        mine = rows[theirs | frames.among(rows["loan_id"], loans["loan_id"])]
+        sources = replace(sources, contacts=replace(sources.contacts, frame=mine.reset_index(drop=True)))
+    return replace(tables, sources=sources)
 
 
 # Are the tables to be believed?

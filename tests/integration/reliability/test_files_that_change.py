@@ -8,7 +8,16 @@ import pytest
 
 from carloan_notify.codes import Look
 from carloan_notify.notices.settings import EventType, RuleSettings, When
-from tests.integration.reliability.debts import LOS_ANGELES, PART, TERMS, Book, Loan, Payment, Person
+from tests.integration.reliability.debts import (
+    LOS_ANGELES,
+    PART,
+    SHANGHAI,
+    TERMS,
+    Book,
+    Loan,
+    Payment,
+    Person,
+)
 from tests.integration.reliability.small_lender import (
     THANKS,
     ZONE,
@@ -143,6 +152,18 @@ def test_who_paid_by_the_lenders_today_is_not_told_where_it_is_yesterday(tmp_pat
     lender.book.payments.append(Payment("P1", "L-0001", lender.today, PART))
     assert lender.send() == []
     assert codes(lender) == [("borrower", "cancelled", Look.PAID)]
+
+
+def test_a_payment_of_the_lenders_tomorrow_counts_where_it_leaves_tomorrow(tmp_path: Path) -> None:
+    """It stands in the file from the beginning; in Los Angeles the message would leave on the lender's 24th."""
+    for zone, told in ((LOS_ANGELES, []), (SHANGHAI, ["due_today"])):
+        folder = tmp_path / zone.replace("/", "-")
+        folder.mkdir()
+        lender = made(folder, 0, Payment("P1", "L-0001", TODAY.date() + timedelta(days=1), PART))
+        lender.book.loans[0].zone = zone
+        lender.night(lender.today)
+        lender.now = later(lender.now, 0, 10) if told else later(lender.now, 1, 2, 30)
+        assert [message.notice for message in lender.send()] == told
 
 
 def test_who_lives_elsewhere_by_now_is_not_woken(late: SmallLender) -> None:
