@@ -354,4 +354,7 @@ def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[Waiting]:
         grouped.setdefault(head, []).append(
             CoveredNotice(row.idempotency_key, row.loan_id, row.installment_no, _date(row.original_due_on))
         )
-    return [Waiting(*head, tuple(covers)) for head, covers in grouped.items()]
+    return [
+        Waiting(**dict(zip(_HEAD, head, strict=True)), covers=tuple(covers))
+        for head, covers in grouped.items()
+    ]

@@ -246,7 +246,7 @@ class CurrentTables:
         for name, settings in self._paths.items():
             if name not in self._files:
                 self._files[name] = read_table(name, settings, context=self._context)
-        asked = {
+        asked: dict[TableName, Table] = {
             name: rows.read(sorted(loan_ids)) for name, rows in self._queries.items() if name != "contacts"
         }
         if "contacts" in self._queries:

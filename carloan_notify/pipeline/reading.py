@@ -80,8 +80,9 @@ def _paid_meanwhile(
     some = notices[notices["until"].notna() & frames.among(notices["loan_id"], late["loan_id"])]
     last = (some["until"] - pd.Timedelta(seconds=1)).dt.tz_convert(zone).dt.date
     untrue = set[str]()
-    for (day, known), mine in some.groupby([some["day"], last]):
+    for day, known in sorted(set(zip(some["day"], last, strict=True))):
         if known > day:
+            mine = some[(some["day"] == day) & (last == known)]
             then = on_day(app, portfolio, day, mine["loan_id"].unique(), known)
             told = notices_on(app, then, mine["idempotency_key"], identity)
             untrue |= set(mine["idempotency_key"]).difference(told["idempotency_key"])

@@ -303,7 +303,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
     told = next((now.told[key] for key in keys if key in now.told), None)
     if told:
         return Ruling(still=tuple((cover, told) for cover in covers))
-    if now.taken_back.intersection(keys):
+    if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
     if event is EventType.LOAN_SETTLED:
         return Ruling(cancel=Look.NO_LONGER_TRUE)

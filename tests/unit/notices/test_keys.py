@@ -150,7 +150,7 @@ def test_what_a_later_stage_was_told_for_is_replaced(
 ) -> None:
     """Told before is a later stage when loan and installment, and role or number, are the same, by any channel."""
     known = set(keys_of(_staged(before, number_before))[list(KEYS)].to_numpy().ravel())
-    tonight = _staged(now, number_now).assign(idempotency_key=range(len(now)))
+    tonight = _staged(now, number_now).assign(idempotency_key=[str(place) for place in range(len(now))])
     found = replaced_before(LENDER, tonight, STAGES, (known - {""}).intersection)
 
     def heard(one: tuple[str, int, str, str, str], other: tuple[str, int, str, str, str]) -> bool:
@@ -158,7 +158,9 @@ def test_what_a_later_stage_was_told_for_is_replaced(
         same = one[4] == other[4] or number_now[one[4]] == number_before[other[4]]
         return stages and one[:2] == other[:2] and same
 
-    assert found == {place for place, one in enumerate(now) if any(heard(one, other) for other in before)}
+    assert found == {
+        str(place) for place, one in enumerate(now) if any(heard(one, other) for other in before)
+    }
 
 
 def _staged(stages: Staged, number: dict[str, str]) -> pd.DataFrame:
