@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -83,10 +84,11 @@ def draft_messages(
     rows, failures = queued(decisions), dict[str, RenderFailure]()
     extras = [str(name) for name in told.loans.columns if name not in frames.LOANS]
     common = in_common(decisions, told, extras)
-    slices = []
+    tonight, slices = told.of(rows["loan_id"]), []
     for start in range(0, len(rows), SLICE):
         part = rows.iloc[start : start + SLICE].reset_index(drop=True)
-        slices.append(_worded(part, failures, lambda mine: Sheet(wording, mine, told, common), templates))
+        sheet_of = partial(Sheet, wording, tonight.of(part["loan_id"]), common)
+        slices.append(_worded(part, failures, sheet_of, templates))
     return Drafted(run_id, tuple(slices), decisions[decisions["merged_into"] != ""], failures)
 
 
