@@ -1,6 +1,6 @@
 """Code tables: what a provider's codes mean, kept as data beside its adapter, with a readable reason each."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 import yaml
 
-from carloan_notify.records import OutboundMessage, Outcome, SendResult
+from carloan_notify.records import Outcome, SendResult
 
 Meaning = TypeVar("Meaning")
 
@@ -111,7 +111,7 @@ def _listed(path: str) -> dict[str, dict[str, str]]:
     return tables
 
 
-# Requests refused for one of their messages: what that means for each, and who goes on its own next time.
+# Requests refused for one of their messages, and what that means for each.
 
 OF_ONE: Final = frozenset({Outcome.REJECTED, Outcome.BLOCKED, Outcome.NOT_TONIGHT})
 """What a code can only say of one message."""
@@ -135,18 +135,3 @@ def of_whole_request(results: Sequence[SendResult], also: Collection[Outcome] = 
         else result
         for result in results
     ]
-
-
-class Loners:
-    """Messages that were told to go apart; each has a request of its own from then on."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-
-    def note(self, results: Iterable[SendResult]) -> None:
-        """Remember those of these answers."""
-        self._ids.update(result.message_id for result in results if result.outcome is Outcome.APART)
-
-    def key(self, message: OutboundMessage) -> str:
-        """What its batch key has to hold: its own id, "" for one that may go with others."""
-        return message.message_id if message.message_id in self._ids else ""

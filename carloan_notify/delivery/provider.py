@@ -32,6 +32,9 @@ UNLISTED_CODE: Final = "code not in the provider's table"
 NO_ANSWER: Final = "no_answer_for_message"
 """The `code` of a message that the provider's answer to its batch does not mention."""
 
+REQUEST_FULL: Final = "request_full"
+"""The `code` of an APART message that only did not fit: it may share its next request, under a key that says which."""
+
 
 class ReceiptMode(StrEnum):
     """How receipts come back."""
@@ -165,7 +168,10 @@ class Provider(Protocol):
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Messages with different keys never share a request: a template code, say. Mostly ""."""
+        """Messages with different keys never share a request: a template code, say. Mostly "".
+
+        A message that was told to go APART has a request of its own from then on, whatever its key.
+        """
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read a pushed request; the secret in its address has been checked already."""

@@ -7,7 +7,6 @@ from typing import Any
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from carloan_notify.delivery.codes import Loners
 from carloan_notify.delivery.gateway.answer import AnswerReader
 from carloan_notify.delivery.gateway.request import (
     VALIDITY_NAMES,
@@ -66,7 +65,6 @@ class HttpProvider(Vendor):
         self._answers = AnswerReader(settings.answer)
         self._pushes = Pushes(name, settings, self._constants)
         self._queues = Queues(name, settings)
-        self._loners = Loners()
 
     @property
     def batch_limit(self) -> int:
@@ -95,17 +93,11 @@ class HttpProvider(Vendor):
         end = self._wire.exchange(self._written(writable), self._auth)
         if isinstance(end, WireFault):
             return results + same_for_all(writable, end.outcome, end.code)
-        told = self._answers.read(end, writable, self._clock())
-        self._loners.note(told)
-        return results + told
+        return results + self._answers.read(end, writable, self._clock())
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """One request per inquiry; what is older than the gateway's memory is UNCLEAR without asking."""
         return [self._looked_up(inquiry) for inquiry in inquiries]
-
-    def batch_key(self, message: OutboundMessage) -> str:
-        """Any messages may share a request; one of a refused request keeps to itself."""
-        return self._loners.key(message)
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read pushed receipts and replies as described."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import requests
 
 from carloan_notify.delivery.approved import choose, fill, without_template
-from carloan_notify.delivery.codes import Loners, carrier_codes
+from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.gateway.answer import public_code
 from carloan_notify.delivery.http import WireFault
 from carloan_notify.delivery.provider import (
@@ -87,7 +87,6 @@ class AliyunSms(Vendor):
         self._history = History(self._api)
         self._returns = Returns(name)
         self._queues = self._wait_in_queues(key, nonce)
-        self._loners = Loners()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -96,11 +95,11 @@ class AliyunSms(Vendor):
         return Capabilities(look_up_window=WINDOW, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Template and sign; a message that may have spoilt a batch keeps to itself."""
+        """Template and sign; a message that was tried too often keeps to itself."""
         template = choose(self._settings.templates, message)
         if template is None:
             return ""
-        alone = message.message_id if message.attempts >= PATIENCE else self._loners.key(message)
+        alone = message.message_id if message.attempts >= PATIENCE else ""
         return json.dumps([template.code, template.sign, alone])
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
@@ -169,7 +168,6 @@ class AliyunSms(Vendor):
         }
         call = Call("SendBatchSms", {"OutId": out_id, "TemplateCode": going[0].template.code}, form)
         found = results(self._api.call(call), batch, self._clock(), reference="BizId")
-        self._loners.note(found)
         reference = batch_reference_in(out_id)
         return [replace(r, provider_ref=reference if r.outcome in _KNOWN_BY_REFERENCE else "") for r in found]
 

@@ -18,6 +18,7 @@ from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, of_whole
 from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, retry_after
 from carloan_notify.delivery.http import WireAnswer, WireFault, WireRequest
 from carloan_notify.delivery.provider import (
+    REQUEST_FULL,
     ApprovedTemplateSettings,
     Capabilities,
     CheckResult,
@@ -199,7 +200,7 @@ class HuaweiSms(Vendor):
         self._settings = settings
         self._base = (settings.base_url or USUAL_URL).rstrip("/")
         self._callback = callback(settings.public_url, name, settings)
-        self._apart: dict[str, str] = {}
+        self._later: dict[str, str] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -208,8 +209,8 @@ class HuaweiSms(Vendor):
         return Capabilities(look_up_window=None, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Templates may differ within a request. A message of a refused one goes alone, what did not fit together."""
-        return self._apart.get(message.message_id) or country_key(message.phone)
+        """Templates may differ within a request. What did not fit into one goes together."""
+        return self._later.get(message.message_id) or country_key(message.phone)
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request; one result per message."""
@@ -228,8 +229,8 @@ class HuaweiSms(Vendor):
 
     def _put_off(self, left: Sequence[OutboundMessage]) -> list[SendResult]:
         """Messages that fill a request of their own, which they get under a key of their own."""
-        self._apart.update(dict.fromkeys((m.message_id for m in left), f"request-{left[0].message_id}"))
-        return same_for_all(left, Outcome.APART, "request_full", "goes with a later request")
+        self._later.update(dict.fromkeys((m.message_id for m in left), f"request-{left[0].message_id}"))
+        return same_for_all(left, Outcome.APART, REQUEST_FULL, "goes with a later request")
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Read a receipt, a list of them, or a reply."""
@@ -276,7 +277,6 @@ class HuaweiSms(Vendor):
         extend = _extend(batch)
         end = self._exchange([content for _, content in going], extend)
         results = read(end, batch, self._clock())
-        self._apart.update({r.message_id: r.message_id for r in results if r.outcome is Outcome.APART})
         if len(batch) == 1:
             return results
         return [replace(r, provider_ref=extend if r.outcome in _KNOWN_BY_REFERENCE else "") for r in results]

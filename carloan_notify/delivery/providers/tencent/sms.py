@@ -9,7 +9,6 @@ from typing import Any, Final
 import requests
 
 from carloan_notify.delivery.approved import choose, fill, without_template
-from carloan_notify.delivery.codes import Loners
 from carloan_notify.delivery.provider import (
     ApprovedTemplateSettings,
     Capabilities,
@@ -56,7 +55,6 @@ class TencentSms(Vendor):
         super().__init__(name, settings, session=session, clock=clock)
         self._settings = settings
         self._interface = Interface(SMS, settings, self._wire, clock)
-        self._loners = Loners()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -66,21 +64,12 @@ class TencentSms(Vendor):
         return Capabilities(look_up_window=LOOK_UP_WINDOW, receipts=mode)
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """A digest of what a request holds once: template, parameters, and whether it goes abroad.
-
-        A message that may have spoilt a request keeps to itself.
-        """
+        """A digest of what a request holds once: template, parameters, and whether it goes abroad."""
         template = choose(self._settings.templates, message)
         if template is None:
             return ""
         abroad = str(not message.phone.startswith(MAINLAND))
-        shared = [
-            template.code,
-            template.sign,
-            abroad,
-            self._loners.key(message),
-            *fill(template, message).values(),
-        ]
+        shared = [template.code, template.sign, abroad, *fill(template, message).values()]
         return hashlib.sha256(json.dumps(shared).encode()).hexdigest()
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
@@ -95,9 +84,7 @@ class TencentSms(Vendor):
         if template is None:
             return without_template(batch)
         end = self._interface.call("SendSms", self._parameters(template, batch))
-        results = read_statuses(end, batch, self._clock())
-        self._loners.note(results)
-        return results
+        return read_statuses(end, batch, self._clock())
 
     def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
         """Ask for the receipts of each number."""
