@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from carloan_notify.app import App, build_app
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import public_code
 from carloan_notify.delivery.provider import Provider, Received, Refused, WiredSettings
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError

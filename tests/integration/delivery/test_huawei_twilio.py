@@ -20,8 +20,7 @@ from werkzeug import Request, Response
 from carloan_notify.delivery.http import new_session
 from carloan_notify.delivery.provider import NO_ANSWER, CheckVerdict, Inquiry, Provider
 from carloan_notify.delivery.providers.huawei.huawei import HuaweiSms
-from carloan_notify.delivery.providers.twilio.returns import signature_of
-from carloan_notify.delivery.providers.twilio.twilio import TwilioSms
+from carloan_notify.delivery.providers.twilio.twilio import TwilioSms, signature_of
 from carloan_notify.records import Channel, OutboundMessage, Outcome
 from tests.integration.delivery.ends import half, hang, reset, served, unused
 from tests.unit.delivery.providers.vendors import (

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import ByCode, Carried
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import ByCode, Carried, public_code
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.delivery.providers.smpp.pdus import (
     MESSAGE_STATE,
@@ -29,6 +28,7 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     of_answer,
     of_receipt,
 )
+from carloan_notify.delivery.vendor import UnreadableRecordError, as_page, read_each
 from carloan_notify.gsm import decode_septets
 from carloan_notify.phones import e164
 from carloan_notify.records import Receipt, Reply
@@ -79,50 +79,40 @@ class SmppReturns:
 
     def read(self, units: Iterable[Unit]) -> ReturnPage:
         """One page; what cannot be read is a problem, with the units as they came."""
-        receipts: list[Receipt] = []
-        parts: list[Part] = []
-        problems: list[str] = []
-        unread: list[bytes] = []
-        for unit in units:
-            end = self._read(unit)
-            if isinstance(end, Receipt):
-                receipts.append(end)
-            elif isinstance(end, Part):
-                parts.append(end)
-            elif end:
-                problems.append(f"{self._provider}: {end}")
-                unread.append(unit.raw)
-        return ReturnPage(
-            receipts=tuple(receipts),
-            replies=tuple(self._reply(phone, text) for phone, text in joined(parts)),
-            problems=tuple(problems),
-            unread=b"".join(unread),
+        came: list[Receipt | Part]
+        came, unread = read_each(units, self._read)
+        receipts = [one for one in came if isinstance(one, Receipt)]
+        replies = joined(one for one in came if isinstance(one, Part))
+        return as_page(
+            [*receipts, *(Reply(self._provider, "", phone, text, self._clock()) for phone, text in replies)],
+            (f"{self._provider}: {why}" for _, _, why in unread),
+            b"".join(unit.raw for _, unit, _ in unread),
         )
 
-    def _read(self, unit: Unit) -> Receipt | Part | str:
+    def _read(self, unit: Unit) -> Receipt | Part | None:
         try:
             message = delivered(unit)
         except ProtocolError:
-            return "a deliver_sm whose fields do not fit its length"
+            raise UnreadableRecordError("a deliver_sm whose fields do not fit its length") from None
         kind = message.esm_class & _KIND
         if kind == _INTERMEDIATE:
-            return ""
+            return None
         text = message.octets.decode("latin-1")
         told = _RECEIPT_TEXT.search(text)
         if kind & _RECEIPT or (told and not kind and RECEIPTED_ID in message.options):
             return self._receipt(message, text, told)
         return self._part(message)
 
-    def _receipt(self, message: Delivered, text: str, told: re.Match[str] | None) -> Receipt | str:
+    def _receipt(self, message: Delivered, text: str, told: re.Match[str] | None) -> Receipt | None:
         options = message.options
         named = options.get(RECEIPTED_ID, b"").rstrip(b"\0").decode("latin-1")
         reference = named or (told["id"] if told else "")
         state = told["state"].upper() if told else f"state_{int.from_bytes(options.get(MESSAGE_STATE, b''))}"
         if not reference or not (told or MESSAGE_STATE in options):
-            return "a receipt without an id or a state"
+            raise UnreadableRecordError("a receipt without an id or a state")
         carried = self._codes.get(state) or Carried(delivered=False, reason="")
         if not carried.final:
-            return ""
+            return None
         error = _ERROR.search(text)
         code = f"{state}:{error[1]}" if error and not _NO_ERROR.fullmatch(error[1]) else state
         return Receipt(
@@ -146,11 +136,11 @@ class SmppReturns:
         except ValueError:
             return self._clock()
 
-    def _part(self, message: Delivered) -> Part | str:
+    def _part(self, message: Delivered) -> Part:
         plus = "+" if message.source_ton == _INTERNATIONAL and not message.source.startswith("+") else ""
         phone = e164(plus + message.source, self._region)
         if phone is None:
-            return "a reply whose sender is no telephone number"
+            raise UnreadableRecordError("a reply whose sender is no telephone number")
         octets, place = message.octets, _options_place(message)
         if message.esm_class & _HEADER_FIRST:
             header, octets = (
@@ -160,11 +150,8 @@ class SmppReturns:
             place = _header_place(header) or place
         text = _text(octets, message.data_coding)
         if text is None:
-            return "a reply in an alphabet that is not known"
+            raise UnreadableRecordError("a reply in an alphabet that is not known")
         return Part(phone, *place, text)
-
-    def _reply(self, phone: str, text: str) -> Reply:
-        return Reply(self._provider, "", phone, text, self._clock())
 
 
 def joined(parts: Iterable[Part]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import answer_codes, carrier_codes
+from carloan_notify.delivery.codes import answer_codes, carrier_codes, coded
 from carloan_notify.delivery.http import WireFault
 from carloan_notify.delivery.provider import (
     Capabilities,
@@ -35,7 +35,6 @@ from carloan_notify.delivery.providers.smpp.pdus import (
 )
 from carloan_notify.delivery.providers.smpp.returns import Mailbox, SmppReturns
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
-from carloan_notify.delivery.vendor import coded
 from carloan_notify.gsm import Encoded, encode
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 
@@ -165,7 +164,8 @@ class SmppSms:
         if end.command not in _ANSWERS:
             return SendResult(message.message_id, Outcome.UNKNOWN, code="answer_to_something_else")
         reference = of_answer(submitted_id(end), self._settings.receipt_ids)
-        return coded(message.message_id, status_name(end.status), self._codes, reference)
+        status = status_name(end.status)
+        return coded(message.message_id, status, self._codes.get(status), reference)
 
     def _units(self, message: OutboundMessage, encoded: Encoded) -> list[dict[str, Any]]:
         """The fields of each submit_sm. The last asks for the receipt: it stands for the whole."""

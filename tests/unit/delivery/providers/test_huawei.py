@@ -25,10 +25,7 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
-from carloan_notify.delivery.providers.huawei import huawei as adapter
-from carloan_notify.delivery.providers.huawei import returns
-from carloan_notify.delivery.providers.huawei.huawei import LONGEST_CONTENT
-from carloan_notify.delivery.providers.huawei.returns import e164
+from carloan_notify.delivery.providers.huawei.huawei import LONGEST_CONTENT, e164
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.delivery.vendor import clock_check
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, Receipt, Reply, SendResult
@@ -82,8 +79,11 @@ def outcomes(results: list[SendResult]) -> list[Outcome]:
     return [result.outcome for result in results]
 
 
+READER = huawei()
+
+
 def read(end: WireAnswer | WireFault, batch: list[OutboundMessage] = BATCH) -> list[SendResult]:
-    return adapter.read(end, batch, NOW)
+    return READER.read_fault(end, batch) if isinstance(end, WireFault) else READER.read(end, batch)
 
 
 def test_each_number_has_its_own_status() -> None:
@@ -510,7 +510,7 @@ def test_a_list_that_is_none_is_kept(body: bytes) -> None:
     st.binary(max_size=200), st.sampled_from(["application/json", "application/x-www-form-urlencoded", ""])
 )
 def test_no_body_brings_it_down(body: bytes, content_type: str) -> None:
-    page, _ = returns.read("main", PushRequest("POST", "", {"content-type": content_type}, body), NOW)
+    page = page_of(push(body, content_type))
     assert page.unread in {b"", body}
     assert bool(page.unread) == bool(page.problems) or not body
 

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import UNLISTED_CODE, CheckVerdict, ReceiptMode
-from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
-from carloan_notify.delivery.providers.kannel.returns import REPLY_QUERY
+from carloan_notify.delivery.providers.kannel.kannel import REPLY_QUERY, KannelSettings, KannelSms
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Channel, Outcome, SendResult

@@ -25,14 +25,14 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
-from carloan_notify.delivery.providers.twilio.returns import (
+from carloan_notify.delivery.providers.twilio.settings import SpeakerSettings
+from carloan_notify.delivery.providers.twilio.twilio import (
     NOTHING_TO_SAY,
     is_genuine,
     is_genuine_json,
     signature_of,
+    twiml,
 )
-from carloan_notify.delivery.providers.twilio.settings import SpeakerSettings
-from carloan_notify.delivery.providers.twilio.twilio import twiml
 from carloan_notify.records import Channel, Outcome, PushRequest, Receipt, Reply, SendResult
 from tests.unit.delivery.providers.vendors import (
     ACCOUNT,
