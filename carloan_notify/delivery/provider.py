@@ -183,6 +183,56 @@ class Provider(Protocol):
         """Look at credentials, clock, signs and codes without sending, as far as the provider allows."""
 
 
+class Adapter:
+    """The answers to the contract that are the same for most providers: one message a request, nothing comes back."""
+
+    batch_limit: int = 1
+
+    def __init__(self, name: str, settings: "ProviderSettings") -> None:
+        self._name = name
+        self._serves = settings.serves
+
+    @property
+    def name(self) -> str:
+        """The name the configuration gives it."""
+        return self._name
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels it serves."""
+        return self._serves
+
+    def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
+        """Any messages may share a request."""
+        return ""
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        """One answer per inquiry."""
+        return [self.look_up_one(inquiry) for inquiry in inquiries]
+
+    def look_up_one(self, inquiry: Inquiry) -> LookUp:
+        """Cannot be asked."""
+        return unclear(inquiry, "no_look_up")
+
+    def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
+        """Pushes nothing."""
+        return Refused(404, "no_push")
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's
+        """Hands nothing out."""
+        return ReturnPage(problems=(f"{self._name}: cannot be asked for receipts",))
+
+    def check(self) -> list[CheckResult]:
+        """Nothing can be looked at without sending."""
+        what = "this provider offers no look without sending"
+        return [CheckResult("credentials", CheckVerdict.UNTOLD, what)]
+
+
+def unclear(inquiry: Inquiry, code: str, reference: str = "", detail: str = "") -> LookUp:
+    """The provider cannot tell; `code` says why."""
+    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, reference, code, detail)
+
+
 def seconds_left(message: OutboundMessage, now: datetime) -> int | None:
     """Whole seconds, at least 1, in which the message may still arrive; None: it has no end."""
     if message.expires_at is None:

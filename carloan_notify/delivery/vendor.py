@@ -34,6 +34,7 @@ from carloan_notify.delivery.provider import (
     LONGEST_CONNECT_S,
     LOOPBACK,
     UNLISTED_CODE,
+    Adapter,
     ApprovedTemplateSettings,
     Capabilities,
     CheckResult,
@@ -42,14 +43,13 @@ from carloan_notify.delivery.provider import (
     LookUp,
     MessageFate,
     ReceiptMode,
-    Received,
-    Refused,
     ReturnPage,
     VendorSettings,
     WiredSettings,
     same_for_all,
+    unclear,
 )
-from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, Receipt, Reply, SendResult
+from carloan_notify.records import OutboundMessage, Outcome, Receipt, Reply, SendResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,9 @@ Going = TypeVar("Going", bound=Ready)
 _KNOWN_BY_REFERENCE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN})
 
 
-class Vendor(ABC, Generic[Going]):
+class Vendor(Adapter, ABC, Generic[Going]):
     """A provider over HTTP. A vendor's own is `screen`, `request` and `read`. Safe for many threads, one session."""
 
-    batch_limit: int = 1
     codes: ClassVar[str] = ""
     """The vendor's table of answer codes, `codes.yaml` of that folder."""
     of_one_too: ClassVar[frozenset[Outcome]] = frozenset()
@@ -100,22 +99,12 @@ class Vendor(ABC, Generic[Going]):
         clock: Callable[[], datetime],
     ) -> None:
         """Opens no connection yet. `clock` stamps signatures, because `send` is told no time."""
-        self._name = name
+        super().__init__(name, settings)
         self._settings = settings
         self._clock = clock
         self._auth: requests.auth.AuthBase | None = None
         session = session or new_session(settings.concurrency, settings.ca_file)
         self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
-
-    @property
-    def name(self) -> str:
-        """The name the configuration gives it."""
-        return self._name
-
-    @property
-    def channels(self) -> frozenset[Channel]:
-        """The channels it serves."""
-        return self._settings.serves
 
     @property
     def receipt_mode(self) -> ReceiptMode:
@@ -126,10 +115,6 @@ class Vendor(ABC, Generic[Going]):
     def capabilities(self) -> Capabilities:
         """What the vendor offers beyond sending."""
         return Capabilities(self.look_up_window, self.receipt_mode, self.bounds_delivery)
-
-    def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
-        """Any messages may share a request."""
-        return ""
 
     def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
         """One request for all that may leave, as many as one takes; one result per message."""
@@ -205,28 +190,6 @@ class Vendor(ABC, Generic[Going]):
             return by_status(answer, batch, self._clock())
         return self.by_code(answer, code, batch)
 
-    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
-        """One answer per inquiry."""
-        return [self.look_up_one(inquiry) for inquiry in inquiries]
-
-    def look_up_one(self, inquiry: Inquiry) -> LookUp:
-        """Cannot be asked."""
-        return unclear(inquiry, "no_look_up")
-
-    def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
-        """Pushes nothing."""
-        return Refused(404, "no_push")
-
-    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's
-        """Hands nothing out."""
-        return ReturnPage(problems=(f"{self._name}: cannot be asked for receipts",))
-
-    def check(self) -> list[CheckResult]:
-        """Nothing can be looked at without sending."""
-        return [
-            CheckResult("credentials", CheckVerdict.UNTOLD, "this provider offers no look without sending")
-        ]
-
 
 class TemplateVendor(Vendor[Worded]):
     """A vendor that sends approved templates, and no text of ours."""
@@ -272,11 +235,6 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     """A text or number of a JSON object as text, "" when it is missing or something else."""
     value = fields.get(name)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def unclear(inquiry: Inquiry, code: str, reference: str = "", detail: str = "") -> LookUp:
-    """The provider cannot tell; `code` says why."""
-    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, reference, code, detail)
 
 
 def fate(inquiry: Inquiry, table: str, state: str, reference: str, error: str = "") -> LookUp:

@@ -1,7 +1,7 @@
 """Fetch what providers hand out, so that nothing that some queue hands out once is lost on the way to the ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
 from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
-from carloan_notify.inbound.files import pull, read_export, sentences
+from carloan_notify.inbound.files import read_export, sentences
 from carloan_notify.inbound.listen import place_of
 from carloan_notify.ledger import audit, outbox, receipts, unknowns
 from carloan_notify.ledger.answers import record
@@ -53,6 +53,21 @@ def spool_of(app: App, ledger: Ledger) -> Spool:
     """The folder beside the ledger's file, or beside the configuration where the ledger has none."""
     folder = ledger.store.file.parent if ledger.store.file else app.folder
     return Spool(folder / FOLDER, ledger.cipher)
+
+
+def pull(provider: Provider, since: datetime, most: int = 10_000) -> Iterator[ReturnPage]:
+    """What a provider hands out: pages until there are no more, at most so many.
+
+    Put each page on disk before taking the next: some queues hand out a record only once, and asking for the
+    next page is what confirms the last. A provider whose cursor stands still ends the pull.
+    """
+    cursor = ""
+    for _ in range(most):
+        page = provider.pull(since, cursor)
+        yield page
+        if not page.more or page.cursor == cursor:
+            return
+        cursor = page.cursor
 
 
 @dataclass(slots=True)

@@ -36,9 +36,10 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
     same_for_all,
+    unclear,
 )
 from carloan_notify.delivery.registry import HttpProviderSettings
-from carloan_notify.delivery.vendor import Ready, Vendor, Wired, unclear
+from carloan_notify.delivery.vendor import Ready, Vendor, Wired
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
 
 

@@ -42,8 +42,9 @@ from carloan_notify.delivery.provider import (
     Received,
     Refused,
     ReturnPage,
+    unclear,
 )
-from carloan_notify.delivery.vendor import UnreadableRecordError, read_records, unclear
+from carloan_notify.delivery.vendor import UnreadableRecordError, read_records
 from carloan_notify.phones import e164
 from carloan_notify.records import PushAnswer, PushRequest, Receipt, Reply
 

@@ -21,6 +21,7 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
     same_for_all,
+    unclear,
 )
 from carloan_notify.delivery.providers.aliyun.api import (
     AMBIGUOUS,
@@ -61,7 +62,6 @@ from carloan_notify.delivery.vendor import (
     by_status,
     fate,
     text_of,
-    unclear,
 )
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
 

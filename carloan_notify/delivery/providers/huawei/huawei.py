@@ -344,7 +344,7 @@ def received(provider: str, request: PushRequest, now: datetime) -> Received:
     except (ValueError, RecursionError):
         problem = f"{provider}: a push is not {'a JSON list' if listed else 'a form'}"
         return Received(ReturnPage(problems=(problem,), unread=request.body), answer)
-    read = PushReader(provider, now).read
+    read = HuaweiReader(provider, now).read
     return Received(read_records(provider, records, read, request.body, "pushed record "), answer)
 
 
@@ -368,7 +368,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class PushReader:
+class HuaweiReader:
     """Reads what Huawei pushed. `now` stands in where it tells no time."""
 
     provider: str

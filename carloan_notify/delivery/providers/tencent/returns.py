@@ -14,9 +14,17 @@ from zoneinfo import ZoneInfo
 
 from carloan_notify.delivery.codes import carrier_codes, public_code
 from carloan_notify.delivery.http import WireAnswer, WireFault
-from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Received, Refused, ReturnPage
+from carloan_notify.delivery.provider import (
+    Inquiry,
+    LookUp,
+    MessageFate,
+    Received,
+    Refused,
+    ReturnPage,
+    unclear,
+)
 from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
-from carloan_notify.delivery.vendor import UnreadableRecordError, read_records, text_of, unclear
+from carloan_notify.delivery.vendor import UnreadableRecordError, read_records, text_of
 from carloan_notify.records import Outcome, PushAnswer, PushRequest, Receipt, Reply
 
 TAKEN: Final = PushAnswer(200, "application/json; charset=utf-8", b'{"result":0,"errmsg":"OK"}')

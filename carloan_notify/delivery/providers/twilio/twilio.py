@@ -25,6 +25,7 @@ from carloan_notify.delivery.provider import (
     Received,
     Refused,
     seconds_left,
+    unclear,
 )
 from carloan_notify.delivery.providers.twilio.settings import (
     SpeakerSettings,
@@ -44,7 +45,6 @@ from carloan_notify.delivery.vendor import (
     json_object,
     read_records,
     text_of,
-    unclear,
 )
 from carloan_notify.records import (
     OutboundMessage,
@@ -118,7 +118,7 @@ class TwilioApi(Vendor[Ready], ABC):
         fields = self._believed(request)
         if fields is None:
             return Refused(403, "bad_signature")
-        reader = PushReader(self._name, request.url, self._clock())
+        reader = TwilioReader(self._name, request.url, self._clock())
         return Received(read_records(self._name, [fields], reader.read, request.body, ""), NOTHING_TO_SAY)
 
     def check(self) -> list[CheckResult]:
@@ -295,7 +295,7 @@ Fields = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class PushReader:
+class TwilioReader:
     """Reads what Twilio pushed to an address. `now` stands in where it tells no time."""
 
     provider: str
