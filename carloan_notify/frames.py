@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 TEXT: Final = "str"
 MONEY: Final = "int64"
@@ -240,6 +243,12 @@ def stack(frames: Sequence[pd.DataFrame], columns: Mapping[str, str]) -> pd.Data
 def per_value(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     """`function` of each text, asked once per distinct one; text, on the same index."""
     return texts.map({text: function(text) for text in texts.unique()}).astype(TEXT)
+
+
+def places(wanted: pd.Series, texts: pd.Series) -> np.ndarray:
+    """Where each wanted text stands among `texts`, by position from 0; -1 where it does not (int64)."""
+    found = pc.index_in(pa.array(wanted), value_set=pa.array(texts))
+    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def among(texts: pd.Series, allowed: Iterable[str]) -> pd.Series:
