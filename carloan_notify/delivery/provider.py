@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -349,10 +349,28 @@ class WiredSettings(ProviderSettings):
         examples=["${MAIN_PUSH_SECRET}"],
     )
 
+    push_address: ClassVar[Literal["none", "any", "https"]] = "none"
+    """Whether messages carry the address that their receipts are pushed to; https where it comes over the internet."""
+
     @property
     def answer_s(self) -> float:
         """Seconds to wait for an answer."""
         return ANSWER_S
+
+    def push_problem(self, public_url: str) -> str:
+        """Why receipts must not be pushed to `public_url`, "" when they may."""
+        address = urlsplit(public_url)
+        told = self.push_address == "https" and self.push_secret is not None
+        if told and address.scheme == "http" and address.hostname not in LOOPBACK:
+            return "phone numbers and push_secret would come back in the clear; use https://"
+        return ""
+
+    def push_url(self, public_url: str, name: str) -> str:
+        """The address that the provider of this name is told with each message, "" when it is told none."""
+        if self.push_address == "none" or not public_url or self.push_secret is None:
+            return ""
+        secret = quote(self.push_secret.get_secret_value(), safe="")
+        return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
 
 
 class VendorSettings(WiredSettings):

@@ -245,13 +245,22 @@ class DeliverySettings(Settings):
 Clock = Callable[[], datetime]
 
 
-def build_provider(name: str, settings: ProviderSettings, clock: Clock) -> Provider:
-    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC."""
+def build_provider(name: str, settings: ProviderSettings, clock: Clock, public_url: str = "") -> Provider:
+    """The provider that these settings describe; opens no connection yet.
+
+    `clock` gives aware UTC; `public_url` is `inbound.public_url`.
+    """
     build: Callable[..., Provider] = resolve_name(settings.adapter)
+    if isinstance(settings, WiredSettings) and (push_url := settings.push_url(public_url, name)):
+        return build(name, settings, clock=clock, push_url=push_url)
     return build(name, settings, clock=clock)
 
 
-def build_channels(settings: DeliverySettings, clock: Clock) -> dict[Channel, list[Provider]]:
+def build_channels(
+    settings: DeliverySettings, clock: Clock, public_url: str = ""
+) -> dict[Channel, list[Provider]]:
     """Providers of each channel, by preference; one that serves two channels is one object."""
-    built = {name: build_provider(name, settings.providers[name], clock) for name in settings.used}
+    built = {
+        name: build_provider(name, settings.providers[name], clock, public_url) for name in settings.used
+    }
     return {channel: [built[name] for name in names] for channel, names in settings.channels.items()}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Final, Generic, Required, TypedDict, TypeVar
-from urllib.parse import quote, urlsplit
 
 import requests
 from pydantic import AfterValidator, SecretStr
@@ -32,7 +31,6 @@ from carloan_notify.delivery.http import (
 )
 from carloan_notify.delivery.provider import (
     LONGEST_CONNECT_S,
-    LOOPBACK,
     UNLISTED_CODE,
     Adapter,
     ApprovedTemplateSettings,
@@ -44,7 +42,6 @@ from carloan_notify.delivery.provider import (
     MessageFate,
     ReceiptMode,
     ReturnPage,
-    VendorSettings,
     WiredSettings,
     same_for_all,
     unclear,
@@ -68,8 +65,12 @@ class Worded(Ready):
 
 
 class Wired(TypedDict, total=False):
-    """What an adapter is given beside its name and its settings. `clock` gives aware UTC and stamps signatures."""
+    """What an adapter is given beside its name and its settings.
 
+    `clock` gives aware UTC and stamps signatures; `push_url` is where receipts are pushed to, "" for nowhere.
+    """
+
+    push_url: str
     session: requests.Session | None
     clock: Required[Callable[[], datetime]]
 
@@ -97,11 +98,13 @@ class Vendor(Adapter, ABC, Generic[Going]):
         *,
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
+        push_url: str = "",
     ) -> None:
         """Opens no connection yet. `clock` stamps signatures, because `send` is told no time."""
         super().__init__(name, settings)
         self._settings = settings
         self._clock = clock
+        self._push_url = push_url
         self._auth: requests.auth.AuthBase | None = None
         session = session or new_session(settings.concurrency, settings.ca_file)
         self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
@@ -306,39 +309,6 @@ def read_records(
     came, unread = read_each(records, read, first)
     named = ((f"{called}{place}: " if called else "", why) for place, _, why in unread)
     return as_page(came, (f"{provider}: {name}{why}" for name, why in named), raw)
-
-
-# The address that a vendor is given with each message, to push its receipt to.
-
-ADDRESS: Final = r"^(https?://[^\s?#]+)?$"
-
-
-def check_address(public_url: str, settings: VendorSettings) -> None:
-    """See that receipts can come back to `public_url` in secret; "" has them nowhere.
-
-    Raises:
-        ValueError: there is no push secret, the address holds credentials, or numbers and the push secret would
-            come back in the clear.
-    """
-    if not public_url:
-        return
-    address = urlsplit(public_url)
-    if settings.push_secret is None:
-        raise ValueError("public_url: receipts need a secret in their address; set push_secret too")
-    if "@" in address.netloc:
-        raise ValueError("public_url: credentials do not belong in an address")
-    if address.scheme == "http" and address.hostname not in LOOPBACK:
-        raise ValueError(
-            "public_url: phone numbers and push_secret would come back in the clear; use https://"
-        )
-
-
-def callback(public_url: str, name: str, settings: VendorSettings) -> str:
-    """The address that provider `name` is pushed to, "" when there is none."""
-    if not public_url or settings.push_secret is None:
-        return ""
-    secret = quote(settings.push_secret.get_secret_value(), safe="")
-    return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
 
 
 # Credentials as the settings take them. Nothing is stripped quietly: a blank here also stands where it is kept.

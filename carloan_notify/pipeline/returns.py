@@ -11,7 +11,6 @@ import structlog
 
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
-from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.files import read_export, sentences
 from carloan_notify.inbound.listen import place_of
@@ -166,8 +165,7 @@ PER_QUESTION = 20
 
 def configured_providers(app: App) -> list[Provider]:
     """Every provider of the configuration, also one that no channel names any more: what it sent comes back late."""
-    providers = app.settings.delivery.providers
-    return [build_provider(name, providers[name], app.clock) for name in sorted(providers)]
+    return [app.provider(name) for name in sorted(app.settings.delivery.providers)]
 
 
 def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, Literal, Self, Unpack
+from typing import Any, ClassVar, Final, Literal, Unpack
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from carloan_notify.delivery.codes import Carried, carrier_codes, coded, public_code
 from carloan_notify.delivery.http import REFUSED_BY_HTTP, WireAnswer, WireFault, WireRequest
@@ -27,15 +27,12 @@ from carloan_notify.delivery.provider import (
     same_for_all,
 )
 from carloan_notify.delivery.vendor import (
-    ADDRESS,
     Credential,
     Secret,
     TemplateVendor,
     UnreadableRecordError,
     Wired,
     Worded,
-    callback,
-    check_address,
     clock_check,
     json_object,
     read_records,
@@ -84,6 +81,7 @@ class HuaweiSettings(VendorSettings):
     """SMS through Huawei Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.huawei.huawei:HuaweiSms"
+    push_address = "https"
     type: Literal["huawei"] = Field(description="SMS through Huawei Cloud.", examples=["huawei"])
     app_key: Credential = Field(
         min_length=1, description="APP_Key of the application.", examples=["${HUAWEI_APP_KEY}"]
@@ -103,18 +101,6 @@ class HuaweiSettings(VendorSettings):
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
         examples=[500],
     )
-    public_url: str = Field(
-        default="",
-        pattern=ADDRESS,
-        description="Address under which `receipts listen` is reached from outside. Huawei then pushes receipts "
-        "to public_url/NAME/push_secret; empty: to the address set in its console, if any.",
-        examples=["https://notify.example"],
-    )
-
-    @model_validator(mode="after")
-    def _callback_is_secret(self) -> Self:
-        check_address(self.public_url, self)
-        return self
 
 
 USUAL_URL: Final = "https://smsapi.cn-north-4.myhuaweicloud.com"
@@ -145,7 +131,6 @@ class HuaweiSms(TemplateVendor):
         super().__init__(name, settings, **wired)
         self.templates = settings.templates
         self._base = (settings.base_url or USUAL_URL).rstrip("/")
-        self._callback = callback(settings.public_url, name, settings)
         self._later: dict[str, str] = {}
 
     def batch_key(self, message: OutboundMessage) -> str:
@@ -235,8 +220,8 @@ class HuaweiSms(TemplateVendor):
 
     def _signed(self, contents: Sequence[Content], extend: str) -> WireRequest:
         fields: dict[str, Any] = {"from": self._settings.sender}
-        if self._callback:
-            fields["statusCallback"] = self._callback
+        if self._push_url:
+            fields["statusCallback"] = self._push_url
         body = json.dumps(fields | {"smsContent": contents, "extend": extend}).encode()
         address = urlsplit(self._base)
         headers = {

@@ -87,6 +87,7 @@ class KannelSettings(VendorSettings):
     """SMS through a Kannel of the lender's own."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.kannel.kannel:KannelSms"
+    push_address = "any"
     type: Literal["kannel"] = Field(description="SMS through a Kannel gateway.", examples=["kannel"])
     base_url: str = Field(
         default="http://127.0.0.1:13013",
@@ -115,13 +116,6 @@ class KannelSettings(VendorSettings):
         "a longer text off without a word, so it is refused here.",
         examples=[10],
     )
-    public_url: str = Field(
-        default="",
-        pattern=_ADDRESS,
-        description="Where Kannel reaches `receipts listen`, without NAME/SECRET; empty: no delivery reports "
-        "are asked for.",
-        examples=["http://127.0.0.1:8080"],
-    )
     phone_region: str = Field(
         default="CN",
         pattern=r"^[A-Z]{2}$",
@@ -148,26 +142,22 @@ class KannelSettings(VendorSettings):
 
     @model_validator(mode="after")
     def _check_kannel(self) -> Self:
-        problems = [*self._unwritable_password(), *self._report_address()]
+        problems = self._unwritable()
         if bool(self.admin_url) != (self.status_password is not None):
             problems.append("admin_url and status_password: give both or neither")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def _unwritable_password(self) -> list[str]:
-        if _HEADER_TEXT.fullmatch(self.password.get_secret_value()):
-            return []
-        return ["password: Kannel takes printable ASCII without blanks at either end"]
-
-    def _report_address(self) -> list[str]:
-        if not self.public_url:
-            return []
-        if self.push_secret is None:
-            return ["push_secret: delivery reports are asked for at public_url/NAME/SECRET; set the secret"]
-        if not _URL_TEXT.fullmatch(self.push_secret.get_secret_value()):
-            return ["push_secret: Kannel reads % as a sign of its own; use letters, digits, - and _ only"]
-        return []
+    def _unwritable(self) -> list[str]:
+        problems = []
+        if not _HEADER_TEXT.fullmatch(self.password.get_secret_value()):
+            problems.append("password: Kannel takes printable ASCII without blanks at either end")
+        if self.push_secret and not _URL_TEXT.fullmatch(self.push_secret.get_secret_value()):
+            problems.append(
+                "push_secret: Kannel reads % as a sign of its own; use letters, digits, - and _ only"
+            )
+        return problems
 
 
 # A look at Kannel without sending: the user, the clock, the links of bearerbox.
@@ -262,7 +252,13 @@ class KannelSms(Vendor[_Encoded]):
             ConfigError: delivery reports are wanted and the name cannot stand in their address.
         """
         super().__init__(name, settings, **wired)
-        self._report_url = _report_url(name, settings)
+        self._report_url = f"{self._push_url}?{REPORT_QUERY}" if self._push_url else ""
+        if self._report_url and not _URL_TEXT.fullmatch(name):
+            problem = (
+                f"delivery.providers.{name}: Kannel reads % as a sign of its own, so the name of a provider "
+                "with delivery reports may hold letters, digits, - and _ only; rename it"
+            )
+            raise ConfigError([problem])
 
     @property
     def receipt_mode(self) -> ReceiptMode:
@@ -363,19 +359,6 @@ class KannelSms(Vendor[_Encoded]):
             return datetime.fromtimestamp(int(seconds), UTC)
         except (ValueError, OverflowError, OSError):
             return self._clock()
-
-
-def _report_url(name: str, settings: KannelSettings) -> str:
-    if not settings.public_url or settings.push_secret is None:
-        return ""
-    if not _URL_TEXT.fullmatch(name):
-        problem = (
-            f"delivery.providers.{name}: Kannel reads % as a sign of its own, so the name of a provider "
-            "with delivery reports may hold letters, digits, - and _ only; rename it"
-        )
-        raise ConfigError([problem])
-    address = f"{settings.public_url.rstrip('/')}/{name}/{settings.push_secret.get_secret_value()}"
-    return f"{address}?{REPORT_QUERY}"
 
 
 def _fields(query: str) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from carloan_notify.delivery.provider import VendorSettings
-from carloan_notify.delivery.vendor import ADDRESS, Credential, Secret, check_address
+from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
@@ -13,6 +13,7 @@ from carloan_notify.settings import Settings
 class TwilioCredentials(VendorSettings):
     """What both interfaces ask for."""
 
+    push_address = "https"
     account_sid: Credential = Field(
         min_length=1, description="Account SID.", examples=["${TWILIO_ACCOUNT_SID}"]
     )
@@ -21,18 +22,6 @@ class TwilioCredentials(VendorSettings):
         description="Auth token; it signs what Twilio sends us, so an API key does not do.",
         examples=["${TWILIO_AUTH_TOKEN}"],
     )
-    public_url: str = Field(
-        default="",
-        pattern=ADDRESS,
-        description="Address under which `receipts listen` is reached from outside. Twilio then pushes receipts "
-        "to public_url/NAME/push_secret; empty: it pushes none.",
-        examples=["https://notify.example"],
-    )
-
-    @model_validator(mode="after")
-    def _callback_is_secret(self) -> Self:
-        check_address(self.public_url, self)
-        return self
 
 
 class TwilioSettings(TwilioCredentials):

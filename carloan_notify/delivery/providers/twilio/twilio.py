@@ -39,7 +39,6 @@ from carloan_notify.delivery.vendor import (
     Vendor,
     Wired,
     by_status,
-    callback,
     clock_check,
     fate,
     json_object,
@@ -76,12 +75,11 @@ class TwilioApi(Vendor[Ready], ABC):
         super().__init__(name, settings, **wired)
         base = (settings.base_url or USUAL_URL).rstrip("/")
         self._base = f"{base}/2010-04-01/Accounts/{quote(settings.account_sid, safe='')}"
-        self._callback = callback(settings.public_url, name, settings)
 
     @property
     def receipt_mode(self) -> ReceiptMode:
         """Receipts carry our reference in their address, if there is one to push to."""
-        return ReceiptMode.PUSH if self._callback else ReceiptMode.NONE
+        return ReceiptMode.PUSH if self._push_url else ReceiptMode.NONE
 
     def screen(self, message: OutboundMessage) -> Ready | SendResult:
         """Twilio takes any text."""
@@ -139,9 +137,9 @@ class TwilioApi(Vendor[Ready], ABC):
         """Whether the account may send from the configured sender."""
 
     def _callback_for(self, message: OutboundMessage) -> dict[str, str]:
-        if not self._callback:
+        if not self._push_url:
             return {}
-        return {"StatusCallback": f"{self._callback}?{REFERENCE}={message.message_id}"}
+        return {"StatusCallback": f"{self._push_url}?{REFERENCE}={message.message_id}"}
 
     def _made(self, message: OutboundMessage, fields: Mapping[str, Any]) -> SendResult:
         sid, state = text_of(fields, "sid"), text_of(fields, "status")
@@ -189,8 +187,8 @@ class TwilioApi(Vendor[Ready], ABC):
     def _addresses(self, url: str) -> list[str]:
         """The request's address as we saw it, and the one Twilio was given, which a proxy may have changed."""
         query = urlsplit(url).query
-        given = f"{self._callback}?{query}" if query else self._callback
-        return [url, given] if self._callback else [url]
+        given = f"{self._push_url}?{query}" if query else self._push_url
+        return [url, given] if self._push_url else [url]
 
 
 def _texts(fields: object) -> Mapping[str, str]:

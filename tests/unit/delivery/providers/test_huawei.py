@@ -338,19 +338,14 @@ def test_what_does_not_fit_into_64_kb_goes_later() -> None:
 def test_declared() -> None:
     assert huawei().batch_limit == 100
     assert huawei().capabilities.receipts is ReceiptMode.PUSH
-    assert huawei(public_url="", push_secret=None).capabilities.receipts is ReceiptMode.NONE
+    assert huawei(push_secret=None).capabilities.receipts is ReceiptMode.NONE
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"push_secret": None},
         {"sender": "安达"},
-        {"public_url": "notify.example"},
-        {"public_url": "https://notify.example/?a=1"},
         {"base_url": "http://smsapi.example"},
-        {"public_url": "http://notify.example"},
-        {"public_url": "https://me:pw@notify.example"},
         {"app_key": "key\n"},
         {"app_key": "key“"},
         {"app_secret": "secret\n"},
