@@ -57,7 +57,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Worded(Ready):
+class Filled(Ready):
     """A message that may leave, with the approved template that words it and the values of its variables."""
 
     template: ApprovedTemplateSettings
@@ -194,20 +194,20 @@ class Vendor(Adapter, ABC, Generic[Going]):
         return self.by_code(answer, code, batch)
 
 
-class TemplateVendor(Vendor[Worded]):
+class TemplateVendor(Vendor[Filled]):
     """A vendor that sends approved templates, and no text of ours."""
 
     templates: Sequence[ApprovedTemplateSettings] = ()
 
-    def screen(self, message: OutboundMessage) -> Worded | SendResult:
+    def screen(self, message: OutboundMessage) -> Filled | SendResult:
         """The message with its template, or why it may not leave."""
         template = choose(self.templates, message)
         if template is None:
             return without_template([message])[0]
-        worded = Worded(message, template, fill(template, message))
-        return self.odd(worded) or worded
+        filled = Filled(message, template, fill(template, message))
+        return self.odd(filled) or filled
 
-    def odd(self, worded: Worded) -> SendResult | None:  # noqa: ARG002 - a vendor's may look
+    def odd(self, filled: Filled) -> SendResult | None:  # noqa: ARG002 - a vendor's may look
         """Why the vendor would not take such a message, None when it would."""
         return None
 

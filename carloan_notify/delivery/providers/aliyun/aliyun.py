@@ -56,9 +56,9 @@ from carloan_notify.delivery.providers.aliyun.settings import (
     AliyunVoiceSettings,
 )
 from carloan_notify.delivery.vendor import (
+    Filled,
     TemplateVendor,
     Wired,
-    Worded,
     by_status,
     fate,
     text_of,
@@ -111,9 +111,9 @@ class AliyunApi(TemplateVendor):
         """Pushed, or waiting in queues."""
         return ReceiptMode.PULL if self._queues else ReceiptMode.PUSH
 
-    def odd(self, worded: Worded) -> SendResult | None:
+    def odd(self, filled: Filled) -> SendResult | None:
         """A number that the vendor takes for a stranger's."""
-        message = worded.message
+        message = filled.message
         if not ambiguous(message.phone):
             return None
         return SendResult(message.message_id, Outcome.REJECTED, code=AMBIGUOUS, detail=TAKEN_FOR_ANOTHER)
@@ -171,14 +171,14 @@ class AliyunSms(AliyunApi):
         alone = message.message_id if message.attempts >= PATIENCE else ""
         return json.dumps([template.code, template.sign, alone])
 
-    def odd(self, worded: Worded) -> SendResult | None:
+    def odd(self, filled: Filled) -> SendResult | None:
         """Half an emoji cannot be written at all, and would hold up its whole batch."""
-        found = super().odd(worded)
-        if found or _writable(worded.values):
+        found = super().odd(filled)
+        if found or _writable(filled.values):
             return found
-        return SendResult(worded.message.message_id, Outcome.REJECTED, code="not_in_charset:utf-8")
+        return SendResult(filled.message.message_id, Outcome.REJECTED, code="not_in_charset:utf-8")
 
-    def request(self, going: Sequence[Worded]) -> WireRequest:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """SendSms for one message, SendBatchSms for several under one template."""
         return self._api.request(_many(going) if len(going) > 1 else _one(going[0]))
 
@@ -199,23 +199,23 @@ class AliyunSms(AliyunApi):
         return [Queue(mns.reports_queue, "SmsReport"), Queue(mns.replies_queue, "SmsUp")] if mns else []
 
 
-def _one(worded: Worded) -> Call:
+def _one(filled: Filled) -> Call:
     query = {
-        "OutId": worded.message.message_id,
-        "PhoneNumbers": dialled(worded.message.phone),
-        "SignName": worded.template.sign,
-        "TemplateCode": worded.template.code,
-        "TemplateParam": _json(worded.values),
+        "OutId": filled.message.message_id,
+        "PhoneNumbers": dialled(filled.message.phone),
+        "SignName": filled.template.sign,
+        "TemplateCode": filled.template.code,
+        "TemplateParam": _json(filled.values),
     }
     return Call("SendSms", query)
 
 
-def _many(going: Sequence[Worded]) -> Call:
-    out_id = batch_out_id([worded.message.message_id for worded in going])
+def _many(going: Sequence[Filled]) -> Call:
+    out_id = batch_out_id([filled.message.message_id for filled in going])
     form = {
-        "PhoneNumberJson": _json([dialled(worded.message.phone) for worded in going]),
-        "SignNameJson": _json([worded.template.sign for worded in going]),
-        "TemplateParamJson": _json([worded.values for worded in going]),
+        "PhoneNumberJson": _json([dialled(filled.message.phone) for filled in going]),
+        "SignNameJson": _json([filled.template.sign for filled in going]),
+        "TemplateParamJson": _json([filled.values for filled in going]),
     }
     return Call("SendBatchSms", {"OutId": out_id, "TemplateCode": going[0].template.code}, form)
 
@@ -355,7 +355,7 @@ class AliyunVoice(AliyunApi):
     _reference = "CallId"
     _settings: AliyunVoiceSettings
 
-    def request(self, going: Sequence[Worded]) -> WireRequest:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """One call."""
         return self._api.request(Call("SingleCallByTts", self._query(going[0])))
 
@@ -382,13 +382,13 @@ class AliyunVoice(AliyunApi):
         mns = self._settings.mns
         return [Queue(mns.reports_queue, "VoiceReport")] if mns else []
 
-    def _query(self, worded: Worded) -> dict[str, str]:
+    def _query(self, filled: Filled) -> dict[str, str]:
         query = {
-            "CalledNumber": dialled(worded.message.phone),
-            "OutId": worded.message.message_id[:OUT_ID_LENGTH],
+            "CalledNumber": dialled(filled.message.phone),
+            "OutId": filled.message.message_id[:OUT_ID_LENGTH],
             "PlayTimes": str(self._settings.play_times),
-            "TtsCode": worded.template.code,
-            "TtsParam": _json(worded.values),
+            "TtsCode": filled.template.code,
+            "TtsParam": _json(filled.values),
         }
         if self._settings.called_show_number:
             query["CalledShowNumber"] = self._settings.called_show_number

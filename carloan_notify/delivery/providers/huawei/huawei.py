@@ -28,11 +28,11 @@ from carloan_notify.delivery.provider import (
 )
 from carloan_notify.delivery.vendor import (
     Credential,
+    Filled,
     Secret,
     TemplateVendor,
     UnreadableRecordError,
     Wired,
-    Worded,
     clock_check,
     json_object,
     read_records,
@@ -137,31 +137,31 @@ class HuaweiSms(TemplateVendor):
         """Templates may differ within a request. What did not fit into one goes together."""
         return self._later.get(message.message_id) or country_key(message.phone)
 
-    def odd(self, worded: Worded) -> SendResult | None:
+    def odd(self, filled: Filled) -> SendResult | None:
         """A number or a value that Huawei cannot write."""
-        message_id, code = worded.message.message_id, worded.template.code
-        if not _WRITABLE_PHONE.fullmatch(worded.message.phone):
+        message_id, code = filled.message.message_id, filled.template.code
+        if not _WRITABLE_PHONE.fullmatch(filled.message.phone):
             return SendResult(message_id, Outcome.REJECTED, code="unwritable_phone")
-        odd = (name for name, value in worded.values.items() if not value or _UNWRITABLE.search(value))
+        odd = (name for name, value in filled.values.items() if not value or _UNWRITABLE.search(value))
         if name := next(odd, ""):
             why = f"variable {name} of template {code} is empty or holds ', {{ or }}"
             return SendResult(message_id, Outcome.REJECTED, code="unwritable_variable", detail=why)
         return None
 
-    def sent(self, going: Sequence[Worded]) -> list[SendResult]:
+    def sent(self, going: Sequence[Filled]) -> list[SendResult]:
         """One request; what does not fit fills requests of its own, under keys of their own."""
         first, *later = _requests(going)
         results = super().sent(first)
         for request in later:
-            left = [worded.message for worded in request]
+            left = [filled.message for filled in request]
             self._later.update(dict.fromkeys((m.message_id for m in left), f"request-{left[0].message_id}"))
             results += same_for_all(left, Outcome.APART, REQUEST_FULL, "goes with a later request")
         return results
 
-    def request(self, going: Sequence[Worded]) -> WireRequest:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """One template and one set of variables per number."""
         return self._signed(
-            [_content(worded) for worded in going], _extend([worded.message for worded in going])
+            [_content(filled) for filled in going], _extend([filled.message for filled in going])
         )
 
     def batch_reference(self, batch: Sequence[OutboundMessage]) -> str:
@@ -250,13 +250,13 @@ def code_of(fields: Mapping[str, Any]) -> str:
     return text_of(fields, "code") or text_of(fields, "error_code")
 
 
-def _content(worded: Worded) -> Content:
+def _content(filled: Filled) -> Content:
     """What the request says of one message."""
-    content: Content = {"to": [worded.message.phone], "templateId": worded.template.code}
-    if worded.values:
-        content["templateParas"] = list(worded.values.values())
-    if worded.template.sign:
-        content["signature"] = worded.template.sign
+    content: Content = {"to": [filled.message.phone], "templateId": filled.template.code}
+    if filled.values:
+        content["templateParas"] = list(filled.values.values())
+    if filled.template.sign:
+        content["signature"] = filled.template.sign
     return content
 
 
@@ -271,16 +271,16 @@ def _extend(batch: Sequence[OutboundMessage]) -> str:
     return f"batch-{first.message_id}" + (f"-{first.attempts}" if first.attempts else "")
 
 
-def _requests(going: Sequence[Worded]) -> list[list[Worded]]:
+def _requests(going: Sequence[Filled]) -> list[list[Filled]]:
     """The messages in requests that are short enough, as they come."""
-    found: list[list[Worded]] = []
+    found: list[list[Filled]] = []
     room = 0
-    for worded in going:
-        length = len(json.dumps(_content(worded))) + 2
+    for filled in going:
+        length = len(json.dumps(_content(filled))) + 2
         if not found or length > room:
             found.append([])
             room = LONGEST_CONTENT
-        found[-1].append(worded)
+        found[-1].append(filled)
         room -= length
     return found
 

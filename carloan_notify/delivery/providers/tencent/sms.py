@@ -44,7 +44,7 @@ from carloan_notify.delivery.providers.tencent.settings import (
     TencentSettings,
     TencentVoiceSettings,
 )
-from carloan_notify.delivery.vendor import TemplateVendor, Wired, Worded, by_status, text_of
+from carloan_notify.delivery.vendor import Filled, TemplateVendor, Wired, by_status, text_of
 from carloan_notify.records import OutboundMessage, PushRequest, SendResult
 
 MAINLAND: Final = "+86"
@@ -105,13 +105,13 @@ class TencentSms(TencentApi):
         shared = [template.code, template.sign, abroad, *fill(template, message).values()]
         return hashlib.sha256(json.dumps(shared).encode()).hexdigest()
 
-    def request(self, going: Sequence[Worded]) -> WireRequest:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """One request for messages of one `batch_key`.
 
         Raises:
             ValueError: the messages differ in template or parameters, so that somebody would get another's.
         """
-        if len({self.batch_key(worded.message) for worded in going}) > 1:
+        if len({self.batch_key(filled.message) for filled in going}) > 1:
             raise ValueError("messages of different templates or parameters in one batch")
         return self._interface.request("SendSms", self._parameters(going))
 
@@ -151,11 +151,11 @@ class TencentSms(TencentApi):
         """Look at key, application, clock, templates and signs."""
         return check_messages(self._interface, self._settings, self._clock())
 
-    def _parameters(self, going: Sequence[Worded]) -> dict[str, Any]:
+    def _parameters(self, going: Sequence[Filled]) -> dict[str, Any]:
         """The body of SendSms in the order of the vendor's SDK; what is empty is left out."""
         first = going[0].message
         parameters = {
-            "PhoneNumberSet": [worded.message.phone for worded in going],
+            "PhoneNumberSet": [filled.message.phone for filled in going],
             "SmsSdkAppId": self._settings.app_id,
             "TemplateId": going[0].template.code,
             "SignName": going[0].template.sign,
@@ -176,7 +176,7 @@ class TencentVoice(TencentApi):
     _service = VOICE
     _settings: TencentVoiceSettings
 
-    def request(self, going: Sequence[Worded]) -> WireRequest:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """One call."""
         return self._interface.request("SendTtsVoice", self._parameters(going[0]))
 
@@ -197,13 +197,13 @@ class TencentVoice(TencentApi):
         """Look at the key and the clock; the vendor shows neither templates nor numbers."""
         return check_calls(self._interface, self._settings, self._clock())
 
-    def _parameters(self, worded: Worded) -> dict[str, str | int | list[str]]:
+    def _parameters(self, filled: Filled) -> dict[str, str | int | list[str]]:
         """The body of SendTtsVoice in the order of the vendor's SDK."""
         return {
-            "TemplateId": worded.template.code,
-            "CalledNumber": worded.message.phone,
+            "TemplateId": filled.template.code,
+            "CalledNumber": filled.message.phone,
             "VoiceSdkAppid": self._settings.app_id,
-            "TemplateParamSet": list(worded.values.values()),
+            "TemplateParamSet": list(filled.values.values()),
             "PlayTimes": self._settings.play_times,
-            "SessionContext": worded.message.message_id,
+            "SessionContext": filled.message.message_id,
         }
