@@ -285,6 +285,7 @@ class ProviderSettings(Settings):
     """What every provider has in common. `adapter` is what it builds, as `module:class`, imported when it is used."""
 
     adapter: ClassVar[str]
+    channel: ClassVar[Channel] = Channel.SMS
     type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
     rate_per_second: float | None = Field(
         default=None,
@@ -310,7 +311,7 @@ class ProviderSettings(Settings):
     @property
     def serves(self) -> frozenset[Channel]:
         """The channels it serves; a vendor's interface serves one."""
-        return frozenset({Channel.SMS})
+        return frozenset({self.channel})
 
 
 class AnyChannelSettings(ProviderSettings):

@@ -1,6 +1,7 @@
 """The base of every adapter over HTTP, `screen` → `request` → `read`, and the one reader of what comes back."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,6 +77,7 @@ class Wired(TypedDict, total=False):
 
 
 Going = TypeVar("Going", bound=Ready)
+_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
 _KNOWN_BY_REFERENCE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN})
 
 
@@ -238,6 +240,11 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     """A text or number of a JSON object as text, "" when it is missing or something else."""
     value = fields.get(name)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def our_reference(text: str) -> str:
+    """The text when it is an id of ours (26 letters and digits), else ""."""
+    return text if _OUR_REFERENCE.fullmatch(text) else ""
 
 
 def fate(inquiry: Inquiry, table: str, state: str, reference: str, error: str = "") -> LookUp:

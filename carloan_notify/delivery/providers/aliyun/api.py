@@ -17,7 +17,13 @@ from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, public_c
 from carloan_notify.delivery.gateway.returns import moment
 from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest, retry_after
 from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, CheckVerdict
-from carloan_notify.delivery.vendor import UnreadableRecordError, clock_check, json_object, text_of
+from carloan_notify.delivery.vendor import (
+    UnreadableRecordError,
+    clock_check,
+    json_object,
+    our_reference,
+    text_of,
+)
 from carloan_notify.records import Outcome
 
 # Alibaba Cloud's OpenAPI requests and their signature, ACS3-HMAC-SHA256.
@@ -221,7 +227,6 @@ def instant(text: str) -> datetime:
 _BITS: Final = 1416
 _BYTES: Final = _BITS // 8
 _HASHES: Final = 10
-_MESSAGE_ID: Final = re.compile(r"[A-Z0-9]{26}")
 _BATCH: Final = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{236})")
 
 
@@ -239,11 +244,6 @@ def batch_reference(message_ids: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(message_ids).encode()).hexdigest()[:16]
 
 
-def message_id_in(out_id: str) -> str:
-    """Our message id when the OutId is one, else ""."""
-    return out_id if _MESSAGE_ID.fullmatch(out_id) else ""
-
-
 def batch_reference_in(out_id: str) -> str:
     """The reference of a batch when the OutId is a batch's, else ""."""
     match = _BATCH.fullmatch(out_id)
@@ -252,7 +252,7 @@ def batch_reference_in(out_id: str) -> str:
 
 def holds(out_id: str, message_id: str) -> bool | None:
     """Whether a request with this OutId carried the message; None when the OutId is none of ours."""
-    if message_id_in(out_id):
+    if our_reference(out_id):
         return out_id == message_id
     match = _BATCH.fullmatch(out_id)
     if match is None:

@@ -32,9 +32,8 @@ from carloan_notify.delivery.providers.aliyun.api import (
     e164,
     instant,
     listed,
-    message_id_in,
 )
-from carloan_notify.delivery.vendor import UnreadableRecordError, read_records, text_of
+from carloan_notify.delivery.vendor import UnreadableRecordError, our_reference, read_records, text_of
 from carloan_notify.records import Outcome, PushAnswer, Receipt, Reply
 
 TAKEN: Final = PushAnswer(200, "application/json; charset=utf-8", '{"code":0,"msg":"成功"}'.encode())
@@ -84,12 +83,12 @@ class Returns:
         if not delivered and not told.final:
             return None
         reference = batch_reference_in(out_id) or text_of(record, "biz_id")
-        if not (reference or message_id_in(out_id)):
+        if not (reference or our_reference(out_id)):
             raise UnreadableRecordError("neither our reference nor the vendor's")
         return Receipt(
             provider=self.provider,
             provider_ref=reference,
-            message_id=message_id_in(out_id),
+            message_id=our_reference(out_id),
             delivered=delivered,
             code=public_code(code) if code else "",
             detail="" if delivered else told.reason,
@@ -120,7 +119,7 @@ class Returns:
         return Receipt(
             provider=self.provider,
             provider_ref=call_id,
-            message_id=message_id_in(text_of(record, "out_id")),
+            message_id=our_reference(text_of(record, "out_id")),
             delivered=told.delivered,
             code=public_code(code),
             detail="" if told.delivered else told.reason,

@@ -75,6 +75,7 @@ class AliyunVoiceSettings(AliyunCredentials):
     """Voice calls through Alibaba Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunVoice"
+    channel = Channel.VOICE
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )
@@ -90,11 +91,6 @@ class AliyunVoiceSettings(AliyunCredentials):
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
 
     @model_validator(mode="after")
     def _some_queue(self) -> Self:

@@ -5,7 +5,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, Unpack
 from urllib.parse import parse_qsl, urlsplit
@@ -35,6 +35,7 @@ from carloan_notify.delivery.vendor import (
     Wired,
     clock_check,
     json_object,
+    our_reference,
     read_records,
     text_of,
 )
@@ -189,7 +190,50 @@ class HuaweiSms(TemplateVendor):
         """Read a receipt, a list of them, or a reply."""
         if request.method != "POST":
             return Refused(405, "not_a_post")
-        return received(self._name, request, self._clock())
+        listed = request.headers.get("content-type", "").lower().startswith("application/json")
+        answer = TAKEN if listed else EMPTY
+        try:
+            records = _list(request.body) if listed else [_form(request.body)]
+        except (ValueError, RecursionError):
+            problem = f"{self._name}: a push is not {'a JSON list' if listed else 'a form'}"
+            return Received(ReturnPage(problems=(problem,), unread=request.body), answer)
+        page = read_records(self._name, records, self._pushed, request.body, "pushed record ")
+        return Received(page, answer)
+
+    def _pushed(self, record: object) -> Receipt | Reply | None:
+        """A receipt or a reply; None while the network still tries."""
+        if not isinstance(record, dict):
+            raise UnreadableRecordError("it is no record")
+        if text_of(record, "status"):
+            return self._receipt(record)
+        if "body" in record and "from" in record:
+            return self._reply(record)
+        raise UnreadableRecordError("neither a status nor a text")
+
+    def _receipt(self, record: Mapping[str, Any]) -> Receipt | None:
+        status, reference = text_of(record, "status"), _reference(record)
+        carried = carrier_codes("huawei").get(status) or Carried(delivered=False, reason="")
+        if not carried.final:
+            return None
+        extend = text_of(record, "extend")
+        return Receipt(
+            self._name,
+            reference,
+            our_reference(extend),
+            carried.delivered,
+            public_code(status),
+            carried.reason,
+            _moment(record, "updateTime", self._clock()),
+            e164(text_of(record, "to")),
+            carried.blocked,
+        )
+
+    def _reply(self, record: Mapping[str, Any]) -> Reply:
+        phone = e164(text_of(record, "from"))
+        if not phone:
+            raise UnreadableRecordError("a reply without the sender's number")
+        received_at = _moment(record, "createTime", self._clock())
+        return Reply(self._name, text_of(record, "smsMsgId"), phone, text_of(record, "body"), received_at)
 
     def check(self) -> list[CheckResult]:
         """Send a request without numbers: it can only be refused, and the code says whether for the key."""
@@ -315,22 +359,8 @@ TAKEN: Final = PushAnswer(
     content_type="application/json;charset=UTF-8", body=b'{"returnCode":0,"returnCodeDesc":"Success"}'
 )
 """What it wants for a list."""
-_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
 _OUR_BATCH: Final = re.compile(r"batch-[A-Z0-9]{26}(-\d{1,9})?")
 _MOST_FIELDS: Final = 100
-
-
-def received(provider: str, request: PushRequest, now: datetime) -> Received:
-    """Everything the request tells; what cannot be read is kept as it came. `now` stands in for a missing time."""
-    listed = request.headers.get("content-type", "").lower().startswith("application/json")
-    answer = TAKEN if listed else EMPTY
-    try:
-        records = _list(request.body) if listed else [_form(request.body)]
-    except (ValueError, RecursionError):
-        problem = f"{provider}: a push is not {'a JSON list' if listed else 'a form'}"
-        return Received(ReturnPage(problems=(problem,), unread=request.body), answer)
-    read = HuaweiReader(provider, now).read
-    return Received(read_records(provider, records, read, request.body, "pushed record "), answer)
 
 
 def _list(body: bytes) -> list[Any]:
@@ -350,53 +380,6 @@ def _form(body: bytes) -> dict[str, str]:
         max_num_fields=_MOST_FIELDS,
     )
     return dict(pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class HuaweiReader:
-    """Reads what Huawei pushed. `now` stands in where it tells no time."""
-
-    provider: str
-    now: datetime
-
-    def read(self, record: object) -> Receipt | Reply | None:
-        """A receipt or a reply; None while the network still tries.
-
-        Raises:
-            UnreadableRecordError: it is neither.
-        """
-        if not isinstance(record, dict):
-            raise UnreadableRecordError("it is no record")
-        if text_of(record, "status"):
-            return self._receipt(record)
-        if "body" in record and "from" in record:
-            return self._reply(record)
-        raise UnreadableRecordError("neither a status nor a text")
-
-    def _receipt(self, record: Mapping[str, Any]) -> Receipt | None:
-        status, reference = text_of(record, "status"), _reference(record)
-        carried = carrier_codes("huawei").get(status) or Carried(delivered=False, reason="")
-        if not carried.final:
-            return None
-        extend = text_of(record, "extend")
-        return Receipt(
-            self.provider,
-            reference,
-            extend if _OUR_REFERENCE.fullmatch(extend) else "",
-            carried.delivered,
-            public_code(status),
-            carried.reason,
-            _moment(record, "updateTime", self.now),
-            e164(text_of(record, "to")),
-            carried.blocked,
-        )
-
-    def _reply(self, record: Mapping[str, Any]) -> Reply:
-        phone = e164(text_of(record, "from"))
-        if not phone:
-            raise UnreadableRecordError("a reply without the sender's number")
-        received_at = _moment(record, "createTime", self.now)
-        return Reply(self.provider, text_of(record, "smsMsgId"), phone, text_of(record, "body"), received_at)
 
 
 def _reference(record: Mapping[str, Any]) -> str:

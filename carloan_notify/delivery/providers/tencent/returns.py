@@ -24,13 +24,12 @@ from carloan_notify.delivery.provider import (
     unclear,
 )
 from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
-from carloan_notify.delivery.vendor import UnreadableRecordError, read_records, text_of
+from carloan_notify.delivery.vendor import UnreadableRecordError, our_reference, read_records, text_of
 from carloan_notify.records import Outcome, PushAnswer, PushRequest, Receipt, Reply
 
 TAKEN: Final = PushAnswer(200, "application/json; charset=utf-8", b'{"result":0,"errmsg":"OK"}')
 _LOCAL: Final = ZoneInfo("Asia/Shanghai")
 _PHONE: Final = re.compile(r"\+[1-9]\d{5,14}")
-_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
 _DELIVERED: Final[Mapping[str, bool]] = {"SUCCESS": True, "FAIL": False}
 _NO_MESSAGE: Final = frozenset({"voicekey_callback", "voicecode_callback"})
 
@@ -103,7 +102,7 @@ class PageReader:
         return Receipt(
             provider=self.provider,
             provider_ref=serial,
-            message_id=reference if _OUR_REFERENCE.fullmatch(reference) else "",
+            message_id=our_reference(reference),
             delivered=delivered,
             code=printable,
             detail=carried.reason if carried is not None and agrees else "",

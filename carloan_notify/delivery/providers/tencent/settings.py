@@ -103,6 +103,7 @@ class TencentVoiceSettings(TencentCredentials):
     """Voice calls through Tencent Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentVoice"
+    channel = Channel.VOICE
     type: Literal["tencent_voice"] = Field(
         description="Voice calls through Tencent Cloud.", examples=["tencent_voice"]
     )
@@ -115,8 +116,3 @@ class TencentVoiceSettings(TencentCredentials):
     play_times: int = Field(
         default=2, ge=1, le=3, description="How often the text is read out in one call.", examples=[2]
     )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})

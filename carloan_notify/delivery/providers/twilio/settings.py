@@ -72,6 +72,7 @@ class TwilioVoiceSettings(TwilioCredentials):
     """Voice calls through Twilio."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.twilio.twilio:TwilioVoice"
+    channel = Channel.VOICE
     type: Literal["twilio_voice"] = Field(
         description="Voice calls through Twilio.", examples=["twilio_voice"]
     )
@@ -91,8 +92,3 @@ class TwilioVoiceSettings(TwilioCredentials):
     play_times: int = Field(
         default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
     )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})

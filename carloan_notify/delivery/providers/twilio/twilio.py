@@ -7,8 +7,8 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Final, Unpack
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from xml.etree import ElementTree as ET
@@ -42,6 +42,7 @@ from carloan_notify.delivery.vendor import (
     clock_check,
     fate,
     json_object,
+    our_reference,
     read_records,
     text_of,
 )
@@ -60,6 +61,15 @@ from carloan_notify.records import (
 USUAL_URL: Final = "https://api.twilio.com"
 FAILED_AT_ONCE: Final = ("failed", "undelivered", "canceled")
 SIGNATURE: Final = "x-twilio-signature"
+NOTHING_TO_SAY: Final = PushAnswer(
+    content_type="text/xml; charset=utf-8", body=b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+)
+"""An empty TwiML document: taken, and nothing is answered to the sender."""
+REFERENCE: Final = "ref"
+"""Our reference in the query of a callback's address; Twilio has no field for it."""
+OPTED_OUT: Final = "STOP"
+
+Fields = Mapping[str, str]
 
 
 class TwilioApi(Vendor[Ready], ABC):
@@ -116,8 +126,44 @@ class TwilioApi(Vendor[Ready], ABC):
         fields = self._believed(request)
         if fields is None:
             return Refused(403, "bad_signature")
-        reader = TwilioReader(self._name, request.url, self._clock())
-        return Received(read_records(self._name, [fields], reader.read, request.body, ""), NOTHING_TO_SAY)
+        return Received(
+            read_records(self._name, [fields], partial(self._pushed, request.url), request.body, ""),
+            NOTHING_TO_SAY,
+        )
+
+    def _pushed(self, url: str, fields: Fields) -> Receipt | Reply | None:
+        """A receipt, a reply, or None while a message is under way."""
+        state = fields.get("MessageStatus") or fields.get("CallStatus") or ""
+        sid = fields.get("MessageSid") or fields.get("CallSid") or ""
+        sender = fields.get("From", "")
+        if state and sid:
+            return self._receipt(url, state, sid, fields)
+        if "Body" in fields and sender.startswith("+"):
+            opted_out = fields.get("OptOutType", "").upper() == OPTED_OUT
+            return Reply(self._name, sid, sender, fields["Body"], self._clock(), opted_out=opted_out)
+        raise UnreadableRecordError("a push is neither a state nor a reply")
+
+    def _receipt(self, url: str, state: str, sid: str, fields: Fields) -> Receipt | None:
+        told = carrier_codes("twilio").get(state)
+        if told is None:
+            raise UnreadableRecordError(
+                f"a push is state {public_code(state)} is not in the provider's table"
+            )
+        if not told.final:
+            return None
+        error = "" if told.delivered else fields.get("ErrorCode", "")
+        why = carrier_codes("twilio").get(error) if error else None
+        return Receipt(
+            self._name,
+            sid,
+            _reference(url),
+            told.delivered,
+            public_code(error or state),
+            why.reason if why else told.reason,
+            _moment(fields.get("Timestamp", ""), self._clock()),
+            fields.get("To", ""),
+            bool(why and why.blocked),
+        )
 
     def check(self) -> list[CheckResult]:
         """Look at the account, the clock and the sender."""
@@ -278,70 +324,11 @@ def twiml(text: str, speaker: SpeakerSettings, play_times: int) -> str:
     return ET.tostring(response, encoding="unicode")
 
 
-# What Twilio pushes once its signature has been checked: states of messages and calls, and replies.
-
-NOTHING_TO_SAY: Final = PushAnswer(
-    content_type="text/xml; charset=utf-8", body=b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
-)
-"""An empty TwiML document: taken, and nothing is answered to the sender."""
-REFERENCE: Final = "ref"
-"""Our reference in the query of a callback's address; Twilio has no field for it."""
-OPTED_OUT: Final = "STOP"
-_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
-
-Fields = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class TwilioReader:
-    """Reads what Twilio pushed to an address. `now` stands in where it tells no time."""
-
-    provider: str
-    url: str
-    now: datetime
-
-    def read(self, fields: Fields) -> Receipt | Reply | None:
-        """A receipt, a reply, or None while a message is under way.
-
-        Raises:
-            UnreadableRecordError: it is none of these.
-        """
-        state = fields.get("MessageStatus") or fields.get("CallStatus") or ""
-        sid = fields.get("MessageSid") or fields.get("CallSid") or ""
-        sender = fields.get("From", "")
-        if state and sid:
-            return self._receipt(state, sid, fields)
-        if "Body" in fields and sender.startswith("+"):
-            opted_out = fields.get("OptOutType", "").upper() == OPTED_OUT
-            return Reply(self.provider, sid, sender, fields["Body"], self.now, opted_out=opted_out)
-        raise UnreadableRecordError("a push is neither a state nor a reply")
-
-    def _receipt(self, state: str, sid: str, fields: Fields) -> Receipt | None:
-        told = carrier_codes("twilio").get(state)
-        if told is None:
-            raise UnreadableRecordError(
-                f"a push is state {public_code(state)} is not in the provider's table"
-            )
-        if not told.final:
-            return None
-        error = "" if told.delivered else fields.get("ErrorCode", "")
-        why = carrier_codes("twilio").get(error) if error else None
-        return Receipt(
-            self.provider,
-            sid,
-            _reference(self.url),
-            told.delivered,
-            public_code(error or state),
-            why.reason if why else told.reason,
-            _moment(fields.get("Timestamp", ""), self.now),
-            fields.get("To", ""),
-            bool(why and why.blocked),
-        )
+# What Twilio pushes: whose it is, when it happened.
 
 
 def _reference(url: str) -> str:
-    reference = parse_qs(urlsplit(url).query).get(REFERENCE, [""])[0]
-    return reference if _OUR_REFERENCE.fullmatch(reference) else ""
+    return our_reference(parse_qs(urlsplit(url).query).get(REFERENCE, [""])[0])
 
 
 def _moment(text: str, otherwise: datetime) -> datetime:
