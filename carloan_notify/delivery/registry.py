@@ -41,9 +41,6 @@ class ConsoleProviderSettings(AnyChannelSettings):
     type: Literal["console"] = Field(
         description="Prints messages instead of sending them.", examples=["console"]
     )
-    stream: Literal["stdout", "stderr"] = Field(
-        default="stderr", description="Where messages are printed.", examples=["stderr"]
-    )
     reveal: bool = Field(
         default=False,
         description="Print whole phone numbers and texts; else a masked number and the length of the text.",
@@ -206,12 +203,6 @@ class DeliverySettings(Settings):
         default="STOP",
         description="While this file exists nothing leaves; it is looked for before every batch.",
         examples=["STOP", "/run/carloan-notify/stop"],
-    )
-    longest_drain_s: float = Field(
-        default=3600,
-        gt=0,
-        description="Seconds after which a `send` stops and leaves the rest queued.",
-        examples=[3600],
     )
 
     @model_validator(mode="after")

@@ -124,35 +124,27 @@ class AnswerReader:
 
     def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage], now: datetime) -> list[SendResult]:
         """One result per message. The status decides where the table or HTTP says so, else the code."""
-        listed = self._settings.http_status.get(answer.status)
-        if listed is not None and (listed is not Outcome.ACCEPTED or not self._settings.code):
-            wait = retry_after(answer.headers, now)
+        settings, wait = self._settings, retry_after(answer.headers, now)
+        listed = settings.http_status.get(answer.status)
+        if listed is not None and (listed is not Outcome.ACCEPTED or not settings.code):
             return of_whole_request(same_for_all(batch, listed, answer.code, retry_after_s=wait))
         try:
-            fields = fields_of(answer.body, self._settings)
+            fields = fields_of(answer.body, settings)
         except UnreadableError:
             return by_status(answer, batch, now)
-        code = text_at(fields, self._settings.code)
+        code = text_at(fields, settings.code)
         outcome = self._table.get(code) if code else None
-        if outcome is None and not (self._settings.items and not self._settings.code):
-            if code and answer.ok:
-                return same_for_all(batch, Outcome.UNKNOWN, public_code(code), UNLISTED_CODE)
-            return by_status(answer, batch, now, "no_code_in_answer")
-        return self._by_code(answer, fields, batch, (outcome, code, now))
-
-    def _by_code(
-        self,
-        answer: WireAnswer,
-        fields: Any,  # noqa: ANN401 - any JSON value
-        batch: Sequence[OutboundMessage],
-        request_level: tuple[Outcome | None, str, datetime],
-    ) -> list[SendResult]:
-        outcome, code, now = request_level
-        wait = retry_after(answer.headers, now)
         if outcome not in (None, Outcome.ACCEPTED):
             return of_whole_request(same_for_all(batch, outcome, public_code(code), retry_after_s=wait))
+        if outcome is None and (settings.code or not settings.items):
+            unlisted = code and answer.ok
+            what = same_for_all(batch, Outcome.UNKNOWN, public_code(code), UNLISTED_CODE)
+            return what if unlisted else by_status(answer, batch, now, "no_code_in_answer")
         if not answer.ok:  # a body that says yes under a status that says no
             return by_status(answer, batch, now, "contradicting_answer")
+        return self._taken(fields, code, batch)
+
+    def _taken(self, fields: Any, code: str, batch: Sequence[OutboundMessage]) -> list[SendResult]:  # noqa: ANN401 - any JSON value
         if self._settings.items:
             return self._items(list_at(fields, self._settings.items), batch)
         reference = text_at(fields, self._settings.provider_ref)

@@ -33,7 +33,7 @@ class ConsoleProvider(Adapter):
         clock: Callable[[], datetime],  # noqa: ARG002 - every provider is built alike; a print-out has no time
         stream: TextIO | None = None,
     ) -> None:
-        """`stream` replaces the one that the settings name."""
+        """`stream` replaces standard error."""
         super().__init__(name, settings)
         self._settings = settings
         self._stream = stream
@@ -43,7 +43,7 @@ class ConsoleProvider(Adapter):
         """Print every message, whole batches at a time."""
         text = "".join(f"{self._line(message)}\n" for message in batch)
         with self._lock:
-            stream = self._stream or (sys.stdout if self._settings.stream == "stdout" else sys.stderr)
+            stream = self._stream or sys.stderr
             stream.write(text)
             stream.flush()
         return [

@@ -135,11 +135,6 @@ class KannelSettings(VendorSettings):
         examples=["${KANNEL_STATUS_PASSWORD}"],
     )
 
-    @property
-    def plain_http(self) -> bool:
-        """As configured."""
-        return self.allow_plain_http
-
     @model_validator(mode="after")
     def _check_kannel(self) -> Self:
         problems = self._unwritable()
