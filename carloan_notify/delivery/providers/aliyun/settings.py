@@ -85,9 +85,7 @@ class AliyunVoiceSettings(AliyunCredentials):
         description="Number of yours that the borrower sees; empty for the shared pool.",
         examples=["057100000000"],
     )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
-    )
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is spoken in one call.")
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )

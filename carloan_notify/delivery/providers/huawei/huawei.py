@@ -100,7 +100,6 @@ class HuaweiSettings(VendorSettings):
         default=500,
         gt=0,
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
-        examples=[500],
     )
 
 

@@ -93,12 +93,10 @@ class KannelSettings(VendorSettings):
         default="http://127.0.0.1:13013",
         pattern=r"^https?://\S+$",
         description="Address of Kannel's smsbox: its host and sendsms-port.",
-        examples=["http://127.0.0.1:13013"],
     )
     allow_plain_http: bool = Field(
         default=False,
         description="Allow http:// to a Kannel on another host. Phone numbers would travel in the clear.",
-        examples=[False],
     )
     username: str = Field(pattern=r"^[!-~]+$", description="User of group sendsms-user.", examples=["lender"])
     password: SecretStr = Field(description="Its password.", examples=["${KANNEL_PASSWORD}"])
@@ -114,13 +112,11 @@ class KannelSettings(VendorSettings):
         le=255,
         description="Parts that a long message may have: max-messages of group sendsms-user. Kannel would cut "
         "a longer text off without a word, so it is refused here.",
-        examples=[10],
     )
     phone_region: str = Field(
         default="CN",
         pattern=r"^[A-Z]{2}$",
         description="ISO 3166 country of numbers in replies that come without + and country code.",
-        examples=["CN"],
     )
     admin_url: str = Field(
         default="",

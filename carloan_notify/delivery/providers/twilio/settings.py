@@ -45,7 +45,6 @@ class TwilioSettings(TwilioCredentials):
         le=36_000,
         description="Most seconds a message may wait in Twilio's queue, and never past its contact hours; what waits "
         "longer is dropped. Set `rate_per_second` to what the sender may carry.",
-        examples=[3600],
     )
 
     @model_validator(mode="after")
@@ -89,6 +88,4 @@ class TwilioVoiceSettings(TwilioCredentials):
         description="Who speaks each language of our templates; one that is not listed is passed on as it is.",
         examples=[{"en": {"language": "en-GB", "voice": "Polly.Amy"}}],
     )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
-    )
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is spoken in one call.")
