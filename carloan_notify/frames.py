@@ -7,6 +7,7 @@ Frames carry a plain RangeIndex; a loan is named by its `loan_id` column. Column
 are the lender's own, text, and pass through to templates.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -223,6 +224,8 @@ def findings(
     value: Sequence[str] | str = "",
 ) -> pd.DataFrame:
     """One finding per loan, all with the same code and sentence. `value` is one text or one per loan."""
+    if not len(loan_ids):  # nearly always, and asked for thousands of times in a night
+        return empty(FINDINGS)
     rows = pd.DataFrame({"loan_id": pd.Series(list(loan_ids), dtype=TEXT)})
     rows["code"] = code
     rows["place"] = place
@@ -252,6 +255,12 @@ def places(wanted: pd.Series, texts: pd.Series) -> np.ndarray:
 
 
 def among(texts: pd.Series, allowed: Iterable[str]) -> pd.Series:
-    """A mask on the index of `texts`; on text 15 times faster than `isin`, which converts `allowed` first."""
-    wanted = frozenset(allowed)
-    return pd.Series([text in wanted for text in texts.tolist()], index=texts.index, dtype=bool)
+    """A mask on the index of `texts`. `allowed` is any collection of texts, each as often as it likes."""
+    wanted = pa.array(allowed if isinstance(allowed, pd.Series) else list(allowed), pa.large_string())
+    mask = pc.is_in(pa.array(texts, pa.large_string()), value_set=wanted)
+    return pd.Series(mask.to_numpy(zero_copy_only=False), index=texts.index, dtype=bool)
+
+
+def counted(texts: pd.Series) -> Counter[str]:
+    """How often each text stands there."""
+    return Counter({str(text): int(number) for text, number in texts.value_counts().items()})
