@@ -15,7 +15,7 @@ from carloan_notify import frames
 from carloan_notify.messages.context import parameters
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
 from carloan_notify.notices.decide import KEYS
-from carloan_notify.pipeline.wording import Sheet, Told, Wording, days_or_none, in_common, queued
+from carloan_notify.pipeline.wording import MessageValues, Told, Wording, days_or_none, in_common, queued
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, Rendered
 
 REFERENCE_LENGTH = 26
@@ -87,7 +87,7 @@ def draft_messages(
     tonight, slices = told.of(rows["loan_id"]), []
     for start in range(0, len(rows), SLICE):
         part = rows.iloc[start : start + SLICE].reset_index(drop=True)
-        sheet_of = partial(Sheet, wording, tonight.of(part["loan_id"]), common)
+        sheet_of = partial(MessageValues, wording, tonight.of(part["loan_id"]), common)
         slices.append(_worded(part, failures, sheet_of, templates))
     return Drafted(run_id, tuple(slices), decisions[decisions["merged_into"] != ""], failures)
 
@@ -108,7 +108,7 @@ def hold_failures(decisions: pd.DataFrame, failures: Mapping[str, RenderFailure]
 def _worded(
     rows: pd.DataFrame,
     failures: dict[str, RenderFailure],
-    sheet_of: Callable[[pd.DataFrame], Sheet],
+    sheet_of: Callable[[pd.DataFrame], MessageValues],
     templates: TemplateSet,
 ) -> Worded:
     """The messages of some rows, template by template; what cannot be worded goes into `failures`."""
@@ -136,7 +136,7 @@ def _worded(
 
 
 def _rendered(
-    found: CompiledTemplate | RenderFailure, sheet: Sheet, count: int
+    found: CompiledTemplate | RenderFailure, sheet: MessageValues, count: int
 ) -> Sequence[Rendered | RenderFailure]:
     if isinstance(found, RenderFailure):
         return [found] * count
@@ -148,7 +148,7 @@ def _rendered(
 
 def _params(
     found: CompiledTemplate | RenderFailure,
-    sheet: Sheet,
+    sheet: MessageValues,
     rendered: Sequence[Rendered | RenderFailure],
     templates: TemplateSet,
 ) -> Iterator[Params]:

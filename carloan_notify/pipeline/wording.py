@@ -138,7 +138,7 @@ class Wording:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class MessageValues:
     """The values of these messages by the names of `messages.context.VARIABLES`, each made when first asked for.
 
     `rows` are queued rows of frames.DECISIONS; `common` is what `in_common` gives for the whole night.
@@ -270,7 +270,7 @@ _OF_ROWS: Final = {
 _OF_LOANS: Final = ("account_tail", "product", "due_day")
 
 
-def _listed(sheet: Sheet, table: str, column: str) -> Sequence[Any]:
+def _listed(sheet: MessageValues, table: str, column: str) -> Sequence[Any]:
     return getattr(sheet, table)[column].tolist()  # type: ignore[no-any-return]  # plain values
 
 
