@@ -14,7 +14,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Screened
-from carloan_notify.ledger import outbox, rewording, views
+from carloan_notify.ledger import contents, outbox, rewording, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
@@ -151,11 +151,6 @@ def shrunk(portfolio: Portfolio, night: NightFacts | None, guards: GuardSettings
 
 # The words of what may go: as they are, or anew.
 
-UNSTEADY: Final = frozenset(
-    {"pay_link", "pay_link_token", "certificate_link", "certificate_link_token", "as_of"}
-)
-"""Values that differ from one wording to the next although nothing else does."""
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -179,15 +174,6 @@ def worded(words: Words, messages: Mapping[str, tuple[OutboundMessage, Ruling]],
     return draft_messages("", frame, told, words.templates, words.wording)
 
 
-def differs(params: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two wordings say something different."""
-    return _steady(params) != _steady(other)
-
-
-def _steady(params: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in params.items() if name not in UNSTEADY}
-
-
 def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
     """The message as rows of DECISION_COLUMNS: one that leads, and those merged into it."""
     told = {(cover.loan_id, cover.original_due_on): owed for cover, owed in each.still}  # whatever its keys
@@ -207,8 +193,8 @@ def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> I
             "message_class": rule.message_class.value,
             "template": rule.template_name,
             "language": message.language,
-            "role": message.params["role"],
-            "recipient_name": message.params["borrower_name"],
+            "role": message.role,
+            "recipient_name": message.recipient_name,
             "amount_minor": total if leads else owed.amount_minor,
             "loan_count": len({loan for loan, _ in told}) if leads else 1,
             "timezone": "UTC",
@@ -379,7 +365,7 @@ class LastLook:
             name = draft.covers[0].idempotency_key
             message, each = going[name]
             dropped = _dropped(self._look.verdicts[name][0], each)
-            if dropped or differs(draft.params, message.params):
+            if dropped or contents.gist(self._ledger.cipher, draft.params) != message.gist:
                 changes.append(Reworded(name, draft, dropped))
         if changes:
             with self._ledger.write() as tx:

@@ -11,14 +11,14 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import intake, runs, views
+from carloan_notify.ledger import contents, intake, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, UntilPaid
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
+from carloan_notify.pipeline.last_look import Words, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.plan import contact_history, message_reference, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
@@ -94,7 +94,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         refusal, drafted = _worded(app, original, portfolio)
         before = _nameless(original.rendered.text, original)
         now = _nameless(drafted.rendered.text, original) if drafted else before
-        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+        if not refusal and drafted and order.same_words and _differs(ledger, drafted, original):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -102,7 +102,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        words = _words(original, drafted, same=order.same_words)
         return Proposal(
             before,
             before if order.same_words else now,
@@ -110,6 +110,19 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             run_id,
             portfolio.as_of,
         )
+
+
+def _differs(ledger: Ledger, drafted: Draft, original: Stored) -> bool:
+    return contents.gist(ledger.cipher, drafted.params) != original.gist
+
+
+def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
+    """What is to be said, with the values of its template, which are kept only where a provider asks for them."""
+    if drafted is None:
+        return original
+    return (
+        replace(original, params=original.params or drafted.params) if same else _reworded(original, drafted)
+    )
 
 
 def _nameless(text: str, original: Stored) -> str:

@@ -1,0 +1,55 @@
+"""What a message tells, to whom: sealed as one value, beside the row that sending changes.
+
+A provider that fills approved templates needs the values of the template too (`params`); for all others only their
+`gist` is kept, which tells whether other words would say the same.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from carloan_notify.ledger.keys import Cipher
+from carloan_notify.records import Draft, steady
+
+FIELD: Final = "content"
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_encode: Final = _ENCODER.encode
+_DECODER: Final = json.JSONDecoder()
+_decode: Final = _DECODER.raw_decode
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Phone (E.164), name and text in clear; all "" where they were erased. `params` {} where nobody asks for them."""
+
+    phone: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    text: str = field(default="", repr=False)
+    gist: str = ""
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def gist(cipher: Cipher, params: Mapping[str, str]) -> str:
+    """What a wording says, as a keyed hash of the values that do not differ from one wording to the next."""
+    return cipher.text_hash(_encode(sorted(steady(params).items())))
+
+
+def content_of(cipher: Cipher, draft: Draft, *, with_params: bool) -> Content:
+    """A draft's content as it is to be kept."""
+    kept = dict(draft.params) if with_params else {}
+    return Content(draft.phone, draft.recipient_name, draft.rendered.text, gist(cipher, draft.params), kept)
+
+
+def seal(cipher: Cipher, message_id: str, content: Content) -> bytes:
+    """The content as one sealed value, bound to its message."""
+    told: list[Any] = [content.phone, content.name, content.text, content.gist]
+    if content.params:
+        told.append(content.params)
+    return cipher.seal(message_id, FIELD, _encode(told))
+
+
+def opened(cipher: Cipher, message_id: str, sealed: bytes) -> Content:
+    """The content again, empty where it was erased. A wrong key or a changed value: `LedgerError`."""
+    plain = cipher.open(message_id, FIELD, sealed)
+    return Content(*_decode(plain)[0]) if plain else Content()
