@@ -167,7 +167,6 @@ def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series)
     """
     heads = _heads(identity.lender_id, notices)
     others = notices["role"] != Role.BORROWER.value
-    numbers, names = (_refs(notices[name], identity.ref) for name in ("phone", "recipient_name"))
     who = _refs(notices["person"].where(others, ""), identity.ref)
     namesakes = notices.assign(head=heads).duplicated(["head", "role", "recipient_name"], keep=False)
     by_name = others & (notices["recipient_name"] != "") & ~namesakes
@@ -175,12 +174,25 @@ def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series)
     return pd.DataFrame(
         {
             "idempotency_key": _hashed(heads, notices["role"], who),
-            "number_key": _hashed(heads, "number", numbers).where(by_number, ""),
-            "name_key": _hashed(heads, notices["role"] + ":name", names).where(by_name, ""),
+            "number_key": _hashed_where(by_number, heads, "number", notices["phone"], identity.ref),
+            "name_key": _hashed_where(
+                by_name, heads, notices["role"] + ":name", notices["recipient_name"], identity.ref
+            ),
         },
         index=notices.index,
         dtype="str",
     )
+
+
+def _hashed_where(
+    mask: pd.Series, heads: pd.Series, role: pd.Series | str, texts: pd.Series, ref: Callable[[str], str]
+) -> pd.Series:
+    """The keys of the masked rows, "" for the others: most nights have few, and a keyed hash takes its time."""
+    keys = pd.Series("", index=heads.index, dtype="str")
+    if mask.any():
+        whose = role if isinstance(role, str) else role[mask]
+        keys[mask] = _hashed(heads[mask], whose, _refs(texts[mask], ref))
+    return keys
 
 
 def _heads(lender_id: str, notices: pd.DataFrame) -> pd.Series:
