@@ -256,6 +256,11 @@ class ProviderSettings(Settings):
         """The channels it serves; a vendor's interface serves one."""
         return frozenset({Channel.SMS})
 
+    @property
+    def asks_values(self) -> bool:
+        """Whether it needs `OutboundMessage.params`, as one that fills approved templates does; else none are kept."""
+        return False
+
 
 class AnyChannelSettings(ProviderSettings):
     """A provider that serves what the configuration says."""

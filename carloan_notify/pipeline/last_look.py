@@ -369,7 +369,8 @@ class LastLook:
                 changes.append(Reworded(name, draft, dropped))
         if changes:
             with self._ledger.write() as tx:
-                rewording.reword(tx, changes, self._app.clock())
+                asking = self._app.settings.delivery.asking_values
+                rewording.reword(tx, changes, self._app.clock(), with_params=asking)
         anew = {
             change.message_id: replace(
                 going[change.message_id][0], text=change.draft.rendered.text, params=change.draft.params

@@ -14,7 +14,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import contents, intake, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, UntilPaid
-from carloan_notify.notices.decide import NOTICE_COLUMNS
+from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
@@ -137,7 +137,8 @@ def queue_proposal(app: App, proposal: Proposal) -> str:
     with app.open_ledger() as ledger:
         with ledger.write() as tx:
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
-            intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
+            asking = app.settings.delivery.asking_values
+            intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock(), with_params=asking)
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal.draft.message_id
@@ -262,4 +263,4 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
     """The idempotency key of a resend, its own in each run: the first message's key stands in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
-    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()[:KEY_DIGITS]

@@ -162,6 +162,11 @@ class HuaweiSettings(VendorSettings):
         examples=["https://notify.example"],
     )
 
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
+
     @model_validator(mode="after")
     def _callback_is_secret(self) -> Self:
         check_address(self.public_url, self)
