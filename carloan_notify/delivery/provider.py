@@ -313,6 +313,11 @@ class ProviderSettings(Settings):
         """The channels it serves; a vendor's interface serves one."""
         return frozenset({self.channel})
 
+    @property
+    def asks_values(self) -> bool:
+        """Whether it needs `OutboundMessage.params`, as one that fills approved templates does; else none are kept."""
+        return False
+
 
 class AnyChannelSettings(ProviderSettings):
     """A provider that serves what the configuration says."""

@@ -64,6 +64,12 @@ class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
         """Seconds to wait for an answer."""
         return self.read_timeout_s
 
+    @property
+    def asks_values(self) -> bool:
+        """Whether its request names them: {params} or {params.NAME}."""
+        described = self.model_dump_json(include={"request", "batch", "signatures"})
+        return "{params" in described
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         found = problems(self)
@@ -207,6 +213,15 @@ class DeliverySettings(Settings):
         if found:
             raise ValueError("; ".join(found))
         return self
+
+    @property
+    def asking_values(self) -> frozenset[Channel]:
+        """Channels of which some provider needs the values of templates (`ProviderSettings.asks_values`)."""
+        return frozenset(
+            channel
+            for channel, names in self.channels.items()
+            if any(self.providers[name].asks_values for name in names)
+        )
 
     @property
     def used(self) -> list[str]:

@@ -149,13 +149,15 @@ class Identity:
     ref: Callable[[str], str]
 
 
+KEY_DIGITS: Final = 32
+"""128 bits: with a hundred million notices a day, two share one by chance in hundreds of millions of years."""
 KEYS: Final = ("idempotency_key", "number_key", "name_key")
 """All that must be untold before a notice may be told. `number_key` stands for the number, whatever the role of who
 has it; `name_key` for another party by name, whose number may change. Both are "" where they say nothing more."""
 
 
 def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series) -> pd.DataFrame:
-    """KEYS per row, each a SHA-256 (64 hex digits); they depend on nothing but that row and who shares its name.
+    """KEYS per row, each half a SHA-256 (32 hex digits); they depend on nothing but that row and who shares its name.
 
     Hashed are the lender, `loan_id`, `installment_no`, `original_due_on`, `event_id`, `notice`, `channel`, the
     role and the person, each written as length:text, so that no two different rows run into one text.
@@ -215,7 +217,8 @@ def _hashed(heads: pd.Series, role: pd.Series | str, who: pd.Series) -> pd.Serie
     roles = [role] * len(heads) if isinstance(role, str) else role.tolist()
     rows = zip(heads.tolist(), roles, who.tolist(), strict=True)
     keys = [
-        hashlib.sha256((head + _field(name) + _field(one)).encode()).hexdigest() for head, name, one in rows
+        hashlib.sha256((head + _field(name) + _field(one)).encode()).hexdigest()[:KEY_DIGITS]
+        for head, name, one in rows
     ]
     return pd.Series(keys, index=heads.index, dtype="str")
 

@@ -152,9 +152,16 @@ def _params(
     rendered: Sequence[Rendered | RenderFailure],
     templates: TemplateSet,
 ) -> Iterator[Params]:
-    """What a gateway that fills approved templates needs, with the filters of the message's own language."""
+    """What a provider that fills approved templates needs, with the filters of the message's own language.
+
+    Nothing where no provider of the channel asks for it.
+    """
     for row, one in enumerate(rendered):
-        if isinstance(found, RenderFailure) or isinstance(one, RenderFailure):
+        if (
+            isinstance(found, RenderFailure)
+            or isinstance(one, RenderFailure)
+            or found.channel not in sheet.wording.asking
+        ):
             yield {}
             continue
         filters = templates.environment(found.language, found.channel).filters

@@ -19,7 +19,9 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
+from carloan_notify.messages.links import without_tokens
 from carloan_notify.messages.render import TemplateSet
+from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Facts, facts, occasions
 from carloan_notify.notices.events import happened
 from carloan_notify.notices.guard_settings import GuardSettings
@@ -30,7 +32,15 @@ from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
-from carloan_notify.records import CoveredNotice, Decision, MessageClass, NightFacts, OutboundMessage
+from carloan_notify.records import (
+    CoveredNotice,
+    Decision,
+    Draft,
+    MessageClass,
+    NightFacts,
+    OutboundMessage,
+    steady,
+)
 
 # What the tables call for on a day, whoever is told and however late: only whether it is true.
 
@@ -151,11 +161,6 @@ def shrunk(portfolio: Portfolio, night: NightFacts | None, guards: GuardSettings
 
 # The words of what may go: as they are, or anew.
 
-UNSTEADY: Final = frozenset(
-    {"pay_link", "pay_link_token", "certificate_link", "certificate_link_token", "as_of"}
-)
-"""Values that differ from one wording to the next although nothing else does."""
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -179,13 +184,10 @@ def worded(words: Words, messages: Mapping[str, tuple[OutboundMessage, Ruling]],
     return draft_messages("", frame, told, words.templates, words.wording)
 
 
-def differs(params: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two wordings say something different."""
-    return _steady(params) != _steady(other)
-
-
-def _steady(params: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in params.items() if name not in UNSTEADY}
+def differs(draft: Draft, message: OutboundMessage, settings: MessagesSettings) -> bool:
+    """Whether the draft says something else than the message, in its text or in the values kept for a provider."""
+    texts = (without_tokens(text, settings) for text in (draft.rendered.text, message.text))
+    return next(texts) != next(texts) or steady(draft.params) != steady(message.params)
 
 
 def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
@@ -207,8 +209,8 @@ def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> I
             "message_class": rule.message_class.value,
             "template": rule.template_name,
             "language": message.language,
-            "role": message.params["role"],
-            "recipient_name": message.params["borrower_name"],
+            "role": message.role,
+            "recipient_name": message.recipient_name,
             "amount_minor": total if leads else owed.amount_minor,
             "loan_count": len({loan for loan, _ in told}) if leads else 1,
             "timezone": "UTC",
@@ -379,7 +381,7 @@ class LastLook:
             name = draft.covers[0].idempotency_key
             message, each = going[name]
             dropped = _dropped(self._look.verdicts[name][0], each)
-            if dropped or differs(draft.params, message.params):
+            if dropped or differs(draft, message, self._app.settings.messages):
                 changes.append(Reworded(name, draft, dropped))
         if changes:
             with self._ledger.write() as tx:

@@ -14,7 +14,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import intake, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, UntilPaid
-from carloan_notify.notices.decide import NOTICE_COLUMNS
+from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
@@ -95,7 +95,12 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         refusal, drafted = _worded(app, original, portfolio)
         before = _nameless(original.rendered.text, original)
         now = _nameless(drafted.rendered.text, original) if drafted else before
-        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+        if (
+            not refusal
+            and drafted
+            and order.same_words
+            and differs(drafted, original.outbound, app.settings.messages)
+        ):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -103,7 +108,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        words = _words(original, drafted, same=order.same_words)
         return Proposal(
             before,
             before if order.same_words else now,
@@ -111,6 +116,15 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             run_id,
             portfolio.as_of,
         )
+
+
+def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
+    """What is to be said, with the values of its template, which are kept only where a provider asks for them."""
+    if drafted is None:
+        return original
+    return (
+        replace(original, params=original.params or drafted.params) if same else _reworded(original, drafted)
+    )
 
 
 def _nameless(text: str, original: Stored) -> str:
@@ -249,4 +263,4 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
     """The idempotency key of a resend, its own in each run: the first message's key stands in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
-    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()[:KEY_DIGITS]

@@ -18,7 +18,7 @@ from carloan_notify.messages.links import certificate_links, pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.events import DETAIL_ARROW
-from carloan_notify.records import Decision
+from carloan_notify.records import Channel, Decision
 
 TAIL = 4
 
@@ -128,13 +128,17 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Makes template values for one night. `link_key` signs links; without a link base it is not used."""
+    """Makes template values for one night. `link_key` signs links; without a link base it is not used.
+
+    `asking` are the channels of which some provider asks for the values themselves.
+    """
 
     currency: str
     messages: MessagesSettings
     link_key: bytes
     as_of: date
     now: datetime
+    asking: frozenset[Channel]
 
 
 @dataclass(frozen=True)
@@ -285,7 +289,9 @@ def queued(decisions: pd.DataFrame) -> pd.DataFrame:
 
 def make_wording(app: App, as_of: date) -> Wording:
     """The wording of a night."""
-    return Wording(app.lender.currency, app.settings.messages, app.link_key(), as_of, app.clock())
+    settings = app.settings
+    asking = settings.delivery.asking_values
+    return Wording(app.lender.currency, settings.messages, app.link_key(), as_of, app.clock(), asking)
 
 
 def days_or_none(values: pd.Series) -> list[date | None]:

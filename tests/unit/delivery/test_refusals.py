@@ -105,6 +105,19 @@ def test_what_one_provider_has_no_template_for_another_may_send() -> None:
     assert set(spare.seen.values()) == {1}
 
 
+def test_a_message_whose_values_were_not_kept_goes_by_a_provider_that_asks_for_none() -> None:
+    template = {"notices": ["overdue_1"], "code": "SMS_1", "sign": "Anda"}
+    asking = {"type": "aliyun", "access_key_id": "a", "access_key_secret": "b", "templates": [template]}
+    spare_one = {"type": "console", "channels": ["sms"]}
+    settings = delivery("main", "spare", providers={"main": asking, "spare": spare_one})
+    assert settings.asking_values == {Channel.SMS}
+    told = [replace(message(0), params={"name": "Ada"}), replace(message(1), params={})]
+    outbox, main, spare = FakeOutbox(told), FakeProvider(), FakeProvider("spare")
+    drain(outbox, [main, spare], settings)
+    assert outbox.states() == {S.ACCEPTED: 2}
+    assert (set(main.seen), set(spare.seen)) == ({told[0].message_id}, {told[1].message_id})
+
+
 def test_a_number_that_has_heard_enough_waits_a_day_and_goes_nowhere_else() -> None:
     outbox = FakeOutbox([message(1)])
     outbox.rows[message(1).message_id].expires_at = START + timedelta(days=3)

@@ -17,13 +17,12 @@ from carloan_notify.pipeline.last_look import (
     Ruling,
     StillOwed,
     Truth,
-    differs,
     doubted,
     shrunk,
     verdict,
 )
 from carloan_notify.pipeline.portfolio import Portfolio
-from carloan_notify.records import CoveredNotice, NightFacts
+from carloan_notify.records import CoveredNotice, NightFacts, steady
 from carloan_notify.sources.read import Sources, Table
 from carloan_notify.sources.tables import TableName
 
@@ -105,5 +104,5 @@ def test_tables_that_shrank_are_not_believed(loans: int, payments: int, rejected
 
 def test_links_and_dates_of_wording_are_no_difference() -> None:
     said = {"amount": "100.00", "pay_link": "https://x/1", "as_of": "2026-11-23"}
-    assert not differs(said, said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
-    assert differs(said, said | {"amount": "40.00"})
+    assert steady(said) == steady(said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
+    assert steady(said) != steady(said | {"amount": "40.00"})

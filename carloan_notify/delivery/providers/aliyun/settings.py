@@ -53,6 +53,11 @@ class AliyunCredentials(VendorSettings):
         default=[], description="Approved templates; the first that words a message is used."
     )
 
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
+
 
 class AliyunSettings(AliyunCredentials):
     """SMS through Alibaba Cloud."""

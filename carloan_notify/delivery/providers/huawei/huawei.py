@@ -102,6 +102,11 @@ class HuaweiSettings(VendorSettings):
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
     )
 
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
+
 
 USUAL_URL: Final = "https://smsapi.cn-north-4.myhuaweicloud.com"
 PATH: Final = "/sms/batchSendDiffSms/v1"

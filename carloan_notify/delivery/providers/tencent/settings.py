@@ -42,6 +42,11 @@ class TencentCredentials(VendorSettings):
         'quotes; `params` are its variables "1", "2", … in that order.',
     )
 
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
+
     @model_validator(mode="after")
     def _templates_fit(self) -> Self:
         found = [
