@@ -18,23 +18,20 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import Waiting
 from carloan_notify.loans.standing import Standing
+from carloan_notify.messages.links import without_tokens
 from carloan_notify.messages.render import RenderFailure, TemplateSet
+from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
-from carloan_notify.pipeline.plan import Drafted, draft_messages
+from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.verdicts import Judged, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
-from carloan_notify.records import Decision, Draft, NightFacts, OutboundMessage
+from carloan_notify.records import Decision, Draft, NightFacts, OutboundMessage, steady
 
 # The words of what may go: as they are, or anew.
-
-UNSTEADY: Final = frozenset(
-    {"pay_link", "pay_link_token", "certificate_link", "certificate_link_token", "as_of"}
-)
-"""Values that differ from one wording to the next although nothing else does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,8 @@ class Words:
 
 def worded(
     words: Words, messages: Mapping[str, tuple[OutboundMessage, Ruling]], truths: Mapping[date, Truth]
-) -> Drafted:
-    """Word these messages (by id) by what is true on their days."""
+) -> tuple[list[Draft], dict[str, RenderFailure]]:
+    """Word these messages (by id) by what is true on their days; by id, why some could not be worded."""
     drafts: list[Draft] = []
     failures: dict[str, RenderFailure] = {}
     for day in sorted({each.day for _, each in messages.values()}):
@@ -64,18 +61,15 @@ def worded(
         frame = pd.DataFrame(rows).astype(dict(DECISION_COLUMNS))
         told = Told(now.loans, {day: now.standing.loans})
         drafted = draft_messages("", frame, told, words.templates, words.wording)
-        drafts += drafted.drafts
+        drafts += drafted
         failures |= drafted.failures
-    return Drafted(tuple(drafts), failures)
+    return drafts, failures
 
 
-def differs(params: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two wordings say something different."""
-    return _steady(params) != _steady(other)
-
-
-def _steady(params: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in params.items() if name not in UNSTEADY}
+def differs(draft: Draft, message: OutboundMessage, settings: MessagesSettings) -> bool:
+    """Whether the draft says something else than the message, in its text or in the values kept for a provider."""
+    texts = (without_tokens(text, settings) for text in (draft.rendered.text, message.text))
+    return next(texts) != next(texts) or steady(draft.params) != steady(message.params)
 
 
 def _rows(words: Words, message: OutboundMessage, each: Ruling) -> Iterator[dict[str, Any]]:
@@ -97,7 +91,7 @@ def _rows(words: Words, message: OutboundMessage, each: Ruling) -> Iterator[dict
             "message_class": rule.message_class.value,
             "template": rule.template_name,
             "language": message.language,
-            "role": message.params["role"],
+            "role": message.role,
             "recipient_name": each.name,
             "amount_minor": total if leads else owed.amount_minor,
             "loan_count": len({loan for loan, _ in told}) if leads else 1,
@@ -239,7 +233,7 @@ class LastLook:
             waiting = views.waiting(tx, sorted(asked)) if asked else []
         if not waiting:
             return _Look(ids, holds_until=self._holds_until(began))
-        names = {name: claimed[name].params.get("borrower_name", "") for name in asked}
+        names = {name: claimed[name].recipient_name for name in asked}
         judged = self._judged(waiting, names)
         rulings = zip(waiting, judged.rulings, strict=True)
         told = {message.message_id: (message, each) for message, each in rulings}
@@ -282,24 +276,27 @@ class LastLook:
         """The messages that say something else now, stored with their new words; ids that could not be worded."""
         if not going:
             return {}, ()
-        drafted = worded(self._words, going, self._look.truths)
+        drafts, failures = worded(self._words, going, self._look.truths)
         changes = []
-        for draft in drafted.drafts:
+        for draft in drafts:
             name = draft.covers[0].idempotency_key
             message, each = going[name]
             dropped = _dropped(self._look.rulings[name][0], each)
-            if dropped or differs(draft.params, message.params):
+            if dropped or differs(draft, message, self._app.settings.messages):
                 changes.append(Reworded(name, draft, dropped))
         if changes:
             with self._ledger.write() as tx:
                 rewording.reword(tx, changes, self._app.clock())
         anew = {
             change.message_id: replace(
-                going[change.message_id][0], text=change.draft.rendered.text, params=change.draft.params
+                going[change.message_id][0],
+                text=change.draft.rendered.text,
+                params=change.draft.params,
+                recipient_name=change.draft.recipient_name,
             )
             for change in changes
         }
-        return anew, drafted.failures
+        return anew, failures
 
 
 NOWHERE: Final = Standing(

@@ -14,13 +14,14 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import intake, notices, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, Waiting
-from carloan_notify.notices.decide import NOTICE_COLUMNS, Identity
+from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
-from carloan_notify.pipeline.plan import contact_history, message_reference, remember
+from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.verdicts import judge
@@ -29,8 +30,6 @@ from carloan_notify.reports.tables import frame_rows
 
 RESEND = "resend"
 NAME = "***"
-MARK = 32
-"""Hex digits that make the keys of a resend its own."""
 SHOWN = ("message_id", "notice", "channel", "phone", "state", "queued_at", "sent_at", "code", "resend_of")
 
 
@@ -97,7 +96,12 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         refusal, drafted = _worded(app, original, portfolio, identity)
         before = _nameless(original.rendered.text, original.recipient_name)
         now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
-        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+        if (
+            not refusal
+            and drafted
+            and order.same_words
+            and differs(drafted, original.outbound, app.settings.messages)
+        ):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -105,7 +109,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        words = _words(original, drafted, same=order.same_words)
         return Proposal(
             before,
             before if order.same_words else now,
@@ -113,6 +117,15 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             run_id,
             portfolio.as_of,
         )
+
+
+def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
+    """What is to be said, with the values of its template, which are kept only where a provider asks for them."""
+    if drafted is None:
+        return original
+    return (
+        replace(original, params=original.params or drafted.params) if same else _reworded(original, drafted)
+    )
 
 
 def _nameless(text: str, name: str) -> str:
@@ -156,9 +169,9 @@ def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity
     if not found.still:
         return "", None
     words = Words.of(app, portfolio.as_of)
-    drafted = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
-    failure = next((failed.message for failed in drafted.failures.values()), "")
-    return failure, next(iter(drafted.drafts), None)
+    drafts, failures = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
+    failure = next((failed.message for failed in failures.values()), "")
+    return failure, next(iter(drafts), None)
 
 
 def _reworded(original: Stored, drafted: Draft) -> Stored:
@@ -231,7 +244,7 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
     return Draft(
         message_id=message_reference(run_id, key),
         covers=tuple(
-            replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key[:MARK]}{number:04d}"))
+            replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
             for number, c in enumerate(original.covers)
         ),
         customer_id=row["customer_id"],
@@ -258,4 +271,4 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
     """What makes a resend's keys its own in each run: the first message's keys stand in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
-    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()[:KEY_DIGITS]

@@ -65,7 +65,10 @@ def test_a_key_is_taken_once_and_a_merged_message_stays_whole(ledger: Ledger) ->
     assert look(ledger, notices.known, ["key-A", "key-B", "key-D"]) == {"key-A", "key-D"}
 
 
-def test_many_drafts_go_in_several_transactions(sqlite_ledger: Ledger) -> None:
+def test_many_drafts_go_in_several_transactions(
+    sqlite_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "DRAFTS_PER_TRANSACTION", 1_000)
     parts = intake.in_chunks(draft(n) for n in range(2_100))
     queued = [commit(sqlite_ledger, intake.enqueue, "R1", part, NOW).queued for part in parts]
     assert queued == [1_000, 1_000, 100]

@@ -20,9 +20,10 @@ from carloan_notify.config.model import AppSettings
 from carloan_notify.ledger import views
 from carloan_notify.ledger.keys import write_private
 from carloan_notify.ledger.ledger import create_keys
+from carloan_notify.ledger.notices import DECIDED
 from carloan_notify.ledger.runs import FINISHED
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.tables import MESSAGES, NOTICES, RUNS
+from carloan_notify.ledger.tables import RUNS, WHOLE
 from carloan_notify.ledger.views import Stored
 from carloan_notify.messages.settings import LINK_KEY_FILE
 from carloan_notify.pipeline.night import NAMES, NightOrder, run_night
@@ -169,12 +170,12 @@ class SmallLender:
 
     def decisions(self) -> list[Mapping[str, Any]]:
         """Every decision of every night, in order, with the night's business date."""
-        query = sa.select(NOTICES, RUNS.c.as_of).join(RUNS, RUNS.c.run_id == NOTICES.c.run_id)
-        return self._rows(query.order_by(NOTICES.c.notice_no))
+        query = sa.select(DECIDED, RUNS.c.as_of).join(RUNS, RUNS.c.run_id == DECIDED.c.run_id)
+        return self._rows(query.order_by(DECIDED.c.notice_no))
 
     def messages(self) -> list[Mapping[str, Any]]:
         """Every message as the ledger has it."""
-        return self._rows(sa.select(MESSAGES).order_by(MESSAGES.c.queued_at, MESSAGES.c.message_id))
+        return self._rows(sa.select(WHOLE).order_by(WHOLE.c.queued_at, WHOLE.c.message_id))
 
     def stored(self, message_id: str) -> Stored:
         """A message, opened."""

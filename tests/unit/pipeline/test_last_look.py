@@ -14,7 +14,6 @@ from carloan_notify.ledger.views import Waiting
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.settings import EventType
-from carloan_notify.pipeline.last_look import differs
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.pipeline.verdicts import (
     MANY,
@@ -26,7 +25,7 @@ from carloan_notify.pipeline.verdicts import (
     shrunk,
     verdict,
 )
-from carloan_notify.records import CoveredNotice, NightFacts
+from carloan_notify.records import CoveredNotice, NightFacts, steady
 from carloan_notify.sources.read import Sources, Table
 from carloan_notify.sources.tables import TableName
 
@@ -171,5 +170,5 @@ def test_few_contacts_or_events_may_be_gone(before: int, now: int) -> None:
 
 def test_links_and_dates_of_wording_are_no_difference() -> None:
     said = {"amount": "100.00", "pay_link": "https://x/1", "as_of": "2026-11-23"}
-    assert not differs(said, said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
-    assert differs(said, said | {"amount": "40.00"})
+    assert steady(said) == steady(said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
+    assert steady(said) != steady(said | {"amount": "40.00"})
