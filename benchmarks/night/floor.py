@@ -24,12 +24,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from benchmarks.night.floor_standing import Book, Due, due_notices, read_book
+from benchmarks.night.floor_standing import Book, Due, due_notices, places, read_book
 from benchmarks.night.plain import Job, Links, Words
-from benchmarks.night.portfolio import Ints
+from benchmarks.night.installments import Ints
 
 ROWS: Final = 10_000
 _KEY: Final = bytes(range(32))
@@ -41,7 +40,9 @@ def message_keys(book: Book, due: Due) -> list[bytes]:
     ids = _taken(book, "loan_id", due.loan)
     about = due.event.to_pylist() if due.event is not None else due.installment_no.tolist()
     tail = f"{due.notice}|{due.channel}"
-    return [hashlib.sha256(f"{one}|{what}|{tail}".encode()).digest() for one, what in zip(ids, about, strict=True)]
+    return [
+        hashlib.sha256(f"{one}|{what}|{tail}".encode()).digest() for one, what in zip(ids, about, strict=True)
+    ]
 
 
 class Memory:
@@ -65,7 +66,9 @@ class Memory:
         np.save(self._path, np.concatenate([self._told, *(part.astype(np.uint64) for part in self._new)]))
 
 
-def written(book: Book, due: Due, chosen: Ints, job: Job, words: Words) -> Iterator[tuple[str, str, str, str]]:
+def written(
+    book: Book, due: Due, chosen: Ints, job: Job, words: Words
+) -> Iterator[tuple[str, str, str, str]]:
     """Loan, phone, name and text of each chosen notice."""
     links, day = Links(job), job.day
     loan = due.loan[chosen]
@@ -141,7 +144,10 @@ def insert_rows(ledger: Path, source: Path, watch: Stopwatch) -> int:
     writing = sqlite3.connect(ledger, isolation_level=None)
     writing.execute("PRAGMA journal_mode = WAL")
     writing.execute("PRAGMA synchronous = FULL")
-    names = [name for (name,) in reading.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
+    names = [
+        name
+        for (name,) in reading.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
+    ]
     cursors = {name: reading.execute(f'SELECT * FROM "{name}"') for name in names}  # noqa: S608 - our own tables
     count = 0
     while cursors:
@@ -161,7 +167,7 @@ def insert_rows(ledger: Path, source: Path, watch: Stopwatch) -> int:
 
 
 def _taken(book: Book, name: str, loan: Ints) -> list[str]:
-    taken: list[str] = book.text(name).take(pa.array(loan)).to_pylist()
+    taken: list[str] = book.text(name).take(places(loan)).to_pylist()
     return taken
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from benchmarks.night.portfolio import Dates, Ints, last_of, level_of
+from benchmarks.night.installments import Dates, Ints, last_of, level_of
 
 CATCH_UP: Final = 2
 STAGES: Final = ((1, "overdue_1"), (3, "overdue_3"), (7, "overdue_7"), (15, "overdue_15"), (30, "overdue_30"))
@@ -28,7 +28,7 @@ _TEXTS: Final = ("loan_id", "customer_id", "borrower_name", "phone", "status", "
 def read_table(path: str, columns: tuple[str, ...]) -> pa.Table:
     """The columns of a CSV or Parquet file that are needed; money and rates as float64."""
     if Path(path).suffix == ".parquet":
-        return pq.read_table(path, columns=list(columns))
+        return pq.ParquetFile(path).read(columns=list(columns))  # pq.read_table imports pandas
     types = {name: pa.string() for name in (*_TEXTS, "payment_id")}
     return csv.read_csv(
         path, convert_options=csv.ConvertOptions(include_columns=list(columns), column_types=types)
@@ -74,17 +74,25 @@ def read_book(loans: str, payments: str) -> Book:
         return Book(table, _integers(table.column("paid_to_date"), 100), None)
     table = read_table(loans, _LOANS)
     paid = read_table(payments, ("payment_id", "loan_id", "paid_on", "amount"))
-    sums = paid.select(["loan_id", "amount"]).group_by("loan_id").aggregate([("amount", "sum")])
-    place = pc.index_in(table.column("loan_id"), value_set=sums.column("loan_id"))
-    total = pc.fill_null(pc.cast(sums.column("amount_sum").take(place), pa.float64()), 0.0)
-    return Book(table, np.rint(np.asarray(total) * 100).astype(np.int64), paid)
+    loan = _positions(paid.column("loan_id"), table.column("loan_id"))
+    sums = np.bincount(loan, weights=_integers(paid.column("amount"), 100), minlength=table.num_rows)
+    return Book(table, sums.astype(np.int64), paid)
+
+
+def _positions(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> Ints:
+    """Where each of `ids` stands `among` others."""
+    return np.asarray(pc.index_in(ids, value_set=among)).astype(np.int64)
 
 
 def due_notices(book: Book, as_of: date) -> list[Due]:
     """Every notice that the default rules call for, told before or not."""
     today = np.datetime64(as_of, "D")
     first = np.asarray(book.table.column("first_due_on")).astype("datetime64[D]")
-    term, principal, rate = book.numbers("term_months"), book.numbers("principal", 100), book.numbers("annual_rate", 10_000)
+    term, principal, rate = (
+        book.numbers("term_months"),
+        book.numbers("principal", 100),
+        book.numbers("annual_rate", 10_000),
+    )
     level = level_of(principal, rate, term)
     months = first.astype("datetime64[M]")
     day = first - months.astype("datetime64[D]")
@@ -158,7 +166,8 @@ def _overdue(grid: _Grid, loan: Ints, place: Ints, owed: Ints, today: np.datetim
     ]
     kinds.append(("credit_bureau_notice", "sms", (days >= BUREAU_DAYS) & (days <= BUREAU_DAYS + CATCH_UP)))
     return [
-        Due(notice, channel, loan[at], place[at] + 1, owed[at], due[at], days[at]) for notice, channel, at in kinds
+        Due(notice, channel, loan[at], place[at] + 1, owed[at], due[at], days[at])
+        for notice, channel, at in kinds
     ]
 
 
@@ -168,18 +177,26 @@ def _events(book: Book, as_of: date) -> list[Due]:
         return []
     since = pa.scalar(as_of - timedelta(days=CATCH_UP))
     recent = book.payments.filter(pc.greater_equal(book.payments.column("paid_on"), since))
-    loan = np.asarray(pc.index_in(recent.column("loan_id"), value_set=book.text("loan_id"))).astype(np.int64)
+    loan = _positions(recent.column("loan_id"), book.text("loan_id"))
     paid_on = np.asarray(recent.column("paid_on")).astype("datetime64[D]")
-    amount, settled = _integers(recent.column("amount"), 100), np.asarray(pc.equal(book.text("status"), "settled"))
+    amount, settled = (
+        _integers(recent.column("amount"), 100),
+        np.asarray(pc.equal(book.text("status"), "settled")),
+    )
     ends, ids = settled[loan], recent.column("payment_id").combine_chunks()
     found = []
     for notice, chosen in (("payment_received", ~ends), ("loan_settled", ends)):
         nothing = np.zeros(int(chosen.sum()), dtype=np.int64)
-        event = ids.filter(pa.array(chosen))
+        event = ids.take(places(np.flatnonzero(chosen)))
         found.append(
             Due(notice, "sms", loan[chosen], nothing, amount[chosen], paid_on[chosen], nothing, event)
         )
     return found
+
+
+def places(numbers: Ints) -> pa.Array:
+    """Places in a column, without `pa.array`, which imports pandas."""
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
 
 
 def _integers(column: pa.ChunkedArray, scale: int) -> Ints:

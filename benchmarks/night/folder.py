@@ -57,7 +57,9 @@ class Export:
         if self.form == "parquet":
             return pq.ParquetWriter(self.path(table), schema)
         return csv.CSVWriter(
-            self.path(table), schema, write_options=csv.WriteOptions(quoting_style="none", quoting_header="none")
+            self.path(table),
+            schema,
+            write_options=csv.WriteOptions(quoting_style="none", quoting_header="none"),
         )
 
 
@@ -66,7 +68,10 @@ def make_folder(export: Export) -> None:
     init_folder(export.folder)
     for sample in (export.folder / "export").iterdir():
         sample.unlink()
-    tables = {name: {"path": f"export/{export.path(name).name}", "fictitious_phones": True} for name in export.tables}
+    tables = {
+        name: {"path": f"export/{export.path(name).name}", "fictitious_phones": True}
+        for name in export.tables
+    }
     change_config(export.folder, {"sources": tables})
     send_to(export.folder, NOWHERE)
 

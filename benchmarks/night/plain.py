@@ -83,7 +83,9 @@ def _environment(job: Job, channel: str) -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(job.templates) / LANGUAGE)
     environment = jinja2.Environment(loader=loader, auto_reload=False, autoescape=False)  # noqa: S701 - text messages
     environment.filters |= {
-        "money": (lambda minor: f"{minor / 100:,.2f}元") if channel == "sms" else (lambda minor: f"{minor / 100:.2f}元"),
+        "money": (lambda minor: f"{minor / 100:,.2f}元")
+        if channel == "sms"
+        else (lambda minor: f"{minor / 100:.2f}元"),
         "date": lambda day: f"{day.month}月{day.day}日",
         "spelled": lambda text: text.replace("-", "，").translate(_DIGITS),
     }

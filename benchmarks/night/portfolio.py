@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.night.installments import Dates, Ints, last_of, level_of
+
 PARTITION: Final = 50_000
 LONGEST: Final = 48
 _TERMS: Final = (24, 36, 48)
@@ -27,11 +29,6 @@ _LATE_DAYS: Final = ((1, 3, 0.45), (3, 7, 0.25), (7, 15, 0.15), (15, 29, 0.15))
 _SURNAMES: Final = pa.array(list("赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏"))
 _GIVEN: Final = pa.array(list("伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂") + [""])
 _PRODUCTS: Final = pa.array(["二手车贷", "新车贷", "新能源车贷"])
-_RATE_SCALE: Final = 120_000
-"""A yearly rate in basis points, twelve months."""
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-Dates = np.ndarray[Any, np.dtype[np.datetime64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +157,6 @@ class Partition:
                 "amount": _money(self._amounts()[loan, place]),
             }
         )
-
-
-def level_of(principal: Ints, rate: Ints, term: Ints) -> Ints:
-    """The equal installment, P · i · (1 + i)^n / ((1 + i)^n − 1), to the nearest minor unit."""
-    each = rate / _RATE_SCALE
-    return np.rint(principal * each / -np.expm1(-term * np.log1p(each))).astype(np.int64)
-
-
-def last_of(principal: Ints, rate: Ints, term: Ints, level: Ints) -> Ints:
-    """The last installment, which clears what the rounding of interest left over."""
-    balance = principal.copy()
-    for place in range(int(term.max(initial=1)) - 1):
-        interest = (balance * rate + _RATE_SCALE // 2) // _RATE_SCALE
-        balance = np.where(place < term - 1, balance + interest - level, balance)
-    return np.asarray(balance + (balance * rate + _RATE_SCALE // 2) // _RATE_SCALE)
 
 
 def _delays(rng: np.random.Generator, size: int) -> Ints:

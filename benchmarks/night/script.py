@@ -141,7 +141,9 @@ def night(job: Job) -> int:
     loans = read(job.loans)
     words, links, payments = Words(job), Links(job), Payments(job, loans)
     told = sqlite3.connect(job.told)
-    told.execute("CREATE TABLE IF NOT EXISTS told (key TEXT UNIQUE, loan TEXT, phone TEXT, notice TEXT, body TEXT)")
+    told.execute(
+        "CREATE TABLE IF NOT EXISTS told (key TEXT UNIQUE, loan TEXT, phone TEXT, notice TEXT, body TEXT)"
+    )
     texts = []
     for _, row in loans.iterrows():
         loan_id = row["loan_id"]
@@ -153,7 +155,9 @@ def night(job: Job) -> int:
             if told.execute("SELECT 1 FROM told WHERE key = ?", (key,)).fetchone():
                 continue
             text = words.write(notice, channel, values)
-            told.execute("INSERT INTO told VALUES (?, ?, ?, ?, ?)", (key, loan_id, row["phone"], notice, text))
+            told.execute(
+                "INSERT INTO told VALUES (?, ?, ?, ?, ?)", (key, loan_id, row["phone"], notice, text)
+            )
             texts.append((loan_id, notice, channel, text))
     told.commit()
     told.close()
