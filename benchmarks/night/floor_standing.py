@@ -28,7 +28,7 @@ _TEXTS: Final = ("loan_id", "customer_id", "borrower_name", "phone", "status", "
 def read_table(path: str, columns: tuple[str, ...]) -> pa.Table:
     """The columns of a CSV or Parquet file that are needed; money and rates as float64."""
     if Path(path).suffix == ".parquet":
-        return pq.ParquetFile(path).read(columns=list(columns))  # pq.read_table imports pandas
+        return pq.ParquetFile(path).read(columns=list(columns))
     types = {name: pa.string() for name in (*_TEXTS, "payment_id")}
     return csv.read_csv(
         path, convert_options=csv.ConvertOptions(include_columns=list(columns), column_types=types)
@@ -100,7 +100,7 @@ def due_notices(book: Book, as_of: date) -> list[Due]:
     passed = (month - months).astype(np.int64) + (today - month.astype("datetime64[D]") > day)
     passed = np.clip(passed, 0, term)
     met = np.minimum(book.paid // level, term)
-    active = np.asarray(pc.equal(book.text("status"), "active"))
+    active = np.asarray(pc.equal(book.text("status"), pa.scalar("active")))
     grid = _Grid(months, day, term, level, principal, rate)
     late = np.flatnonzero(active & (met < passed))
     coming = np.flatnonzero(active & (np.maximum(met, passed) < term))
@@ -181,25 +181,20 @@ def _events(book: Book, as_of: date) -> list[Due]:
     paid_on = np.asarray(recent.column("paid_on")).astype("datetime64[D]")
     amount, settled = (
         _integers(recent.column("amount"), 100),
-        np.asarray(pc.equal(book.text("status"), "settled")),
+        np.asarray(pc.equal(book.text("status"), pa.scalar("settled"))),
     )
     ends, ids = settled[loan], recent.column("payment_id").combine_chunks()
     found = []
     for notice, chosen in (("payment_received", ~ends), ("loan_settled", ends)):
         nothing = np.zeros(int(chosen.sum()), dtype=np.int64)
-        event = ids.take(places(np.flatnonzero(chosen)))
+        event = ids.filter(pa.array(chosen))
         found.append(
             Due(notice, "sms", loan[chosen], nothing, amount[chosen], paid_on[chosen], nothing, event)
         )
     return found
 
 
-def places(numbers: Ints) -> pa.Array:
-    """Places in a column, without `pa.array`, which imports pandas."""
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
-
-
 def _integers(column: pa.ChunkedArray, scale: int) -> Ints:
     if pa.types.is_integer(column.type) and scale == 1:
         return np.asarray(column).astype(np.int64)
-    return np.rint(np.asarray(pc.cast(column, pa.float64())) * scale).astype(np.int64)
+    return np.asarray(np.rint(np.asarray(pc.cast(column, pa.float64())) * scale).astype(np.int64))

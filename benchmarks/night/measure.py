@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final
 
 PROC: Final = Path("/proc")
-_EVERY_S: Final = 0.1
-_PAGE_MB: Final = os.sysconf("SC_PAGE_SIZE") / 1e6
+_EVERY_S: Final = 0.05
 _KILOBYTE: Final = 1 if sys.platform == "darwin" else 1024
 
 
@@ -35,8 +34,9 @@ def measured(command: Sequence[str], allowed: Sequence[int] = (0,)) -> Spent:
     """Run a command to its end.
 
     CPU is the kernel's own count of the process and all children that it waited for. Memory of a tree is what its
-    processes hold at one moment, added up ten times a second (a page that forked processes share counts by its
-    share); never less than the kernel's own peak of the largest of them.
+    processes hold at one moment, added up twenty times a second (a page that forked processes share counts by its
+    share); never less than the kernel's own peak of the process itself. The peak that `wait4` tells is not used where
+    there is /proc: it counts what this process held when it forked.
 
     Raises:
         CommandFailedError: its exit code is none of `allowed`; with the end of what it said.
@@ -56,8 +56,8 @@ def measured(command: Sequence[str], allowed: Sequence[int] = (0,)) -> Spent:
         if process.returncode not in allowed:
             tail = (said + err.read())[-2000:]
             raise CommandFailedError(f"{' '.join(command)}: exit {process.returncode}\n{tail}")
-    largest = usage.ru_maxrss * _KILOBYTE / 1e6
-    return Spent(usage.ru_utime + usage.ru_stime, wall, max(watch.peak_mb, largest), said)
+    peak = watch.peak_mb or usage.ru_maxrss * _KILOBYTE / 1e6
+    return Spent(usage.ru_utime + usage.ru_stime, wall, peak, said)
 
 
 def ours(folder: Path, *arguments: str) -> list[str]:
@@ -85,11 +85,12 @@ class _Watch(threading.Thread):
 
 
 def tree_mb(pid: int) -> float:
-    """MB that a process and its descendants hold now; 0 where there is no /proc or the process is gone."""
+    """MB that a process and its descendants hold now, or it alone held at its peak; 0 without /proc or process."""
     family = list(_family(pid))
+    alone = _kilobytes(pid, "status", "VmHWM:") * 1024 / 1e6
     if len(family) == 1:
-        return _resident_mb(pid)
-    return sum(_share_mb(member) for member in family)
+        return alone
+    return max(alone, sum(_kilobytes(member, "smaps_rollup", "Pss:") for member in family) * 1024 / 1e6)
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -99,16 +100,9 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _resident_mb(pid: int) -> float:
-    counts = _read(PROC / str(pid) / "statm").split()
-    return int(counts[1]) * _PAGE_MB if counts else 0.0
-
-
-def _share_mb(pid: int) -> float:
-    """What it holds alone, and its share of what it holds with others."""
-    lines = _read(PROC / str(pid) / "smaps_rollup").splitlines()
-    kilobytes = [int(line.split()[1]) for line in lines if line.startswith("Pss:")]
-    return sum(kilobytes) * 1024 / 1e6
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    lines = _read(PROC / str(pid) / file).splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def _read(path: Path) -> str:

@@ -1,7 +1,8 @@
 """A lender's portfolio as it stands on any morning, made partition by partition: seeded, never held whole.
 
-Loans of 24, 36 and 48 months, of every age, that fall due on the days 1 to 28. One borrower of seven pays up to five days
-early, eleven installments of two hundred come up to four weeks late, and six loans of a thousand are not paid any more.
+Loans of 24, 36 and 48 months, of every age, that fall due on the days 1 to 28. One installment of seven is paid up to
+five days early, eleven of two hundred up to four weeks late, and six loans of a thousand are not paid any more: of a
+million loans about 145,000 messages on the first night and 71,000 on the next.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ _EARLY_BOOKED: Final = 10
 _LATE_DAYS: Final = ((1, 3, 0.45), (3, 7, 0.25), (7, 15, 0.15), (15, 29, 0.15))
 """From, to (not included) and share of the installments that come late."""
 _SURNAMES: Final = pa.array(list("赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏"))
-_GIVEN: Final = pa.array(list("伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂") + [""])
+_GIVEN: Final = pa.array([*"伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂", ""])
 _PRODUCTS: Final = pa.array(["二手车贷", "新车贷", "新能源车贷"])
 
 

@@ -151,10 +151,14 @@ def _table(rows: Sequence[Row]) -> list[str]:
 
 
 _EXPLAINED: Final = """\
-Written by `python -m benchmarks.night LOANS --write`. Each line is a command in a process of its own; CPU seconds are the
-kernel's count of it and all its children, memory is that of the whole tree at one moment. *floor*: the least that does the
-same work in the same run (same bytes read by pyarrow, standing in numpy, the same messages from the same templates by
-Jinja2, signed link, sealed, chained, the very rows that the command left inserted into the same schema, 10,000 of a table a
-transaction with the same durability); guards, fingerprints, findings, hours and caps cost the floor nothing. *script*: pandas,
-iterrows, dateutil, Jinja2 and sqlite3 for the same messages, without any check, encryption or proof; run on two samples and
-carried to this size on a straight line. A unit test holds that all three write the same words."""
+Written by `python -m benchmarks.night LOANS --write`. Each line is a command in a process of its own; CPU seconds are
+the kernel's count of it and all its children, memory is that of the whole tree at one moment, messages/s go by the
+clock.
+
+*floor*: the least that does the same work in the same run: the same bytes read (pyarrow), the standing in numpy, the
+same messages from the same templates (Jinja2) with a signed link, sealed, chained, and the very rows that the command
+left inserted into the same schema, 10,000 of a table a transaction, with the same durability. Guards, fingerprints,
+findings, hours and caps cost the floor nothing.
+
+*script*: pandas, iterrows, dateutil, Jinja2 and sqlite3 for the same messages, without any check, encryption or proof;
+run on two samples and carried to this size on a straight line. A test holds that all three write the same words."""

@@ -73,7 +73,7 @@ def notices(row: Any, paid: int, today: date, links: Links) -> Iterator[Notice]:
         yield "due_in_7_days" if days else "due_today", "sms", values, str(coming + 1)
 
 
-def overdue(row: Any, due: date, number: int, owed: int, today: date, links: Links) -> Iterator[Notice]:  # noqa: ANN401, PLR0913, PLR0917
+def overdue(row: Any, due: date, number: int, owed: int, today: date, links: Links) -> Iterator[Notice]:  # noqa: ANN401
     """The stage that a late loan has reached."""
     days = (today - due).days
     values = said(row, links, due, number, owed) | {"days_past_due": days}

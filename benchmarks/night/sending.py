@@ -77,7 +77,7 @@ def sending_rows(place: Path, portfolio: Portfolio) -> Iterator[Row]:
         yield Row("send, nothing due", send(export.folder, at(ORDINARY, 22, 5)))
 
 
-def _sent_row(what: str, export: Export, portfolio: Portfolio, day: date, url: str, batch: int) -> Row:  # noqa: PLR0913, PLR0917 - one line of a table
+def _sent_row(what: str, export: Export, portfolio: Portfolio, day: date, url: str, batch: int) -> Row:
     """A night, the tables exported once more in the morning, and what leaves then."""
     export.write(portfolio, day)
     run_night(export.folder, day)
