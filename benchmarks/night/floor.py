@@ -72,7 +72,7 @@ def written(
     book: Book, due: Due, chosen: Ints, job: Job, words: Words
 ) -> Iterator[tuple[str, str, str, str]]:
     """Loan, phone, name and text of each chosen notice."""
-    links, day = Links(job), job.day
+    links, day, write = Links(job), job.day, words.writer(due.notice, due.channel)
     loan = due.loan[chosen]
     columns = (
         *(_taken(book, name, loan) for name in ("loan_id", "phone", "borrower_name", "account_tail")),
@@ -87,7 +87,7 @@ def written(
             **_about(due.notice, links, loan_id, number, on, day),
             "days_past_due": late,
         }
-        yield loan_id, phone, name, words.write(due.notice, due.channel, values)
+        yield loan_id, phone, name, write(values)
 
 
 def _about(notice: str, links: Links, loan_id: str, number: int, on: date, day: date) -> dict[str, Any]:
@@ -120,8 +120,8 @@ class Chain:
         reference = base64.b32encode(hashlib.sha256(key).digest())[:26]
         self.sealed += len(self._seal(os.urandom(12), f"{phone}\0{name}\0{text}".encode(), reference))
         refs = [hmac.digest(_KEY, one.encode(), "sha256").hex() for one in (phone, customer, text)]
-        fact = json.dumps({"id": reference.decode(), "key": key.hex(), "loan": loan_id, "refs": refs})
-        self._head = hashlib.sha256(f"{self._head}{fact}".encode()).hexdigest()
+        fact = f'{self._head}{{"id":"{reference!r}","key":"{key.hex()}","loan":"{loan_id}","refs":"{refs}"}}'
+        self._head = hashlib.sha256(fact.encode()).hexdigest()
 
 
 class Stopwatch:

@@ -98,8 +98,7 @@ class Lender:
 
     def rows(self) -> Iterator[Row]:
         """First night, the same again, an ordinary one, and the commands about one loan."""
-        self.export.write(self.portfolio, FIRST)
-        yield self.night("first night", FIRST, scripted=True)
+        yield self.first_night()
         before = self._ledger_bytes()
         yield self.night("the same night again", FIRST)
         self.export.write(self.portfolio, ORDINARY)
@@ -107,6 +106,11 @@ class Lender:
         self.bytes_a_message = (self._ledger_bytes() - before) / max(row.messages or 0, 1)
         yield row
         yield from self.one_loan()
+
+    def first_night(self) -> Row:
+        """The night on which nothing was told before."""
+        self.export.write(self.portfolio, FIRST)
+        return self.night("first night", FIRST, scripted=True)
 
     def night(self, what: str, day: date, *, scripted: bool = False) -> Row:
         """The command's night, then the floor's with the rows that the command left."""

@@ -9,7 +9,7 @@ import hmac
 import json
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
@@ -72,11 +72,11 @@ class Words:
         self._opening = f"【{job.sign}】"
         self._environments = {channel: _environment(job, channel) for channel in ("sms", "voice")}
 
-    def write(self, notice: str, channel: str, values: Mapping[str, Any]) -> str:
-        """A message in one line."""
-        template = self._environments[channel].get_template(f"{notice}.{channel}.j2")
-        text = _LINES.sub("", template.render(values).strip())
-        return self._opening + text if channel == "sms" else text
+    def writer(self, notice: str, channel: str) -> Callable[[Mapping[str, Any]], str]:
+        """What writes a message of this kind, in one line, from its values."""
+        render = self._environments[channel].get_template(f"{notice}.{channel}.j2").render
+        opening = self._opening if channel == "sms" else ""
+        return lambda values: opening + _LINES.sub("", render(values).strip())
 
 
 def _environment(job: Job, channel: str) -> jinja2.Environment:

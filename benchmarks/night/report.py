@@ -29,6 +29,11 @@ class Row:
     script: float | None = None
 
     @property
+    def rate(self) -> float:
+        """Messages a second by the clock."""
+        return (self.messages or 0) / self.ours.wall
+
+    @property
     def over_floor(self) -> float | None:
         """How many times the floor we take."""
         return self.ours.cpu / self.floor if self.floor else None
@@ -46,15 +51,14 @@ COLUMNS: Final = (
 
 
 def cells(row: Row) -> list[str]:
-    """A row as texts; messages a second are by the clock."""
-    rate = row.messages / row.ours.wall if row.messages else None
+    """A row as texts."""
     return [
         row.what,
         _figure(row.ours.cpu, 2),
         _figure(row.ours.wall, 2),
         _figure(row.ours.peak_mb, 0),
         _figure(row.messages, 0),
-        _figure(rate, 0),
+        _figure(row.rate if row.messages else None, 0),
         _figure(row.floor, 2),
         _figure(row.floor_mb, 0),
         _figure(row.over_floor, 2),

@@ -155,7 +155,7 @@ def night(job: Job) -> int:
             key = f"{loan_id}|{about}|{notice}|{channel}"
             if told.execute("SELECT 1 FROM told WHERE key = ?", (key,)).fetchone():
                 continue
-            text = words.write(notice, channel, values)
+            text = words.writer(notice, channel)(values)
             told.execute(
                 "INSERT INTO told VALUES (?, ?, ?, ?, ?)", (key, loan_id, row["phone"], notice, text)
             )
