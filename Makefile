@@ -51,7 +51,7 @@ bench: $(STAMP)  ## figures, as ratios against a floor measured in the same run
 	$(BIN)/python -m benchmarks
 
 bench-large: $(STAMP)  ## the night at 1, 3 and 10 million loans, written into docs/performance.md; hours, and 10 GB of disk
-	for loans in 1000000 3000000 10000000; do $(BIN)/python -m benchmarks.night $$loans --write || exit 1; done
+	for loans in 1000000 3000000 10000000; do $(BIN)/python -m benchmarks.night $$loans --write; done
 
 figures: $(STAMP)  ## the size of the house, and how much of it one due notice walks through
 	$(BIN)/python -m tools.house

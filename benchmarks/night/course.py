@@ -1,7 +1,7 @@
 """What is run at one size, and what is wanted of it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,42 +14,62 @@ from benchmarks.night.sending import sending_rows
 from benchmarks.night.targets import COMPARED, MILLION, all_targets
 
 LOANS: Final = 100_000
-VARIANTS: Final[tuple[tuple[Form, bool], ...]] = (
-    ("csv", False),
-    ("parquet", False),
-    ("csv", True),
-    ("parquet", True),
-)
-"""Form of the tables, and whether payments have one; above a million loans only paid_to_date is run."""
+NIGHTS: Final[dict[str, tuple[Form, bool]]] = {
+    "csv": ("csv", False),
+    "parquet": ("parquet", False),
+    "csv-payments": ("csv", True),
+    "parquet-payments": ("parquet", True),
+}
+"""The nights by form of the tables, and whether payments have one instead of `paid_to_date`."""
+QUIET: Final = "quiet"
+SEND: Final = "send"
+GROWTH: Final = "growth"
+PARTS: Final = (*NIGHTS, QUIET, SEND, GROWTH)
 
 
-def measured_rows(loans: int, place: Path, bytes_a_message: list[float]) -> Iterator[Row]:
+def parts_of(loans: int) -> tuple[str, ...]:
+    """What is run at a size: above a million loans neither payments nor sending, but a million beside it."""
+    if loans > MILLION:
+        return ("csv", "parquet", QUIET, GROWTH)
+    return (*NIGHTS, QUIET, SEND)
+
+
+def measured_rows(
+    loans: int, place: Path, parts: Collection[str], bytes_a_message: list[float]
+) -> Iterator[Row]:
     """Every line of the table, as soon as it is known."""
     portfolio = Portfolio(loans)
-    for form, payments in VARIANTS:
-        if payments and loans > MILLION:
-            continue
-        lender = Lender(cleared(place / "nights"), form, payments, portfolio)
-        yield from lender.rows()
-        bytes_a_message.append(lender.bytes_a_message)
-    yield from quiet_rows(cleared(place / "nights"), portfolio)
-    if loans <= MILLION:
+    for name in NIGHTS:
+        if name in parts:
+            form, payments = NIGHTS[name]
+            lender = Lender(cleared(place / "nights"), form, payments, portfolio)
+            yield from lender.rows()
+            bytes_a_message.append(lender.bytes_a_message)
+    if QUIET in parts:
+        yield from quiet_rows(cleared(place / "nights"), portfolio)
+    if SEND in parts:
         yield from sending_rows(cleared(place / "nights"), portfolio)
-    else:
+    if GROWTH in parts:
         lender = Lender(cleared(place / "nights"), "csv", payments=False, portfolio=Portfolio(MILLION))
         yield replace(lender.first_night(), what=COMPARED)
 
 
-def run(loans: float = LOANS, *, write: bool = False) -> dict[str, float]:
-    """Run, print and return the figures; `ok` is 1 when every target is met. `write` puts them into the document."""
+def run(loans: float = LOANS, *, parts: Collection[str] = (), write: bool = False) -> dict[str, float]:
+    """Run, print and return the figures; `ok` is 1 when every target is met.
+
+    Args:
+        loans: how many.
+        parts: of PARTS; empty for all of `parts_of`.
+        write: put the table into docs/performance.md.
+    """
     size, rows, weights = int(loans), list[Row](), list[float]()
     print(f"{size:,} loans; {machine()}")
     print_head()
     with tempfile.TemporaryDirectory(prefix="night-") as place:
-        for row in measured_rows(size, Path(place), weights):
+        for row in measured_rows(size, Path(place), parts or parts_of(size), weights):
             print_row(row)
             rows.append(row)
-    wanted = all_targets(size, rows, max(weights))
+    wanted = all_targets(size, rows, weights)
     for target in wanted:
         print(target.told())
     if write:
