@@ -34,7 +34,7 @@ def firing_days(rule: RuleSettings) -> FiringDays:
     if rule.when.days_before_due is not None:
         lead = rule.when.days_before_due
         return FiringDays(max(lead - rule.catch_up_days, min(lead, 1)), lead)
-    first = rule.when.days_past_due or 0
+    first = rule.when.days_past_due or rule.when.days_after
     return FiringDays(first, first + rule.catch_up_days)
 
 
@@ -167,7 +167,6 @@ def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series)
     """
     heads = _heads(identity.lender_id, notices)
     others = notices["role"] != Role.BORROWER.value
-    numbers, names = (_refs(notices[name], identity.ref) for name in ("phone", "recipient_name"))
     who = _refs(notices["person"].where(others, ""), identity.ref)
     namesakes = notices.assign(head=heads).duplicated(["head", "role", "recipient_name"], keep=False)
     by_name = others & (notices["recipient_name"] != "") & ~namesakes
@@ -175,12 +174,25 @@ def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series)
     return pd.DataFrame(
         {
             "idempotency_key": _hashed(heads, notices["role"], who),
-            "number_key": _hashed(heads, "number", numbers).where(by_number, ""),
-            "name_key": _hashed(heads, notices["role"] + ":name", names).where(by_name, ""),
+            "number_key": _hashed_where(by_number, heads, "number", notices["phone"], identity.ref),
+            "name_key": _hashed_where(
+                by_name, heads, notices["role"] + ":name", notices["recipient_name"], identity.ref
+            ),
         },
         index=notices.index,
         dtype="str",
     )
+
+
+def _hashed_where(
+    mask: pd.Series, heads: pd.Series, role: pd.Series | str, texts: pd.Series, ref: Callable[[str], str]
+) -> pd.Series:
+    """The keys of the masked rows, "" for the others: most nights have few, and a keyed hash takes its time."""
+    keys = pd.Series("", index=heads.index, dtype="str")
+    if mask.any():
+        whose = role if isinstance(role, str) else role[mask]
+        keys[mask] = _hashed(heads[mask], whose, _refs(texts[mask], ref))
+    return keys
 
 
 def _heads(lender_id: str, notices: pd.DataFrame) -> pd.Series:
@@ -252,7 +264,9 @@ def decide(
     tonight only.
     """
     longest = max((rule.catch_up_days for rule in rules), default=0)
-    events, problems = happened(inputs, policy.derived_events, as_of - timedelta(days=longest))
+    events, problems = happened(
+        inputs, policy.derived_events, as_of - timedelta(days=longest), _told_later(rules, as_of)
+    )
     due = occasions(rules, facts(inputs, events, as_of))
     notices = _addressed(due, inputs, rules)
     notices = notices.merge(_rule_columns(rules), on="rule_no")
@@ -262,6 +276,16 @@ def decide(
     notices = notices.assign(**notice_keys(identity, notices, shared=shared))
     notices = notices.drop_duplicates("idempotency_key", ignore_index=True)
     return Decided(notices.astype(dict(NOTICE_COLUMNS))[list(NOTICE_COLUMNS)], problems)
+
+
+def _told_later(rules: Sequence[RuleSettings], as_of: date) -> dict[str, date]:
+    """Since when events count that are told some days after they happened."""
+    reach: dict[str, int] = {}
+    for rule in rules:
+        if rule.when.event is not None and rule.when.days_after:
+            last = firing_days(rule).last
+            reach[rule.when.event] = max(last, reach.get(rule.when.event, 0))
+    return {event: as_of - timedelta(days=days) for event, days in reach.items()}
 
 
 def _several_roles(rules: Sequence[RuleSettings]) -> pd.Series:

@@ -25,7 +25,7 @@ from carloan_notify.notices.events import happened
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import EventType, RuleSettings
-from carloan_notify.pipeline.plan import Drafted, draft_messages
+from carloan_notify.pipeline.drafts import Drafted, draft_messages
 from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of, same_content, table_stamps
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
@@ -375,7 +375,7 @@ class LastLook:
             return {}, ()
         drafted = worded(self._words, going, self._look.truth)
         changes = []
-        for draft in drafted.drafts:
+        for draft in drafted:
             name = draft.covers[0].idempotency_key
             message, each = going[name]
             dropped = _dropped(self._look.verdicts[name][0], each)

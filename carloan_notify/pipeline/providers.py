@@ -16,8 +16,8 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import audit
 from carloan_notify.loans.calendar import missing_next_year
 from carloan_notify.messages.render import opening_of
+from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.inbox import open_lexicon
-from carloan_notify.pipeline.plan import message_reference
 from carloan_notify.pipeline.templates import Case, cases_of, lint_templates, samples_of
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage
 from carloan_notify.text import mask_phone

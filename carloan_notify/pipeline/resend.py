@@ -18,9 +18,10 @@ from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
-from carloan_notify.pipeline.plan import contact_history, message_reference, remember
+from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.reading import on_day, payments_ahead
@@ -150,7 +151,7 @@ def _worded(app: App, original: Stored, portfolio: Portfolio) -> tuple[str, Draf
         return against.english, None
     drafted = worded(Words.of(app, mine.as_of), {original.message_id: (original.outbound, found)}, now)
     failure = next((failed.message for failed in drafted.failures.values()), "")
-    return failure, next(iter(drafted.drafts), None)
+    return failure, next(iter(drafted), None)
 
 
 def _reworded(original: Stored, drafted: Draft) -> Stored:

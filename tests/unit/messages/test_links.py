@@ -11,9 +11,9 @@ from carloan_notify.messages.links import (
     LinkClaim,
     LinkFault,
     Purpose,
-    certificate_link,
+    certificate_links,
     loan_ref,
-    pay_link,
+    pay_links,
     verify_link,
 )
 from carloan_notify.messages.settings import MessagesSettings
@@ -24,6 +24,18 @@ SETTINGS = MessagesSettings(
     pay_link_base="https://pay.example.com/p/",
     certificate_link_base="https://pay.example.com/c/",
 )
+
+
+def pay_link(
+    settings: MessagesSettings, key: bytes, *, loan_id: str, installment_no: int, now: datetime
+) -> str:
+    (link,) = pay_links(settings, key, loan_ids=[loan_id], installment_nos=[installment_no], now=now)
+    return link
+
+
+def certificate_link(settings: MessagesSettings, key: bytes, *, loan_id: str, now: datetime) -> str:
+    (link,) = certificate_links(settings, key, loan_ids=[loan_id], now=now)
+    return link
 
 
 def test_a_link_says_what_it_was_made_for() -> None:

@@ -22,21 +22,20 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.messages.render import RenderFailure
 from carloan_notify.notices.policy import DECISION_COLUMNS
+from carloan_notify.pipeline.drafts import hold_failures, message_reference
 from carloan_notify.pipeline.facts import content_digest, cost_minor
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
     SUPPRESSION_COLUMNS,
     blank_memory,
-    hold_failures,
-    message_reference,
 )
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.schedules import decimal_text
 from carloan_notify.pipeline.setup import init_folder, make_simulator
 from carloan_notify.pipeline.upkeep import verify_record
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.records import Channel, Draft
+from carloan_notify.records import Channel
 from carloan_notify.sources.read import Table
 
 
@@ -117,10 +116,6 @@ def test_business_date_is_the_lenders(zone: str, day: int) -> None:
 # --- facts --------------------------------------------------------------------------------------------------
 
 
-def draft(channel: Channel, segments: int) -> Draft:
-    return cast("Draft", SimpleNamespace(channel=channel, rendered=SimpleNamespace(segments=segments)))
-
-
 def test_cost_is_segments_times_the_first_providers_price() -> None:
     console = {"type": "console", "channels": ["sms", "voice"]}
     delivery = DeliverySettings.model_validate(
@@ -132,9 +127,8 @@ def test_cost_is_segments_times_the_first_providers_price() -> None:
             },
         }
     )
-    drafts = [draft(Channel.SMS, 1), draft(Channel.SMS, 2), draft(Channel.VOICE, 1)]
-    assert cost_minor(drafts, delivery) == 24  # 13.5 + 10, half up
-    assert cost_minor([], delivery) == 0
+    assert cost_minor({Channel.SMS: 3, Channel.VOICE: 1}, delivery) == 24  # 13.5 + 10, half up
+    assert cost_minor({}, delivery) == 0
 
 
 def table(name: str, *digests: str) -> Table:
