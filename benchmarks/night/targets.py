@@ -41,7 +41,7 @@ def _of_row(row: Row, loans: int, by_name: dict[str, Row]) -> Iterator[Target]:
 def _night(row: Row, loans: int) -> Iterator[Target]:
     if row.over_floor:
         yield Target(f"{row.what}: ours ÷ full floor", row.over_floor, _OVER_FLOOR)
-    if row.over_ours:
+    if row.over_ours and row.what.startswith("ordinary"):
         yield Target(f"{row.what}: script ÷ ours", row.over_ours, _OVER_OURS, least=True)
     yield Target(f"{row.what}: peak MB", row.ours.peak_mb, _most_mb(loans, payments="payments" in row.what))
 
