@@ -10,7 +10,7 @@ from benchmarks.night.folder import Form
 from benchmarks.night.nights import Lender, cleared, quiet_rows
 from benchmarks.night.portfolio import Portfolio
 from benchmarks.night.report import Row, machine, print_head, print_row, write_section
-from benchmarks.night.sending import sending_rows
+from benchmarks.night.sending import postgres_rows, sending_rows
 from benchmarks.night.targets import COMPARED, MILLION, all_targets
 
 LOANS: Final = 100_000
@@ -23,15 +23,16 @@ NIGHTS: Final[dict[str, tuple[Form, bool]]] = {
 """The nights by form of the tables, and whether payments have one instead of `paid_to_date`."""
 QUIET: Final = "quiet"
 SEND: Final = "send"
+POSTGRES: Final = "send-postgres"
 GROWTH: Final = "growth"
-PARTS: Final = (*NIGHTS, QUIET, SEND, GROWTH)
+PARTS: Final = (*NIGHTS, QUIET, SEND, POSTGRES, GROWTH)
 
 
 def parts_of(loans: int) -> tuple[str, ...]:
     """What is run at a size: above a million loans neither payments nor sending, but a million beside it."""
     if loans > MILLION:
         return ("csv", "parquet", QUIET, GROWTH)
-    return (*NIGHTS, QUIET, SEND)
+    return (*NIGHTS, QUIET, SEND, POSTGRES)
 
 
 def measured_rows(
@@ -49,6 +50,8 @@ def measured_rows(
         yield from quiet_rows(cleared(place / "nights"), portfolio)
     if SEND in parts:
         yield from sending_rows(cleared(place / "nights"), portfolio)
+    if POSTGRES in parts:
+        yield from postgres_rows(cleared(place / "nights"), portfolio)
     if GROWTH in parts:
         lender = Lender(cleared(place / "nights"), "csv", payments=False, portfolio=Portfolio(MILLION))
         yield replace(lender.first_night(), what=COMPARED)

@@ -76,11 +76,11 @@ def make_folder(export: Export) -> None:
     send_to(export.folder, NOWHERE)
 
 
-def send_to(folder: Path, url: str, batch_limit: int = 1) -> None:
-    """Let both channels send to the gateway at `url`, so many text messages a request."""
+def send_to(folder: Path, url: str, batch_limit: int = 1, wires: int = 1) -> None:
+    """Let both channels send to the gateway at `url`: so many text messages a request, so many requests at once."""
     providers = {
-        "texts": simulator_settings(url, Channel.SMS, batch_limit=batch_limit),
-        "calls": simulator_settings(url, Channel.VOICE, batch_limit=batch_limit),
+        name: simulator_settings(url, channel, batch_limit=batch_limit) | {"concurrency": wires}
+        for name, channel in (("texts", Channel.SMS), ("calls", Channel.VOICE))
     }
     channels = {"sms": ["texts"], "voice": ["calls"]}
     change_config(folder, {"delivery": {"channels": channels, "providers": providers}})
