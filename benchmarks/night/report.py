@@ -91,23 +91,22 @@ class Target:
         return f"{self.what}: {self.value:,.2f} (wanted {bound} {self.wanted:,g}{'' if self.met else '; missed'})"
 
 
+_WIDTHS: Final = (44, 9, 9, 9, 10, 11, 12, 9, 8, 13, 9)
+
+
 def print_row(row: Row) -> None:
     """A line as soon as it is known: a large size takes an hour."""
-    widths = (44, 9, 9, 9, 10, 11, 12, 9, 8, 13, 9)
-    texts = cells(row)
-    print(
-        texts[0].ljust(widths[0]),
-        *(text.rjust(width) for text, width in zip(texts[1:], widths[1:], strict=True)),
-    )
-    print(end="", flush=True)
+    _print_line(cells(row))
 
 
 def print_head() -> None:
-    """The names of the columns, as wide as `print_row` writes them."""
-    print(
-        " " * 44,
-        "   CPU s    wall s   peak MB   messages messages/s  floor CPU s floor MB  ÷ floor  script CPU s script ÷",
-    )
+    """The names of the columns."""
+    _print_line(COLUMNS)
+
+
+def _print_line(texts: Sequence[str]) -> None:
+    first, *others = zip(texts, _WIDTHS, strict=True)
+    print(first[0].ljust(first[1]), *(text.rjust(width) for text, width in others), flush=True)
 
 
 def machine() -> str:

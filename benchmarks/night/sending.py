@@ -25,6 +25,7 @@ from tests.transactions import commit
 YEAR: Final = 365
 BATCH: Final = 100
 BARE: Final = 3_000
+BARE_BATCHED: Final = 100_000
 WIRES: Final = DEFAULT_CONCURRENCY
 FEW_WIRES: Final = 8
 LATER: Final = ORDINARY + timedelta(days=1)
@@ -93,7 +94,7 @@ def sending_rows(place: Path, portfolio: Portfolio) -> Iterator[Row]:
     with gateway() as url:
         mornings = Mornings(export, portfolio, url)
         bare_loop(url, BARE)  # warm both sides up
-        yield bare("bare requests loop, by 100", url, BARE * BATCH // 3, BATCH)
+        yield bare("bare requests loop, by 100", url, BARE_BATCHED, BATCH)
         yield mornings.row("send by 100", FIRST, BATCH)
         yield bare("bare requests loop, singly", url, BARE, 1)
         yield mornings.row(f"send singly, {WIRES} on the wire", ORDINARY, 1)
