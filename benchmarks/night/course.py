@@ -31,8 +31,8 @@ PARTS: Final = (*NIGHTS, QUIET, SEND, POSTGRES, GROWTH)
 def parts_of(loans: int) -> tuple[str, ...]:
     """What is run at a size.
 
-    Below a million loans not PostgreSQL, whose year of history takes minutes; above it neither payments nor sending, but
-    a million loans for comparison.
+    Below a million loans not PostgreSQL, whose year of history takes minutes; above it neither payments nor sending,
+    but a million loans for comparison.
     """
     if loans > MILLION:
         return ("csv", "parquet", QUIET, GROWTH)
