@@ -7,12 +7,14 @@ A provider that fills approved templates needs the values of the template too (`
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from json.encoder import encode_basestring as _quoted
+from typing import Final
 
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.records import Draft, steady
 
 FIELD: Final = "content"
+_GIST_DIGITS: Final = 16
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _encode: Final = _ENCODER.encode
 _DECODER: Final = json.JSONDecoder()
@@ -32,7 +34,8 @@ class Content:
 
 def gist(cipher: Cipher, params: Mapping[str, str]) -> str:
     """What a wording says, as a keyed hash of the values that do not differ from one wording to the next."""
-    return cipher.text_hash(_encode(sorted(steady(params).items())))
+    said = "\x1f".join([f"{name}\x1e{value}" for name, value in sorted(steady(params).items())])
+    return cipher.text_hash(said)[:_GIST_DIGITS]
 
 
 def content_of(cipher: Cipher, draft: Draft, *, with_params: bool) -> Content:
@@ -43,10 +46,11 @@ def content_of(cipher: Cipher, draft: Draft, *, with_params: bool) -> Content:
 
 def seal(cipher: Cipher, message_id: str, content: Content) -> bytes:
     """The content as one sealed value, bound to its message."""
-    told: list[Any] = [content.phone, content.name, content.text, content.gist]
-    if content.params:
-        told.append(content.params)
-    return cipher.seal(message_id, FIELD, _encode(told))
+    told = (
+        f"[{_quoted(content.phone)},{_quoted(content.name)},{_quoted(content.text)},{_quoted(content.gist)}"
+    )
+    params = f",{_encode(content.params)}" if content.params else ""
+    return cipher.seal(message_id, FIELD, f"{told}{params}]")
 
 
 def opened(cipher: Cipher, message_id: str, sealed: bytes) -> Content:

@@ -199,6 +199,7 @@ def to_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
+@lru_cache(maxsize=1024)
 def from_text(text: str) -> datetime:
     """The instant that `to_text` wrote, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)
