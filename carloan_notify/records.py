@@ -163,7 +163,7 @@ class OutboundMessage:
     """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9).
 
     From `expires_at` (aware UTC) on it must neither leave nor arrive; None: at any time. `params` is empty unless a
-    provider of its channel asks for the values of templates (`Capabilities.params`); `gist` stands for what they say.
+    provider of its channel asks for the values of templates (`ProviderSettings.asks_values`).
     """
 
     message_id: str
@@ -177,7 +177,6 @@ class OutboundMessage:
     expires_at: datetime | None = None
     role: str = ""
     recipient_name: str = field(default="", repr=False)
-    gist: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """What a message tells, to whom: sealed as one value, beside the row that sending changes.
 
-A provider that fills approved templates needs the values of the template too (`params`); for all others only their
-`gist` is kept, which tells whether other words would say the same.
+A provider that fills approved templates needs the values of the template too (`params`); for others none are kept.
 """
 
 import json
@@ -11,10 +10,9 @@ from json.encoder import encode_basestring as _quoted
 from typing import Final
 
 from carloan_notify.ledger.keys import Cipher
-from carloan_notify.records import Draft, steady
+from carloan_notify.records import Draft
 
 FIELD: Final = "content"
-_GIST_DIGITS: Final = 16
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _encode: Final = _ENCODER.encode
 _DECODER: Final = json.JSONDecoder()
@@ -28,27 +26,17 @@ class Content:
     phone: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     text: str = field(default="", repr=False)
-    gist: str = ""
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def gist(cipher: Cipher, params: Mapping[str, str]) -> str:
-    """What a wording says, as a keyed hash of the values that do not differ from one wording to the next."""
-    said = "\x1f".join([f"{name}\x1e{value}" for name, value in sorted(steady(params).items())])
-    return cipher.text_hash(said)[:_GIST_DIGITS]
-
-
-def content_of(cipher: Cipher, draft: Draft, *, with_params: bool) -> Content:
+def content_of(draft: Draft) -> Content:
     """A draft's content as it is to be kept."""
-    kept = dict(draft.params) if with_params else {}
-    return Content(draft.phone, draft.recipient_name, draft.rendered.text, gist(cipher, draft.params), kept)
+    return Content(draft.phone, draft.recipient_name, draft.rendered.text, draft.params)
 
 
 def seal(cipher: Cipher, message_id: str, content: Content) -> bytes:
     """The content as one sealed value, bound to its message."""
-    told = (
-        f"[{_quoted(content.phone)},{_quoted(content.name)},{_quoted(content.text)},{_quoted(content.gist)}"
-    )
+    told = f"[{_quoted(content.phone)},{_quoted(content.name)},{_quoted(content.text)}"
     params = f",{_encode(content.params)}" if content.params else ""
     return cipher.seal(message_id, FIELD, f"{told}{params}]")
 

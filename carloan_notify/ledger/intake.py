@@ -4,7 +4,7 @@ They come as columns, a slice of a night at a time: three rows a message (`table
 for the whole slice, whose root vouches for the facts of every message (`merkle`).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from carloan_notify.ledger import audit, bulk, contents, notices, stopping
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES
-from carloan_notify.records import Channel, Draft, MessageState
+from carloan_notify.records import Draft, MessageState
 from carloan_notify.text import mask_digits
 
 DRAFTS_PER_TRANSACTION: Final = 10_000
@@ -106,16 +106,14 @@ def enqueue(
     run_id: str,
     drafts: Sequence[Draft],
     now: datetime,
-    *,
-    with_params: Collection[Channel] = frozenset(Channel),
 ) -> EnqueueResult:
-    """`queue` drafts, at most `DRAFTS_PER_TRANSACTION`; `with_params`: channels whose providers ask for values."""
-    return queue(tx, run_id, sliced(tx.cipher, drafts, with_params), now)
+    """`queue` drafts, at most `DRAFTS_PER_TRANSACTION`."""
+    return queue(tx, run_id, sliced(tx.cipher, drafts), now)
 
 
-def sliced(cipher: Cipher, drafts: Sequence[Draft], with_params: Collection[Channel]) -> Slice:
+def sliced(cipher: Cipher, drafts: Sequence[Draft]) -> Slice:
     """Drafts as columns."""
-    rows = [_row(cipher, draft, with_params=draft.channel in with_params) for draft in drafts]
+    rows = [_row(cipher, draft) for draft in drafts]
     covers = [
         (place, cover.idempotency_key, cover.loan_id, cover.installment_no, _day(cover.original_due_on))
         for place, draft in enumerate(drafts)
@@ -126,7 +124,7 @@ def sliced(cipher: Cipher, drafts: Sequence[Draft], with_params: Collection[Chan
     return Slice(dict(zip((*LOT, *OWN), columns, strict=True)), dict(zip(COVER, covered, strict=True)))
 
 
-def _row(cipher: Cipher, draft: Draft, *, with_params: bool) -> tuple[Any, ...]:
+def _row(cipher: Cipher, draft: Draft) -> tuple[Any, ...]:
     """The values of LOT and OWN."""
     rendered = draft.rendered
     return (
@@ -151,7 +149,7 @@ def _row(cipher: Cipher, draft: Draft, *, with_params: bool) -> tuple[Any, ...]:
         draft.resend_of,
         draft.operator,
         mask_digits(draft.reason),
-        contents.content_of(cipher, draft, with_params=with_params),
+        contents.content_of(draft),
     )
 
 

@@ -38,7 +38,6 @@ def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
         from_text(expires_at),
         role,
         content.name,
-        content.gist,
     )
 
 

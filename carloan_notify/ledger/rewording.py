@@ -1,6 +1,6 @@
 """Other words for a message that waits, because what it told has changed since it was queued."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.states import Step
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGES
-from carloan_notify.records import AuditEvent, Channel, Draft
+from carloan_notify.records import AuditEvent, Draft
 
 _RENDERED: Final = ("template", "template_version", "encoding")
 
@@ -30,8 +30,6 @@ def reword(
     tx: Transaction,
     changes: Sequence[Reworded],
     now: datetime,
-    *,
-    with_params: Collection[Channel] = frozenset(Channel),
 ) -> None:
     """Replace text, values and amount of claimed messages; free the keys of what they no longer tell.
 
@@ -44,13 +42,13 @@ def reword(
         return
     audit.lock_head(tx)  # numbers of lots are given under it
     for change in fitting:
-        _reword(tx, change, keep_params=change.draft.channel in with_params)
+        _reword(tx, change)
         if change.dropped:
             notices.release(tx, [change.message_id], change.dropped)
     audit.append(tx, [_event(tx.cipher, change) for change in fitting], now)
 
 
-def _reword(tx: Transaction, change: Reworded, *, keep_params: bool) -> None:
+def _reword(tx: Transaction, change: Reworded) -> None:
     """The new words into the message's content, and the message into a lot of their template."""
     draft = change.draft
     mine = tx.connection.execute(
@@ -59,7 +57,7 @@ def _reword(tx: Transaction, change: Reworded, *, keep_params: bool) -> None:
         .where(MESSAGES.c.message_id == change.message_id)
     ).one()
     was = contents.opened(tx.cipher, change.message_id, mine.content_sealed)
-    words = contents.content_of(tx.cipher, draft, with_params=keep_params)
+    words = contents.content_of(draft)
     content = replace(words, phone=was.phone, name=was.name)
     said = {
         "amount_minor": draft.amount_minor,

@@ -180,7 +180,6 @@ class Stored:
     recipient_name: str
     rendered: Rendered
     params: Mapping[str, str]
-    gist: str
     due_on: date | None
     amount_minor: int
     until_paid: bool
@@ -208,7 +207,6 @@ class Stored:
             self.params,
             role=self.role,
             recipient_name=self.recipient_name,
-            gist=self.gist,
         )
 
     def __repr__(self) -> str:
@@ -241,7 +239,6 @@ def stored(tx: Transaction, message_id: str) -> Stored | None:
         recipient_name=content.name,
         rendered=Rendered(text=content.text, **{name: row[name] for name in names}),
         params=content.params,
-        gist=content.gist,
         due_on=_date(row["due_on"]),
         amount_minor=row["amount_minor"],
         until_paid=row["until_paid"],

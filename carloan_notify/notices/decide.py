@@ -34,7 +34,7 @@ def firing_days(rule: RuleSettings) -> FiringDays:
     if rule.when.days_before_due is not None:
         lead = rule.when.days_before_due
         return FiringDays(max(lead - rule.catch_up_days, min(lead, 1)), lead)
-    first = rule.when.days_past_due or 0
+    first = rule.when.days_past_due or rule.when.days_after
     return FiringDays(first, first + rule.catch_up_days)
 
 
@@ -267,7 +267,9 @@ def decide(
     tonight only.
     """
     longest = max((rule.catch_up_days for rule in rules), default=0)
-    events, problems = happened(inputs, policy.derived_events, as_of - timedelta(days=longest))
+    events, problems = happened(
+        inputs, policy.derived_events, as_of - timedelta(days=longest), _told_later(rules, as_of)
+    )
     due = occasions(rules, facts(inputs, events, as_of))
     notices = _addressed(due, inputs, rules)
     notices = notices.merge(_rule_columns(rules), on="rule_no")
@@ -277,6 +279,16 @@ def decide(
     notices = notices.assign(**notice_keys(identity, notices, shared=shared))
     notices = notices.drop_duplicates("idempotency_key", ignore_index=True)
     return Decided(notices.astype(dict(NOTICE_COLUMNS))[list(NOTICE_COLUMNS)], problems)
+
+
+def _told_later(rules: Sequence[RuleSettings], as_of: date) -> dict[str, date]:
+    """Since when events count that are told some days after they happened."""
+    reach: dict[str, int] = {}
+    for rule in rules:
+        if rule.when.event is not None and rule.when.days_after:
+            last = firing_days(rule).last
+            reach[rule.when.event] = max(last, reach.get(rule.when.event, 0))
+    return {event: as_of - timedelta(days=days) for event, days in reach.items()}
 
 
 def _several_roles(rules: Sequence[RuleSettings]) -> pd.Series:

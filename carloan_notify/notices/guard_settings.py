@@ -41,12 +41,6 @@ class GuardSettings(Settings):
         description="With fewer active loans than this, weeks without a payment are nothing unusual and stop no night.",
         examples=[50],
     )
-    overdue_jump_factor: float = Field(
-        default=2.0,
-        ge=1,
-        description="The overdue share of active loans may grow at most this many times overnight.",
-        examples=[2.0],
-    )
     overdue_jump_loans: int = Field(
         default=10,
         ge=0,

@@ -16,10 +16,12 @@ from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.loans.calendar import working_days
+from carloan_notify.notices.drifts import measure
 from carloan_notify.notices.expected import expected
 from carloan_notify.notices.fingerprints import LastNight, paired
 from carloan_notify.notices.guard_view import NightEvidence
-from carloan_notify.notices.measures import Tables, country_of_zone, measure
+from carloan_notify.notices.measures import Tables, country_of_zone
 from carloan_notify.pipeline.drafts import Drafted
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.wording import day_or_none
@@ -170,7 +172,8 @@ def evidence_of(app: App, portfolio: Portfolio, prints: np.ndarray, last: LastNi
     known = last if last is not None and last.as_of <= as_of else None
     pairs = paired(known, prints, as_of) if known else None
     carried = expected(known, (as_of - known.as_of).days, app.settings.rules) if known else None
-    return NightEvidence(measure(tables_of(app, portfolio), pairs), carried)
+    tables = tables_of(app, portfolio)
+    return NightEvidence(measure(tables, pairs), carried, tables.working)
 
 
 def tables_of(app: App, portfolio: Portfolio) -> Tables:
@@ -187,6 +190,7 @@ def tables_of(app: App, portfolio: Portfolio) -> Tables:
         home=frozenset({app.lender.country, country_of_zone(app.lender.timezone)}),
         null_names=sources.loans.null_words.get("borrower_name", 0),
         owners={table.name: table.rejects["owner"].astype(frames.TEXT) for table in sources.tables},
+        working=working_days(app.settings.schedule),
     )
 
 

@@ -14,12 +14,14 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Screened
-from carloan_notify.ledger import contents, outbox, rewording, views
+from carloan_notify.ledger import outbox, rewording, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import UntilPaid
 from carloan_notify.loans.standing import Standing
+from carloan_notify.messages.links import without_tokens
 from carloan_notify.messages.render import TemplateSet
+from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Facts, facts, occasions
 from carloan_notify.notices.events import happened
 from carloan_notify.notices.guard_settings import GuardSettings
@@ -30,7 +32,15 @@ from carloan_notify.pipeline.portfolio import PayingTables, Portfolio, inputs_of
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
-from carloan_notify.records import CoveredNotice, Decision, MessageClass, NightFacts, OutboundMessage
+from carloan_notify.records import (
+    CoveredNotice,
+    Decision,
+    Draft,
+    MessageClass,
+    NightFacts,
+    OutboundMessage,
+    steady,
+)
 
 # What the tables call for on a day, whoever is told and however late: only whether it is true.
 
@@ -172,6 +182,12 @@ def worded(words: Words, messages: Mapping[str, tuple[OutboundMessage, Ruling]],
     frame = pd.DataFrame(rows).astype(dict(DECISION_COLUMNS))
     told = Told(now.portfolio.loans, {now.portfolio.as_of: now.portfolio.standing.loans})
     return draft_messages("", frame, told, words.templates, words.wording)
+
+
+def differs(draft: Draft, message: OutboundMessage, settings: MessagesSettings) -> bool:
+    """Whether the draft says something else than the message, in its text or in the values kept for a provider."""
+    texts = (without_tokens(text, settings) for text in (draft.rendered.text, message.text))
+    return next(texts) != next(texts) or steady(draft.params) != steady(message.params)
 
 
 def _rows(words: Words, message: OutboundMessage, each: Ruling, now: Truth) -> Iterator[dict[str, Any]]:
@@ -365,12 +381,11 @@ class LastLook:
             name = draft.covers[0].idempotency_key
             message, each = going[name]
             dropped = _dropped(self._look.verdicts[name][0], each)
-            if dropped or contents.gist(self._ledger.cipher, draft.params) != message.gist:
+            if dropped or differs(draft, message, self._app.settings.messages):
                 changes.append(Reworded(name, draft, dropped))
         if changes:
             with self._ledger.write() as tx:
-                asking = self._app.settings.delivery.asking_values
-                rewording.reword(tx, changes, self._app.clock(), with_params=asking)
+                rewording.reword(tx, changes, self._app.clock())
         anew = {
             change.message_id: replace(
                 going[change.message_id][0], text=change.draft.rendered.text, params=change.draft.params

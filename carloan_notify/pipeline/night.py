@@ -289,10 +289,10 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
 
 def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:
     """Drafts are worded while they are read, a slice for each transaction."""
-    total, asking = EnqueueResult(0), app.settings.delivery.asking_values
+    total = EnqueueResult(0)
     for part in intake.in_chunks(plan.drafted):
         with ledger.write() as tx:
-            total += intake.enqueue(tx, run_id, part, app.clock(), with_params=asking)
+            total += intake.enqueue(tx, run_id, part, app.clock())
     return total
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import contents, intake, runs, views
+from carloan_notify.ledger import intake, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.views import Stored, UntilPaid
 from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS
@@ -19,7 +19,7 @@ from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.drafts import message_reference
-from carloan_notify.pipeline.last_look import Words, truth, verdict, worded
+from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
@@ -95,7 +95,12 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         refusal, drafted = _worded(app, original, portfolio)
         before = _nameless(original.rendered.text, original)
         now = _nameless(drafted.rendered.text, original) if drafted else before
-        if not refusal and drafted and order.same_words and _differs(ledger, drafted, original):
+        if (
+            not refusal
+            and drafted
+            and order.same_words
+            and differs(drafted, original.outbound, app.settings.messages)
+        ):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -111,10 +116,6 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             run_id,
             portfolio.as_of,
         )
-
-
-def _differs(ledger: Ledger, drafted: Draft, original: Stored) -> bool:
-    return contents.gist(ledger.cipher, drafted.params) != original.gist
 
 
 def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
@@ -137,8 +138,7 @@ def queue_proposal(app: App, proposal: Proposal) -> str:
     with app.open_ledger() as ledger:
         with ledger.write() as tx:
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
-            asking = app.settings.delivery.asking_values
-            intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock(), with_params=asking)
+            intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal.draft.message_id

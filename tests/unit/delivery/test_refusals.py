@@ -137,17 +137,11 @@ def test_neither_opens_the_breaker_and_a_blocked_number_counts_as_rejected() -> 
 
 
 def test_a_request_refused_for_one_of_its_messages_goes_again_apart_and_nowhere_else() -> None:
-    alone: set[str] = set()
-
     class OneRefused(FakeProvider):
-        def batch_key(self, message: OutboundMessage) -> str:
-            return message.message_id if message.message_id in alone else ""
-
         def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
             self.seen.update(m.message_id for m in batch)
             if len(batch) == 1:
                 return [result(batch[0], Outcome.REJECTED if batch[0] == bad else Outcome.ACCEPTED)]
-            alone.update(m.message_id for m in batch)
             return [result(m, Outcome.APART) for m in batch]
 
     messages = [message(i) for i in range(40)]
