@@ -204,8 +204,7 @@ def purge(ctx: click.Context, years: float) -> None:
 def compact(ctx: click.Context) -> None:
     """Pack the ledger anew and give the room of purged nights back to the disk; no row changes.
 
-    Takes about a minute for ten gigabytes, and as much free disk as the ledger has. Refused while a sender holds
-    messages.
+    Takes minutes where the ledger has gigabytes, and as much free disk again. Refused while a sender holds messages.
 
     \b
     Example:

@@ -146,7 +146,9 @@ class Store:
         """Bytes that the database takes on its disk."""
         with self.read() as connection:
             if self.backend == POSTGRESQL:
-                return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+                return int(
+                    connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+                )
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
 
