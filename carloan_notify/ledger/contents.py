@@ -41,7 +41,13 @@ def seal(cipher: Cipher, message_id: str, content: Content) -> bytes:
     return cipher.seal(message_id, FIELD, f"{told}{params}]")
 
 
-def opened(cipher: Cipher, message_id: str, sealed: bytes) -> Content:
-    """The content again, empty where it was erased. A wrong key or a changed value: `LedgerError`."""
+def values(cipher: Cipher, message_id: str, sealed: bytes) -> tuple[str, str, str, Mapping[str, str]]:
+    """Phone, name, text and params again, empty where they were erased. A wrong key, a changed value: `LedgerError`."""
     plain = cipher.open(message_id, FIELD, sealed)
-    return Content(*_decode(plain)[0]) if plain else Content()
+    phone, name, text, *params = _decode(plain)[0] if plain else ("", "", "")
+    return phone, name, text, params[0] if params else {}
+
+
+def opened(cipher: Cipher, message_id: str, sealed: bytes) -> Content:
+    """The content again: `values` by name."""
+    return Content(*values(cipher, message_id, sealed))

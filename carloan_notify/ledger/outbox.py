@@ -25,20 +25,9 @@ _CHANNELS: Final = {channel.value: channel for channel in Channel}
 def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
     """What a provider gets, from the values of `_OUTBOUND` in order."""
     mid, channel, notice, language, attempts, expires_at, role, sealed = columns
-    content = contents.opened(cipher, mid, sealed)
-    return OutboundMessage(
-        mid,
-        _CHANNELS[channel],
-        notice,
-        language,
-        content.phone,
-        content.text,
-        content.params,
-        attempts,
-        from_text(expires_at),
-        role,
-        content.name,
-    )
+    phone, name, text, params = contents.values(cipher, mid, sealed)
+    kind, ends = _CHANNELS[channel], from_text(expires_at)
+    return OutboundMessage(mid, kind, notice, language, phone, text, params, attempts, ends, role, name)
 
 
 _WAITING: Final = MESSAGES.c.due_at.is_not(None)
