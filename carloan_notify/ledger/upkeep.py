@@ -216,6 +216,29 @@ def _resealed(store: Store, cipher: Cipher, table: health.SealedTable) -> int:
         steps += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes that the ledger's database took before and takes now."""
+
+    before: int
+    after: int
+
+
+def compact(ledger: Ledger, operator: str, now: datetime) -> Compacted:
+    """Pack a ledger of many nights anew: no row changes, and what was deleted leaves the disk.
+
+    `LedgerError` while a sender holds messages: it would wait for so long that its leases run out.
+    """
+    with ledger.read() as tx:
+        health.require_no_sender(tx, now)
+    before = ledger.store.size()
+    ledger.store.compact()
+    done = Compacted(before, ledger.store.size())
+    with ledger.write() as tx:
+        audit.append(tx, [AuditEvent("ledger.compacted", operator, asdict(done))], now)
+    return done
+
+
 def write_backup(ledger: Ledger, now: datetime, folder: Path | None = None) -> backup.Backup:
     """An encrypted copy of one moment, taken while others write; keeps the newest `keep_backups`."""
     place = folder or ledger.places.backup_dir
