@@ -184,11 +184,6 @@ class Stored:
         return all(notices.is_released(cover.idempotency_key) for cover in self.covers)
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether it may still leave by itself."""
-        return self.state in PENDING
-
-    @property
     def outbound(self) -> OutboundMessage:
         """The message as a provider got it."""
         return OutboundMessage(

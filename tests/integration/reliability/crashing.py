@@ -45,7 +45,6 @@ class Scenario:
     prepare: Callable[[World, str], Command]
     """Makes everything up to the command (with a ledger's URL, "" for SQLite) and gives its arguments."""
     begins: datetime = NOW
-    again: Callable[[World, Command, datetime], Done] | None = None
     faults: Faults = field(default_factory=Faults)
 
 
@@ -79,7 +78,7 @@ def play(scenario: Scenario, folder: Path, url: str, at: int) -> tuple[list[str]
         assert crashed or process.returncode == 0, (scenario.name, at, process.returncode, err)
         simulator.gateway.faults = Faults()
         later = scenario.begins + AGAIN
-        restarted = (scenario.again or start_again)(world, args, later) if crashed else Done(0, "", "")
+        restarted = start_again(world, args, later) if crashed else Done(0, "", "")
         _drain(world, max(later, NOW))
         return points, _outcome(world, points[-1] if crashed else "", restarted)
 
@@ -310,7 +309,8 @@ def _reconcile(world: World, url: str) -> Command:
     return ("reconcile", "--now", (NOW + BELIEVED).isoformat())
 
 
-def _resend(world: World, url: str) -> Command:
+def prepare_resend(world: World, url: str) -> Command:
+    """A night that was sent, and the command that sends one of its texts again."""
     assert world.carloan(*_run(world, url)).code == 0
     assert world.send(NOW).code == 0
     query = sa.select(MESSAGES.c.message_id).where(
@@ -323,23 +323,6 @@ def _resend(world: World, url: str) -> Command:
         message_id = connection.execute(query.order_by(MESSAGES.c.message_id)).scalars().first()
     at = ("--now", (NOW + AGAIN).isoformat())
     return ("resend", "--message", str(message_id), "--reason", "lost", "--yes", *at)
-
-
-def _unless_queued(world: World, args: Command, now: datetime) -> Done:
-    """As an operator does who looks at "Earlier attempts" before saying yes: a repetition that waits is enough."""
-    if "queued" in {state for name, state in world.states().items() if name in _resent(world)}:
-        return Done(0, "", "")
-    return start_again(world, args, now)
-
-
-def _resent(world: World) -> set[str]:
-    """Messages that repeat another one."""
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.resend_of != "")
-    with (
-        build_app(world.folder / "config.yaml", NOW).open_ledger() as ledger,
-        ledger.store.read() as connection,
-    ):
-        return set(connection.execute(query).scalars())
 
 
 def _purge(world: World, url: str) -> Command:
@@ -379,7 +362,7 @@ SCENARIOS = (
     Scenario("send", _send),
     Scenario("receipts pull", _pull),
     Scenario("reconcile", _reconcile, begins=NOW + BELIEVED, faults=Faults(dropped_after=1)),
-    Scenario("resend", _resend, again=_unless_queued),
+    Scenario("resend", prepare_resend),
     Scenario("purge", _purge),
     Scenario("rotate-keys", _upkeep("rotate-keys", "--yes")),
     Scenario("backup", _upkeep("backup")),
