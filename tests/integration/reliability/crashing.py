@@ -34,6 +34,7 @@ AGAIN = timedelta(minutes=1)
 BELIEVED = timedelta(minutes=15)
 """After so long "never heard of it" is believed."""
 SETTLED = frozenset({"accepted", "delivered", "cancelled", "rejected"})
+ERASED = "C0"
 Command = tuple[str, ...]
 
 
@@ -46,6 +47,10 @@ class Scenario:
     """Makes everything up to the command (with a ledger's URL, "" for SQLite) and gives its arguments."""
     begins: datetime = NOW
     faults: Faults = field(default_factory=Faults)
+    again: frozenset[int] = frozenset({0})
+    """Exit codes that the command may have when it is started again."""
+    holds: Callable[[World], bool] = lambda _: True
+    """What must be true besides, in the end."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,6 @@ class Outcome:
     lost: int
     left: Counter[str]
     sound: bool
-    restarted: Done
 
 
 def play(scenario: Scenario, folder: Path, url: str, at: int) -> tuple[list[str], Outcome]:
@@ -78,9 +82,12 @@ def play(scenario: Scenario, folder: Path, url: str, at: int) -> tuple[list[str]
         assert crashed or process.returncode == 0, (scenario.name, at, process.returncode, err)
         simulator.gateway.faults = Faults()
         later = scenario.begins + AGAIN
-        restarted = start_again(world, args, later) if crashed else Done(0, "", "")
+        if crashed:
+            restarted = start_again(world, args, later)
+            assert restarted.code in scenario.again, (scenario.name, points[-1], restarted)
         _drain(world, max(later, NOW))
-        return points, _outcome(world, points[-1] if crashed else "", restarted)
+        assert scenario.holds(world), (scenario.name, points[-1])
+        return points, _outcome(world, points[-1] if crashed else "")
 
 
 def start_again(world: World, args: Command, now: datetime) -> Done:
@@ -101,7 +108,7 @@ def _drain(world: World, now: datetime) -> None:
     assert world.carloan("receipts", "pull", "--now", (now + BELIEVED + 2 * AGAIN).isoformat()).code == 0
 
 
-def _outcome(world: World, point: str, restarted: Done) -> Outcome:
+def _outcome(world: World, point: str) -> Outcome:
     verdict = world.verdict()
     left = Counter({state: n for state, n in verdict.states.items() if state not in SETTLED})
     return Outcome(
@@ -111,7 +118,6 @@ def _outcome(world: World, point: str, restarted: Done) -> Outcome:
         lost=verdict.lost - left.total(),
         left=left,
         sound=_is_sound(world),
-        restarted=restarted,
     )
 
 
@@ -256,7 +262,7 @@ def _pair(folder: Path, url: str, one: int, two: int, *, wakes: bool) -> tuple[b
         (first.go_on if wakes else first.kill)()
         first.communicate(60)
         _drain(world, NOW + AFTER_LEASE)
-        return second.returncode == CRASHED, _outcome(world, f"{one}, {two}", Done(0, "", ""))
+        return second.returncode == CRASHED, _outcome(world, f"{one}, {two}")
 
 
 def assert_paired(found: Pairs) -> None:
@@ -348,9 +354,19 @@ def _restore(world: World, url: str) -> Command:
     _waiting(world, url)
     assert world.carloan("ledger", "backup", "--to", "kept").code == 0
     world.send(NOW)
+    assert world.carloan("ledger", "erase", "--customer", ERASED, "--yes").code == 0
     _lose(world)
     (backup,) = (world.folder / "kept").glob("*.backup")
     return ("ledger", "restore", str(backup))
+
+
+def _is_erased(world: World) -> bool:
+    """Whether who was erased after the backup is erased from what was put back."""
+    app = build_app(world.folder / "config.yaml", NOW)
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        mine = MESSAGES.c.customer_ref == ledger.cipher.customer_ref(ERASED)
+        found = list(tx.connection.execute(sa.select(MESSAGES.c.text_sealed).where(mine)).scalars())
+    return found == [b""]
 
 
 def _lose(world: World) -> None:
@@ -362,9 +378,9 @@ SCENARIOS = (
     Scenario("send", _send),
     Scenario("receipts pull", _pull),
     Scenario("reconcile", _reconcile, begins=NOW + BELIEVED, faults=Faults(dropped_after=1)),
-    Scenario("resend", prepare_resend),
+    Scenario("resend", prepare_resend, again=frozenset({0, 1})),  # 1: the repetition waits already
     Scenario("purge", _purge),
     Scenario("rotate-keys", _upkeep("rotate-keys", "--yes")),
     Scenario("backup", _upkeep("backup")),
-    Scenario("restore", _restore),
+    Scenario("restore", _restore, holds=_is_erased),
 )
