@@ -291,3 +291,25 @@ def test_a_ledger_in_use_is_never_restored_over(settings: LedgerSettings, tmp_pa
     with pytest.raises(LedgerError, match=f"put back on {to_text(LATER)} and the ledger is in use since"):
         upkeep.restore(settings, tmp_path, backup, TOMORROW)
     assert stands(settings, tmp_path) == before
+
+
+@on_sqlite
+def test_what_is_queued_after_the_gap_was_accepted_is_not_doubted(
+    settings: LedgerSettings, tmp_path: Path
+) -> None:
+    backup = lost(settings, tmp_path)
+    upkeep.restore(settings, tmp_path, backup, LATER)
+    with Ledger.open(settings, tmp_path) as ledger:
+        ledger.write_digest("R2", LATER)  # as the ledger that is lost had done
+    wipe(settings, tmp_path)
+    upkeep.restore(settings, tmp_path, backup, TOMORROW)
+    with Ledger.open(settings, tmp_path) as ledger:
+        commit(ledger, continuity.forget)
+        assert continuity.doubt_if_replaced(ledger, TOMORROW)  # it has not signed yet, so nobody can tell
+        commit(ledger, continuity.forget)
+        ledger.write_digest("R3", TOMORROW)
+        for folder in ledger.places.digest_folders:
+            max(folder.glob("digest-*.json")).unlink()  # the night died before the file was written
+        commit(ledger, intake.enqueue, "R3", [draft(8)], TOMORROW)
+        assert not continuity.doubt_if_replaced(ledger, TOMORROW)
+        assert state(ledger, name_of(8)) == "queued"

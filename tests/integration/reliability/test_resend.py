@@ -16,7 +16,7 @@ from carloan_notify.ledger.tables import MESSAGES
 from carloan_notify.pipeline.resend import IN_DOUBT, ResendOrder, propose, queue_proposal
 from carloan_notify.records import MessageState
 from tests.integration.ledger.drafts import NOW
-from tests.integration.reliability.crashing import prepare_resend
+from tests.integration.reliability.crash_scenarios import prepare_resend
 from tests.integration.reliability.world import World
 
 
