@@ -1,5 +1,6 @@
 """Every crash point of every command, and every pair of two senders: `make soak` prints the table of the docs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def _sqlite() -> str:
 
 
 def test_two_senders_that_crash_at_every_pair_of_points(tmp_path: Path, postgres_url: str) -> None:
-    found = pairs(tmp_path, Databases(postgres_url).fresh)
-    print(f"\ntwo senders: {found}")  # noqa: T201 - the figures are the result
+    began = time.monotonic()
+    found = pairs(tmp_path, Databases(postgres_url))
+    seconds = time.monotonic() - began
+    print(f"\ntwo senders on PostgreSQL, {seconds:.0f} s: {found}")  # noqa: T201 - the figures are the result
     assert_paired(found)
