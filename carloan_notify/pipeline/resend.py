@@ -96,11 +96,11 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         original = _original(ledger, order.message_id)
         with ledger.read() as tx:
             refusal = _in_the_way(tx, original)
+        before = _nameless(original.rendered.text, original)
         if refusal:
-            return Proposal(*[_nameless(original.rendered.text, original)] * 2, None, refusal=refusal)
+            return Proposal(before, before, None, refusal=refusal)
         portfolio = read_portfolio(app, app.business_date())
         refusal, drafted = _worded(app, original, portfolio)
-        before = _nameless(original.rendered.text, original)
         now = _nameless(drafted.rendered.text, original) if drafted else before
         if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
             refusal = "what it says is no longer true; send it again without --same-words"

@@ -49,6 +49,17 @@ def _alter(world: World, *statements: sa.Update) -> None:
             connection.execute(statement)
 
 
+def _die_with(world: World, claimed: int, on_wire: int) -> None:
+    """What a sender leaves behind that held so many messages, some of them on the wire."""
+    channels = [Channel.SMS]
+    with _ledger(world) as ledger:
+        held = commit(
+            ledger, outbox.claim, channels=channels, limit=claimed, owner=NOBODY, now=NOW, lease_s=1.0
+        )
+        ids = [message.message_id for message in held[:on_wire]]
+        commit(ledger, outbox.begin, ids, "sim", NOW, owner=NOBODY, lease_s=1.0)
+
+
 # run
 
 
@@ -95,10 +106,7 @@ def _run_by_day(world: World, url: str) -> Command:
     _few(world)
     assert world.carloan(*usual).code == 0
     world.change(_one_at_a_time)
-    with _ledger(world) as ledger:
-        lease = {"owner": NOBODY, "now": NOW, "lease_s": 1.0}
-        held = commit(ledger, outbox.claim, channels=[Channel.SMS], limit=5, **lease)
-        commit(ledger, outbox.begin, [held[0].message_id], "sim", NOW, owner=NOBODY, lease_s=1)
+    _die_with(world, claimed=5, on_wire=1)
     return (*usual[:-1], (NOW + AGAIN).isoformat())
 
 
@@ -135,10 +143,7 @@ def _send(world: World, url: str) -> Command:
 def _send_late(world: World, url: str) -> Command:
     """One is over, one ends within the minute, and a sender died with one in its hand and one on the wire."""
     _waiting(world, url)
-    with _ledger(world) as ledger:
-        lease = {"owner": NOBODY, "now": NOW, "lease_s": 1.0}
-        held = commit(ledger, outbox.claim, channels=[Channel.SMS], limit=2, **lease)
-        commit(ledger, outbox.begin, [held[0].message_id], "sim", NOW, owner=NOBODY, lease_s=1)
+    _die_with(world, claimed=2, on_wire=1)
     now = NOW + AFTER_LEASE
     first, last = sorted(name for name, state in world.states().items() if state == "queued")
     for name, end in ((first, now), (last, now + timedelta(seconds=50))):
@@ -194,8 +199,8 @@ def _pull_all_sorts(world: World, url: str) -> Command:
     }
     world.change(lambda values: _ask_instead(values, portal))
     reply = {"id": "7", "phone": "+12025550100", "text": "STOP"}
-    page = {"receipts": [{"state": "delivered"}], "replies": [reply], "more": False}
-    world.simulator.gateway.receipts = lambda _: page  # type: ignore[method-assign] # this one's answer alone
+    page: dict[str, Any] = {"receipts": [{"state": "delivered"}], "replies": [reply], "more": False}
+    world.simulator.gateway.receipts = lambda cursor: page  # type: ignore[method-assign] # noqa: ARG005 - as it is called
     return ("receipts", "pull", "--now", LATER.isoformat())
 
 
@@ -212,12 +217,7 @@ def _reconcile(world: World, url: str) -> Command:
 def _reconcile_after_a_crash(world: World, url: str) -> Command:
     """A sender died with all on the wire, and nobody has sent since."""
     _waiting(world, url)
-    with _ledger(world) as ledger:
-        held = commit(
-            ledger, outbox.claim, channels=[Channel.SMS], limit=9, owner=NOBODY, now=NOW, lease_s=1.0
-        )
-        ids = [message.message_id for message in held]
-        commit(ledger, outbox.begin, ids, "sim", NOW, owner=NOBODY, lease_s=1)
+    _die_with(world, claimed=MESSAGES_WAITING, on_wire=MESSAGES_WAITING)
     return ("reconcile", "--now", (NOW + BELIEVED).isoformat())
 
 
