@@ -1,7 +1,8 @@
 """How often do guards stop a right night, and do they stop every broken one?
 
-Right nights of a made-up lender, in three patterns of due days, run through the real pipeline one after the
-other; then each kind of broken export instead of the next night, after few and after many nights of history.
+Right nights of a made-up lender, in three patterns of due days, and of one that posts nothing at weekends, run
+through the real pipeline one after the other; then each kind of broken export instead of the next night, after few
+and after many nights of history.
 The floor of both is exact: no right night should stop, no broken one should pass.
 """
 
@@ -32,7 +33,9 @@ HISTORIES: Final = (0, 3, 30)
 TERM: Final = 36
 LATE_SHARE: Final = 0.12
 ALLOWED_STOPS: Final = 1
-PATTERNS: Final = ("uniform", "month end", "six days")
+NO_WEEKENDS: Final = "no weekends"
+PATTERNS: Final = ("uniform", "month end", "six days", NO_WEEKENDS)
+SATURDAY: Final = 5
 SIX_DAYS: Final = (5, 10, 15, 20, 25, 31)
 TABLES: Final = ("loans", "payments", "changes", "events", "contacts")
 SURNAMES: Final = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏"
@@ -70,7 +73,7 @@ class Lender:
             self._begin(START - timedelta(days=int(self.rng.integers(40, 1000))))
 
     def _day(self) -> int:
-        if self.pattern == "uniform":
+        if self.pattern in {"uniform", NO_WEEKENDS}:
             return int(self.rng.integers(1, 29))
         if self.pattern == "month end":
             return 31 if self.rng.random() < 0.5 else int(self.rng.integers(1, 29))  # noqa: PLR2004 - half
@@ -102,6 +105,8 @@ class Lender:
             "timezone": "Asia/Shanghai",
             "in_dispute": "",
         }
+        if number % 10 == 0:  # a customer's second loan
+            loan |= {name: self.loans[-5][name] for name in ("customer_id", "borrower_name", "phone")}
         self.loans.append(loan)
         self._pay(loan, principal * 100 // TERM, late=late)
 
@@ -115,17 +120,22 @@ class Lender:
             behind = int(self.rng.integers(1, 20)) if late and self.rng.random() < 0.5 else 0  # noqa: PLR2004
             early = int(self.rng.integers(0, 6)) if self.rng.random() < 0.4 else 0  # noqa: PLR2004
             amount = each if number < TERM - 1 else principal - each * (TERM - 1)
-            paid = due + timedelta(days=behind or -early)
+            paid = self._posted(max(due + timedelta(days=behind or -early), begun))
             self.payments.append(
                 {
                     "payment_id": f"P{len(self.payments) + 1:08d}",
                     "loan_id": loan["loan_id"],
-                    "paid_on": max(paid, begun),
+                    "paid_on": paid,
                     "amount": f"{(amount + 1) / 100:.2f}"
                     if number < TERM - 1
                     else f"{(amount + 35) / 100:.2f}",
                 }
             )
+
+    def _posted(self, on: date) -> date:
+        """The day on which a payment is booked."""
+        rests = on.weekday() - SATURDAY if self.pattern == NO_WEEKENDS else -1
+        return on + timedelta(days=2 - rests) if rests >= 0 else on
 
     def export(self, on: date) -> Export:
         """The tables as they stand at the beginning of `on`."""
@@ -298,6 +308,7 @@ KINDS: Final[dict[str, Broken]] = {
 FIRST_NIGHT: Final = (
     "ids of payments lost zeros",
     "one phone for all",
+    "phones shifted by a row",
     "names UTF-8 read as GBK",
     "names GBK read as Latin-1",
     "names ????",

@@ -7,11 +7,15 @@ Frames carry a plain RangeIndex; a loan is named by its `loan_id` column. Column
 are the lender's own, text, and pass through to templates.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 TEXT: Final = "str"
 MONEY: Final = "int64"
@@ -220,6 +224,8 @@ def findings(
     value: Sequence[str] | str = "",
 ) -> pd.DataFrame:
     """One finding per loan, all with the same code and sentence. `value` is one text or one per loan."""
+    if not len(loan_ids):  # nearly always, and asked for thousands of times in a night
+        return empty(FINDINGS)
     rows = pd.DataFrame({"loan_id": pd.Series(list(loan_ids), dtype=TEXT)})
     rows["code"] = code
     rows["place"] = place
@@ -242,7 +248,19 @@ def per_value(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:
     return texts.map({text: function(text) for text in texts.unique()}).astype(TEXT)
 
 
+def places(wanted: pd.Series, texts: pd.Series) -> np.ndarray:
+    """Where each wanted text stands among `texts`, by position from 0; -1 where it does not (int64)."""
+    found = pc.index_in(pa.array(wanted), value_set=pa.array(texts))
+    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
 def among(texts: pd.Series, allowed: Iterable[str]) -> pd.Series:
-    """A mask on the index of `texts`; on text 15 times faster than `isin`, which converts `allowed` first."""
-    wanted = frozenset(allowed)
-    return pd.Series([text in wanted for text in texts.tolist()], index=texts.index, dtype=bool)
+    """A mask on the index of `texts`. `allowed` is any collection of texts, each as often as it likes."""
+    wanted = pa.array(allowed if isinstance(allowed, pd.Series) else list(allowed), pa.large_string())
+    mask = pc.is_in(pa.array(texts, pa.large_string()), value_set=wanted)
+    return pd.Series(mask.to_numpy(zero_copy_only=False), index=texts.index, dtype=bool)
+
+
+def counted(texts: pd.Series) -> Counter[str]:
+    """How often each text stands there."""
+    return Counter({str(text): int(number) for text, number in texts.value_counts().items()})

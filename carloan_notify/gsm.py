@@ -5,6 +5,7 @@ units, a part of several 153 or 67. A two-unit character (an extension pair, a s
 straddles two parts. Combining marks may: the telephone joins the parts before it draws them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +16,7 @@ GSM_BASIC: Final = frozenset(
 )
 GSM_EXTENSION: Final = frozenset("\f^{}\\[~]|€")
 GSM: Final = GSM_BASIC | GSM_EXTENSION
+_NOT_GSM: Final = re.compile(f"[^{re.escape(''.join(sorted(GSM)))}]")
 
 GSM_SINGLE, GSM_PART = 160, 153
 UCS2_SINGLE, UCS2_PART = 70, 67
@@ -33,11 +35,10 @@ class Segments:
 
 def count_segments(text: str) -> Segments:
     """Parts of a text as the network carries it, without any transliteration."""
-    characters = set(text)
-    if characters <= GSM:
-        wide = sum(map(text.count, characters & GSM_EXTENSION))
+    if _NOT_GSM.search(text) is None:
+        wide = sum(map(text.count, GSM_EXTENSION))
         return Segments("GSM-7", len(text) + wide, _parts(text, wide, _is_extension, (GSM_SINGLE, GSM_PART)))
-    wide = sum(map(_is_astral, text)) if max(characters) > _LAST_OF_ONE_UNIT else 0
+    wide = len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
     return Segments("UCS-2", len(text) + wide, _parts(text, wide, _is_astral, (UCS2_SINGLE, UCS2_PART)))
 
 

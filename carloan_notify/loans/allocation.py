@@ -31,10 +31,13 @@ class Owed:
     """What n loans owe as of a date.
 
     `unpaid` (4, k, n) goes by waterfall.COMPONENTS; `credit_minor` (n,) is money beyond all installments.
+    `spared_minor` (n,) is what partly paid installments owe only because payments settled penalty first: whoever
+    pays an installment late, but all of it, owes penalty and no part of the installment.
     """
 
     unpaid: Ints
     credit_minor: Ints
+    spared_minor: Ints
 
     @property
     def installment_minor(self) -> Ints:
@@ -75,7 +78,9 @@ def owed_after_total(grid: Grid, paid_minor: Ints, rule: AllocationRule, as_of: 
     total = grid.total_minor
     paid = take(total[None], paid_minor)[0]
     credit = paid_minor - paid.sum(axis=0)
-    return _with_penalty(grid, Owed(split(grid, total - paid, rule.waterfall), credit), rule, as_of)
+    return _with_penalty(
+        grid, Owed(split(grid, total - paid, rule.waterfall), credit, np.zeros_like(credit)), rule, as_of
+    )
 
 
 def owed_after_installment_paid(grid: Grid, paid_minor: Ints, rule: AllocationRule, as_of: date) -> Owed:
@@ -83,7 +88,9 @@ def owed_after_installment_paid(grid: Grid, paid_minor: Ints, rule: AllocationRu
     total = grid.total_minor
     unpaid = np.clip(total - paid_minor, 0, total)
     credit: Ints = np.maximum(paid_minor - total, 0).sum(axis=0)
-    return _with_penalty(grid, Owed(split(grid, unpaid, rule.waterfall), credit), rule, as_of)
+    return _with_penalty(
+        grid, Owed(split(grid, unpaid, rule.waterfall), credit, np.zeros_like(credit)), rule, as_of
+    )
 
 
 def owed_after_payments(grid: Grid, payments: Payments, rule: AllocationRule, as_of: date) -> Owed:
@@ -98,6 +105,7 @@ def owed_after_payments(grid: Grid, payments: Payments, rule: AllocationRule, as
         replayed = replay(grid.take(late), payments.take(late), _rule_of(rule, late), as_of)
         owed.unpaid[:, :, late] = replayed.unpaid
         owed.credit_minor[late] = replayed.credit_minor
+        owed.spared_minor[late] = replayed.spared_minor
     return owed
 
 
@@ -120,7 +128,7 @@ def replay(grid: Grid, payments: Payments, rule: AllocationRule, as_of: date) ->
     history.pay_all(payments.take(order))
     history.accrue(np.full(len(grid), day_number(as_of)), grid.rows)
     back = np.argsort(order)
-    return Owed(history.owed[:, :, back], history.credit[back])
+    return Owed(history.owed[:, :, back], history.credit[back], history.spared[back])
 
 
 def surpluses(grid: Grid, payments: Payments, rule: AllocationRule) -> Ints:
@@ -145,6 +153,8 @@ class _History:
         self.owed = split(grid, grid.total_minor, rule.waterfall)
         self.since = np.full(len(grid), LONG_AGO)
         self.credit = np.zeros(len(grid), dtype=np.int64)
+        self.spared = np.zeros(len(grid), dtype=np.int64)
+        self.total = grid.total_minor
         self.opening: Ints = self.owed[PRINCIPAL].sum(axis=0)
         self.first = 0  # rows before it owe nothing, in any loan
 
@@ -176,6 +186,7 @@ class _History:
         taken, left = settle(owed, amount, overdue[rows], current[rows], self.rule.waterfall)
         owed -= taken
         self._carry(np.flatnonzero(left), left)
+        self._spare(taken[PENALTY].sum(axis=0))
         return left
 
     def accrue(self, day: Ints, last: int) -> None:
@@ -188,6 +199,15 @@ class _History:
                 owed, self.due[rows, :loans], self.since[:loans], day, self._loan_base(rule)[:loans]
             )
         self.since[:loans] = day
+
+    def _spare(self, penalty: Ints) -> None:
+        """Penalty that these payments settled, as far as it left installments partly paid."""
+        spared = self.spared[: len(penalty)] + penalty
+        loans = np.flatnonzero(spared)
+        owed = self.owed[:, :, loans]
+        unpaid = owed[FEES] + owed[INTEREST] + owed[PRINCIPAL]
+        partly = np.where(unpaid < self.total[:, loans], unpaid, 0).sum(axis=0)
+        self.spared[loans] = np.minimum(spared[loans], partly)
 
     def _loan_base(self, rule: PenaltyRule) -> Ints:
         if rule.settings.penalty.base is PenaltyBase.OUTSTANDING_PRINCIPAL:

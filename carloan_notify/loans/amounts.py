@@ -221,32 +221,39 @@ def _level_payment(plan: InstallmentPlan, pays: Flags, owed: Ints) -> Ints:
     stub = np.where(pays[0], _stub_interest(plan, owed), 0)
     if plan.terms.extra_days == "on_top":
         stub = np.zeros_like(stub)
-        numerator, denominator = _regular_first(plan, numerator, denominator)
     left = np.minimum(plan.balloon, owed) if METHODS[plan.method].leaves_balloon else np.zeros_like(owed)
     question = LevelQuestion(owed + stub, left, pays, numerator, denominator)
     return level_installment(question, plan.unit, plan.terms.installment_rounding)
 
 
-def _regular_first(plan: InstallmentPlan, numerator: Ints, denominator: Ints) -> tuple[Ints, Ints]:
-    """The same fractions with the first period's as long as a regular one."""
-    first = plan.periods.regular_numerator, plan.periods.regular_denominator
-    row = np.arange(len(plan.nominal_on))[:, None]
-    return np.where(row == 0, first[0], numerator), np.where(row == 0, first[1], denominator)
-
-
-def _extra_days(plan: InstallmentPlan, balance: Ints, interest: Ints) -> Ints:
-    """The first row's interest for the days by which its period is longer (or, below 0, shorter) than regular."""
+def _regular(plan: InstallmentPlan) -> tuple[Ints, Ints]:
+    """The fractions of all periods as if each were of regular length."""
     regular = plan.periods.regular_numerator, plan.periods.regular_denominator
-    return interest - mul_div(balance, *regular, plan.terms.interest_rounding)
+    if len(regular[0]) > 1:
+        return regular
+    row = np.arange(len(plan.nominal_on))[:, None]
+    own = plan.periods.numerator, plan.periods.denominator
+    return np.where(row == 0, regular[0], own[0]), np.where(row == 0, regular[1], own[1])
+
+
+def _extra_days(plan: InstallmentPlan, balance: Ints, interest: Ints, row: int) -> Ints:
+    """A row's interest for the days by which its period is longer (or, below 0, shorter) than a regular one."""
+    regular = plan.periods.regular_numerator, plan.periods.regular_denominator
+    if row >= len(regular[0]):
+        return np.zeros_like(interest)
+    numerator, denominator = _of_row(regular[0], row), _of_row(regular[1], row)
+    return interest - mul_div(balance, numerator, denominator, plan.terms.interest_rounding)
 
 
 def _level_rate(plan: InstallmentPlan, pays: Flags) -> tuple[Ints, Ints]:
     """The period fractions that the equal installment is computed from (`annuity_rate`)."""
     numerator, denominator = plan.periods.numerator, plan.periods.denominator
+    if plan.terms.extra_days == "on_top":
+        numerator, denominator = _regular(plan)
     if plan.terms.annuity_rate == "exact" or plan.terms.interest_basis is InterestBasis.RATE_12:
         return numerator, denominator
     if plan.terms.annuity_rate == "first_period":
-        return np.take_along_axis(numerator, pays.argmax(axis=0)[None, :], axis=0), denominator
+        return np.take_along_axis(numerator, pays.argmax(axis=0)[None, :], axis=0), denominator[:1]
     part, year = whole_period(plan.terms.frequency)
     return (plan.rate_ppb * part)[None, :], np.array([[year * PPB]])
 
@@ -359,8 +366,8 @@ def _target(plan: InstallmentPlan, level: Ints, due: Due, row: int) -> Ints:
     """The principal that one row repays before it is held within the balance."""
     supplied = plan.supplied[row]
     by_plan = level - due.interest if pays_total(plan) else level
-    if row == 0 and METHODS[plan.method].annuity and plan.terms.extra_days == "on_top":
-        by_plan = by_plan + _extra_days(plan, due.balance, due.interest)
+    if METHODS[plan.method].annuity and plan.terms.extra_days == "on_top":
+        by_plan = by_plan + _extra_days(plan, due.balance, due.interest, row)
     spreads = METHODS[plan.method].repays_early and not pays_total(plan)
     if plan.terms.residue == "spread" and spreads:
         left = np.maximum(due.payments_left, 1)

@@ -132,6 +132,40 @@ def missing_next_year(settings: ScheduleSettings, today: date) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class WorkingDays:
+    """The days on which a lender works: one flag per day from 1990 to 2099."""
+
+    working: Flags
+
+    def resting(self, dates: Dates) -> Flags:
+        """Whether each date is a day of rest; false for NaT and for a date outside these years."""
+        at = np.where(np.isnat(dates), -1, (dates.astype("datetime64[D]") - FIRST_DAY).astype(np.int64))
+        known = (at >= 0) & (at < len(self.working))
+        flags: Flags = known & ~self.working[np.where(known, at, 0)]
+        return flags
+
+    def between(self, first: date, until: date) -> int:
+        """How many working days there are from `first` to the day before `until`; 0 where there is no day."""
+        return int(self.working[max(_position(first), 0) : max(_position(until), 0)].sum())
+
+
+def working_days(settings: ScheduleSettings) -> WorkingDays:
+    """The days that a calendar of any product calls business days; a year without holiday data has its weekends.
+
+    A product that moves no due date may name anything as its calendar: what is no region counts as weekends.
+    """
+    flags = [
+        load_calendar(calendar if _is_known(calendar.region) else CalendarSettings()).business
+        for calendar in map(settings.calendar_of, (settings.default, *settings.products.values()))
+    ]
+    return WorkingDays(np.logical_or.reduce(flags))
+
+
+def _is_known(region: str) -> bool:
+    return region in {"CN", WEEKENDS} or region in holidays.list_supported_countries()
+
+
 def _cure(region: str) -> str:
     library = "chinesecalendar" if region == "CN" else "holidays"
     return (

@@ -167,9 +167,14 @@ def _with_skipped(state: Running, asked: Asked, row: Ints) -> Running:
 
 
 def _levels_anew(state: Running, asked: Asked) -> Flags:
-    """Where the installment itself is computed again; elsewhere the borrower goes on paying the same."""
+    """Where the installment itself is computed again; elsewhere the borrower goes on paying the same.
+
+    Interest of days that a moved date adds does not change an installment that has it on top.
+    """
     terms = state.plan.terms
     days_count = terms.interest_basis is not InterestBasis.RATE_12 or terms.charge_shift_interest
+    if METHODS[state.plan.method].annuity and terms.extra_days == "on_top":
+        days_count = False
     always = (
         asked.of(ChangeType.EXTENSION)
         | (asked.of(ChangeType.DEFERRAL) & asked.how(Mode.SPREAD))

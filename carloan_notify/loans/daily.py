@@ -5,10 +5,11 @@ from typing import Final
 
 import numpy as np
 
+from carloan_notify.loans.amounts import LevelQuestion, level_installment
 from carloan_notify.loans.calendar import day_of_month
 from carloan_notify.loans.grid import Dates, Flags, Grid, Ints, mul_div
 from carloan_notify.loans.payments import Payments
-from carloan_notify.loans.plan import PPB, YEAR_DAYS
+from carloan_notify.loans.plan import PPB, YEAR_DAYS, whole_period
 from carloan_notify.loans.settings import InterestBasis, ProductTerms
 
 _MONTH: Final = 30
@@ -21,28 +22,34 @@ class DailyRule:
 
     `start_on` (n,) is the first day that bears interest, `rate_ppb` (n,) the yearly rate. Where `level` (n,)
     an installment keeps its total and interest decides its principal; elsewhere it keeps its principal.
-    `applied`: an over-payment repays principal within its installment and the coming ones stay as large;
-    otherwise it counts towards them.
+    `balloon_minor` (n,) remains for the last installment; `unit` (minor units) divides every level installment.
+    `applied_as`: what is paid beyond an installment repays principal within it, and changes the coming ones as
+    AllocationSettings.applied_as says; "": it counts towards them.
     """
 
     terms: ProductTerms
     start_on: Dates
     rate_ppb: Ints
     level: Flags
-    applied: bool
+    balloon_minor: Ints
+    unit: int
+    applied_as: str
 
 
 def recalculated(agreed: Grid, payments: Payments, rule: DailyRule, as_of: int) -> Grid:
     """The schedules with the interest that payments up to day number `as_of` have made, and will make.
 
     Interest of a period is what the open principal bore on each of its days, rounded for each stretch of days with
-    one principal. A payment settles, in this order, interest of past installments, their principal, interest of
-    the running period so far, and principal (`simple`: all interest before any principal); it counts from its own
-    day on. From `as_of` on, arrears are taken as paid at once and every installment on its
-    due date. The last installment takes what is left; it goes on bearing interest while it is unpaid. Its total
-    less all payments is the payoff of a schedule that ends on that day.
+    one principal. A payment counts from its own day on. `simple`: it settles all interest up to its day, then
+    principal. `daily`: it settles interest of past installments, then their principal; on a due date, the
+    interest and principal of that installment; before it, all that is left lowers the principal that bears
+    interest, and the due date takes the interest of the period out of it. From `as_of` on, arrears are taken as
+    paid at once and every installment on its due date. The last installment takes what is left; it goes on bearing
+    interest while it is unpaid. Its total less all payments is the payoff of a schedule that ends on that day.
     Source: simple interest as U.S. car contracts have it; Apache Fineract's interest recalculation with daily
-    rest and no compounding (LoanRepayment.feature, RP04, RP05, RP11).
+    rest and no compounding (LoanRepayment.feature, RP04, RP05, RP11; payments before a due date and what they
+    change: AbstractCumulativeLoanScheduleGenerator, handleRecalculationForNonDueDateTransactions and
+    applyEarlyPaymentStrategy).
     """
     walk = _Walk(agreed, rule, as_of)
     days, amounts = _events(agreed, payments)
@@ -80,6 +87,13 @@ class _Walk:
         self.fallen_due = np.zeros(loans, dtype=np.int64)  # principal of past installments
         self.unpaid_interest = np.zeros(loans, dtype=np.int64)  # of past installments
         self.settled_interest = np.zeros(loans, dtype=np.int64)  # of the running period
+        self.early = np.zeros(
+            loans, dtype=np.int64
+        )  # paid in the running period, its interest not taken out yet
+        self.ahead_minor = np.zeros(
+            loans, dtype=np.int64
+        )  # principal that coming installments need not repay
+        self.new_level = np.full(loans, -1)  # installment (or its principal) after a prepayment, -1 as agreed
         self.balance_days = np.zeros(
             loans, dtype=np.int64
         )  # since the principal changed, in the running period
@@ -92,8 +106,8 @@ class _Walk:
         self._accrue(np.where(ahead, self.as_of, day), happens)
         self._assume_paid(ahead)
         self._accrue(day, happens)
-        self._pay(np.where(happens, np.maximum(amount, 0), 0))
-        self._fall_due(happens & (amount < 0) & (self.row < self.agreed.count - 1), ahead)
+        self._pay(day, np.where(happens, np.maximum(amount, 0), 0))
+        self._fall_due(happens & (amount < 0), ahead)
 
     def finished(self) -> Grid:
         """The schedules, cut where the principal is repaid sooner."""
@@ -125,33 +139,65 @@ class _Walk:
         self.balance_days = np.where(changes, 0, self.balance_days)
         self.repaid = repaid
 
-    def _pay(self, amount: Ints) -> None:
+    def _pay(self, day: Ints, amount: Ints) -> None:
         for_interest = np.minimum(amount, self.unpaid_interest)
         self.unpaid_interest -= for_interest
         left = amount - for_interest
         overdue = np.maximum(self.fallen_due - self.repaid, 0)
-        for_running = left if self.rule.terms.recalculation == "simple" else np.maximum(left - overdue, 0)
+        before_due = self._before_due(day)
+        first = np.where(before_due, self.agreed.opening_minor - self.repaid, overdue)
+        for_running = left if self.rule.terms.recalculation == "simple" else np.maximum(left - first, 0)
         running = np.minimum(for_running, np.maximum(self._accrued() - self.settled_interest, 0))
         self.settled_interest += running
-        self._repay(np.minimum(self.repaid + left - running, self.agreed.opening_minor))
+        repaid = np.minimum(self.repaid + left - running, self.agreed.opening_minor)
+        self.early += np.where(before_due, np.maximum(repaid - self.repaid - overdue, 0), 0)
+        self._repay(repaid)
+
+    def _before_due(self, day: Ints) -> Flags:
+        """Where a payment of this day comes before the due date of the running period, and Fineract's way holds."""
+        if self.rule.terms.recalculation == "simple":
+            return np.zeros(len(day), dtype=bool)
+        row = np.minimum(self.row, np.maximum(self.agreed.count - 1, 0))
+        due: Ints = self.agreed.interest_on[row, np.arange(len(row))].astype(np.int64)
+        return day < due
 
     def _assume_paid(self, ahead: Flags) -> None:
         """From the business date on, what has fallen due is paid."""
         self._repay(np.where(ahead, np.maximum(self.repaid, self.fallen_due), self.repaid))
         self.unpaid_interest = np.where(ahead, 0, self.unpaid_interest)
 
+    def _charge_early(self, due: Flags) -> None:
+        """Take the interest of the period out of what was paid before its due date."""
+        interest = np.maximum(self._accrued() - self.settled_interest, 0)
+        taken = np.where(due, np.minimum(interest, self.early), 0)
+        self.settled_interest += taken
+        self._repay(self.repaid - taken)
+        self.early = np.where(due, 0, self.early)
+
+    def _scheduled(self, loans: Ints, interest: Ints) -> Ints:
+        """The principal of these loans' rows without any prepayment in their periods."""
+        at = (self.row[loans], loans)
+        agreed, level = self.agreed.principal_minor[at], self.new_level[loans]
+        by_total = self.rule.level[loans]
+        own = np.where(by_total, agreed + self.agreed.interest_minor[at], agreed)
+        amount = np.where(level >= 0, level, own)
+        repays = np.maximum(np.where(by_total, amount - interest, amount), 0)
+        return np.where(agreed > 0, repays, 0)
+
     def _fall_due(self, due: Flags, ahead: Flags) -> None:
+        prepaid = self.repaid - self.fallen_due
+        self._charge_early(due)
+        due = due & (self.row < self.agreed.count - 1)
         loans = np.flatnonzero(due)
         at = (self.row[loans], loans)
         interest = self._accrued()[loans]
-        agreed = self.agreed.principal_minor[at]
-        total = agreed + self.agreed.interest_minor[at]
-        keeps_total = self.rule.level[loans] & (agreed > 0)
-        principal = np.where(keeps_total, total - interest, agreed)
-        if self.rule.applied:
-            principal = np.maximum(principal, (self.repaid - self.fallen_due)[loans])
         left = (self.agreed.opening_minor - self.fallen_due)[loans]
-        principal = np.clip(principal, 0, left)
+        principal = np.minimum(self._scheduled(loans, interest), left)
+        spared = np.minimum(principal, self.ahead_minor[loans])
+        self.ahead_minor[loans] -= spared
+        principal = principal - spared
+        more = np.clip(prepaid[loans] - principal, 0, left - principal) * bool(self.rule.applied_as)
+        principal = principal + more
         self.principal[at], self.interest[at] = principal, interest
         self.fallen_due[loans] += principal
         self.unpaid_interest[loans] += np.maximum(interest - self.settled_interest[loans], 0)
@@ -159,7 +205,45 @@ class _Walk:
         self.balance_days[loans] = 0
         self.earlier_interest[loans] = 0
         self.row[loans] += 1
+        self._prepaid(loans[more > 0], more[more > 0])
         self._assume_paid(due & ahead)
+
+    def _prepaid(self, loans: Ints, more: Ints) -> None:
+        """What these loans repaid beyond the installment that has just fallen due changes the coming ones."""
+        if self.rule.applied_as == "next_installments":
+            self.ahead_minor[loans] += more
+        elif self.rule.applied_as == "smaller_installment" and len(loans):
+            self.new_level[loans] = self._level_of(loans)
+
+    def _level_of(self, loans: Ints) -> Ints:
+        """The equal installment (or principal share) that repays what is left of these loans by their last row."""
+        agreed, rule = self.agreed, self.rule
+        row, last = np.arange(agreed.rows)[:, None], agreed.count[loans] - 1
+        repays = (agreed.principal_minor[:, loans] > 0) | (row == last)
+        pays = repays & (row >= self.row[loans]) & (row <= last)
+        owed = (agreed.opening_minor - self.fallen_due)[loans]
+        balloon = np.minimum(rule.balloon_minor[loans], owed)
+        numerator, year = self._fractions(loans, repays)
+        question = LevelQuestion(owed, balloon, pays, numerator, np.array([[year]]))
+        level = level_installment(question, rule.unit, rule.terms.installment_rounding)
+        share = mul_div(
+            owed, np.ones_like(owed), np.maximum(pays.sum(axis=0), 1), rule.terms.installment_rounding
+        )
+        return np.where(rule.level[loans], level, share)
+
+    def _fractions(self, loans: Ints, repays: Flags) -> tuple[Ints, int]:
+        """The interest fraction of each row by the product's `annuity_rate`: numerators, denominator."""
+        terms, rate = self.rule.terms, self.rule.rate_ppb[loans]
+        if terms.annuity_rate == "nominal":
+            part, year = whole_period(terms.frequency)
+            return (rate * part)[None, :], year * PPB
+        begin = self.rule.start_on[loans].astype("datetime64[D]").astype(np.int64)
+        ends = np.where(self.agreed.present[:, loans], self.agreed.interest_on[:, loans].view(np.int64), 0)
+        days = _serial(np.maximum.accumulate(ends, axis=0), terms.interest_basis)
+        periods = np.diff(days, axis=0, prepend=_serial(begin, terms.interest_basis)[None, :])
+        if terms.annuity_rate == "first_period":
+            periods = np.take_along_axis(periods, repays.argmax(axis=0)[None, :], axis=0)
+        return periods * rate, YEAR_DAYS[terms.interest_basis] * PPB
 
     def _cut(self) -> Grid:
         """Rows after the one that repays the last of the principal go; interest of theirs joins it."""

@@ -34,7 +34,8 @@ class Periods:
     """Interest of a period = balance × numerator / denominator; both broadcast to (k, n).
 
     `stub_numerator` / `stub_denominator`, (n,), is the fraction charged before the first regular period;
-    `regular_numerator` / `regular_denominator`, (n,), is that of a first period of regular length.
+    `regular_numerator` / `regular_denominator` is that of a period of regular length: (1, n), of the first period
+    alone, where the others are regular by themselves, else (k, n).
     """
 
     numerator: Ints
@@ -101,8 +102,8 @@ def _counted_days(dates: PeriodDates, rate_ppb: Ints, basis: InterestBasis) -> P
     days = days_between(starts(dates.start_on, dates.end_on), dates.end_on, basis)
     regular = days_between(dates.regular_start_on, dates.end_on[0], basis)
     return Periods(
-        regular_numerator=regular * rate_ppb,
-        regular_denominator=np.full_like(rate_ppb, YEAR_DAYS[basis] * PPB),
+        regular_numerator=(regular * rate_ppb)[None, :],
+        regular_denominator=np.array([[YEAR_DAYS[basis] * PPB]]),
         numerator=np.where(np.isnat(dates.end_on), 0, days) * rate_ppb,
         denominator=np.array([[YEAR_DAYS[basis] * PPB]]),
         stub_numerator=np.zeros_like(rate_ppb),
@@ -113,8 +114,8 @@ def _counted_days(dates: PeriodDates, rate_ppb: Ints, basis: InterestBasis) -> P
 def _whole_periods(dates: PeriodDates, rate_ppb: Ints, terms: ProductTerms) -> Periods:
     part, year = whole_period(terms.frequency)
     whole = Periods(
-        regular_numerator=rate_ppb * part,
-        regular_denominator=np.full_like(rate_ppb, year * PPB),
+        regular_numerator=(rate_ppb * part)[None, :],
+        regular_denominator=np.array([[year * PPB]]),
         numerator=(rate_ppb * part)[None, :],
         denominator=np.array([[year * PPB]]),
         stub_numerator=np.zeros_like(rate_ppb),

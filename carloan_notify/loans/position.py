@@ -60,7 +60,8 @@ class Position:
     @cached_property
     def asked_minor(self) -> Ints:
         """What is asked with each installment, shape (k, n), see `tolerance.asked_minor`."""
-        return asked_minor(self.unpaid_minor, self.grid.total_minor, self.tolerance)
+        spared = self.owed.spared_minor
+        return asked_minor(self.unpaid_minor, self.grid.total_minor, self.tolerance, spared)
 
 
 def standing_columns(

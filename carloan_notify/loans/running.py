@@ -144,12 +144,25 @@ def with_periods(state: Running) -> Running:
     plan, found = state.plan, spans(state)
     numerator, denominator = accrued(state, found.start_on, plan.dates.end_on, found)
     charged = np.arange(len(numerator))[:, None] >= plan.terms.interest_free_periods
-    fractions = replace(
-        plan.periods,
-        numerator=np.where(charged & ~np.isnat(plan.dates.end_on), numerator, 0),
-        denominator=denominator,
-    )
+    charged = charged & ~np.isnat(plan.dates.end_on)
+    fractions = replace(plan.periods, numerator=np.where(charged, numerator, 0), denominator=denominator)
+    if plan.terms.extra_days == "on_top":
+        regular = _of_regular_length(state, found)
+        fractions = replace(
+            fractions, regular_numerator=np.where(charged, regular[0], 0), regular_denominator=regular[1]
+        )
     return replace(state, plan=replace(plan, periods=fractions))
+
+
+def _of_regular_length(state: Running, found: Spans) -> tuple[Ints, Ints]:
+    """The fraction of every period as if it began and ended where no change and no stub had moved it."""
+    plan, terms = state.plan, state.plan.terms
+    by_days = terms.interest_basis is not InterestBasis.RATE_12
+    begin = found.start_on.copy()
+    if by_days or terms.stub != "none":
+        begin[0] = plan.dates.regular_start_on
+    moves = by_days or terms.charge_shift_interest
+    return accrued(state, begin, state.regular_end_on if moves else plan.dates.end_on, found)
 
 
 # Prepayment and early settlement: money that arrives before its due date and the interest it saves.

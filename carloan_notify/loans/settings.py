@@ -100,8 +100,8 @@ class ProductTerms(Settings):
 
     calendar: str = Field(
         default="weekends",
-        description="Name of a calendar under `calendars`, or a region code. Unused while `convention` "
-        "is unadjusted.",
+        description="Name of a calendar under `calendars`, or a region code. While `convention` is unadjusted it moves "
+        "no date; guards still take its days of rest for days on which a lender may post nothing.",
         examples=["CN"],
     )
     convention: Convention = Field(
@@ -135,8 +135,9 @@ class ProductTerms(Settings):
         description="Whether payments before or after their due date change the interest: `none` keeps the "
         "agreed interest; the others count it on the principal that was open on each day. `simple`: a payment "
         "first settles all interest up to its own day (as in most U.S. car contracts). `daily`: it first settles "
-        "what has fallen due; interest that has run since then comes with the next installment (as Apache "
-        "Fineract's interest recalculation). Both need a day count as `interest_basis`, and the payments table.",
+        "what has fallen due; what is left lowers the principal from its day on, and the next due date takes the "
+        "interest of its period out of it (as Apache Fineract's interest recalculation). Both need a day count as "
+        "`interest_basis`, and the payments table. What a prepayment changes: `allocation.applied_as`.",
         examples=["none", "simple"],
     )
     annuity_rate: Literal["exact", "first_period", "nominal"] = Field(
@@ -157,9 +158,9 @@ class ProductTerms(Settings):
     )
     extra_days: Literal["spread", "on_top"] = Field(
         default="spread",
-        description="Who pays the interest of the days by which the first period is longer (or shorter) than "
-        "a regular one, where the installment is level: `spread` over all installments, or `on_top` of the "
-        "first one, so that the others are those of a regular loan.",
+        description="Who pays the interest of the days by which a period is longer (or shorter) than a regular "
+        "one (the first one, or one that a due-day change or a deferral lengthens), where the installment is "
+        "level: `spread` over all installments, or `on_top` of that one, so that the others stay as they are.",
         examples=["spread", "on_top"],
     )
     interest_rounding: Rounding = Field(

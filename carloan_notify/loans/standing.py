@@ -38,6 +38,7 @@ CHUNK = 8_192
 BATCH = 131_072
 """Loans looked up at once; their schedules are computed in smaller parts, one after the other."""
 _NOTHING = empty(FINDINGS)
+_BALLOON = [method.value for method, rules in METHODS.items() if rules.leaves_balloon]
 _LEVEL = [method.value for method, rules in METHODS.items() if rules.annuity]
 
 
@@ -129,7 +130,8 @@ class LoanBook:
         if daily.any():
             yield from self._recalculated(rows[daily], mine)
             loan_at, rows = loan_at[~daily], rows[~daily]
-        if self.payments is not None and self._applies_overpayments:
+        carried = self.settings.allocation.applied_as == "next_installments"  # no interest to save
+        if self.payments is not None and self._applies_overpayments and not carried:
             overpaid = Overpaid(rows, self.payments.take(loan_at), self._rule(loan_at), self.settings)
             grids, problems = overpaid.schedules(mine)
             places = pd.Index(rows["loan_id"])
@@ -179,7 +181,9 @@ class LoanBook:
             start_on=np.where(np.isnat(disbursed), regular, disbursed),
             rate_ppb=loans["annual_rate_ppb"].to_numpy(),
             level=loans["repayment_method"].isin(_LEVEL).to_numpy(dtype=bool),
-            applied=self._applies_overpayments,
+            balloon_minor=np.where(loans["repayment_method"].isin(_BALLOON), loans["balloon_minor"], 0),
+            unit=max(self.settings.schedule.minor(terms.installment_multiple), 1),
+            applied_as=self.settings.allocation.applied_as if self._applies_overpayments else "",
         )
         return recalculated(grid, self.payments.take(at), rule, day_number(self.as_of))
 

@@ -101,7 +101,9 @@ class ToleranceSettings(Settings):
         ge=0,
         description="An installment of which no more than this is unpaid counts as paid for days past due "
         "and notices; the rest is carried to the next installment. Rests add up: beyond the sum the "
-        "installment is late. An installment of which nothing was paid is never one.",
+        "installment is late. An installment of which nothing was paid is never one. What is unpaid only because "
+        "payments settled penalty first (Civil Code art. 561) may be unpaid besides: penalty alone makes no "
+        "installment late. With 0 here and in `share` every fen counts.",
         examples=["1.00", "0"],
     )
     share: Decimal = Field(
@@ -196,9 +198,13 @@ class AllocationSettings(Settings):
         "(computed basis only).",
         examples=["carried"],
     )
-    applied_as: Literal["shorter_term", "smaller_installment"] = Field(
+    applied_as: Literal["shorter_term", "smaller_installment", "next_installments"] = Field(
         default="shorter_term",
-        description="With `overpayment: applied`: what the early repayment changes.",
+        description="With `overpayment: applied`: what the early repayment changes. shorter_term: the installments "
+        "stay as large, the last ones go. smaller_installment: as many, each computed anew from what is left. "
+        "next_installments: the next ones need not repay it, then all is as before (with a product's "
+        "`recalculation`; without, that is what `carried` does). In Apache Fineract: REDUCE_NUMBER_OF_INSTALLMENTS, "
+        "REDUCE_EMI_AMOUNT, RESCHEDULE_NEXT_REPAYMENTS.",
         examples=["shorter_term"],
     )
 

@@ -28,21 +28,26 @@ class Tolerance:
         """Installments of which no more is unpaid bear no penalty: nobody is asked for them."""
         return max(self.amount_minor, self.settled_minor)
 
-    def of(self, total_minor: Ints) -> Ints:
-        """What may be unpaid of installments of these totals: always less than all of one."""
+    def of(self, total_minor: Ints, spared_minor: Ints | int = 0) -> Ints:
+        """What may be unpaid of installments of these totals: always less than all of one.
+
+        `spared_minor` is unpaid only because payments settled penalty first (`Owed.spared_minor`); it may be unpaid
+        besides, unless nothing at all may.
+        """
         share = mul_div(total_minor, np.array(self.share_ppb), np.array(PPB), Rounding.DOWN)
-        return np.minimum(np.maximum(share, self.amount_minor), total_minor - 1)
+        spared = spared_minor if self.amount_minor or self.share_ppb else 0
+        return np.minimum(np.maximum(share, self.amount_minor) + spared, total_minor - 1)
 
 
-def asked_minor(unpaid: Ints, total: Ints, tolerance: Tolerance) -> Ints:
+def asked_minor(unpaid: Ints, total: Ints, tolerance: Tolerance, spared: Ints | int = 0) -> Ints:
     """What is asked with each installment, shape (k, n): what is unpaid of it and of the tolerated ones before.
 
     An installment is tolerated (asked 0) while it and what is carried to it stay within the tolerance of its
-    total; then its rest is carried on. The sum over all rows falls short of `unpaid` by what the last row
-    still carries.
+    total and of `spared` (n,); then its rest is carried on. The sum over all rows falls short of `unpaid` by what
+    the last row still carries.
     """
     asked, carried = np.zeros_like(unpaid), np.zeros(unpaid.shape[1], dtype=np.int64)
-    allowed = tolerance.of(total)
+    allowed = tolerance.of(total, spared)
     for row in range(len(unpaid)):
         is_open = unpaid[row] > 0
         together = unpaid[row] + carried

@@ -10,7 +10,10 @@ bits.
 import base64
 import binascii
 import hashlib
+import hmac
+import re
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -67,36 +70,47 @@ class _ShortHMAC(HMACAlgorithm):
         return super().get_signature(key, value)[:_SIGNATURE_BYTES]
 
 
-def pay_link(
-    settings: MessagesSettings, key: bytes, *, loan_id: str, installment_no: int, now: datetime
-) -> str:
-    """Link to the payment page for one installment (0 to 8191), or "" when none is configured.
+def pay_links(
+    settings: MessagesSettings,
+    key: bytes,
+    *,
+    loan_ids: Sequence[str],
+    installment_nos: Sequence[int],
+    now: datetime,
+) -> list[str]:
+    """Links to the payment page, each for one installment (0 to 8191); all "" when no page is configured.
 
     Args:
         settings: the bases.
         key: secret of at least 16 bytes, the same at the page that verifies.
-        loan_id: the lender's number of the loan; does not appear in the link.
-        installment_no: number of the installment, 0 when it has none.
-        now: aware; the link is valid to the end of the UTC day `VALID_DAYS` later.
+        loan_ids: the lender's number of each loan; does not appear in the link.
+        installment_nos: number of each installment, 0 when it has none.
+        now: aware; the links are valid to the end of the UTC day `VALID_DAYS` later.
 
     Raises:
         ValueError: key too short, naive time, or a number out of bounds.
     """
     if not settings.pay_link_base:
-        return ""
-    until = _utc_day(now) + timedelta(days=VALID_DAYS)
-    return settings.pay_link_base + _token(
-        key, LinkClaim(Purpose.PAY, loan_ref(key, loan_id), installment_no, until)
-    )
+        return [""] * len(loan_ids)
+    tokens = _tokens(key, Purpose.PAY, loan_ids, installment_nos, now)
+    return [settings.pay_link_base + token for token in tokens]
 
 
-def certificate_link(settings: MessagesSettings, key: bytes, *, loan_id: str, now: datetime) -> str:
-    """Link to the settlement certificate of a loan, or "" when none is configured. See `pay_link`."""
+def certificate_links(
+    settings: MessagesSettings, key: bytes, *, loan_ids: Sequence[str], now: datetime
+) -> list[str]:
+    """Links to the settlement certificates of loans, all "" when none is configured. See `pay_links`."""
     if not settings.certificate_link_base:
-        return ""
-    until = _utc_day(now) + timedelta(days=VALID_DAYS)
-    claim = LinkClaim(Purpose.CERTIFICATE, loan_ref(key, loan_id), 0, until)
-    return settings.certificate_link_base + _token(key, claim)
+        return [""] * len(loan_ids)
+    tokens = _tokens(key, Purpose.CERTIFICATE, loan_ids, [0] * len(loan_ids), now)
+    return [settings.certificate_link_base + token for token in tokens]
+
+
+def without_tokens(text: str, settings: MessagesSettings) -> str:
+    """The text with each of our links cut to its base: tokens differ by the day although nothing else does."""
+    for base in filter(None, settings.link_bases.values()):
+        text = re.sub(rf"({re.escape(base)})[\w-]{{{_TOKEN_LENGTH}}}", r"\1", text)
+    return text
 
 
 def verify_link(link: str, key: bytes, now: datetime) -> LinkClaim | LinkFault:
@@ -131,19 +145,26 @@ def loan_ref(key: bytes, loan_id: str) -> str:
     Raises:
         ValueError: key too short.
     """
-    signer = _signer(key, "loan-ref")
-    return hashlib.blake2b(loan_id.encode(), key=signer.derive_key(), digest_size=8).hexdigest()
+    return _loan_ref(_signer(key, "loan-ref").derive_key(), loan_id).hex()
 
 
-def _token(key: bytes, claim: LinkClaim) -> str:
-    if not 0 <= claim.installment_no <= _MAX_INSTALLMENT:
-        raise ValueError(
-            f"installment number {claim.installment_no} does not fit a link (0 to {_MAX_INSTALLMENT})"
-        )
-    head = _PURPOSES.index(claim.purpose) << _INSTALLMENT_BITS | claim.installment_no
-    payload = _PAYLOAD.pack(head, (claim.valid_until - _EPOCH).days, bytes.fromhex(claim.loan_ref))
-    signature = _signer(key, "link").get_signature(payload)
-    return base64.urlsafe_b64encode(payload).decode() + signature.decode()
+def _loan_ref(key: bytes, loan_id: str) -> bytes:
+    return hashlib.blake2b(loan_id.encode(), key=key, digest_size=8).digest()
+
+
+def _tokens(
+    key: bytes, purpose: Purpose, loan_ids: Sequence[str], installment_nos: Sequence[int], now: datetime
+) -> Iterator[str]:
+    """A signed token for each loan and installment; the keys are derived once, as `_signer` derives them."""
+    day = (_utc_day(now) + timedelta(days=VALID_DAYS) - _EPOCH).days
+    flag, ref_key = _PURPOSES.index(purpose) << _INSTALLMENT_BITS, _signer(key, "loan-ref").derive_key()
+    sign_key = _signer(key, "link").derive_key()
+    for loan_id, number in zip(loan_ids, installment_nos, strict=True):
+        if not 0 <= number <= _MAX_INSTALLMENT:
+            raise ValueError(f"installment number {number} does not fit a link (0 to {_MAX_INSTALLMENT})")
+        payload = _PAYLOAD.pack(flag | number, day, _loan_ref(ref_key, loan_id))
+        signature = hmac.digest(sign_key, payload, "sha256")[:_SIGNATURE_BYTES]
+        yield base64.urlsafe_b64encode(payload + signature).decode()
 
 
 _TOKEN_LENGTH: Final = (_PAYLOAD.size + _SIGNATURE_BYTES) // 3 * 4

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,8 @@ from jinja2 import TemplateError as JinjaError
 from carloan_notify.codes import RenderCode
 from carloan_notify.errors import TemplateError
 from carloan_notify.gsm import Segments, china_units, count_segments
+from carloan_notify.messages.columns import FAULTS, Body, Columns, taken_apart
+from carloan_notify.messages.context import VARIABLES
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
 from carloan_notify.messages.settings import SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
@@ -116,12 +118,8 @@ def _read_language(folder: Path) -> LanguageFolder:
 
 
 SPOKEN: Final = "speech"
-_JOINT: Final = re.compile(r"[ \t]*\n\s*")
+_LINE_END: Final = " \t"
 _BLANKS: Final = re.compile(r" {2,}")
-# What a template can do wrong while it runs; anything else is a bug of ours and stops the run.
-_TEMPLATE_FAULTS: Final = (
-    JinjaError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +142,29 @@ class CompiledTemplate:
     body: Template = field(repr=False)
     names: Mapping[str, Any] = field(repr=False)
     settings: MessagesSettings = field(repr=False)
+    apart: Body | None = field(repr=False)
+
+    @property
+    def needs(self) -> frozenset[str] | None:
+        """The values it uses (a lender's own column by `columns.extra`); None where only rendering can tell."""
+        return self.apart.needs if self.apart else None
+
+    def render_all(
+        self, columns: Columns, count: int, context: Callable[[int], Mapping[str, Any]]
+    ) -> list[Rendered | RenderFailure]:
+        """The messages of `count` contexts, as `render` gives them.
+
+        `columns` holds the values that the template `needs`; `context(row)` is one message's whole context, for
+        those that must be rendered by themselves.
+        """
+        bodies = self.apart.texts(columns, count) if self.apart else [None] * count
+        limit = LONGEST[self.channel]
+        return [
+            self.render(context(row))
+            if body is None or len(body) > limit or not (text := self._joined(body))
+            else self._measured(self.opening + text)
+            for row, body in enumerate(bodies)
+        ]
 
     def render(self, context: Mapping[str, Any]) -> Rendered | RenderFailure:
         """The message for one context (see `context.VARIABLES`); a fault of the template is a value."""
@@ -152,7 +173,7 @@ class CompiledTemplate:
             body = "".join(
                 self.body.root_render_func(self.body.new_context({**self.names, **context}, shared=True))
             )
-        except _TEMPLATE_FAULTS as error:
+        except FAULTS as error:
             return self._failure(error)
         text = self._joined(body)
         if not text:
@@ -163,9 +184,11 @@ class CompiledTemplate:
 
     def _joined(self, body: str) -> str:
         """One line: line breaks of the file join its lines, in Chinese without a blank."""
-        if "\n" in body:
-            body = _JOINT.sub("" if self.language.startswith("zh") else " ", body.strip())
-        return _BLANKS.sub(" ", body.strip()) if "  " in body else body.strip()
+        text = body.strip()
+        if "\n" in text:
+            lines = [line.lstrip().rstrip(_LINE_END) for line in text.split("\n")]
+            text = ("" if self.language.startswith("zh") else " ").join([line for line in lines if line])
+        return _BLANKS.sub(" ", text) if "  " in text else text
 
     def _measured(self, text: str) -> Rendered | RenderFailure:
         limit = LONGEST[self.channel]
@@ -294,6 +317,7 @@ class TemplateSet:
             body,
             environment.globals,
             self.settings,
+            taken_apart(environment, name, VARIABLES),
         )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from carloan_notify.codes import GuardName
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.notices.guard_view import Measured, View, any_of, ratio
+from carloan_notify.notices.guard_view import Measured, View, any_of, ratio, rested
 from carloan_notify.notices.measures import ORPHAN_TABLES, Share
 from carloan_notify.records import NightFacts
 
@@ -175,6 +175,9 @@ def _unpaid_dues(view: View) -> Measured:
         return Measured(tripped=False, measured="There is no earlier night to compare with.", fix=fix)
     if view.last and view.tonight.content_digest == view.last.content_digest:
         return Measured(tripped=False, measured="The input is the last night's: see same_export.", fix=fix)
+    if rested(view):
+        text = f"No working day has passed since {view.last and view.last.as_of}, so no payment can be posted yet."
+        return Measured(tripped=False, measured=text, fix=fix)
     known = [run.dues_unpaid / 1000 for run in view.earlier if run.dues_unpaid is not None]
     bound = view.settings.max_unpaid_dues
     if known:
@@ -197,6 +200,7 @@ def _one(_: GuardSettings) -> int:
     return 1
 
 
+_PHONES: Final = "Compare the phone columns of loans and contacts with the lender's system: did rows shift?"
 _UNIT: Final = "Check the amounts, and their unit."
 
 CONTENT_GUARDS: Final[dict[str, Callable[[View], Measured]]] = {
@@ -245,6 +249,13 @@ CONTENT_GUARDS: Final[dict[str, Callable[[View], Measured]]] = {
             least=_one,
         ),
         Limit(
+            "amounts_unusual",
+            "are asked for many times an installment of theirs or of their product",
+            _UNIT,
+            bound=_none,
+            least=_one,
+        ),
+        Limit(
             "amounts_absurd",
             "are asked for twenty times what it was",
             _UNIT,
@@ -265,7 +276,22 @@ CONTENT_GUARDS: Final[dict[str, Callable[[View], Measured]]] = {
         Limit("arrears_dropped", "that were overdue are gone", _FIX, bound=lambda _: HALF),
         Limit("loans_new", "are new", _FIX, bound=lambda _: NEW_LOANS),
     ),
-    GuardName.PHONES_MOVED: limits(Limit("phones_changed", "have another number than the last night", _FIX)),
+    GuardName.PHONES_MOVED: limits(
+        Limit("phones_changed", "have another number than the last night", _FIX),
+        Limit(
+            "phones_scattered",
+            "with several loans have several numbers",
+            _PHONES,
+            unit="customers",
+            bound=lambda _: HALF,
+        ),
+        Limit(
+            "phones_crossed",
+            "have the number of another customer in their contacts",
+            _PHONES,
+            unit="customers",
+        ),
+    ),
     GuardName.PRODUCTS_MOVED: limits(
         Limit("products_changed", "have another product than the last night", _FIX)
     ),

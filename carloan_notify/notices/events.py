@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -47,14 +48,19 @@ DETAIL_ARROW: Final = " → "
 
 
 def happened(
-    inputs: DecideInputs, derived: Sequence[EventType], since: date
+    inputs: DecideInputs,
+    derived: Sequence[EventType],
+    since: date,
+    earlier: Mapping[str, date] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Events from `since` on (HAPPENED, each once) and the findings about rows that cannot be used.
 
-    A type in `derived` takes its facts only from its own source, never from the events table as well.
+    A type in `derived` takes its facts only from its own source, never from the events table as well. Types in
+    `earlier` count from their own day on, where that is before `since`.
     """
-    reported, problems = _reported(inputs, derived, pd.Timestamp(since))
-    found = [reported, *(DERIVATIONS[event](inputs, pd.Timestamp(since)) for event in derived)]
+    days = {str(event): pd.Timestamp(min(since, earlier.get(event, since))) for event in EventType}
+    reported, problems = _reported(inputs, derived, days, pd.Timestamp(since))
+    found = [reported, *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
     everything = frames.stack(found, HAPPENED)[list(HAPPENED)]
     nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
     problems.append(
@@ -73,11 +79,12 @@ def happened(
 
 
 def _reported(
-    inputs: DecideInputs, derived: Sequence[EventType], since: pd.Timestamp
+    inputs: DecideInputs, derived: Sequence[EventType], days: Mapping[str, pd.Timestamp], since: pd.Timestamp
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Usable rows of the events table as HAPPENED, and findings for the others."""
+    """Usable rows of the events table as HAPPENED, and findings for the others; `days` begin each known type."""
     events = inputs.events if inputs.events is not None else frames.empty(frames.EVENTS)
-    events = events[events["occurred_on"] >= since]
+    begins = events["type"].map(days).astype(frames.DATE).fillna(since)
+    events = events[events["occurred_on"] >= begins]
     unknown_type = ~events["type"].isin(list(EventType))
     ignored = events["type"].isin(list(derived))
     unknown_loan = ~_of_loans(events, inputs)

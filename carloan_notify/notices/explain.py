@@ -71,7 +71,7 @@ def _explain(rule: RuleSettings, known: Facts, as_of: date, *, fires: bool, is_a
     span = firing_days(rule)
     if rule.when.event is not None:
         days = _days(known.events[known.events["type"] == rule.when.event.value])
-        why, next_on = _event(days, as_of)
+        why, next_on = _event(span, days, as_of)
     elif not is_active:
         why, next_on, days = Why.NOT_ACTIVE, None, []
     elif rule.when.days_past_due is not None:
@@ -90,11 +90,13 @@ def _days(rows: pd.DataFrame) -> list[int]:
     return sorted(int(day) for day in rows["days"])
 
 
-def _event(days: list[int], as_of: date) -> tuple[Why, date | None]:
+def _event(span: FiringDays, days: list[int], as_of: date) -> tuple[Why, date | None]:
     if not days:
         return Why.NOT_HAPPENED, None
-    coming = [day for day in days if day < 0]
-    return (Why.TOO_EARLY, as_of + timedelta(days=-coming[-1])) if coming else (Why.PASSED, None)
+    coming = [day for day in days if day < span.first]
+    if not coming:
+        return Why.PASSED, None
+    return Why.TOO_EARLY, as_of + timedelta(days=span.first - coming[-1])
 
 
 def _before_due(span: FiringDays, days: list[int], as_of: date) -> tuple[Why, date | None]:

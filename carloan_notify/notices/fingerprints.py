@@ -49,7 +49,7 @@ class Pairs:
     """The loans of both nights, row by row (FINGERPRINT), and those of one night only.
 
     `place` is the row of each `after` in tonight's loans table. `changed` and `paid` mark the loans with a change row
-    and those that paid lately (`measures.reasoned`).
+    and those that paid lately (`drifts.reasoned`).
     """
 
     since: date

@@ -41,12 +41,6 @@ class GuardSettings(Settings):
         description="With fewer active loans than this, weeks without a payment are nothing unusual and stop no night.",
         examples=[50],
     )
-    overdue_jump_factor: float = Field(
-        default=2.0,
-        ge=1,
-        description="The overdue share of active loans may grow at most this many times overnight.",
-        examples=[2.0],
-    )
     overdue_jump_loans: int = Field(
         default=10,
         ge=0,
@@ -123,8 +117,9 @@ class GuardSettings(Settings):
         ge=0,
         le=1,
         description=(
-            "Largest share of waiting messages that may turn out paid at one look of `send`; more is not believed and "
-            "held. Raise it where a collection run books most payments of the day before messages leave."
+            "Largest share of waiting messages that may turn out paid (or moved, or refused) at one look of `send`; "
+            "more is not believed and held. Raise it where a collection run books most payments of the day before "
+            "messages leave."
         ),
         examples=[0.5],
     )

@@ -13,10 +13,12 @@ from carloan_notify.notices.guard_view import (
     Measured,
     NightEvidence,
     View,
+    age,
     any_of,
     by_date,
     first_night,
     ratio,
+    rested,
     totals,
     view_of,
 )
@@ -31,6 +33,8 @@ OCCASIONS_NEEDED: Final = 20
 """A night with fewer tells nothing of what one brings."""
 OVERDUE_JUMP_POINTS: Final = 0.03
 """A growth of the overdue share below this (3 percentage points) stops no night."""
+OVERDUE_JUMP_TIMES: Final = 2
+"""The same as a multiple, where no portfolio of the last night tells what fell due since."""
 DAYS_AHEAD: Final = 1
 """A night that is made up for may read the export of the day after."""
 
@@ -62,12 +66,12 @@ def _export_stale(view: View) -> Measured:
     export_on, bound = view.tonight.export_on, view.settings.max_export_age_days
     if export_on is None:
         return Measured(tripped=False, measured="The export carries no date to judge its age by.", fix=fix)
-    age = (view.tonight.as_of - export_on).days
-    ahead = view.tonight.export_dated and -age > DAYS_AHEAD
-    text = f"The loan export is of {export_on}, {age} days before the business date; {bound} are allowed."
+    old = age(view, export_on)
+    ahead = view.tonight.export_dated and -old > DAYS_AHEAD
+    text = f"The loan export is of {export_on}, {old} days before the business date; {bound} are allowed."
     if ahead:
-        text = f"The loan export is of {export_on}, {-age} days after the business date; {DAYS_AHEAD} is allowed."
-    return Measured(age > bound or ahead, text, fix)
+        text = f"The loan export is of {export_on}, {-old} days after the business date; {DAYS_AHEAD} is allowed."
+    return Measured(old > bound or ahead, text, fix)
 
 
 def _same_export(view: View) -> Measured:
@@ -75,6 +79,9 @@ def _same_export(view: View) -> Measured:
     fix = "Export the loans again: tonight's input is the last night's."
     if view.last is None:
         return first_night(fix)
+    if rested(view):
+        text = f"No working day has passed since {view.last.as_of}, and nothing is posted on others."
+        return Measured(tripped=False, measured=text, fix=fix)
     same = bool(view.tonight.content_digest) and view.tonight.content_digest == view.last.content_digest
     likeness = "the same as" if same else "different from"
     whole = Measured(same, f"The content of the input is {likeness} that of {view.last.as_of}.", fix)
@@ -138,11 +145,11 @@ def _payment_age(view: View, newest: date, fix: str) -> Measured:
     if tonight.active_loans < view.settings.payment_age_from_loans:
         text = f"{tonight.active_loans} active loans are too few to expect payments every week."
         return Measured(tripped=False, measured=text, fix=fix)
-    age = (tonight.as_of - newest).days
+    old = age(view, newest)
     allowed = "any age is" if bound is None else f"{bound} days are"
-    text = f"The newest payment is of {newest}, {age} days old; {allowed} allowed."
+    text = f"The newest payment is of {newest}, {old} days old; {allowed} allowed."
     missed = tonight.unpaid_since is None or tonight.unpaid_since >= view.settings.drift_loans
-    return Measured(bound is not None and age > bound and missed, text, fix)
+    return Measured(bound is not None and old > bound and missed, text, fix)
 
 
 def _overdue_jump(view: View) -> Measured:
@@ -151,15 +158,15 @@ def _overdue_jump(view: View) -> Measured:
     if view.last is None:
         return first_night(fix)
     before, now = (ratio(run.overdue_loans, run.active_loans) for run in (view.last, view.tonight))
-    factor, points = view.settings.overdue_jump_factor, OVERDUE_JUMP_POINTS
+    points = OVERDUE_JUMP_POINTS
     text = f"{now:.1%} of active loans are overdue after {before:.1%} on {view.last.as_of}; "
     sudden = view.evidence.measured.get("newly_overdue")
     if sudden is not None:
         text += f"of {sudden.part} of them nothing fell due since; {points:.1%} of all loans are allowed."
         return Measured(sudden.part >= view.settings.overdue_jump_loans and sudden.value > points, text, fix)
-    text += f"{factor:g} times as many or {points:.1%} more are allowed."
+    text += f"{OVERDUE_JUMP_TIMES} times as many or {points:.1%} more are allowed."
     few = view.tonight.overdue_loans - view.last.overdue_loans < view.settings.overdue_jump_loans
-    return Measured(not few and now > before * factor and now - before > points, text, fix)
+    return Measured(not few and now > before * OVERDUE_JUMP_TIMES and now - before > points, text, fix)
 
 
 def _message_count(view: View) -> Measured:

@@ -51,11 +51,17 @@ def _event(event: EventType, *supersedes: str) -> RuleSettings:
     return RuleSettings(notice=event.value, when=When(event=event), supersedes=supersedes)
 
 
-def _remainder() -> RuleSettings:
+REMAINDER_AGAIN_DAYS = 30
+"""What is left grows no more, and no bureau hears of it: one text at once and one a month later is all."""
+
+
+def _remainder(days: int) -> RuleSettings:
     """What is left after the last installment is asked for; a payment that arrives late is caught up for a week."""
+    name = EventType.REMAINDER_LEFT.value
     return RuleSettings(
-        notice=EventType.REMAINDER_LEFT.value,
-        when=When(event=EventType.REMAINDER_LEFT),
+        notice=f"{name}_{days}" if days else name,
+        when=When(event=EventType.REMAINDER_LEFT, days_after=days),
+        template=name if days else "",
         message_class=MessageClass.COLLECTION,
         catch_up_days=7,
         until=Until.PAID,
@@ -74,7 +80,8 @@ DEFAULT_LADDER: list[RuleSettings] = [
     _event(EventType.PAYMENT_RECEIVED),
     _event(EventType.DUE_DAY_CHANGED),
     _event(EventType.LOAN_SETTLED, "payment_received"),
-    _remainder(),
+    _remainder(0),
+    _remainder(REMAINDER_AGAIN_DAYS),
 ]
 
 

@@ -1,13 +1,14 @@
-"""What guards measure in tonight's tables and against the last night's portfolio: shares, by name. Pure.
+"""What guards measure in tonight's tables alone: shares, by name. Pure.
 
-A measure maps the tables (and, where it needs them, the pairs of loans of both nights) to a `Share`: so many of
-so many. Whether that is too many is the guards' question.
+A measure maps the tables to a `Share`: so many of so many (`drifts`: the pairs of loans of both nights as well).
+Whether that is too many is the guards' question.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,8 @@ import phonenumbers
 from babel.core import get_global
 
 from carloan_notify import frames
-from carloan_notify.notices.fingerprints import ACTIVE, MOST_MINOR, SETTLED, Pairs, day_number
+from carloan_notify.loans.amounts import METHODS
+from carloan_notify.loans.calendar import WorkingDays
 from carloan_notify.phones import calling_code
 
 
@@ -34,12 +36,36 @@ class Share:
         return self.part / self.whole if self.whole else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+_OF_STANDING: Final = (
+    "loan_id",
+    "status",
+    "next_due_on",
+    "next_due_minor",
+    "next_installment_no",
+    "installments",
+    "overdue_minor",
+    "paid_minor",
+)
+_OF_LOANS: Final = (
+    "loan_id",
+    "product",
+    "principal_minor",
+    "balloon_minor",
+    "annual_rate_ppb",
+    "term_months",
+    "repayment_method",
+    "first_due_on",
+    "disbursed_on",
+    "due_day",
+)
+
+
+@dataclass(frozen=True)
 class Tables:
     """Tonight's tables (frames.*), None for one that is not configured, and who lost a row in each.
 
     `owners` holds, per table, the owners of its rejected rows ("" unknown), `home` the lender's countries (ISO
-    3166), `null_names` how many borrowers' names were a word for nothing.
+    3166), `null_names` how many borrowers' names were a word for nothing, `working` the lender's working days.
     """
 
     as_of: date
@@ -52,6 +78,17 @@ class Tables:
     owners: Mapping[str, pd.Series] = field(default_factory=dict)
     home: frozenset[str] = frozenset()
     null_names: int = 0
+    working: WorkingDays | None = None
+
+    @cached_property
+    def stood(self) -> pd.DataFrame:
+        """Terms (_OF_LOANS) and standing (_OF_STANDING) of every loan that runs or ran to its end."""
+        return _stood(self.loans, self.standing, ("active", "settled"))
+
+    @cached_property
+    def active(self) -> pd.DataFrame:
+        """The same of those that run."""
+        return self.stood[self.stood["status"] == "active"].reset_index(drop=True)
 
 
 # Tonight's tables alone: these need no night before.
@@ -67,6 +104,16 @@ OVERDUE_TIMES_PAID: Final = 9
 PAID_TIMES_PRINCIPAL: Final = 2
 PPB: Final = 1_000_000_000
 MONTHS: Final = 12
+BEYOND: Final = 20
+"""An amount this many times a loan's usual installment is beyond any plausible one."""
+FAR_BEYOND: Final = 100
+"""The same where the usual one is only that of other loans, and this may be a last, large one."""
+FEW: Final = 3
+"""So many loans asked for as much are no slip of one cell."""
+PEERS: Final = 5
+"""With fewer loans of a product, those of all products tell what is usual."""
+LONGEST: Final = 60
+"""Months of a loan whose term is unknown."""
 _ALL_PLACEHOLDER: Final = re.compile(r"(?i)[?？�\s]*[?？�]{2,}[?？�\s]*|.*�.*|null|none|nan|nat|#n/a|\\n")
 _READ_AS_LATIN: Final = re.compile(  # Latin-1, and what Windows-1252 puts in place of its control characters
     r"[\u0080-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u02c6\u02dc\u2013-\u2122]{4,}"
@@ -77,10 +124,36 @@ _GARBLED: Final = ("锟斤拷", "烫烫烫", "屯屯屯")
 
 def phones_shared(tables: Tables) -> Share:
     """Loans whose number stands with at least `CROWD` customers."""
-    loans = tables.loans[tables.loans["phone"] != ""]
-    persons = loans[["phone", "customer_id"]].drop_duplicates()["phone"].value_counts()
-    crowded = persons[persons >= CROWD].index
-    return Share(int(loans["phone"].isin(crowded).sum()), len(loans))
+    loans = tables.loans.loc[tables.loans["phone"] != "", ["phone", "customer_id"]]
+    often = loans["phone"].value_counts()
+    many = loans[
+        frames.among(loans["phone"], often[often >= CROWD].index)
+    ]  # few, of whom persons are counted
+    persons = many.drop_duplicates()["phone"].value_counts()
+    return Share(int(frames.among(many["phone"], persons[persons >= CROWD].index).sum()), len(loans))
+
+
+def phones_scattered(tables: Tables) -> Share:
+    """Customers with several loans of which one number is not the other's; a shift by a row parts most of them."""
+    loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["customer_id"] != "")]
+    loans = loans.loc[loans["customer_id"].duplicated(keep=False), ["customer_id", "phone"]]
+    each = loans.groupby("customer_id")["phone"].agg(["size", "nunique"])
+    several = each[each["size"] > 1]
+    return Share(int((several["nunique"] > 1).sum()), len(several))
+
+
+def phones_crossed(tables: Tables) -> Share:
+    """Borrowers whose number in the contacts is another than in the loans, where it is another customer's."""
+    if tables.contacts is None:
+        return Share(0, 0)
+    loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["customer_id"] != "")]
+    known = loans[["customer_id", "phone"]].drop_duplicates()
+    told = tables.contacts[(tables.contacts["role"] == "borrower") & (tables.contacts["phone"] != "")]
+    told = told[frames.among(told["customer_id"], known["customer_id"])]
+    pairs = told[["customer_id", "phone"]].drop_duplicates().merge(known, on="phone", suffixes=("", "_loans"))
+    own = pairs.loc[pairs["customer_id"] == pairs["customer_id_loans"], "customer_id"]
+    crossed = set(pairs["customer_id"]) - set(own)
+    return Share(len(crossed), told["customer_id"].nunique())
 
 
 def names_unreadable(tables: Tables) -> Share:
@@ -171,6 +244,14 @@ def rows_of_the_future(tables: Tables) -> Share:
     return Share(int(late.sum()), len(late))
 
 
+def paid_at_rest(tables: Tables) -> Share:
+    """Payments dated on days of rest: next to none where the lender posts on working days only."""
+    if tables.payments is None or tables.working is None:
+        return Share(0, 0)
+    resting = tables.working.resting(tables.payments["paid_on"].to_numpy())
+    return Share(int(resting.sum()), len(resting))
+
+
 def nobody_paid(tables: Tables) -> Share:
     """Loans past their first due date, where not one of all loans has ever paid; else 0."""
     stands = tables.standing
@@ -189,7 +270,7 @@ def none_active(tables: Tables) -> Share:
 
 def due_today_oddly(tables: Tables) -> Share:
     """Loans due (for the first time) on the business date although their own due day, or their age, says otherwise."""
-    rows = _active_loans(tables)
+    rows = tables.active
     today = pd.Timestamp(tables.as_of)
     due = rows["next_due_on"] == today
     first = rows["first_due_on"]
@@ -211,9 +292,9 @@ def amounts_impossible(tables: Tables) -> Share:
     """Loans asked for more than they can owe.
 
     An installment above principal and a year's interest, or arrears above all that the loan will ever cost.
-    Loans without a principal are not judged.
+    Loans without a principal are not judged here (but in `amounts_unusual`).
     """
-    rows = _active_loans(tables)
+    rows = tables.active
     principal = rows["principal_minor"] + rows["balloon_minor"]
     rate = np.minimum(rows["annual_rate_ppb"] / PPB, 1.0)
     years = np.maximum(rows["term_months"] / MONTHS, 1.0)
@@ -222,9 +303,62 @@ def amounts_impossible(tables: Tables) -> Share:
     return Share(int(((one | all_of_it) & (principal > 0)).sum()), len(rows))
 
 
+def amounts_unusual(tables: Tables) -> Share:
+    """Loans asked for far more than an installment of theirs, by their terms, else by the loans of their product.
+
+    Left out are last installments, methods that leave a large one, and loans with a change. Where other loans
+    tell what is usual, `FEW` that are asked for as much are no slip. Arrears may reach all that such a loan costs.
+    """
+    rows = tables.active
+    term = np.maximum(rows["term_months"], rows["installments"])
+    large = rows["repayment_method"].isin(_LARGE_AT_THE_END) | (rows["balloon_minor"] > 0)
+    changed = rows["loan_id"].isin([] if tables.changes is None else tables.changes["loan_id"].unique())
+    coming = ~large & ~changed & ((term == 0) | (rows["next_installment_no"] < term))
+    years = np.maximum(term / MONTHS, 1.0)
+    own: pd.Series = (
+        rows["principal_minor"] * (1 + rows["annual_rate_ppb"] / PPB * years) / np.maximum(term, 1)
+    )
+    by_terms = (rows["principal_minor"] > 0) & (term > 0)
+    usual = _usual_of_product(rows)
+    placed = (term > 0) & (rows["next_installment_no"] > 0)
+    alone = placed & (_asked_as_much(rows, usual) < FEW)
+    times = np.where(alone, BEYOND, FAR_BEYOND)
+    limit = np.where(by_terms, BEYOND * own, np.where(usual > 0, times * usual, np.inf))
+    in_all = 2 * np.where(term > 0, term, LONGEST) * np.where(usual > 0, usual, np.inf)
+    asked = coming & (rows["next_due_minor"] > limit)
+    late = ~by_terms & ~large & (rows["overdue_minor"] > in_all)
+    return Share(int((asked | late).sum()), len(rows))
+
+
+_LARGE_AT_THE_END: Final = [method.value for method, rules in METHODS.items() if rules.ends_large]
+
+
+def _usual_of_product(rows: pd.DataFrame) -> np.ndarray:
+    """The median of what is asked next in each loan's product, else in all products; 0 where too few are asked."""
+    asked = rows["next_due_minor"].where(rows["next_due_minor"] > 0)
+    product = asked.groupby(rows["product"])
+    known = product.transform("count") >= PEERS
+    overall = asked.median() if asked.count() >= PEERS else 0.0
+    usual: np.ndarray = product.transform("median").where(known, overall).fillna(0.0).to_numpy()
+    return usual
+
+
+def _asked_as_much(rows: pd.DataFrame, usual: np.ndarray) -> np.ndarray:
+    """How many loans of the same product are asked for more than half of what this one is; 0 where that is usual."""
+    counts = np.zeros(len(rows), dtype=np.int64)
+    amounts = rows["next_due_minor"].to_numpy()
+    beyond = np.flatnonzero(amounts > BEYOND * np.where(usual > 0, usual, np.inf))
+    products = rows["product"].to_numpy(dtype=object)
+    for product in set(products[beyond]):
+        ordered = np.sort(amounts[products == product])
+        at = beyond[products[beyond] == product]
+        counts[at] = len(ordered) - np.searchsorted(ordered, amounts[at] // 2, side="right")
+    return counts
+
+
 def payments_out_of_scale(tables: Tables) -> Share:
     """Loans that paid far more than they ever borrowed, or a small part of what fell due so far."""
-    rows = _active_or_settled(tables)
+    rows = tables.stood
     rows = rows[(rows["paid_minor"] > 0) & (rows["principal_minor"] > 0)]
     much = rows["paid_minor"] > PAID_TIMES_PRINCIPAL * rows["principal_minor"] * (
         1 + rows["annual_rate_ppb"] / PPB * np.maximum(rows["term_months"] / MONTHS, 1.0)
@@ -233,214 +367,27 @@ def payments_out_of_scale(tables: Tables) -> Share:
     return Share(int((much | little).sum()), len(rows))
 
 
-def _active_loans(tables: Tables) -> pd.DataFrame:
-    return _stood(tables, ("active",))
-
-
-def _active_or_settled(tables: Tables) -> pd.DataFrame:
-    return _stood(tables, ("active", "settled"))
-
-
-def _stood(tables: Tables, statuses: tuple[str, ...]) -> pd.DataFrame:
-    stands = tables.standing[tables.standing["status"].isin(statuses)]
-    names = ["loan_id", "next_due_on", "next_due_minor", "overdue_minor", "paid_minor"]
-    own = [name for name in tables.loans if name not in names[1:]]
-    return tables.loans[own].merge(stands[names], on="loan_id")
+def _stood(loans: pd.DataFrame, standing: pd.DataFrame, statuses: tuple[str, ...]) -> pd.DataFrame:
+    stands = standing.loc[standing["status"].isin(statuses), list(_OF_STANDING)]
+    places = frames.places(stands["loan_id"], loans["loan_id"])
+    known = places >= 0
+    own = loans[list(_OF_LOANS)].take(places[known]).reset_index(drop=True)
+    return own.join(stands[known].drop(columns="loan_id").reset_index(drop=True))
 
 
 MEASURES: Final[Mapping[str, Callable[[Tables], Share]]] = {
     "phones_shared": phones_shared,
+    "phones_scattered": phones_scattered,
+    "phones_crossed": phones_crossed,
     "names_unreadable": names_unreadable,
     "zones_foreign": zones_foreign,
     **{f"orphans_{table}": orphans(table) for table in ORPHAN_TABLES},
     "rows_of_the_future": rows_of_the_future,
+    "paid_at_rest": paid_at_rest,
     "nobody_paid": nobody_paid,
     "none_active": none_active,
     "due_today_oddly": due_today_oddly,
     "amounts_impossible": amounts_impossible,
+    "amounts_unusual": amounts_unusual,
     "payments_out_of_scale": payments_out_of_scale,
 }
-
-
-# Tonight's loans against those of the last finished night.
-
-SAME_WITHIN: Final = 2
-"""An amount twice as large, or half, is another amount; a penalty or a part payment changes it less."""
-ABSURD: Final = 20
-"""One loan whose installment is this many times what it was is enough."""
-NEXT_DUE_FROM: Final = 23
-"""A due date this many days later is the next installment's."""
-RECENT: Final = 10
-ENOUGH_ASKED: Final = 10
-"""With fewer loans one may carry the whole total."""
-
-
-def loans_vanished(pairs: Pairs, _: Tables) -> Share:
-    """Active loans of the last night that tonight's table does not name."""
-    gone = int((pairs.vanished["status"] == ACTIVE).sum())
-    return Share(gone, gone + int((pairs.before["status"] == ACTIVE).sum()))
-
-
-def arrears_dropped(pairs: Pairs, _: Tables) -> Share:
-    """Overdue loans of the last night that tonight's table does not name: a group of its own."""
-    gone, here = (
-        int(((rows["status"] == ACTIVE) & (rows["past_due"] > 0)).sum())
-        for rows in (pairs.vanished, pairs.before)
-    )
-    return Share(gone, gone + here)
-
-
-def loans_new(pairs: Pairs, _: Tables) -> Share:
-    """Active loans of tonight that the last night did not know."""
-    new = int((pairs.fresh["status"] == ACTIVE).sum())
-    return Share(new, new + int((pairs.after["status"] == ACTIVE).sum()))
-
-
-def phones_changed(pairs: Pairs, _: Tables) -> Share:
-    """Loans whose number is another."""
-    both = (pairs.before["phone"] > 0) & (pairs.after["phone"] > 0)
-    return Share(int((pairs.before["phone"] != pairs.after["phone"])[both].sum()), int(both.sum()))
-
-
-def products_changed(pairs: Pairs, _: Tables) -> Share:
-    """Loans whose product is another."""
-    return Share(int((pairs.before["product"] != pairs.after["product"]).sum()), len(pairs.before))
-
-
-def statuses_changed(pairs: Pairs, tables: Tables) -> Share:
-    """Loans that were settled, cancelled or charged off and run again, or ended without a payment.
-
-    Where payments are read, a loan that settled with one is right.
-    """
-    old, new = pairs.before["status"], pairs.after["status"]
-    ended = (old == ACTIVE) & (new != ACTIVE)
-    revived = (old >= SETTLED) & (new == ACTIVE)
-    if tables.payments is not None:
-        ended &= ~((new == SETTLED) & pairs.paid)
-    return Share(int((ended | revived).sum()), len(old))
-
-
-def due_dates_moved(pairs: Pairs, tables: Tables) -> Share:
-    """Active loans whose next due date moved, without a change row, and not to the next installment."""
-    before, after = pairs.before, pairs.after
-    judged = (before["status"] == ACTIVE) & (after["status"] == ACTIVE) & (after["due"] > 0)
-    judged &= (before["due"] >= day_number(pairs.until)) & ~pairs.changed
-    later = after["due"].astype(np.int64) - before["due"].astype(np.int64)
-    original = after["original"].astype(np.int64) - before["original"].astype(np.int64)
-    same = (later == 0) | (original == 0) | (np.minimum(later, original) >= NEXT_DUE_FROM)
-    if tables.payments is not None:
-        same &= (later == 0) | (original == 0) | pairs.paid
-    return Share(int((judged & ~same).sum()), int(judged.sum()))
-
-
-def amounts_changed(pairs: Pairs, _: Tables) -> Share:
-    """Loans whose principal, or what is asked for the same due date, is twice or half what it was, or more."""
-    active = (pairs.before["status"] == ACTIVE) & (pairs.after["status"] == ACTIVE)
-    due = _scaled(pairs, "due_minor", SAME_WITHIN) & (pairs.before["original"] == pairs.after["original"])
-    due &= ~(pairs.changed | pairs.paid)
-    return Share(int((active & (due | _scaled(pairs, "principal", SAME_WITHIN))).sum()), int(active.sum()))
-
-
-def amounts_absurd(pairs: Pairs, _: Tables) -> Share:
-    """Loans asked for twenty times what was asked the night before for the same or the next due date."""
-    grown = pairs.after["due_minor"] > ABSURD * pairs.before["due_minor"].astype(np.int64)
-    known = (pairs.before["due_minor"] > 0) & (pairs.before["status"] == ACTIVE)
-    # The rest of a half-paid installment is small; what follows it is whole again.
-    known &= pairs.before["original"] == pairs.after["original"]
-    return Share(int((grown & known).sum()), int(known.sum()))
-
-
-def asked_otherwise(pairs: Pairs, _: Tables) -> Share:
-    """Minor units by which the total asked for the same due dates differs from what the last night promised."""
-    before, after = pairs.before, pairs.after
-    judged = (before["status"] == ACTIVE) & (after["status"] == ACTIVE) & (before["due"] == after["due"])
-    judged &= (
-        (before["due"] >= day_number(pairs.until)) & (before["due_minor"] > 0) & (after["due_minor"] > 0)
-    )
-    judged &= ~(pairs.changed | pairs.paid)
-    old, new = (int(rows["due_minor"][judged].astype(np.int64).sum()) for rows in (before, after))
-    return Share(abs(new - old) if judged.sum() >= ENOUGH_ASKED else 0, old)
-
-
-def _scaled(pairs: Pairs, name: str, times: int) -> np.ndarray:
-    old, new = (rows[name].astype(np.int64) for rows in (pairs.before, pairs.after))
-    known = (old > 0) & (new > 0) & (np.maximum(old, new) < MOST_MINOR)
-    far: np.ndarray = known & ((new >= times * old) | (old >= times * new))
-    return far
-
-
-def reasoned(pairs: Pairs, tables: Tables) -> Pairs:
-    """The pairs, and which of their loans have a change row or a payment since shortly before the last night."""
-    since = pd.Timestamp(pairs.since - timedelta(days=RECENT))
-    changed = _NOBODY if tables.changes is None else tables.changes["loan_id"]
-    paid = (
-        _NOBODY
-        if tables.payments is None
-        else tables.payments.loc[tables.payments["paid_on"] >= since, "loan_id"]
-    )
-    return replace(pairs, changed=_named(pairs, tables, changed), paid=_named(pairs, tables, paid))
-
-
-def _named(pairs: Pairs, tables: Tables, loan_ids: pd.Series) -> np.ndarray:
-    mask: np.ndarray = frames.among(tables.loans["loan_id"], loan_ids.unique()).to_numpy()[pairs.place]
-    return mask
-
-
-def dues_unpaid(pairs: Pairs, _: Tables) -> Share:
-    """Of the installments that fell due since the last night, those that are still unpaid."""
-    fell = _fell_due(pairs)
-    running = fell & (pairs.after["status"] == ACTIVE)
-    return Share(int((running & (pairs.after["past_due"] > 0)).sum()), int(fell.sum()))
-
-
-def newly_overdue(pairs: Pairs, _: Tables) -> Share:
-    """Active loans that are overdue tonight although nothing of them fell due since the last night."""
-    running = (pairs.after["status"] == ACTIVE) & (pairs.after["past_due"] > 0)
-    sudden = running & (pairs.before["past_due"] == 0) & ~_fell_due(pairs)
-    sudden &= pairs.before["status"] == ACTIVE
-    fresh = int(((pairs.fresh["status"] == ACTIVE) & (pairs.fresh["past_due"] > 0)).sum())
-    active = int((pairs.after["status"] == ACTIVE).sum()) + int((pairs.fresh["status"] == ACTIVE).sum())
-    return Share(int(sudden.sum()) + fresh, active)
-
-
-def no_longer_overdue(pairs: Pairs, tables: Tables) -> Share:
-    """Overdue loans of the last night that owe nothing tonight although no payment of them came in."""
-    late = (pairs.before["status"] == ACTIVE) & (pairs.before["past_due"] > 0)
-    healed = late & (pairs.after["past_due"] == 0)
-    if tables.payments is None:
-        return Share(0, int(late.sum()))
-    excused = pairs.paid | pairs.changed
-    return Share(int((healed & ~excused).sum()), int(late.sum()))
-
-
-def _fell_due(pairs: Pairs) -> np.ndarray:
-    due = pairs.before["due"]
-    fell: np.ndarray = (pairs.before["status"] == ACTIVE) & (due > 0)
-    fell &= (due >= day_number(pairs.since)) & (due < day_number(pairs.until))
-    return fell
-
-
-DRIFTS: Final[Mapping[str, Callable[[Pairs, Tables], Share]]] = {
-    "loans_vanished": loans_vanished,
-    "arrears_dropped": arrears_dropped,
-    "loans_new": loans_new,
-    "phones_changed": phones_changed,
-    "products_changed": products_changed,
-    "statuses_changed": statuses_changed,
-    "due_moves": due_dates_moved,
-    "amounts_changed": amounts_changed,
-    "amounts_absurd": amounts_absurd,
-    "asked_otherwise": asked_otherwise,
-    "dues_unpaid": dues_unpaid,
-    "newly_overdue": newly_overdue,
-    "no_longer_overdue": no_longer_overdue,
-}
-
-
-def measure(tables: Tables, pairs: Pairs | None) -> dict[str, Share]:
-    """Every measure by name; those against the last night only where one is known."""
-    alone = {name: function(tables) for name, function in MEASURES.items()}
-    if pairs is None:
-        return alone
-    pairs = reasoned(pairs, tables)
-    return alone | {name: function(pairs, tables) for name, function in DRIFTS.items()}

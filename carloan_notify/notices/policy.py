@@ -1,6 +1,6 @@
 """The contact policy: which of tonight's notices may be told, when, and why the others may not."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
-from carloan_notify.phones import is_landline
+from carloan_notify.phones import landlines
 from carloan_notify.records import Channel, Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
@@ -84,8 +84,9 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.Dat
         Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
         Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
         Reason.NO_PHONE: notices["phone"] == "",
-        Reason.LANDLINE: (notices["channel"] == Channel.SMS.value) & _each(notices["phone"], is_landline),
-        Reason.COUNTRY_REFUSED: _each(notices["phone"], lambda phone: not policy.may_reach(phone)),
+        Reason.LANDLINE: (notices["channel"] == Channel.SMS.value)
+        & among(notices["phone"], landlines(notices["phone"])),
+        Reason.COUNTRY_REFUSED: _unreachable(notices["phone"], policy),
         Reason.CHANNEL_REFUSED: (notices["channels"] != "")
         & ~_names(notices["channels"], notices["channel"]),
         Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
@@ -94,9 +95,11 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.Dat
     return pd.Series(chosen, index=notices.index, dtype="str")
 
 
-def _each(texts: pd.Series, asked: Callable[[str], bool]) -> pd.Series:
-    """The answer for each text, asked once per distinct one."""
-    return among(texts, [text for text in texts.unique() if text and asked(text)])
+def _unreachable(phones: pd.Series, policy: PolicySettings) -> pd.Series:
+    """Numbers of countries that the policy does not name, where it names any."""
+    if not policy.countries:
+        return pd.Series(data=False, index=phones.index)
+    return among(phones, [phone for phone in phones.unique() if phone and not policy.may_reach(phone)])
 
 
 def resolved_languages(wanted: pd.Series, known: Sequence[str], default: str) -> pd.Series:
@@ -147,7 +150,8 @@ def over_cap(
     collection before marketing, to the longest overdue first, then by loan_id and notice. Caps are asked in
     their order: what one holds takes no place in the next.
     """
-    order = messages.assign(class_order=messages["message_class"].map(_CLASS_ORDER))
+    order = messages[_near_a_cap(messages, recent, caps, as_of)]
+    order = order.assign(class_order=order["message_class"].map(_CLASS_ORDER))
     keys = ["class_order", "days_past_due", "loan_id", "notice", "idempotency_key"]
     order = order.sort_values(keys, ascending=[True, False, True, True, True])
     held = pd.Series(data=False, index=order.index)
@@ -159,7 +163,20 @@ def over_cap(
             + _used(recent, cap, as_of).reindex(subject, fill_value=0).to_numpy()
         )
         held |= (place >= cap.limit).reindex(held.index, fill_value=False)
-    return held.reindex(messages.index)
+    return held.reindex(messages.index, fill_value=False)
+
+
+def _near_a_cap(
+    messages: pd.DataFrame, recent: pd.DataFrame, caps: Sequence[CapSettings], as_of: date
+) -> pd.Series:
+    """Messages of those who would go over some cap if all were sent: of the others none can be held."""
+    near = pd.Series(data=False, index=messages.index)
+    for cap in caps:
+        waiting = messages[_counted(messages, cap)]
+        subject = _subject(waiting, cap)
+        total = subject.value_counts().add(_used(recent, cap, as_of), fill_value=0)
+        near |= among(subject, total[total > cap.limit].index).reindex(near.index, fill_value=False)
+    return near
 
 
 def _counted(rows: pd.DataFrame, cap: CapSettings) -> pd.Series:
@@ -200,6 +217,9 @@ _TOGETHER: Final = [
     "preferred_hours",
 ]
 
+_ALIKE: Final = ["customer_id", "notice", "channel"]
+"""Few share even these, and only their rows are compared in full."""
+
 
 def leaders(notices: pd.DataFrame) -> pd.Series:
     """For each notice the idempotency key of the one whose message tells it; its own where it stands alone.
@@ -214,6 +234,7 @@ def leaders(notices: pd.DataFrame) -> pd.Series:
         & (notices["customer_id"] != "")
         & (notices["role"] == Role.BORROWER.value)
     ]
+    mergeable = mergeable[mergeable.duplicated(_ALIKE, keep=False)]
     ordered = mergeable.sort_values(["loan_id", "installment_no", "idempotency_key"])
     first = ordered.groupby(_TOGETHER, sort=False)["idempotency_key"].transform("first")
     return first.reindex(notices.index).fillna(notices["idempotency_key"]).astype("str")
@@ -221,13 +242,12 @@ def leaders(notices: pd.DataFrame) -> pd.Series:
 
 def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
     """`loan_count` and `amount_minor` of all that is told by the message of each notice's leader."""
-    groups = notices.groupby(leader, sort=False)
-    return pd.DataFrame(
-        {
-            "loan_count": groups["loan_id"].transform("nunique").astype("int64"),
-            "amount_minor": groups["amount_minor"].transform("sum").astype("int64"),
-        }
-    )
+    told = pd.DataFrame({"loan_count": 1, "amount_minor": notices["amount_minor"]}, index=notices.index)
+    together = leader.duplicated(keep=False)
+    groups = notices[together].groupby(leader[together], sort=False)
+    told.loc[together, "loan_count"] = groups["loan_id"].transform("nunique").astype("int64")
+    told.loc[together, "amount_minor"] = groups["amount_minor"].transform("sum").astype("int64")
+    return told
 
 
 SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
@@ -246,8 +266,8 @@ DECISION_COLUMNS: Final = {
 class ContactHistory:
     """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
 
-    `no_longer_true` are keys that would be untrue on the day of reading; loans in `paid_ahead` have a payment
-    dated after today.
+    `no_longer_true` are keys that would be untrue on the day of reading, `replaced` those of which a later stage
+    was queued or sent before; loans in `paid_ahead` have a payment dated after today.
     """
 
     already_sent: Collection[str]
@@ -258,6 +278,7 @@ class ContactHistory:
     doubtful_customers: Collection[str] = frozenset()
     paid_ahead: Collection[str] = frozenset()
     no_longer_true: Collection[str] = frozenset()
+    replaced: Collection[str] = frozenset()
 
 
 def apply_policy(
@@ -301,7 +322,7 @@ def _refused(rows: pd.DataFrame, personal: pd.Series, history: ContactHistory) -
     sent = pd.Series(data=False, index=rows.index)
     for name in KEYS:
         sent |= (rows[name] != "") & among(rows[name], history.already_sent)
-    replaced = _superseded(rows, personal, sent)
+    replaced = _superseded(rows, personal, sent) | among(rows["idempotency_key"], history.replaced)
     first = _first(_where(sent, Reason.ALREADY_SENT), _where(replaced, Reason.SUPERSEDED), personal)
     return _first(first, _where(_told_by_another(rows, first), Reason.SAME_NUMBER))
 

@@ -73,8 +73,11 @@ def _checked_window(text: str) -> str:
     return text
 
 
+MOMENTS = ("days_before_due", "days_past_due", "event")
+
+
 class When(Settings):
-    """When a rule fires: exactly one of the three."""
+    """When a rule fires: exactly one of days_before_due, days_past_due and event."""
 
     days_before_due: int | None = Field(
         default=None,
@@ -95,13 +98,22 @@ class When(Settings):
         description="When this has happened to the loan.",
         examples=["loan_disbursed"],
     )
+    days_after: int = Field(
+        default=0,
+        ge=0,
+        le=365,
+        description="With event: this many days after it. The ladder asks a second time for what is left of a loan.",
+        examples=[0, 30],
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        given = [name for name in MOMENTS if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "nothing"
             raise ValueError(f"give exactly one of days_before_due, days_past_due and event; found {found}")
+        if self.days_after and self.event is None:
+            raise ValueError("days_after counts from an event; write event beside it, or take it out")
         return self
 
 
@@ -151,7 +163,8 @@ class RuleSettings(Settings):
     )
     supersedes: tuple[NoticeName, ...] = Field(
         default=(),
-        description="Notices this one replaces when both fall due for the same loan in the same night.",
+        description="Notices this one replaces: when both fall due for the same loan in one night, and, of the same "
+        "installment, when they still wait from another night or were not told yet.",
         examples=[["overdue_1"]],
     )
     after: Channel | None = Field(

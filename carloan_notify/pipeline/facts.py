@@ -16,13 +16,16 @@ from carloan_notify.app import App
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.loans.calendar import working_days
+from carloan_notify.notices.drifts import measure
 from carloan_notify.notices.expected import expected
 from carloan_notify.notices.fingerprints import LastNight, paired
 from carloan_notify.notices.guard_view import NightEvidence
-from carloan_notify.notices.measures import Tables, country_of_zone, measure
+from carloan_notify.notices.measures import Tables, country_of_zone
+from carloan_notify.pipeline.drafts import Drafted
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.records import Channel, Decision, Draft, NightFacts
+from carloan_notify.records import Channel, Decision, NightFacts
 from carloan_notify.sources.read import Table
 
 CAUSES_KEPT: Final = 50
@@ -34,9 +37,7 @@ PAYMENTS_FOR_ODD: Final = 100
 THOUSAND: Final = 1000
 
 
-def night_facts(
-    app: App, portfolio: Portfolio, drafts: Sequence[Draft], decisions: pd.DataFrame
-) -> NightFacts:
+def night_facts(app: App, portfolio: Portfolio, drafted: Drafted, decisions: pd.DataFrame) -> NightFacts:
     """Counts, shares, cost and the identity of tonight's export."""
     sources, standing = portfolio.sources, portfolio.standing.loans
     active = standing["status"] == "active"
@@ -49,8 +50,8 @@ def night_facts(
         rows_rejected=len(sources.rejects),
         active_loans=int(active.sum()),
         overdue_loans=int((active & (standing["days_past_due"] > 0)).sum()),
-        messages=len(drafts),
-        cost_minor=cost_minor(drafts, app.settings.delivery),
+        messages=len(drafted),
+        cost_minor=cost_minor(drafted.segments(), app.settings.delivery),
         export_on=export_date(app, sources.loans),
         content_digest=content_digest(sources.tables),
         newest_payment_on=newest,
@@ -71,16 +72,13 @@ def night_facts(
     )
 
 
-def cost_minor(drafts: Sequence[Draft], delivery: DeliverySettings) -> int:
-    """What these messages cost at each channel's first provider, in minor units, rounded half up."""
+def cost_minor(segments: Mapping[Channel, int], delivery: DeliverySettings) -> int:
+    """What so many parts cost at each channel's first provider, in minor units, rounded half up."""
     price = {
         channel: delivery.providers[names[0]].unit_price_minor
         for channel, names in delivery.channels.items()
         if names
     }
-    segments: dict[Channel, int] = {}
-    for draft in drafts:
-        segments[draft.channel] = segments.get(draft.channel, 0) + draft.rendered.segments
     total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))
     return int(total.quantize(Decimal(1), ROUND_HALF_UP))
 
@@ -174,7 +172,8 @@ def evidence_of(app: App, portfolio: Portfolio, prints: np.ndarray, last: LastNi
     known = last if last is not None and last.as_of <= as_of else None
     pairs = paired(known, prints, as_of) if known else None
     carried = expected(known, (as_of - known.as_of).days, app.settings.rules) if known else None
-    return NightEvidence(measure(tables_of(app, portfolio), pairs), carried)
+    tables = tables_of(app, portfolio)
+    return NightEvidence(measure(tables, pairs), carried, tables.working)
 
 
 def tables_of(app: App, portfolio: Portfolio) -> Tables:
@@ -191,6 +190,7 @@ def tables_of(app: App, portfolio: Portfolio) -> Tables:
         home=frozenset({app.lender.country, country_of_zone(app.lender.timezone)}),
         null_names=sources.loans.null_words.get("borrower_name", 0),
         owners={table.name: table.rejects["owner"].astype(frames.TEXT) for table in sources.tables},
+        working=working_days(app.settings.schedule),
     )
 
 

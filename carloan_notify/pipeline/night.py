@@ -1,8 +1,8 @@
 """The night: read, plan, guard, queue, send what may go now, report. One at a time."""
 
+import gc
 import json
 import secrets
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from carloan_notify import frames
 from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
@@ -147,7 +148,7 @@ def make_report(
     """The report of a night."""
     states, summary = ending.states, ending.summary
     decisions = plan.decisions
-    counts = Counter(decisions["decision"])
+    counts = frames.counted(decisions["decision"])
     tripped = {guard.guard for guard in guards if guard.tripped}
     return NightReport(
         run_id=plan.run_id,
@@ -161,7 +162,7 @@ def make_report(
         ),
         by_notice=_pairs(decisions[decisions["decision"] == Decision.QUEUED], "notice", "channel"),
         states={"queued": counts[Decision.QUEUED]} if states is None else states,
-        findings=Counter(plan.findings["code"]),
+        findings=frames.counted(plan.findings["code"]),
         guards=tuple(guards),
         accepted_guards=tuple(sorted(tripped & set(accepted))),
         rejects_file=ending.rejects_file,
@@ -190,13 +191,14 @@ def _differences(findings: pd.DataFrame) -> Iterator[str]:
 
 
 def _pairs(rows: pd.DataFrame, first: str, second: str) -> dict[tuple[str, str], int]:
-    return dict(Counter(zip(rows[first], rows[second], strict=True)))
+    pairs = rows.groupby([first, second], sort=False).size()
+    return {(str(one), str(other)): int(number) for (one, other), number in pairs.items()}  # type: ignore[misc, has-type]  # a key for two columns is a pair
 
 
 def _standing(loans: pd.DataFrame) -> dict[str, int]:
     """Loans by status, and active ones by bucket."""
     active = loans[loans["status"] == "active"]
-    return {**Counter(loans["status"]), **Counter(active["bucket"])}
+    return {**frames.counted(loans["status"]), **frames.counted(active["bucket"])}
 
 
 STOPPED = "stopped"
@@ -261,8 +263,10 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
+    gc.freeze()  # what was read stays to the end of the night: the collector need not walk it again and again
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
+    gc.freeze()
     guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)
@@ -289,7 +293,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
 def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:
     """Drafts are worded while they are read, a slice for each transaction."""
     total = EnqueueResult(0)
-    for part in intake.in_chunks(plan.drafts):
+    for part in intake.in_chunks(plan.drafted):
         with ledger.write() as tx:
             total += intake.enqueue(tx, run_id, part, app.clock())
     return total

@@ -1,11 +1,9 @@
 """Plan a night: who must hear what, may they, and in which words. Reads the ledger, writes nothing."""
 
-import base64
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,127 +17,18 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
 from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
-from carloan_notify.messages.render import RenderFailure, TemplateSet
-from carloan_notify.notices.decide import KEYS, Identity, decide
+from carloan_notify.notices.decide import KEYS, Identity, decide, replaced_before
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
-from carloan_notify.pipeline.wording import Told, Wording, day_or_none, make_wording
-from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, NightFacts, Rendered
-
-# From decisions to messages: render each queued notice, or hold it and say why.
-
-REFERENCE_LENGTH = 26
-
-
-@dataclass(frozen=True, slots=True)
-class Drafted:
-    """The messages of a night. `failures` maps the key of a notice that could not be worded to the reason."""
-
-    drafts: tuple[Draft, ...]
-    failures: Mapping[str, RenderFailure]
-
-    def findings(self) -> pd.DataFrame:
-        """One finding (frames.FINDINGS) per way in which a template failed."""
-        told = sorted({(failure.code.value, failure.message) for failure in self.failures.values()})
-        return frames.stack([frames.findings(code, [""], message) for code, message in told], frames.FINDINGS)
-
-
-def message_reference(run_id: str, idempotency_key: str) -> str:
-    """Our reference for a message: 26 characters A-Z 2-7, the same whenever the same run words the same notice."""
-    digest = hashlib.sha256(f"{run_id}|{idempotency_key}".encode()).digest()
-    return base64.b32encode(digest).decode()[:REFERENCE_LENGTH]
-
-
-def draft_messages(
-    run_id: str, decisions: pd.DataFrame, told: Told, templates: TemplateSet, wording: Wording
-) -> Drafted:
-    """Render every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
-    queued = decisions[decisions["decision"] == Decision.QUEUED]
-    covers = _covers(decisions)
-    drafts: list[Draft] = []
-    failures: dict[str, RenderFailure] = {}
-    contexts = wording.contexts(decisions, told)
-    for row, context in zip(queued.to_dict("records"), contexts, strict=True):
-        key = str(row["idempotency_key"])
-        found = templates.find(row["template"], row["language"], Channel(row["channel"]))
-        if isinstance(found, RenderFailure):
-            failures[key] = found
-            continue
-        rendered = found.render(context)
-        if isinstance(rendered, RenderFailure):
-            failures[key] = rendered
-            continue
-        filters = templates.environment(found.language, found.channel).filters
-        params = wording.parameters(context, filters, found.channel)
-        drafts.append(_draft(message_reference(run_id, key), row, rendered, covers[key], params))
-    return Drafted(tuple(drafts), failures)
-
-
-def hold_failures(decisions: pd.DataFrame, failures: Mapping[str, RenderFailure]) -> pd.DataFrame:
-    """The same decisions, with what could not be worded held, and what was merged into it held with it."""
-    if not failures:
-        return decisions
-    held = decisions.copy()
-    told_by = held["merged_into"].where(held["merged_into"] != "", held["idempotency_key"])
-    failed = told_by.isin(list(failures))
-    held.loc[failed, "decision"] = Decision.HELD.value
-    held.loc[failed, "reason"] = told_by[failed].map(lambda key: failures[key].code)
-    held.loc[failed, "merged_into"] = ""
-    return held
-
-
-def _covers(decisions: pd.DataFrame) -> dict[str, tuple[CoveredNotice, ...]]:
-    """Per queued key: the notices its message tells, its own first, each under all its keys."""
-    merged = decisions["merged_into"] != ""
-    told = decisions[merged | (decisions["decision"] == Decision.QUEUED)]
-    told = told.assign(told_by=told["merged_into"].where(told["merged_into"] != "", told["idempotency_key"]))
-    grouped: dict[str, list[CoveredNotice]] = {}
-    for row in told.sort_values("merged_into", kind="stable").to_dict("records"):
-        grouped.setdefault(row["told_by"], []).extend(_covered(row))
-    return {key: tuple(group) for key, group in grouped.items()}
-
-
-def _covered(row: Mapping[Any, Any]) -> Iterator[CoveredNotice]:
-    """The notice under each of its keys, so that the ledger refuses it whichever of them it knows."""
-    original = day_or_none(row["original_due_on"])
-    for name in KEYS:
-        if row[name]:
-            yield CoveredNotice(row[name], row["loan_id"], int(row["installment_no"]), original)
-
-
-def _draft(
-    message_id: str,
-    row: Mapping[Any, Any],
-    rendered: Rendered,
-    covers: tuple[CoveredNotice, ...],
-    params: Mapping[str, str],
-) -> Draft:
-    return Draft(
-        message_id=message_id,
-        covers=covers,
-        customer_id=row["customer_id"],
-        notice=row["notice"],
-        channel=Channel(row["channel"]),
-        role=row["role"],
-        message_class=MessageClass(row["message_class"]),
-        language=row["language"],
-        phone=row["phone"],
-        recipient_name=row["recipient_name"],
-        rendered=rendered,
-        params=params,
-        due_on=day_or_none(row["due_on"]),
-        amount_minor=int(row["amount_minor"]),
-        not_before=row["not_before"].to_pydatetime(),
-        expires_at=row["expires_at"].to_pydatetime(),
-        until_paid=bool(row["until_paid"]),
-    )
-
+from carloan_notify.pipeline.wording import Told, make_wording
+from carloan_notify.records import NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
@@ -234,7 +123,7 @@ class NightPlan:
     run_id: str
     portfolio: Portfolio
     decisions: pd.DataFrame
-    drafts: tuple[Draft, ...]
+    drafted: Drafted
     findings: pd.DataFrame
     facts: NightFacts
     evidence: NightEvidence
@@ -253,10 +142,13 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     read = as_read(app, portfolio, decided.notices, identity)
     notices = read.notices.assign(phone_hash=frames.per_value(decided.notices["phone"], memory.phone_hash))
     templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
+    past = contact_history(notices, memory, templates.languages, portfolio)
+    untold = notices[~frames.among(notices["idempotency_key"], past.already_sent)]
     history = replace(
-        contact_history(notices, memory, templates.languages, portfolio),
+        past,
         no_longer_true=read.no_longer_true,
         paid_ahead=frozenset(ahead["loan_id"]),
+        replaced=replaced_before(identity, untold, settings.rules, memory.known_keys),
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
@@ -268,12 +160,12 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
         run_id=run_id,
         portfolio=portfolio,
         decisions=with_endings(held, memory, as_of),
-        drafts=drafted.drafts,
+        drafted=drafted,
         findings=frames.stack(
             [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)],
             frames.FINDINGS,
         ),
-        facts=with_evidence(night_facts(app, portfolio, drafted.drafts, held), evidence),
+        facts=with_evidence(night_facts(app, portfolio, drafted, held), evidence),
         evidence=evidence,
         prints=prints,
     )

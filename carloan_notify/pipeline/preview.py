@@ -58,7 +58,7 @@ def why(reason: str, language: str = "en") -> str:
 
 
 def _rows(app: App, plan: NightPlan) -> list[dict[str, Any]]:
-    drafts = {draft.covers[0].idempotency_key: draft for draft in plan.drafts}
+    drafts = {draft.covers[0].idempotency_key: draft for draft in plan.drafted}
     zone = ZoneInfo(app.lender.timezone)
     return [_row(row, drafts.get(row["idempotency_key"]), zone) for row in plan.decisions.to_dict("records")]
 

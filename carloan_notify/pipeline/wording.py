@@ -1,23 +1,25 @@
-"""What each template may say: from a decision row, its loan and its standing to the values of a message."""
+"""What each template may say: from decision rows, their loans and their standing to the values of messages."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.messages.context import parameters
-from carloan_notify.messages.links import certificate_link, pay_link
+from carloan_notify.messages.columns import Columns, extra
+from carloan_notify.messages.context import VARIABLES
+from carloan_notify.messages.links import certificate_links, pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.events import DETAIL_ARROW
-from carloan_notify.records import Decision
+from carloan_notify.records import Channel, Decision
 
-Row = Mapping[Any, Any]
 TAIL = 4
 
 
@@ -28,169 +30,273 @@ class Told:
     loans: pd.DataFrame
     standings: Mapping[date, pd.DataFrame]
 
+    def of(self, loan_ids: pd.Series) -> "Told":
+        """Of these loans alone, so that they are quickly found."""
+        standings = {day: _only(table, loan_ids) for day, table in self.standings.items()}
+        return Told(_only(self.loans, loan_ids), standings)
+
+    def loans_of(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The loan of each row, on the index of `rows`."""
+        return _looked_up(rows, self.loans, self.loans.columns)
+
     def standing_of(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The STANDING of each row's loan when the row is read, on the index of `rows`."""
+        """What messages say of the standing of each row's loan when the row is read, on the index of `rows`."""
+        first, *later = self.standings
+        if not later:
+            return _looked_up(rows, self.standings[first], _STANDING)
         days = reading_days(rows, rows["not_before"])
-        first = next(iter(self.standings))
-        parts = [_looked_up(rows[days == day], self.standings[day]) for day in self.standings if day != first]
-        parts.append(_looked_up(rows[~days.isin(list(self.standings)[1:])], self.standings[first]))
-        return pd.concat(parts).reindex(rows.index).fillna(_NOTHING)
+        parts = [_looked_up(rows[days == day], self.standings[day], _STANDING) for day in later]
+        parts.append(_looked_up(rows[~days.isin(later)], self.standings[first], _STANDING))
+        return pd.concat(parts).reindex(rows.index)
 
 
-def _looked_up(rows: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
-    return rows[["loan_id"]].merge(standing, on="loan_id", how="left").set_axis(rows.index)
+_STANDING: Final = ("installments", "overdue_minor", "penalty_minor")
+
+
+def _only(table: pd.DataFrame, loan_ids: pd.Series) -> pd.DataFrame:
+    return table[frames.among(table["loan_id"], loan_ids)]
+
+
+def _looked_up(rows: pd.DataFrame, table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """These columns of each row's loan. A loan that is not there (its application is still open) owes nothing."""
+    places = frames.places(rows["loan_id"], table["loan_id"])
+    found = table[list(names)].take(np.maximum(places, 0)).set_axis(rows.index) if len(table) else None
+    if found is not None and (places >= 0).all():
+        return found
+    blank = frames.blank_rows({name: table[name].dtype.name for name in names}, len(rows)).set_axis(
+        rows.index
+    )
+    return blank if found is None else found.where(pd.Series(places >= 0, index=rows.index), blank)
 
 
 def reading_days(rows: pd.DataFrame, not_before: pd.Series) -> pd.Series:
     """The recipient's own date (plain dates, None without a time) on which each row may first leave."""
-    days = pd.Series([None] * len(rows), index=rows.index, dtype="object")
-    known = not_before.notna()
-    for zone in rows.loc[known, "timezone"].unique():
-        mine = known & (rows["timezone"] == zone)
-        days[mine] = not_before[mine].dt.tz_convert(ZoneInfo(zone)).dt.date
+    return pd.Series(
+        local_days(rows["timezone"], not_before).astype(object), index=rows.index, dtype="object"
+    )
+
+
+def local_days(timezones: pd.Series, instants: pd.Series) -> np.ndarray:
+    """The local date (datetime64[D], NaT without an instant) of each aware instant in its time zone."""
+    days = np.full(len(instants), np.datetime64("NaT"), dtype="datetime64[D]")
+    zones = timezones.to_numpy(dtype=object)
+    known = instants.notna().to_numpy()
+    for zone in dict.fromkeys(zones[known]):
+        mine = known & (zones == zone)
+        local = instants[mine].dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
+        days[mine] = local.to_numpy().astype("datetime64[D]")
     return days
 
 
-def _shared_text(values: pd.Series) -> str:
-    """The text that all have, else ""."""
-    first, *others = set(values.tolist())
-    return "" if others else str(first)
+# What one message says of several loans: what is true of all of them, and of what they do not share, nothing.
+
+_SUMS: Final = ("overdue_minor", "penalty_minor")
 
 
-def _shared_number(values: pd.Series) -> int:
-    """The number that all have, else 0."""
-    first, *others = set(values.tolist())
-    return 0 if others else int(first)
+def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.DataFrame:
+    """Per message (by key) that tells several loans: sums, and what these loans share; "" and 0 elsewhere."""
+    merged = decisions["merged_into"] != ""
+    if not merged.any():
+        return pd.DataFrame()
+    teller = decisions["merged_into"].where(merged, decisions["idempotency_key"])
+    rows = decisions[frames.among(teller, decisions.loc[merged, "merged_into"])]
+    teller = teller[rows.index]
+    leaves = rows.set_index("idempotency_key")["not_before"]  # the others leave with their teller
+    rows = rows.assign(not_before=leaves.reindex(teller).set_axis(rows.index))
+    loans, stands = told.loans_of(rows), told.standing_of(rows)
+    texts = {
+        "contract_tail": rows["loan_id"].str[-TAIL:],
+        "account_tail": loans["account_tail"],
+        "product": loans["product"],
+        "plate_tail": loans["plate_no"].str[-TAIL:],
+        **{extra(name): loans[name] for name in extras},
+    }
+    numbers = {
+        "installment_no": rows["installment_no"],
+        "installments": stands["installments"],
+        "due_day": loans["due_day"],
+    }
+    groups = pd.DataFrame({**texts, **numbers}).groupby(teller)
+    first, alike = groups.first(), groups.nunique().eq(1)
+    blank = first.assign(**dict.fromkeys(texts, ""), **dict.fromkeys(numbers, 0))
+    sums = stands[list(_SUMS)].groupby(teller).sum()
+    return first.where(alike, blank).astype(dict.fromkeys(numbers, "int64")).join(sums)
+
+
+# The values of many messages, column by column.
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Makes template values for one night. `link_key` signs links; without a link base it is not used."""
+    """Makes template values for one night. `link_key` signs links; without a link base it is not used.
+
+    `asking` are the channels of which some provider asks for the values themselves.
+    """
 
     currency: str
     messages: MessagesSettings
     link_key: bytes
     as_of: date
     now: datetime
+    asking: frozenset[Channel]
 
-    def contexts(self, decisions: pd.DataFrame, told: Told) -> Iterator[dict[str, Any]]:
-        """One context per queued row of `decisions` (frames.DECISIONS), in their order."""
-        loans, rows = told.loans, decisions[decisions["decision"] == Decision.QUEUED]
-        extra = [str(name) for name in loans.columns if name not in frames.LOANS]
-        facts = rows[["loan_id"]].merge(loans, on="loan_id", how="left")
-        common = self._in_common(decisions, told, extra)
-        plain = zip(
-            rows.to_dict("records"),
-            facts.to_dict("records"),
-            told.standing_of(rows).to_dict("records"),
-            strict=True,
-        )
-        for row, loan, where in plain:
-            context = self._context(row, loan, where) | {"extra": {name: loan[name] for name in extra}}
-            yield context | common.get(row["idempotency_key"], {})
 
-    def _in_common(
-        self, decisions: pd.DataFrame, told: Told, extra: Sequence[str]
-    ) -> dict[str, dict[str, Any]]:
-        """Per message (by key) that tells several loans: what is true of all of them."""
-        merged = decisions["merged_into"] != ""
-        if not merged.any():
-            return {}
-        teller = decisions["merged_into"].where(merged, decisions["idempotency_key"])
-        rows = decisions[frames.among(teller, decisions.loc[merged, "merged_into"])]
-        teller = teller[rows.index]
-        leaves = rows.set_index("idempotency_key")["not_before"]  # the others leave with their teller
-        rows = rows.assign(not_before=leaves.reindex(teller).set_axis(rows.index))
-        loans = rows[["loan_id"]].merge(told.loans, on="loan_id", how="left").set_axis(rows.index)
-        stands = told.standing_of(rows)
+@dataclass(frozen=True)
+class MessageValues:
+    """The values of these messages by the names of `messages.context.VARIABLES`, each made when first asked for.
+
+    `rows` are queued rows of frames.DECISIONS; `common` is what `in_common` gives for the whole night.
+    """
+
+    wording: Wording
+    told: Told
+    common: pd.DataFrame
+    rows: pd.DataFrame
+
+    def columns(self, names: Iterable[str]) -> Columns | None:
+        """These values, one per message; None when a lender's own column is asked for that the loans lack."""
+        wanted = list(names)
+        if any(name not in self._makers for name in wanted):
+            return None
+        return {name: self._column(name) for name in wanted}
+
+    def context(self, row: int) -> dict[str, Any]:
+        """All values of one message, as `CompiledTemplate.render` takes them."""
+        context = {name: self._column(name)[row] for name in self._makers if name in VARIABLES}
+        return context | {"extra": {name: self._column(extra(name))[row] for name in self._extras}}
+
+    def _column(self, name: str) -> Sequence[Any]:
+        if name not in self._made:
+            column = list(self._makers[name]())
+            if name in self._merged:
+                for row, value in zip(self._merged_rows, self._merged[name], strict=True):
+                    column[row] = value
+            self._made[name] = column
+        return self._made[name]
+
+    @cached_property
+    def _made(self) -> dict[str, Sequence[Any]]:
+        return {}
+
+    @cached_property
+    def _extras(self) -> list[str]:
+        return [str(name) for name in self.told.loans.columns if name not in frames.LOANS]
+
+    @cached_property
+    def loans(self) -> pd.DataFrame:
+        """The loan of each message."""
+        return self.told.loans_of(self.rows)
+
+    @cached_property
+    def standing(self) -> pd.DataFrame:
+        """The standing of each message's loan."""
+        return self.told.standing_of(self.rows)
+
+    @cached_property
+    def _makers(self) -> dict[str, Callable[[], Iterable[Any]]]:
+        """How each value is made. Links are signed, and loans looked up, only where a text uses them."""
+        rows, wording = self.rows, self.wording
         return {
-            str(key): self._of_all(mine, loans.loc[mine.index], stands.loc[mine.index], extra)
-            for key, mine in rows.groupby(teller)
-        }
-
-    def _of_all(
-        self,
-        rows: pd.DataFrame,
-        loans: pd.DataFrame,
-        stands: pd.DataFrame,
-        extra: Sequence[str],
-    ) -> dict[str, Any]:
-        """Sums, and what all these loans share; what they do not share is empty, so that no part stands for all."""
-        overdue, penalty = int(stands["overdue_minor"].sum()), int(stands["penalty_minor"].sum())
-        return {
-            "contract_tail": _shared_text(rows["loan_id"].str[-TAIL:]),
-            "account_tail": _shared_text(loans["account_tail"]),
-            "product": _shared_text(loans["product"]),
-            "plate_tail": _shared_text(loans["plate_no"].str[-TAIL:]),
-            "installment_no": _shared_number(rows["installment_no"]),
-            "installments": _shared_number(stands["installments"]),
-            "due_day": _shared_number(loans["due_day"]),
-            "overdue_amount": self._money(overdue),
-            "penalty": self._money(penalty),
-            "total_due": self._money(overdue + penalty),
-            "pay_link": "",  # it leads to one installment of one loan
-            "extra": {name: _shared_text(loans[name]) for name in extra},
-        }
-
-    def _context(self, row: Row, loan: Row, where: Row) -> dict[str, Any]:
-        """The values that messages.context.VARIABLES names, but for those the renderer knows itself."""
-        due_on, occurred_on = day_or_none(row["due_on"]), day_or_none(row["occurred_on"])
-        read_on = _local_day(row["not_before"], str(row["timezone"]))
-        overdue, penalty = int(where["overdue_minor"]), int(where["penalty_minor"])
-        old_value, _, new_value = str(row["event_detail"]).partition(DETAIL_ARROW)
-        loan_id, installment_no = str(row["loan_id"]), int(row["installment_no"])
-        return {
-            "borrower_name": row["recipient_name"],
-            "contract_tail": loan_id[-TAIL:],
-            "account_tail": loan["account_tail"],
-            "product": loan["product"],
-            "plate_tail": loan["plate_no"][-TAIL:],
-            "installment_no": installment_no,
-            "installments": int(where["installments"]),
-            "due_on": due_on,
-            "due_day": int(loan["due_day"]),
-            "days_to_due": (due_on - read_on).days if due_on else 0,
-            "amount": self._money(int(row["amount_minor"])),
-            "overdue_amount": self._money(overdue),
-            "penalty": self._money(penalty),
-            "total_due": self._money(overdue + penalty),
-            "days_past_due": int(row["days_past_due"]),
-            "occurred_on": occurred_on,
-            "event_detail": row["event_detail"],
-            "old_value": old_value,
-            "new_value": new_value,
-            "effective_on": occurred_on if new_value else None,
-            "pay_link": pay_link(
-                self.messages, self.link_key, loan_id=loan_id, installment_no=installment_no, now=self.now
+            **{name: partial(_listed, self, "rows", column) for name, column in _OF_ROWS.items()},
+            **{name: partial(_listed, self, "loans", name) for name in _OF_LOANS},
+            **{extra(name): partial(_listed, self, "loans", name) for name in self._extras},
+            "contract_tail": lambda: _tails(rows["loan_id"]),
+            "plate_tail": lambda: _tails(self.loans["plate_no"]),
+            "installments": partial(_listed, self, "standing", "installments"),
+            "due_on": lambda: days_or_none(rows["due_on"]),
+            "days_to_due": self._days_to_due,
+            "amount": lambda: self._money(rows["amount_minor"]),
+            "overdue_amount": lambda: self._money(self.standing["overdue_minor"]),
+            "penalty": lambda: self._money(self.standing["penalty_minor"]),
+            "total_due": lambda: self._money(self.standing[list(_SUMS)].sum(axis=1)),
+            "occurred_on": lambda: days_or_none(rows["occurred_on"]),
+            "old_value": lambda: [old for old, _ in self._values()],
+            "new_value": lambda: [new for _, new in self._values()],
+            "effective_on": lambda: [
+                day if new else None
+                for day, (_, new) in zip(days_or_none(rows["occurred_on"]), self._values(), strict=True)
+            ],
+            "pay_link": lambda: pay_links(
+                wording.messages,
+                wording.link_key,
+                loan_ids=rows["loan_id"].tolist(),
+                installment_nos=rows["installment_no"].tolist(),
+                now=wording.now,
             ),
-            "certificate_link": certificate_link(self.messages, self.link_key, loan_id=loan_id, now=self.now),
-            "loan_count": int(row["loan_count"]),
-            "as_of": self.as_of,
-            "role": row["role"],
+            "certificate_link": lambda: certificate_links(
+                wording.messages, wording.link_key, loan_ids=rows["loan_id"].tolist(), now=wording.now
+            ),
+            "as_of": lambda: [wording.as_of] * len(rows),
         }
 
-    def parameters(
-        self, context: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], channel: str
-    ) -> dict[str, str]:
-        """What a gateway that fills approved templates needs; `filters` are the message's own."""
-        return parameters(context, filters, self.messages.link_bases, channel)
+    @cached_property
+    def _merged_rows(self) -> list[int]:
+        """The places of the messages that tell several loans."""
+        if self.common.empty:
+            return []
+        return np.flatnonzero(frames.among(self.rows["idempotency_key"], self.common.index)).tolist()
 
-    def _money(self, minor: int) -> Money:
-        return Money(minor, self.currency)
+    @cached_property
+    def _merged(self) -> Mapping[str, Sequence[Any]]:
+        """What those messages say instead, by name."""
+        if not self._merged_rows:
+            return {}
+        mine = self.common.loc[self.rows["idempotency_key"].iloc[self._merged_rows]]
+        same = [name for name in mine.columns if name not in _SUMS]
+        return {
+            **{str(name): mine[name].tolist() for name in same},
+            "overdue_amount": self._money(mine["overdue_minor"]),
+            "penalty": self._money(mine["penalty_minor"]),
+            "total_due": self._money(mine[list(_SUMS)].sum(axis=1)),
+            "pay_link": [""] * len(mine),  # it leads to one installment of one loan
+        }
+
+    def _days_to_due(self) -> list[int]:
+        due = self.rows["due_on"].to_numpy().astype("datetime64[D]")
+        days = (due - local_days(self.rows["timezone"], self.rows["not_before"])).astype("int64")
+        return np.where(np.isnat(due), 0, days).tolist()  # type: ignore[no-any-return]  # whole numbers
+
+    def _values(self) -> list[tuple[str, str]]:
+        """The value before and after a change, of each row."""
+        parted = [detail.partition(DETAIL_ARROW) for detail in self.rows["event_detail"].tolist()]
+        return [(old, new) for old, _, new in parted]
+
+    def _money(self, minor: pd.Series) -> list[Money]:
+        amounts = minor.tolist()
+        known = {amount: Money(amount, self.wording.currency) for amount in set(amounts)}
+        return [known[amount] for amount in amounts]
 
 
-# A loan that is not in the standing (its application is still open) owes nothing.
-_NOTHING = {"installments": 0, "overdue_minor": 0, "penalty_minor": 0}
+_OF_ROWS: Final = {
+    "borrower_name": "recipient_name",
+    **{name: name for name in ("installment_no", "days_past_due", "event_detail", "loan_count", "role")},
+}
+_OF_LOANS: Final = ("account_tail", "product", "due_day")
+
+
+def _listed(sheet: MessageValues, table: str, column: str) -> Sequence[Any]:
+    return getattr(sheet, table)[column].tolist()  # type: ignore[no-any-return]  # plain values
+
+
+def _tails(texts: pd.Series) -> list[str]:
+    return [text[-TAIL:] for text in texts.tolist()]
+
+
+def queued(decisions: pd.DataFrame) -> pd.DataFrame:
+    """The rows that become messages."""
+    return decisions[decisions["decision"] == Decision.QUEUED]
 
 
 def make_wording(app: App, as_of: date) -> Wording:
     """The wording of a night."""
-    return Wording(app.lender.currency, app.settings.messages, app.link_key(), as_of, app.clock())
+    settings = app.settings
+    asking = settings.delivery.asking_values
+    return Wording(app.lender.currency, settings.messages, app.link_key(), as_of, app.clock(), asking)
 
 
-def _local_day(instant: pd.Timestamp, timezone: str) -> date:
-    """The recipient's own date at an instant: a message that waits for the morning counts days from there."""
-    return instant.tz_convert(ZoneInfo(timezone)).date()
+def days_or_none(values: pd.Series) -> list[date | None]:
+    """A frame's dates as plain ones, None for NaT."""
+    return values.to_numpy().astype("datetime64[D]").astype(object).tolist()
 
 
 def day_or_none(value: pd.Timestamp) -> date | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +17,24 @@ from pyarrow import parquet
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import as_text
 from carloan_notify.sources.chunks import SourceFile, TextChunk
-from carloan_notify.sources.encoding import BLOCK_BYTES, Neighbour, detect_encoding, line_batches, open_binary
-from carloan_notify.sources.records import Dialect, read_chunk
+from carloan_notify.sources.encoding import (
+    BLOCK_BYTES,
+    Block,
+    Neighbour,
+    detect_encoding,
+    line_batches,
+    line_blocks,
+    open_binary,
+)
+from carloan_notify.sources.records import Dialect, clean_block, read_chunk
 from carloan_notify.sources.settings import TableSettings
 
 # CSV and TSV.
 
 
 _TAIL_BYTES: Final = 64 * 1024
+USUAL_LINE: Final = 160
+"""Bytes of a row, about; from it follows how much is read for so many rows."""
 _NUMBER: Final = re.compile(r"\d+")
 
 
@@ -114,15 +124,21 @@ class TextReader:
         return cls(path, headers, dialect, number, chunk_rows, longest_line, settings.trailer)
 
     def chunks(self) -> Iterator[TextChunk]:
-        """Rows below the header, `chunk_rows` lines at a time."""
+        """Rows below the header, a block of lines at a time; one that is not clean is read line by line."""
         pending: list[bytes | None] = []
-        line = 1
+        line = self.header_lines + 1
         with open_binary(self.path) as stream:
-            batches = line_batches(stream, self.longest_line, self.chunk_rows)
-            for batch in without_last(batches) if self._trailed() else batches:
-                skipped = max(0, min(self.header_lines + 1 - line, len(batch)))
-                line += skipped
-                pending += batch[skipped:]
+            for _ in range(self.header_lines):
+                stream.readline()
+            for block in self._blocks(stream):
+                clean = None
+                if isinstance(block, Block) and not pending:
+                    clean = clean_block(block, line, self.dialect)
+                if clean is not None:
+                    line += len(clean.lines)
+                    yield clean
+                    continue
+                pending += block.lines() if isinstance(block, Block) else block
                 if pending:
                     chunk, used = read_chunk(pending, line, self.dialect, final=False)
                     pending = pending[used:]
@@ -130,6 +146,11 @@ class TextReader:
                     yield chunk
         if pending:
             yield read_chunk(pending, line, self.dialect, final=True)[0]
+
+    def _blocks(self, stream: BinaryIO) -> Iterator[Block | list[bytes | None]]:
+        if self._trailed():
+            return without_last(line_batches(stream, self.longest_line, self.chunk_rows))
+        return line_blocks(stream, self.longest_line, self.chunk_rows * USUAL_LINE)
 
     def origin(self, rows: int) -> SourceFile:
         """The file, its digest and its time of change, and whether it is whole."""

@@ -13,6 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.chunks import BrokenRow, TextChunk
+from carloan_notify.sources.encoding import Block
 
 MOST_LINES_OF_A_RECORD: Final = 20
 _PIECE_LINES: Final = 500
@@ -73,20 +74,30 @@ def _merged(pieces: Sequence[TextChunk]) -> TextChunk:
 
 def clean_chunk(lines: Sequence[bytes | None], first_line: int, dialect: Dialect) -> TextChunk | None:
     """The chunk when every line is exactly one whole record; None when any needs the careful way."""
-    if any(line is None for line in lines):
+    whole = [line for line in lines if line is not None]
+    if len(whole) < len(lines):
         return None
-    data = b"\n".join(line for line in lines if line is not None)
-    if b"\0" in data:
+    return clean_block(Block(b"\n".join(whole), len(whole)), first_line, dialect)
+
+
+def clean_block(block: Block, first_line: int, dialect: Dialect) -> TextChunk | None:
+    """The same for lines that stand together."""
+    if b"\0" in block.data:
         return None
     try:
-        text = data.decode(dialect.encoding)
-        columns = _quoted_columns(text, dialect) if '"' in text else _plain_columns(data, dialect)
+        # A quote is this byte in UTF-8 and nothing else; in GB 18030 no part of a character either.
+        quoted = b'"' in block.data
+        columns = (
+            _quoted_columns(block.data.decode(dialect.encoding), dialect)
+            if quoted
+            else _plain_columns(block.data, dialect)
+        )
     except (UnicodeDecodeError, pa.ArrowInvalid, csv.Error):
         return None
     # Quotes can only join lines to fewer records: as many records as lines are one record each.
-    if columns is None or len(columns[0]) != len(lines) or _has_blank_row(columns):
+    if columns is None or len(columns[0]) != block.count or _has_blank_row(columns):
         return None
-    return TextChunk(columns, np.arange(first_line, first_line + len(lines), dtype=np.int64))
+    return TextChunk(columns, np.arange(first_line, first_line + block.count, dtype=np.int64))
 
 
 def _has_blank_row(columns: Sequence[pa.Array]) -> bool:

@@ -82,7 +82,7 @@ def us_lender(folder: Path, basis: str) -> Desk:
         "schedule": {"basis": basis, "default": {"stub": "actual/365"}},
         "rules": ladder_values(),
         "messages": {"default_language": "en", "billing": "gsm", "pay_link_base": "https://pay.example.com/p/"},
-        "guards": {"max_row_drop": 0.5, "overdue_jump_factor": 100, "message_factor": 100},
+        "guards": {"max_row_drop": 0.5, "message_factor": 100},
         "delivery": {"canary": {"size": 5}},
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PACKAGE: Final = str(Path(carloan_notify.__file__).parent) + os.sep
-PLUMBING: Final = frozenset({"ledger/store.py:write", "ledger/ledger.py:write", "unit_of_work.py:writing"})
-"""Functions that stand between a transaction and who asked for it."""
+PLUMBING: Final = frozenset(
+    {
+        "ledger/store.py:write",
+        "ledger/ledger.py:write",
+        "unit_of_work.py:writing",
+        "delivery/vendor.py:exchange",
+    }
+)
+"""Functions that stand between a transaction or an exchange and who asked for it."""
 READING: Final = frozenset({"SELECT", "PRAGMA", "BEGIN", "SET", "SHOW", "EXPLAIN"})
 MOVES: Final = ("rename", "replace", "unlink", "remove", "link")
 SMALL_SLICE: Final = 12

@@ -45,8 +45,8 @@ class Scenario:
     """What the operator does then, crash or not, who has read what the command said."""
     fewer: int = 0
     """So many points may be missing the next time: two channels at once share a commit, or do not."""
-    paid: int = 0
-    """So many messages are cancelled, because what they ask for was paid."""
+    over: int = 0
+    """So many messages are rightly cancelled: paid, or replaced by a later stage."""
     breaches: frozenset[str] = frozenset()
     """What the audit's verification must say of the ledger, crash or not."""
     holds: Callable[[World], bool] = lambda _: True
@@ -92,7 +92,7 @@ def play(scenario: Scenario, folder: Path, url: str, at: int) -> tuple[list[str]
         drain(run.world, max(later, NOW), scenario.drained)
         assert scenario.holds(run.world), (scenario.name, crashed)
         found = outcome_of(run.world, crashed, scenario.breaches)
-        return run.points, replace(found, lost=found.lost - scenario.paid)
+        return run.points, replace(found, lost=found.lost - scenario.over)
 
 
 def passed(scenario: Scenario, folder: Path, url: str, simulator: Simulator, at: int = 0) -> Passed:

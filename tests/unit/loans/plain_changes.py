@@ -16,6 +16,7 @@ from tests.unit.loans.plain_schedule import (
     plain_days,
     plain_due_dates,
     plain_schedule,
+    regular_start,
     year_days,
     year_parts,
 )
@@ -96,13 +97,34 @@ class PlainRunning:
             full = self.regular.get(row, full)
         return earned * part * periods, year * 10**9 * (full - first).days
 
+    def regular_fraction(self, row: int) -> tuple[int, int]:
+        """The fraction of a row as if no change and no disbursement had moved its period."""
+        first, periods = self.start(row)
+        by_days = self.terms.interest_basis is not InterestBasis.RATE_12
+        end = self.rows[row].interest_on
+        if by_days or self.terms.charge_shift_interest:
+            end = self.regular.get(row, end)
+        if not by_days:
+            return self.fraction(row, end=end)
+        begin = first
+        if row + 1 - periods == 0:
+            begin = regular_start(self.loan.first_due_on, self.loan.due_day, self.terms.frequency)
+        earned = 0
+        limits = [*(day for day, _ in self.rates[1:]), date.max]
+        for (since, rate), until in zip(self.rates, limits, strict=True):
+            low, high = max(begin, since), min(end, until)
+            if low < high:
+                earned += rate * plain_days(low, high, self.terms.interest_basis)
+        return earned, year_days(self.terms.interest_basis) * 10**9
+
     def balance(self, row: int) -> int:
         return self.loan.principal_minor - sum(done.principal for done in self.rows[:row])
 
     def new_amount(self, row: int) -> int:
         paying = [at for at in range(row, len(self.rows)) if at not in self.skipped]
         if self.loan.repayment_method == "equal_installment":
-            fractions = [self.fraction(at) for at in paying]
+            on_top = self.terms.extra_days == "on_top"
+            fractions = [self.regular_fraction(at) if on_top else self.fraction(at) for at in paying]
             return level(self.balance(row), 0, fractions, 1, self.terms.installment_rounding)
         return part_of(self.balance(row), 1, len(paying), self.terms.installment_rounding)
 
@@ -120,6 +142,9 @@ class PlainRunning:
                     continue
             level_pays = self.loan.repayment_method == "equal_installment"
             principal = self.amount - done.interest if level_pays else self.amount
+            if level_pays and self.terms.extra_days == "on_top":
+                regular = self.regular_fraction(at)
+                principal = self.amount - part_of(balance, *regular, self.terms.interest_rounding)
             done.principal = balance if at == len(self.rows) - 1 else max(0, min(principal, balance))
             if done.principal == balance:
                 del self.rows[at + 1 :]
@@ -157,6 +182,7 @@ class PlainRunning:
         if self.rows[row].due_on <= before:
             raise RefusedError("change_date_not_after_previous")
         by_days = self.terms.interest_basis is not InterestBasis.RATE_12 or self.terms.charge_shift_interest
+        by_days = by_days and self.terms.extra_days == "spread"
         if by_days and self.loan.repayment_method == "equal_installment":
             self.amount = self.new_amount(row)
         self.walk(row)

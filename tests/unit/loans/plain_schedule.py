@@ -229,10 +229,9 @@ class Payer:
     def level_periods(self) -> list[tuple[int, int]]:
         grace, basis = self.terms.principal_grace, self.terms.interest_basis
         own = self.periods[grace:]
-        found = self.rates_of(own, basis)
         if grace == 0 and self.terms.extra_days == "on_top":
-            return [self.regular, *found[1:]]
-        return found
+            own = [self.regular, *own[1:]]
+        return self.rates_of(own, basis)
 
     def rates_of(self, own: list[tuple[int, int]], basis: InterestBasis) -> list[tuple[int, int]]:
         if self.terms.annuity_rate == "exact" or basis is InterestBasis.RATE_12:

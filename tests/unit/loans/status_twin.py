@@ -60,6 +60,7 @@ class PlainLoan:
     allocation: AllocationSettings
     delinquency: DelinquencySettings
     credit: int = 0
+    spared: int = 0
     since: date = date(1900, 1, 1)
     last_needed_on: date | None = None
     needless: int = 0
@@ -71,6 +72,7 @@ class PlainLoan:
     def pay(self, day: date, amount: int) -> int:
         """Settle with a payment; what it leaves after everything overdue and the current installment."""
         self.accrue(day)
+        penalty = self.penalty
         current = next((one for one in self.installments if one.due_on >= day), None)
         for step in self.waterfall.steps:
             for one in self.installments:
@@ -78,6 +80,8 @@ class PlainLoan:
                 if (overdue and step.overdue) or (one is current and step.current):
                     amount = self.take(one, [PARTS[c] for c in step.components], amount)
         self.carry(amount)
+        partly = sum(one.open for one in self.installments if one.open < one.total)
+        self.spared = min(self.spared + penalty - self.penalty, partly)
         return amount
 
     def carry(self, amount: int) -> None:
@@ -165,6 +169,7 @@ class PlainLoan:
                 continue
             rule = self.delinquency.tolerance
             allowed = int(max(rule.amount * 100, one.total * rule.share))
+            allowed += self.spared if rule.amount or rule.share else 0
             if carried + one.open <= min(allowed, one.total - 1):
                 carried += one.open
             else:

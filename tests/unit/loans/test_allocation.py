@@ -56,6 +56,7 @@ def test_payments_settle_as_the_plain_account_says(seed: int) -> None:
         assert unpaid_of(owed, at, len(wanted)) == wanted
         assert unpaid_of(replayed, at, len(wanted)) == wanted
         assert owed.credit_minor[at] == replayed.credit_minor[at] == loan.credit
+        assert owed.spared_minor[at] == replayed.spared_minor[at] == loan.spared
 
 
 @portfolios

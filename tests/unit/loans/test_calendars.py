@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.errors import CalendarError
-from carloan_notify.loans.calendar import load_calendar, missing_next_year
+from carloan_notify.loans.calendar import load_calendar, missing_next_year, working_days
 from carloan_notify.loans.grid import Dates
 from carloan_notify.loans.settings import CalendarSettings, Convention, ProductTerms, ScheduleSettings
 from tests.unit.loans.plain_schedule import plain_shift
@@ -162,3 +162,30 @@ def test_a_lender_that_lists_next_year_itself_is_asked_for_nothing() -> None:
     )
     assert missing_next_year(schedule, date(2098, 12, 31)) == []
     assert len(missing_next_year(schedule, date(2097, 12, 31))) == 1
+
+
+def test_a_day_rests_when_no_products_calendar_works_on_it() -> None:
+    china = ProductTerms(calendar="CN")
+    plain, chinese, both = (
+        working_days(ScheduleSettings(default=default, products=products))
+        for default, products in ((ProductTerms(), {}), (china, {}), (china, {"other": ProductTerms()}))
+    )
+    holiday, make_up, sunday = days("2026-10-01"), days("2026-10-10"), days("2026-10-11")
+    assert [bool(one.resting(holiday)[0]) for one in (plain, chinese, both)] == [False, True, False]
+    assert [bool(one.resting(make_up)[0]) for one in (plain, chinese, both)] == [True, False, False]
+    assert [bool(one.resting(sunday)[0]) for one in (plain, chinese, both)] == [True, True, True]
+    assert chinese.between(date(2026, 10, 1), date(2026, 10, 8)) == 0
+    assert chinese.between(date(2026, 9, 30), date(2026, 10, 9)) == 2
+    assert chinese.between(date(2026, 10, 9), date(2026, 10, 9)) == 0
+
+
+def test_an_unused_calendar_of_any_name_and_dates_out_of_all_years_do_no_harm() -> None:
+    named = working_days(ScheduleSettings(default=ProductTerms(calendar="none of ours")))
+    assert named.resting(days("2026-11-22", "2026-11-23", "NaT", "1970-01-04", "2150-01-03")).tolist() == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
+    assert named.between(date(1980, 1, 1), date(2150, 1, 1)) == named.working.sum()

@@ -78,6 +78,7 @@ def random_terms(rng: Random) -> ProductTerms:
         interest_rounding=rng.choice([Rounding.HALF_UP, Rounding.HALF_EVEN]),
         installment_rounding=rng.choice([Rounding.HALF_UP, Rounding.UP]),
         charge_shift_interest=rng.choice([False, True]),
+        extra_days=rng.choice(["spread", "on_top"]),
         fee_per_installment=rng.choice([Decimal(0), Decimal(3)]),
         settlement_interest=rng.choice(["to_the_day", "to_next_due_date"]),
     )
@@ -130,6 +131,27 @@ def test_a_due_day_change_moves_later_due_dates_and_keeps_who_they_are() -> None
     assert dues(moved)[:5] == ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-10", "2026-05-10"]
     assert moved["original_due_on"].tolist() == before["original_due_on"].tolist()
     assert totals(moved) == totals(before)
+
+
+@pytest.mark.parametrize("day", ["10", "25"])
+def test_interest_of_the_days_that_a_moved_date_adds_may_be_on_top_of_its_installment_alone(day: str) -> None:
+    """As lenders have it who keep all installments level (OpenCBS adds it to the moved installment too)."""
+    terms = ProductTerms(charge_shift_interest=True, extra_days="on_top")
+    loan = replace(LOAN, first_due_on=date(2026, 1, 15), disbursed_on=date(2025, 12, 15))
+    before, moved = (
+        after(loan=loan, terms=terms),
+        after(("due_day", "2026-04-11", day), loan=loan, terms=terms),
+    )
+    at = dues(moved).index({"10": "2026-05-10", "25": "2026-04-25"}[day])
+    days = (moved["due_on"][at] - before["due_on"][at]).days
+    extra = moved["interest_minor"][at] - before["interest_minor"][at]
+    owed = before["balance_after_minor"][at - 1]
+    assert abs(extra - owed * 0.01 * days / 31) < 1
+    assert totals(moved)[at] == totals(before)[at] + extra
+    assert [*totals(moved)[:at], *totals(moved)[at + 1 :]] == [
+        *totals(before)[:at],
+        *totals(before)[at + 1 :],
+    ]
 
 
 def test_a_due_day_that_has_passed_this_month_begins_next_month() -> None:

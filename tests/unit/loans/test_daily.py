@@ -23,11 +23,11 @@ from carloan_notify.loans.standing_settings import (
     StandingSettings,
     ToleranceSettings,
 )
-from tests.unit.loans.plain_schedule import part_of, plain_days, plain_schedule
+from tests.unit.loans.plain_daily import Pairs, plain_daily
+from tests.unit.loans.plain_schedule import part_of, plain_schedule
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame, loans_frame
 from tests.unit.loans.status_cases import payments_frame
 
-Pairs = list[tuple[date, int]]
 SEEDS = st.integers(0, 2**32 - 1)
 LP1 = ProductTerms(
     interest_basis="actual/365",
@@ -39,10 +39,15 @@ LP1 = ProductTerms(
 LOAN = LoanTerms(500_000, 120_000_000, 6, date(2022, 12, 1), date(2022, 11, 1), loan_id="L")
 
 
-def rules(terms: ProductTerms, overpayment: str = "carried") -> StandingSettings:
+STRATEGIES = ("shorter_term", "smaller_installment", "next_installments")
+
+
+def rules(terms: ProductTerms, applied_as: str = "") -> StandingSettings:
+    """`applied_as`: what a prepayment changes, "" for one that is carried."""
+    chosen = {"overpayment": "applied", "applied_as": applied_as} if applied_as else {}
     return StandingSettings(
         schedule=ScheduleSettings(default=terms),
-        allocation=AllocationSettings.model_validate({"overpayment": overpayment}),
+        allocation=AllocationSettings.model_validate(chosen),
         delinquency=DelinquencySettings(tolerance=ToleranceSettings(amount="0", settled_below="0")),
     )
 
@@ -55,9 +60,9 @@ def tables(loans: Sequence[LoanTerms], paid: dict[str, Pairs]) -> LoanTables:
 
 
 def told(
-    as_of: date, *paid: tuple[date, int], overpayment: str = "carried", terms: ProductTerms = LP1
+    as_of: date, *paid: tuple[date, int], applied_as: str = "", terms: ProductTerms = LP1
 ) -> list[tuple[int, int]]:
-    rows, found = statement(tables([LOAN], {"L": list(paid)}), rules(terms, overpayment), as_of)
+    rows, found = statement(tables([LOAN], {"L": list(paid)}), rules(terms, applied_as), as_of)
     assert found.empty
     return list(zip(rows["principal_minor"].tolist(), rows["interest_minor"].tolist(), strict=True))
 
@@ -78,15 +83,37 @@ def test_a_part_payment_on_the_due_date_changes_nothing_yet() -> None:
 
 def test_over_payments_that_are_applied_shorten_the_term() -> None:
     paid = (date(2022, 12, 1), 100_000), (date(2023, 1, 1), 200_000)
-    assert told(date(2023, 1, 1), *paid, overpayment="applied") == RP11
+    assert told(date(2023, 1, 1), *paid, applied_as="shorter_term") == RP11
 
 
-def test_an_early_payment_saves_interest_to_the_day() -> None:
-    first = told(date(2022, 11, 21), (date(2022, 11, 21), 86_200))[0]
-    accrued = part_of(500_000 * 20, 120_000_000, 365 * 10**9, LP1.interest_rounding)
-    rest = 500_000 - (86_200 - accrued)
-    interest = accrued + part_of(rest * 10, 120_000_000, 365 * 10**9, LP1.interest_rounding)
+def interest_of(balance: int, days: int) -> int:
+    return part_of(balance * days, 120_000_000, 365 * 10**9, LP1.interest_rounding)
+
+
+def test_all_of_an_early_payment_saves_interest_from_its_day() -> None:
+    """As Fineract: the due date takes the interest out of it, and what that leaves unpaid is asked for."""
+    on, paid = date(2022, 11, 21), 50_000
+    first = told(on, (on, paid))[0]
+    interest = interest_of(500_000, 20) + interest_of(500_000 - paid, 10)
     assert first == (86_200 - interest, interest)
+    dues = standing(tables([LOAN], {"L": [(on, paid)]}), rules(LP1), on).dues
+    assert dues["unpaid_minor"].tolist()[0] == 86_200 - paid
+
+
+@pytest.mark.parametrize("applied_as", STRATEGIES)
+def test_an_early_payment_beyond_the_installments_principal_changes_the_coming_ones(applied_as: str) -> None:
+    on, paid = date(2022, 11, 21), 100_000
+    first, *coming = told(on, (on, paid), applied_as=applied_as)
+    interest = interest_of(500_000, 20) + interest_of(500_000 - paid, 10)
+    assert first == (paid, interest)
+    ahead = paid - (86_200 - interest)
+    totals = [principal + interest for principal, interest in coming]
+    # PMT at 12 % × 30 / 365 of what is left, over five installments, in whole units.
+    smaller = round(400_000 * (i := 0.12 * 30 / 365) / (1 - (1 + i) ** -5) / 100) * 100
+    kept = {"shorter_term": 86_200, "smaller_installment": smaller, "next_installments": 86_200}[applied_as]
+    assert totals[1:-1] == [kept] * 3
+    assert totals[0] == kept - (ahead if applied_as == "next_installments" else 0)
+    assert sum(principal for principal, _ in coming) == 400_000
 
 
 def test_simple_interest_is_settled_up_to_the_day_of_the_payment() -> None:
@@ -109,91 +136,39 @@ def test_what_cannot_be_counted_by_days_is_refused() -> None:
         ProductTerms(recalculation="daily")
 
 
-# The slow plain twin: one loan, day by day.
-
-
-def plain_daily(
-    loan: LoanTerms, terms: ProductTerms, paid: Pairs, as_of: date, *, applied: bool
-) -> list[tuple[int, int]]:
-    agreed = plain_schedule(loan, terms, lambda _: True)
-    begin = loan.disbursed_on
-    assert begin is not None
-    open_principal, due_principal, due_interest, settled = loan.principal_minor, 0, 0, 0
-    weight, earlier = 0, 0
-    rows: list[tuple[int, int]] = []
-
-    def accrued() -> int:
-        days = 365 if terms.interest_basis == "actual/365" else 360
-        return earlier + part_of(weight, loan.annual_rate_ppb, days * 10**9, terms.interest_rounding)
-
-    def repay(left: int) -> None:
-        nonlocal open_principal, weight, earlier
-        if left != open_principal:
-            earlier, weight, open_principal = accrued(), 0, left
-
-    last = max(agreed[-1].interest_on, as_of)
-    for number in range((last - begin).days + 1):
-        day = begin + timedelta(days=number)
-        if number:
-            weight += open_principal * plain_days(day - timedelta(days=1), day, terms.interest_basis)
-        for _, amount in [pair for pair in paid if pair[0] == day and day <= as_of]:
-            for_interest = min(amount, due_interest)
-            due_interest -= for_interest
-            left = amount - for_interest
-            overdue = min(left, max(due_principal - (loan.principal_minor - open_principal), 0))
-            overdue = 0 if terms.recalculation == "simple" else overdue
-            running = min(left - overdue, max(accrued() - settled, 0))
-            settled += running
-            repay(open_principal - min(left - running, open_principal))
-        if len(rows) < len(agreed) - 1 and agreed[len(rows)].interest_on == day:
-            one = agreed[len(rows)]
-            interest = accrued()
-            keeps_total = loan.repayment_method == "equal_installment" and one.principal > 0
-            principal = one.principal + one.interest - interest if keeps_total else one.principal
-            if applied:
-                principal = max(principal, loan.principal_minor - open_principal - due_principal)
-            principal = max(0, min(principal, loan.principal_minor - due_principal))
-            rows.append((principal, interest))
-            due_principal += principal
-            due_interest += max(interest - settled, 0)
-            settled, weight, earlier = 0, 0, 0
-        if day >= as_of:
-            repay(min(open_principal, loan.principal_minor - due_principal))
-            due_interest = 0
-    rows.append((loan.principal_minor - due_principal, accrued()))
-    done = next(at for at in range(len(rows)) if sum(p for p, _ in rows[: at + 1]) >= loan.principal_minor)
-    rest = sum(interest for _, interest in rows[done + 1 :])
-    return [*rows[:done], (rows[done][0], rows[done][1] + rest)]
-
-
-def random_case(rng: Random, name: str) -> tuple[LoanTerms, Pairs]:
+def random_case(rng: Random, name: str, shortest: int = 1) -> tuple[LoanTerms, Pairs]:
     begin = date(2024, 1, 1) + timedelta(days=rng.randrange(60))
     loan = LoanTerms(
         principal_minor=rng.randrange(100_000, 10**8),
         annual_rate_ppb=rng.choice([0, 69_900_000, 240_000_000]),
-        installments=rng.randrange(1, 14),
+        installments=rng.randrange(shortest, 14),
         first_due_on=begin + timedelta(days=rng.randrange(15, 50)),
         disbursed_on=begin,
-        repayment_method=rng.choice(["equal_installment", "equal_principal", "interest_only"]),
+        repayment_method=rng.choice(["equal_installment", "equal_principal", "interest_only", "balloon"]),
         loan_id=name,
     )
+    if loan.repayment_method == "balloon":
+        loan = replace(loan, balloon_minor=rng.choice([0, loan.principal_minor // 4]))
     usual = loan.principal_minor // loan.installments + 1
     days = sorted(begin + timedelta(days=rng.randrange(0, 400)) for _ in range(rng.randrange(12)))
     return loan, [(day, rng.choice([usual, usual // 3 + 1, 2 * usual])) for day in days]
 
 
-@settings(max_examples=5, deadline=None, phases=NO_SHRINKING)  # 60 loans each
+@settings(max_examples=8, deadline=None, phases=NO_SHRINKING)  # 60 loans each
 @given(seed=SEEDS)
 def test_schedules_equal_the_plain_twin(seed: int) -> None:
     rng = Random(seed)  # noqa: S311 - test data
-    applied = rng.random() < 0.5
+    applied_as = rng.choice(["", *STRATEGIES])
     terms = ProductTerms(
         interest_basis=rng.choice(["actual/365", "actual/360", "30/360"]),
         recalculation=rng.choice(["daily", "simple"]),
+        annuity_rate=rng.choice(["exact", "first_period", "nominal"]),
+        installment_multiple=rng.choice([Decimal(0), Decimal(1)]),
+        principal_grace=rng.choice([0, 0, 2]),
     )
-    cases = [random_case(rng, f"L{at:02d}") for at in range(60)]
+    cases = [random_case(rng, f"L{at:02d}", 1 + terms.principal_grace) for at in range(60)]
     as_of = date(2024, 2, 1) + timedelta(days=rng.randrange(500))
-    chosen = rules(terms, "applied" if applied else "carried")
+    chosen = rules(terms, applied_as)
     book = tables([loan for loan, _ in cases], {loan.loan_id: paid for loan, paid in cases})
     rows, found = statement(book, chosen, as_of)
     assert set(found["code"]) <= {"payment_after_settlement"}
@@ -201,9 +176,8 @@ def test_schedules_equal_the_plain_twin(seed: int) -> None:
         str(name): list(zip(part["principal_minor"].tolist(), part["interest_minor"].tolist(), strict=True))
         for name, part in rows.groupby("loan_id")
     }
-    assert ours == {
-        loan.loan_id: plain_daily(loan, terms, paid, as_of, applied=applied) for loan, paid in cases
-    }
+    twins = {loan.loan_id: plain_daily(loan, terms, paid, as_of, applied_as) for loan, paid in cases}
+    assert ours == twins
 
 
 @settings(max_examples=10, deadline=None)
@@ -224,6 +198,36 @@ def test_who_pays_on_time_pays_the_agreed_interest_and_earlier_means_less(seed: 
         interest.append(int(rows["interest_minor"].sum()))
     assert interest[0] == sum(row.interest for row in agreed)
     assert interest[0] >= interest[1] >= interest[2]
+
+
+@settings(max_examples=6, deadline=None, phases=NO_SHRINKING)  # 20 loans each
+@given(seed=SEEDS, applied_as=st.sampled_from(STRATEGIES))
+def test_a_prepayment_costs_nothing_and_shrinks_what_it_says(seed: int, applied_as: str) -> None:
+    rng = Random(seed)  # noqa: S311 - test data
+    terms = ProductTerms(interest_basis="actual/365", recalculation=rng.choice(["daily", "simple"]))
+    loans, agreed, paid = [], {}, {}
+    for at in range(20):
+        loan = replace(random_case(rng, f"L{at:02d}")[0], installments=rng.randrange(4, 14), balloon_minor=0)
+        loan = replace(loan, repayment_method=rng.choice(["equal_installment", "equal_principal"]))
+        rows = plain_schedule(loan, terms, lambda _: True)
+        on = rows[0].due_on + timedelta(days=rng.randrange(1, 28))
+        extra = rng.randrange(loan.principal_minor // 3)
+        loans.append(loan)
+        agreed[loan.loan_id] = [row.principal + row.interest for row in rows]
+        paid[loan.loan_id] = [(rows[0].due_on, rows[0].principal + rows[0].interest), (on, extra)]
+    as_of = max(pairs[-1][0] for pairs in paid.values())
+    found, _ = statement(tables(loans, paid), rules(terms, applied_as), as_of)
+    for loan in loans:
+        mine = found[found["loan_id"] == loan.loan_id]
+        totals, before = (mine["principal_minor"] + mine["interest_minor"]).tolist(), agreed[loan.loan_id]
+        assert mine["principal_minor"].sum() == loan.principal_minor
+        assert len(totals) <= len(before)
+        if paid[loan.loan_id][-1][1] <= 2 * before[1]:
+            continue
+        if applied_as == "smaller_installment":
+            assert all(new < old for new, old in zip(totals[2:-1], before[2:-1], strict=True))
+        elif applied_as == "shorter_term":
+            assert len(totals) < len(before)
 
 
 @settings(max_examples=5, deadline=None, phases=NO_SHRINKING)  # 60 loans each

@@ -329,6 +329,33 @@ def test_a_payment_of_the_business_date_counts_and_one_of_tomorrow_does_not() ->
     assert three("2026-01-15", ("2026-01-16", 100_000))[0]["next_installment_no"] == 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    late=st.lists(st.integers(0, 60), min_size=3, max_size=3),
+    after=st.integers(0, 40),
+    rate=st.sampled_from(["0.05", "0.18", "0.36"]),
+    waterfall=st.sampled_from(["civil_code_561", "car_finance_2013"]),
+)
+def test_who_paid_all_of_an_installment_late_owes_penalty_and_no_installment(
+    late: list[int], after: int, rate: str, waterfall: str
+) -> None:
+    """Penalty is settled first, so a part of the installment stays open; nobody is called or reported for it."""
+    rule = DelinquencySettings.model_validate({"penalty": {"enabled": True, "annual_rate": rate}})
+    chosen = SUPPLIED.model_copy(
+        update={"delinquency": rule, "allocation": AllocationSettings(waterfall=waterfall)}
+    )
+    due = [date.fromisoformat(day) for day, _, _ in THREE]
+    paid = sorted(day + timedelta(days=days) for day, days in zip(due, late, strict=True))
+    as_of = paid[-1] + timedelta(days=after)
+    row, _ = three(str(as_of), *((str(day), 100_000) for day in paid), chosen=chosen)
+    assert (row["overdue_minor"], row["days_past_due"], row["bucket"]) == (0, 0, "M0")
+    less, _ = three(str(max(as_of, due[-1] + timedelta(days=1))), *((str(day), 100_000) for day in paid[:2]))
+    assert less["overdue_minor"] == 100_000
+    short = [(str(day), 100_000 - 101 * (at == 0)) for at, day in enumerate(paid)]
+    row, _ = three(str(max(as_of, due[-1] + timedelta(days=1))), *short, chosen=chosen)
+    assert row["days_past_due"] > 0
+
+
 @pytest.mark.parametrize(("horizon", "numbers"), [(0, [1]), (30, [1]), (31, [1, 2]), (59, [1, 2, 3])])
 def test_dues_reach_as_far_as_the_horizon(horizon: int, numbers: list[int]) -> None:
     chosen = SUPPLIED.model_copy(update={"horizon_days": horizon})
@@ -360,7 +387,9 @@ def test_unpaid_penalty_keeps_a_loan_from_being_settled() -> None:
     row, _ = three("2026-03-20", *paid, chosen=chosen)
     assert row["status"] == "active"
     assert row["settled_on"] is None
-    assert row["overdue_minor"] + row["penalty_minor"] > 0
+    # Penalty took its part of the last payment; what that left of the installment is a remainder, no arrears.
+    assert (row["overdue_minor"], row["days_past_due"]) == (0, 0)
+    assert row["remainder_minor"] == 900 + row["penalty_minor"]
     late_at_the_end = (("2026-01-15", 100_000), ("2026-02-15", 100_000), ("2026-03-25", 100_000))
     row, _ = three("2026-03-30", *late_at_the_end, chosen=chosen)
     assert (row["status"], row["overdue_minor"], row["days_past_due"]) == ("active", 0, 0)

@@ -11,9 +11,9 @@ from carloan_notify.loans.tolerance import Tolerance, asked_minor
 ONE = Tolerance(amount_minor=100)
 
 
-def asked(unpaid: list[int], total: int = 10_000, tolerance: Tolerance = ONE) -> list[int]:
+def asked(unpaid: list[int], total: int = 10_000, tolerance: Tolerance = ONE, spared: int = 0) -> list[int]:
     column = np.array(unpaid, dtype=np.int64)[:, None]
-    found: list[int] = asked_minor(column, np.full_like(column, total), tolerance)[:, 0].tolist()
+    found: list[int] = asked_minor(column, np.full_like(column, total), tolerance, spared)[:, 0].tolist()
     return found
 
 
@@ -39,6 +39,14 @@ def test_a_share_of_the_installment_counts_where_it_is_larger() -> None:
 
 def test_an_installment_of_which_nothing_was_paid_is_never_small() -> None:
     assert asked([50, 50], total=50) == [50, 50]
+
+
+def test_what_penalty_took_first_may_be_unpaid_besides_but_never_a_whole_installment() -> None:
+    assert asked([411, 10_000], spared=411) == [0, 10_411]
+    assert asked([511, 10_000], spared=411) == [0, 10_511]
+    assert asked([512, 10_000], spared=411) == [512, 10_000]
+    assert asked([10_000, 10_000], spared=30_000) == [10_000, 10_000]
+    assert asked([1, 10_000], tolerance=Tolerance(), spared=411) == [1, 10_000]
 
 
 CELLS = arrays.arrays(np.int64, (6, 4), elements=st.integers(0, 400))

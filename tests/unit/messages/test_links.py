@@ -11,10 +11,11 @@ from carloan_notify.messages.links import (
     LinkClaim,
     LinkFault,
     Purpose,
-    certificate_link,
+    certificate_links,
     loan_ref,
-    pay_link,
+    pay_links,
     verify_link,
+    without_tokens,
 )
 from carloan_notify.messages.settings import MessagesSettings
 
@@ -24,6 +25,18 @@ SETTINGS = MessagesSettings(
     pay_link_base="https://pay.example.com/p/",
     certificate_link_base="https://pay.example.com/c/",
 )
+
+
+def pay_link(
+    settings: MessagesSettings, key: bytes, *, loan_id: str, installment_no: int, now: datetime
+) -> str:
+    (link,) = pay_links(settings, key, loan_ids=[loan_id], installment_nos=[installment_no], now=now)
+    return link
+
+
+def certificate_link(settings: MessagesSettings, key: bytes, *, loan_id: str, now: datetime) -> str:
+    (link,) = certificate_links(settings, key, loan_ids=[loan_id], now=now)
+    return link
 
 
 def test_a_link_says_what_it_was_made_for() -> None:
@@ -97,3 +110,16 @@ def test_what_cannot_be_signed_is_an_error() -> None:
         pay_link(SETTINGS, KEY, loan_id="L1", installment_no=1, now=NOW.replace(tzinfo=None))
     with pytest.raises(ValueError, match="does not fit"):
         pay_link(SETTINGS, KEY, loan_id="L1", installment_no=8192, now=NOW)
+
+
+@given(st.text("ab/", max_size=5), st.integers(1, 40))
+def test_links_of_other_days_are_no_other_words(around: str, days: int) -> None:
+    links = [
+        pay_link(SETTINGS, KEY, loan_id="L1", installment_no=1, now=when)
+        for when in (NOW, NOW + timedelta(days=days))
+    ]
+    texts = {f"{around}{link} {around}" for link in links}
+    assert len(texts) == 2
+    assert {without_tokens(text, SETTINGS) for text in texts} == {
+        f"{around}{SETTINGS.pay_link_base} {around}"
+    }

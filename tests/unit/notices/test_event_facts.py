@@ -123,6 +123,17 @@ def test_what_is_left_after_the_last_installment_is_asked_for_once_and_until_pai
     assert night(standing=standing, as_of=AS_OF + timedelta(days=5)).notices.empty
 
 
+@pytest.mark.parametrize(("days", "fires"), [(29, False), (30, True), (37, True), (38, False)])
+def test_what_is_still_left_a_month_later_is_asked_for_once_more(days: int, fires: bool) -> None:  # noqa: FBT001 - a case
+    standing = standing_table("loan_id | remainder_on | remainder_minor\nL1 | 2026-11-20 | 411")
+    as_of = date(2026, 11, 20) + timedelta(days=days)
+    payments = "payment_id|loan_id|paid_on|amount_minor\nP1|L1|2026-11-20|1000"
+    notices = night(standing=standing, payments=payments, as_of=as_of).notices
+    told = ["remainder_left_30", "remainder_left", 411, True]  # and nobody is thanked for an old payment
+    columns = ["notice", "template", "amount_minor", "until_paid"]
+    assert notices[columns].to_numpy().tolist() == [told] * fires
+
+
 def test_a_new_due_day_is_told_with_before_and_after() -> None:
     changes = """
         change_id | loan_id | type     | before | after | effective_on

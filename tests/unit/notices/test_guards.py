@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carloan_notify.loans.calendar import working_days
+from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.notices.expected import Expected
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.guard_view import NightEvidence
@@ -213,6 +215,71 @@ def test_an_export_of_the_future_is_another_nights() -> None:
     assert tripped(ahead) == ["export_stale"]
     assert tripped(replace(ahead, export_dated=False)) == []
     assert tripped(replace(ahead, export_on=AS_OF + timedelta(days=1))) == []
+
+
+# AS_OF is a Monday. A lender that posts nothing at weekends has no new payments on Sunday and on Monday.
+WORKING = working_days(ScheduleSettings())
+FRIDAY = AS_OF - timedelta(days=3)
+
+
+def on(day: date, payments: str) -> NightFacts:
+    digests = {"payments": payments, "loans": f"{day}"}
+    return replace(NIGHT, as_of=day, content_digest=f"{day}", digests=digests, newest_payment_on=FRIDAY)
+
+
+def weekend(at_rest: Share, *history: NightFacts, tonight: NightFacts | None = None) -> list[str]:
+    evidence = NightEvidence(
+        {"dues_unpaid": Share(30, 30), "paid_at_rest": at_rest}, Expected(0, 200), WORKING
+    )
+    found = check_guards(tonight or on(AS_OF, "fri"), history, GuardSettings(), evidence)
+    return [one.guard for one in found if one.tripped]
+
+
+NEVER, ALWAYS, UNTOLD = Share(1, 1000), Share(280, 1000), Share(0, 20)
+SUNDAY = on(AS_OF - timedelta(days=1), "fri")
+SATURDAY = on(AS_OF - timedelta(days=2), "fri")
+
+
+def test_a_lender_that_posts_on_working_days_only_has_nothing_new_after_days_of_rest() -> None:
+    assert weekend(NEVER, SUNDAY) == []
+    assert weekend(ALWAYS, SUNDAY) == weekend(UNTOLD, SUNDAY) == ["same_export", "unpaid_dues"]
+    tuesday = replace(on(AS_OF + timedelta(days=1), "fri"), export_on=AS_OF + timedelta(days=1))
+    monday = on(AS_OF, "fri")
+    assert weekend(NEVER, monday, tonight=tuesday) == ["same_export", "unpaid_dues"]
+
+
+def test_what_earlier_days_of_rest_brought_tells_more_than_dates() -> None:
+    assert weekend(ALWAYS, SATURDAY, SUNDAY) == []  # Saturday brought nothing, and the night was accepted
+    posted = replace(SATURDAY, digests={"payments": "thu", "loans": "sat"})
+    assert weekend(NEVER, posted, SUNDAY) == ["same_export", "unpaid_dues"]
+
+
+def test_tables_of_the_evening_hold_the_payments_of_their_own_day() -> None:
+    friday = replace(on(FRIDAY, "fri"), newest_payment_on=FRIDAY)
+    saturday = replace(SATURDAY, export_on=SATURDAY.as_of)
+    assert weekend(NEVER, friday, tonight=saturday) == []
+    thursday = replace(friday, newest_payment_on=FRIDAY - timedelta(days=1))
+    assert weekend(NEVER, thursday, tonight=saturday) == [
+        "same_export",
+        "unpaid_dues",
+    ]  # of the night before Friday
+    monday = on(AS_OF, "fri")
+    assert weekend(NEVER, friday, SATURDAY, SUNDAY, tonight=monday) == ["same_export", "unpaid_dues"]
+
+
+def test_the_age_of_an_export_and_of_payments_is_counted_in_working_days() -> None:
+    friday = replace(on(AS_OF, "fri"), export_on=FRIDAY)
+    assert weekend(NEVER, SUNDAY, tonight=friday) == []
+    assert "export_stale" in weekend(ALWAYS, SUNDAY, tonight=friday)
+    thursday = replace(on(AS_OF, "fri"), export_on=FRIDAY - timedelta(days=1))
+    assert weekend(NEVER, SUNDAY, tonight=thursday) == ["export_stale"]
+    old = replace(on(AS_OF, "fri"), unpaid_since=40)
+    nine = replace(old, newest_payment_on=AS_OF - timedelta(days=9))
+    assert weekend(NEVER, SUNDAY, tonight=nine) == []
+    assert "no_new_payments" in weekend(ALWAYS, SUNDAY, tonight=nine)
+    assert weekend(NEVER, SUNDAY, tonight=replace(old, newest_payment_on=AS_OF - timedelta(days=14))) == [
+        "no_new_payments"
+    ]
 
 
 def test_dues_that_are_usually_late_stop_no_night() -> None:

@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carloan_notify import frames
+from carloan_notify.notices.drifts import DRIFTS, measure
 from carloan_notify.notices.expected import Expected, expected
 from carloan_notify.notices.fingerprints import FINGERPRINT, LastNight, fingerprints, paired
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.measures import (
-    DRIFTS,
+    FEW,
     MEASURES,
+    Share,
     Tables,
     country_of_zone,
-    measure,
     unreadable,
 )
 from carloan_notify.notices.settings import EventType, RuleSettings, When
@@ -164,6 +165,77 @@ def test_what_fell_due_and_was_not_paid() -> None:
     due = of_standing(next_due_on=pd.Timestamp(SINCE), next_original_due_on=pd.Timestamp(SINCE))
     late = of_standing(days_past_due=1, overdue_minor=100_000)
     assert drifted(due, late) == {"dues_unpaid"}  # expected to fall due, so that nothing is sudden
+
+
+def test_a_shift_by_a_row_is_seen_by_customers_with_two_loans_and_by_the_contacts() -> None:
+    pairs = [f"C{number // 2}" for number in range(LOANS)]
+    numbers = np.repeat(RIGHT.loans["phone"].to_numpy()[::2], 2)
+    contacts = pd.DataFrame([frames.blank_row(frames.CONTACTS)] * LOANS).assign(
+        customer_id=pairs, role="borrower", phone=numbers
+    )
+    right = replace(of_loans(customer_id=pairs, phone=numbers), contacts=contacts)
+    shifted = replace(right, loans=right.loans.assign(phone=np.roll(numbers, 1)))
+    customers = LOANS // 2
+    for name, wrong in (("phones_scattered", customers), ("phones_crossed", 0)):
+        assert MEASURES[name](right) == Share(0, customers)
+        assert MEASURES[name](shifted) == Share(wrong, customers)  # one of their two rows is still right
+    alone = replace(
+        RIGHT, contacts=contacts.assign(customer_id=RIGHT.loans["customer_id"], phone=RIGHT.loans["phone"])
+    )
+    assert MEASURES["phones_crossed"](alone) == Share(0, LOANS)
+    crossed = replace(alone, loans=RIGHT.loans.assign(phone=np.roll(RIGHT.loans["phone"].to_numpy(), 1)))
+    assert MEASURES["phones_crossed"](crossed) == Share(LOANS, LOANS)
+    other = replace(
+        alone, contacts=contacts.assign(customer_id=RIGHT.loans["customer_id"], phone="+8613800000000")
+    )
+    assert MEASURES["phones_crossed"](other) == Share(
+        0, LOANS
+    )  # a second number of one's own is none of another's
+
+
+@pytest.mark.parametrize("principal", [0, 1_200_000])
+@pytest.mark.parametrize("term", [0, 12])
+@settings(max_examples=25, deadline=None)
+@given(
+    at=st.integers(0, LOANS - 1),
+    others=st.lists(st.integers(100_000, 400_000), min_size=LOANS, max_size=LOANS),
+)
+def test_one_amount_typed_a_hundredfold_is_seen(
+    principal: int, term: int, at: int, others: list[int]
+) -> None:
+    """On the first night, with or without a principal; without a term only what no last installment can be."""
+    right = replace(
+        of_loans(principal_minor=principal, term_months=term),
+        standing=RIGHT.standing.assign(
+            next_due_minor=others, next_installment_no=5 if term else 0, installments=term
+        ),
+    )
+    assert MEASURES["amounts_unusual"](right).part == 0
+    typed = others.copy()
+    typed[at] *= 100
+    wrong = replace(right, standing=right.standing.assign(next_due_minor=typed))
+    assert MEASURES["amounts_unusual"](wrong).part == int(bool(term) or others[at] > np.median(typed))
+
+
+def test_last_and_large_installments_are_no_slips() -> None:
+    one = np.arange(LOANS) == 3
+    asked = np.where(one, 6_000_000, 100_000)
+    bare = of_loans(principal_minor=0, term_months=12)
+    stands = RIGHT.standing.assign(
+        next_due_minor=asked, installments=12, next_installment_no=np.where(one, 12, 5)
+    )
+    assert MEASURES["amounts_unusual"](replace(bare, standing=stands)).part == 0
+    middle = stands.assign(next_installment_no=5)
+    assert MEASURES["amounts_unusual"](replace(bare, standing=middle)).part == 1
+    for column, value in (("balloon_minor", 1), ("repayment_method", "interest_only")):
+        large = replace(bare, loans=bare.loans.assign(**{column: value}), standing=middle)
+        assert MEASURES["amounts_unusual"](large).part == 0
+    fleet = middle.assign(next_due_minor=np.where(np.arange(LOANS) < FEW, 6_000_000, 100_000))
+    assert MEASURES["amounts_unusual"](replace(bare, standing=fleet)).part == 0
+    late = RIGHT.standing.assign(
+        overdue_minor=np.where(one, 10_000_000, 0), days_past_due=np.where(one, 3, 0)
+    )
+    assert MEASURES["amounts_unusual"](replace(bare, standing=late)).part == 1
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,9 @@ def test_the_default_ladder_knows_every_stage() -> None:
         "due_day_changed",
         "loan_settled",
         "remainder_left",
+        "remainder_left_30",
     ]
-    asks = {
-        rule.notice: rule.when.event is None or rule.notice == "remainder_left" for rule in DEFAULT_LADDER
-    }
+    asks = {rule.notice: rule.when.event in {None, EventType.REMAINDER_LEFT} for rule in DEFAULT_LADDER}
     assert all(rule.until_paid is asks[rule.notice] for rule in DEFAULT_LADDER)
 
 
@@ -71,7 +70,8 @@ def test_every_option_is_described_with_an_example(name: str, field: Any) -> Non
         ({}, "found nothing"),
         ({"days_before_due": 1, "event": "loan_settled"}, "found days_before_due and event"),
         ({"days_past_due": 0}, "greater than or equal to 1"),
-        ({"days_after": 1}, "Extra inputs"),
+        ({"days_later": 1}, "Extra inputs"),
+        ({"days_past_due": 3, "days_after": 1}, "days_after counts from an event"),
     ],
 )
 def test_a_rule_has_exactly_one_moment(options: dict[str, object], says: str) -> None:

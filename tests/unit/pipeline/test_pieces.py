@@ -1,5 +1,6 @@
 """The small pure pieces of the use cases."""
 
+import base64
 import hashlib
 import threading
 from collections.abc import Mapping
@@ -22,21 +23,20 @@ from carloan_notify.errors import ConfigError
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.messages.render import RenderFailure
 from carloan_notify.notices.policy import DECISION_COLUMNS
+from carloan_notify.pipeline.drafts import hold_failures, message_reference
 from carloan_notify.pipeline.facts import content_digest, cost_minor
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
     SUPPRESSION_COLUMNS,
     blank_memory,
-    hold_failures,
-    message_reference,
 )
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.schedules import decimal_text
 from carloan_notify.pipeline.setup import init_folder, make_simulator
 from carloan_notify.pipeline.upkeep import verify_record
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.records import Channel, Draft
+from carloan_notify.records import Channel
 from carloan_notify.sources.read import Table
 
 
@@ -76,7 +76,8 @@ def test_what_the_ledger_refused_at_the_last_moment() -> None:
 def test_references_are_what_every_provider_takes(run_id: str, key: str) -> None:
     reference = message_reference(run_id, key)
     assert len(reference) == 26
-    assert set(reference) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+    digest = hashlib.sha256(f"{run_id}|{key}".encode()).digest()
+    assert reference == base64.b32encode(digest).decode()[:26]
     assert reference == message_reference(run_id, key) != message_reference(run_id + "x", key)
 
 
@@ -117,10 +118,6 @@ def test_business_date_is_the_lenders(zone: str, day: int) -> None:
 # --- facts --------------------------------------------------------------------------------------------------
 
 
-def draft(channel: Channel, segments: int) -> Draft:
-    return cast("Draft", SimpleNamespace(channel=channel, rendered=SimpleNamespace(segments=segments)))
-
-
 def test_cost_is_segments_times_the_first_providers_price() -> None:
     console = {"type": "console", "channels": ["sms", "voice"]}
     delivery = DeliverySettings.model_validate(
@@ -132,9 +129,8 @@ def test_cost_is_segments_times_the_first_providers_price() -> None:
             },
         }
     )
-    drafts = [draft(Channel.SMS, 1), draft(Channel.SMS, 2), draft(Channel.VOICE, 1)]
-    assert cost_minor(drafts, delivery) == 24  # 13.5 + 10, half up
-    assert cost_minor([], delivery) == 0
+    assert cost_minor({Channel.SMS: 3, Channel.VOICE: 1}, delivery) == 24  # 13.5 + 10, half up
+    assert cost_minor({}, delivery) == 0
 
 
 def table(name: str, *digests: str) -> Table:

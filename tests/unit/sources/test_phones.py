@@ -17,6 +17,7 @@ from carloan_notify.phones import (
     country_of,
     is_landline,
     known_country,
+    landlines,
     normalise_phone,
 )
 from carloan_notify.sources.cells import phone_cells
@@ -244,3 +245,12 @@ def test_the_quick_look_is_the_librarys(number: str) -> None:
     assert is_landline(number) == (
         phonenumbers.number_type(parsed) in {PhoneNumberType.FIXED_LINE, PhoneNumberType.UAN}
     )
+
+
+@given(
+    st.lists(
+        st.from_regex(r"\+(86|1|44|32|7|999)[0-9]{5,11}", fullmatch=True) | st.sampled_from(["", "+", "x"])
+    )
+)
+def test_many_numbers_are_asked_as_one_by_one(numbers: list[str]) -> None:
+    assert landlines(numbers) == {number for number in numbers if is_landline(number)}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.chunks import BrokenRow
-from carloan_notify.sources.encoding import BLOCK_BYTES, line_batches, physical_lines
+from carloan_notify.sources.encoding import BLOCK_BYTES, Block, line_batches, line_blocks, physical_lines
 from carloan_notify.sources.records import (
     MOST_LINES_OF_A_RECORD,
     Dialect,
@@ -136,10 +136,32 @@ def test_lines_are_those_of_split(data: bytes, size: int, longest: int) -> None:
     assert all(len(batch) == size for batch in batches[:-1])
 
 
+@given(
+    st.lists(st.binary(max_size=9).filter(lambda line: b"\n" not in line), max_size=12),
+    st.booleans(),
+    st.integers(1, 30),
+    st.integers(1, 9),
+)
+def test_blocks_hold_the_same_lines(lines: list[bytes], ended: bool, size: int, longest: int) -> None:  # noqa: FBT001 - drawn
+    data = b"\n".join(lines) + (b"\n" if ended else b"")
+    blocks = list(line_blocks(io.BytesIO(data), longest, size))
+    plain = [line for batch in line_batches(io.BytesIO(data), longest, 3) for line in batch]
+    assert [
+        line for block in blocks for line in (block.lines() if isinstance(block, Block) else block)
+    ] == plain
+    assert all(block.count == len(block.lines()) for block in blocks if isinstance(block, Block))
+
+
 @pytest.mark.parametrize("tail", [b"", b"\n", b"\nshort", b"\nshort\n"])
 def test_a_line_longer_than_many_blocks_is_dropped(tail: bytes) -> None:
     stream = io.BytesIO(b"a\n" + b"x" * (3 * BLOCK_BYTES) + tail)
     lines = [line for lines in physical_lines(stream, 100) for line in lines]
+    stream.seek(0)
+    assert lines == [
+        line
+        for block in line_blocks(stream, 100, BLOCK_BYTES)
+        for line in (block.lines() if isinstance(block, Block) else block)
+    ]
     assert lines == [b"a", None, *([b"short"] if b"short" in tail else [])]
 
 
