@@ -38,7 +38,9 @@ test-clock: $(STAMP)  ## e2e and integration on other days: in 45 days, on 29 Fe
 coverage: $(STAMP)  ## the same, traced: twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 
-soak: $(STAMP)  ## the long runs: hundreds of kills, a crash at every point, four senders and 20,000 messages
+# A crash at every point of nine commands on both databases, and at every pair of points of two senders; `make test` takes
+# three points of each command. Not part of .ci/run: start it before a release, and after a change of a commit's place.
+soak: $(STAMP)  ## the long runs: hundreds of kills, a crash at every point and pair of points, four senders and 20,000 messages
 	$(BIN)/python -m pytest -m soak -s
 
 lint: $(STAMP)  ## ruff, mypy, import-linter

@@ -145,7 +145,8 @@ def restore(ctx: click.Context, source: Path) -> None:
     """Put the backup SOURCE where ledger.url points; that place must be empty. It is verified first.
 
     Messages that waited in it may have left since: they become unknown, for `reconcile`. The next `run` stops
-    until somebody accepts that the time since is missing (guard ledger_restored).
+    until somebody accepts that the time since is missing (guard ledger_restored). After a crash it may simply run
+    again: what it did already stays, and whoever was erased since the backup is erased from it.
 
     \b
     Example:
@@ -158,7 +159,8 @@ def restore(ctx: click.Context, source: Path) -> None:
     with one_night(app, getpass.getuser(), "restores the ledger"):
         done = upkeep.restore(app.settings.ledger, app.folder, source, app.clock())
     click.echo(
-        f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
+        (f"put back already, at {done.before}: " if done.before else "")
+        + f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
         "see reconcile; now run: carloan-notify audit verify"
     )
 

@@ -265,7 +265,9 @@ class Dispatcher:
             channel.waiting.clear()
         if channel.waiting:
             return
-        began = self._around.monotonic()  # a retry that falls due while the outbox is asked is asked for again
+        began = (
+            self._around.monotonic()
+        )  # a retry that falls due while the outbox is asked is asked for again
         claimed = self._outbox.claim(
             channels=[channel.channel],
             limit=channel.claim_limit,

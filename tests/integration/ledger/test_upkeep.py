@@ -205,7 +205,7 @@ def test_a_backup_that_is_not_sound_is_refused_and_leaves_nothing(
     told(sqlite_ledger)
     made = upkeep.write_backup(sqlite_ledger, NOW)
     elsewhere = LedgerSettings(url="sqlite:///restored.db")
-    with pytest.raises(LedgerError, match="restore into an empty place"):
+    with pytest.raises(LedgerError, match="a ledger already, and not from this backup"):
         upkeep.restore(sqlite_ledger.settings, tmp_path, made.path, NOW)
     whole = made.path.read_bytes()
     made.path.write_bytes(whole[:-1])
