@@ -300,6 +300,21 @@ class Look(Code):
     )
 
 
+class Repeated(Code):
+    """Why a message is not sent again yet; `{message_id}` is the attempt that stands in the way."""
+
+    WAITS = (
+        "attempt_waits",
+        "Message {message_id} says the same and still waits: `send` sends it when its time has come.",
+        "消息 {message_id} 内容相同，仍在排队，到时由 `send` 发出，不再补发。",
+    )
+    IN_DOUBT = (
+        "attempt_in_doubt",
+        "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
+        "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
+    )
+
+
 class GuardName(Code):
     """What stops a night before its first message."""
 

@@ -265,6 +265,9 @@ class Dispatcher:
             channel.waiting.clear()
         if channel.waiting:
             return
+        began = (
+            self._around.monotonic()
+        )  # a retry that falls due while the outbox is asked is asked for again
         claimed = self._outbox.claim(
             channels=[channel.channel],
             limit=channel.claim_limit,
@@ -273,7 +276,7 @@ class Dispatcher:
             lease_s=self._around.lease_s,
         )
         self._claimed |= {message.message_id: message for message in claimed}
-        channel.refill(claimed, self._around.monotonic())
+        channel.refill(claimed, began)
 
     def _held_back(self, channel: ChannelQueue) -> int:
         """End what would leave so late that it may arrive after its hours; how many."""

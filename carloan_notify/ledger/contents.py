@@ -6,7 +6,8 @@ A provider that fills approved templates needs the values of the template too (`
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from json.encoder import encode_basestring as _quoted
+from typing import Final
 
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.records import Draft
@@ -35,13 +36,18 @@ def content_of(draft: Draft) -> Content:
 
 def seal(cipher: Cipher, message_id: str, content: Content) -> bytes:
     """The content as one sealed value, bound to its message."""
-    told: list[Any] = [content.phone, content.name, content.text]
-    if content.params:
-        told.append(content.params)
-    return cipher.seal(message_id, FIELD, _encode(told))
+    told = f"[{_quoted(content.phone)},{_quoted(content.name)},{_quoted(content.text)}"
+    params = f",{_encode(content.params)}" if content.params else ""
+    return cipher.seal(message_id, FIELD, f"{told}{params}]")
+
+
+def values(cipher: Cipher, message_id: str, sealed: bytes) -> tuple[str, str, str, Mapping[str, str]]:
+    """Phone, name, text and params again, empty where they were erased. A wrong key, a changed value: `LedgerError`."""
+    plain = cipher.open(message_id, FIELD, sealed)
+    phone, name, text, *params = _decode(plain)[0] if plain else ("", "", "")
+    return phone, name, text, params[0] if params else {}
 
 
 def opened(cipher: Cipher, message_id: str, sealed: bytes) -> Content:
-    """The content again, empty where it was erased. A wrong key or a changed value: `LedgerError`."""
-    plain = cipher.open(message_id, FIELD, sealed)
-    return Content(*_decode(plain)[0]) if plain else Content()
+    """The content again: `values` by name."""
+    return Content(*values(cipher, message_id, sealed))

@@ -115,10 +115,18 @@ def doubt_if_replaced(ledger: Ledger, now: datetime) -> bool:
 
 
 def _missing(tx: Transaction, folders: Sequence[Path], public: Path) -> Digest | None:
-    """The newest trusted digest of some folder that the ledger did not write."""
+    """The newest trusted digest of some folder that the ledger neither wrote nor went on from.
+
+    A number below the ledger's own newest was seen when that one was written: the gap before it is accepted.
+    """
     if not public.exists():
         return None
-    newest = digest.newest_in(folders, digest.trusted(public))
+    own = digest.stored(tx, newest=1)
+    newest = [
+        each
+        for each in digest.newest_in(folders, digest.trusted(public))
+        if not own or each.number >= own[-1].number
+    ]
     return next((each for each in newest if not digest.is_stored(tx, each)), None)
 
 

@@ -18,56 +18,57 @@ from carloan_notify.records import Channel, MessageState, OutboundMessage
 
 # Message rows opened: the one place where sealed columns become text.
 
-OUTBOUND: Final = (
-    MESSAGES.c.message_id,
-    MESSAGES.c.channel,
-    LOTS.c.notice,
-    LOTS.c.language,
-    MESSAGES.c.attempts,
-    LOTS.c.expires_at,
-    LOTS.c.role,
-    CONTENTS.c.content_sealed,
-)
-
 
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
 
 
 def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
-    """What a provider gets, from the values of `OUTBOUND` in order."""
+    """What a provider gets, from the values of `_OUTBOUND` in order."""
     mid, channel, notice, language, attempts, expires_at, role, sealed = columns
-    content = contents.opened(cipher, mid, sealed)
-    return OutboundMessage(
-        mid,
-        _CHANNELS[channel],
-        notice,
-        language,
-        content.phone,
-        content.text,
-        content.params,
-        attempts,
-        from_text(expires_at),
-        role,
-        content.name,
-    )
+    phone, name, text, params = contents.values(cipher, mid, sealed)
+    kind, ends = _CHANNELS[channel], from_text(expires_at)
+    return OutboundMessage(mid, kind, notice, language, phone, text, params, attempts, ends, role, name)
 
 
 _WAITING: Final = MESSAGES.c.due_at.is_not(None)
 """Says "queued or retryable" (ck_messages_due) as its small index has it."""
 _LOT: Final = LOTS.c.lot_no == MESSAGES.c.lot_no
-_DUE: Final = Prepared(
-    sa.select(MESSAGES.c.due_at, MESSAGES.c.message_no, *OUTBOUND)
-    .join(LOTS, _LOT)
-    .join(CONTENTS, CONTENTS.c.message_no == MESSAGES.c.message_no)
+_ENDS: Final = sa.select(LOTS.c.expires_at).where(_LOT).correlate(MESSAGES).scalar_subquery()
+"""Asked row by row, so that no plan ever walks through the lots of all nights."""
+_FIRST: Final = (
+    sa.select(
+        *(
+            MESSAGES.c[name]
+            for name in ("message_no", "message_id", "lot_no", "channel", "due_at", "attempts")
+        )
+    )
     .where(
         _WAITING,
         MESSAGES.c.channel == sa.bindparam("wanted"),
         MESSAGES.c.due_at <= sa.bindparam("at"),
-        LOTS.c.expires_at > sa.bindparam("at"),
+        sa.bindparam("at") < _ENDS,
     )
     .order_by(MESSAGES.c.due_at, MESSAGES.c.message_no)
     .limit(sa.bindparam("most", type_=sa.Integer))
-    .with_for_update(of=MESSAGES, skip_locked=True)
+    .with_for_update(skip_locked=True)
+    .subquery("first")
+)
+_OUTBOUND: Final = (
+    _FIRST.c.message_id,
+    _FIRST.c.channel,
+    LOTS.c.notice,
+    LOTS.c.language,
+    _FIRST.c.attempts,
+    LOTS.c.expires_at,
+    LOTS.c.role,
+    CONTENTS.c.content_sealed,
+)
+_DUE: Final = Prepared(
+    # The rows are found in the order of their index and locked before anything is looked up for them.
+    sa.select(_FIRST.c.due_at, _FIRST.c.message_no, *_OUTBOUND)
+    .join(LOTS, LOTS.c.lot_no == _FIRST.c.lot_no)
+    .join(CONTENTS, CONTENTS.c.message_no == _FIRST.c.message_no)
+    .order_by(_FIRST.c.due_at, _FIRST.c.message_no)
 )
 _CLAIMED: Final = Prepared(
     sa.select(MESSAGES.c.message_id, LOTS.c.expires_at)
@@ -85,7 +86,7 @@ _BEGIN: Final = Prepared(
         among(MESSAGES.c.message_id, "ids"),
         states.fits(Step.BEGIN),
         MESSAGES.c.owner == sa.bindparam("its_owner"),
-        sa.exists().where(_LOT, LOTS.c.expires_at > sa.bindparam("at")),
+        sa.bindparam("at") < _ENDS,
     )
     .values(
         state=MessageState.SENDING.value,

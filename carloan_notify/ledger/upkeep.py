@@ -5,7 +5,7 @@ that it is in their hands.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from carloan_notify.ledger.settings import LedgerSettings, Places
 from carloan_notify.ledger.states import PENDING, Step
 from carloan_notify.ledger.store import Store, Transaction, locate, to_text
 from carloan_notify.ledger.tables import (
+    AUDIT,
     CONTENTS,
     LOTS,
     MESSAGE_KEYS,
@@ -43,6 +44,7 @@ from carloan_notify.records import AuditEvent, MessageState
 # The audit names loans and keyed hashes only, so all of this leaves its chain whole. Run it in
 # `ledger.write(wipes=True)`. Backups made before still hold what is forgotten here until they age out.
 
+_ERASED: Final = "customer.erased"
 _ALIVE: Final = tuple(state.value for state in (*PENDING, MessageState.SENDING))
 
 
@@ -108,7 +110,7 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
     deleted. A suppression keeps its hash: a number that opted out stays so.
     """
-    portfolio.erase(tx, customer_id)
+    portfolio.erase(tx, portfolio.mark(tx.cipher, customer_id))
     return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
 
 
@@ -132,7 +134,7 @@ def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> 
     unreadable = unread.drop_mentions(tx, numbers.values())
     erased = Erased(len(ids), len(waiting), replies, unreadable)
     data = {"operator": operator, **asdict(erased)}
-    audit.append(tx, [AuditEvent("customer.erased", customer_ref, data)], now)
+    audit.append(tx, [AuditEvent(_ERASED, customer_ref, data)], now)
     return erased
 
 
@@ -145,18 +147,26 @@ _PUBLIC: Final = 0o644
 def keep_erasure(places: Places, cipher: Cipher, customer_id: str, now: datetime) -> None:
     """Note outside the ledger that a customer is erased; to be called before it is done, so that none is lost."""
     ref = cipher.customer_ref(customer_id)
-    body = json.dumps({"customer": ref, "erased_at": to_text(now)}) + "\n"
+    about = {"customer": ref, "portfolio": portfolio.mark(cipher, customer_id), "erased_at": to_text(now)}
+    body = json.dumps(about) + "\n"
     for folder in places.digest_folders:
         folder.mkdir(parents=True, exist_ok=True)
         keys.write_durably(folder / f"erasure-{ref}.json", body.encode(), _PUBLIC)
 
 
 def erase_again(tx: Transaction, places: Places, written_at: str, now: datetime) -> None:
-    """Erase from a ledger restored from a backup of `written_at` whoever was erased since."""
+    """Erase from a ledger restored from a backup of `written_at` whoever was erased since; done already, do nothing."""
     for path in sorted(path for folder in places.digest_folders for path in folder.glob(_ERASURES)):
         kept = json.loads(path.read_text("utf-8"))
-        if kept["erased_at"] > written_at:
+        if kept["erased_at"] > written_at and not _is_erased(tx, kept):
+            portfolio.erase(tx, kept["portfolio"])
             _erase(tx, kept["customer"], "restore", now)
+
+
+def _is_erased(tx: Transaction, kept: Mapping[str, str]) -> bool:
+    """Whether the audit has this erasure; that by `erase` is written after it was kept."""
+    done = sa.select(AUDIT.c.seq).where(AUDIT.c.kind == _ERASED, AUDIT.c.subject == kept["customer"])
+    return tx.connection.execute(done.where(AUDIT.c.at >= kept["erased_at"])).first() is not None
 
 
 def _erase_receipts(tx: Transaction, message_ids: Sequence[str], phone_hashes: Sequence[str]) -> None:
@@ -216,6 +226,29 @@ def _resealed(store: Store, cipher: Cipher, table: health.SealedTable) -> int:
         steps += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes that the ledger's database took before and takes now."""
+
+    before: int
+    after: int
+
+
+def compact(ledger: Ledger, operator: str, now: datetime) -> Compacted:
+    """Pack a ledger of many nights anew: no row changes, and what was deleted leaves the disk.
+
+    `LedgerError` while a sender holds messages: it would wait for so long that its leases run out.
+    """
+    with ledger.read() as tx:
+        health.require_no_sender(tx, now)
+    before = ledger.store.size()
+    ledger.store.compact()
+    done = Compacted(before, ledger.store.size())
+    with ledger.write() as tx:
+        audit.append(tx, [AuditEvent("ledger.compacted", operator, asdict(done))], now)
+    return done
+
+
 def write_backup(ledger: Ledger, now: datetime, folder: Path | None = None) -> backup.Backup:
     """An encrypted copy of one moment, taken while others write; keeps the newest `keep_backups`."""
     place = folder or ledger.places.backup_dir
@@ -262,7 +295,10 @@ def _at_hand(settings: LedgerSettings, base_dir: Path) -> Iterator[Ledger]:
 
 
 def restore(settings: LedgerSettings, base_dir: Path, source: Path, now: datetime) -> backup.Restored:
-    """Put a backup where `settings.url` points; that place must be empty. See `backup.restore`."""
+    """Put a backup where `settings.url` points; that place must be empty, or hold this very backup already.
+
+    Whoever was erased since it was written is erased again. See `backup.restore`.
+    """
     places = Places.of(settings, base_dir)
     keyring = keys.load_keyring(places.key_file, settings.key_env)
     store = Store(locate(settings.url, base_dir), busy_timeout_s=settings.busy_timeout_seconds)

@@ -12,7 +12,7 @@ from carloan_notify.ledger import audit, contents, notices
 from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import PENDING, UNTOLD, is_pending
+from carloan_notify.ledger.states import UNTOLD, is_pending
 from carloan_notify.ledger.store import Transaction, from_text, to_text
 from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, RECEIPTS, WHOLE
 from carloan_notify.records import (
@@ -188,11 +188,6 @@ class Stored:
     def is_free_again(self) -> bool:
         """Whether it never left and a later night may tell its notices."""
         return all(notices.is_released(cover.idempotency_key) for cover in self.covers)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it may still leave by itself."""
-        return self.state in PENDING
 
     @property
     def outbound(self) -> OutboundMessage:

@@ -10,9 +10,12 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
+from carloan_notify.codes import Repeated
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import intake, notices, runs, views
+from carloan_notify.ledger import audit, intake, notices, runs, views
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.states import PENDING
+from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.views import Stored, Waiting
 from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
@@ -25,11 +28,12 @@ from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
 from carloan_notify.pipeline.verdicts import judge
-from carloan_notify.records import CoveredNotice, Decision, Draft
+from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
 
 RESEND = "resend"
 NAME = "***"
+IN_DOUBT = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
 SHOWN = ("message_id", "notice", "channel", "phone", "state", "queued_at", "sent_at", "code", "resend_of")
 
 
@@ -91,10 +95,14 @@ def propose(app: App, order: ResendOrder) -> Proposal:
     require_rehearsable(app)
     with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
+        with ledger.read() as tx:
+            refusal = _in_the_way(tx, original)
+        before = _nameless(original.rendered.text, original.recipient_name)
+        if refusal:
+            return Proposal(before, before, None, refusal=refusal)
         portfolio = read_portfolio(app, app.business_date())
         identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         refusal, drafted = _worded(app, original, portfolio, identity)
-        before = _nameless(original.rendered.text, original.recipient_name)
         now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
         if (
             not refusal
@@ -132,17 +140,48 @@ def _nameless(text: str, name: str) -> str:
     return text.replace(name, NAME) if name else text
 
 
-def queue_proposal(app: App, proposal: Proposal) -> str:
-    """Queue what was proposed, "" where it was refused; `send` then sends it. Returns the new message's id."""
+def queue_proposal(app: App, proposal: Proposal) -> Proposal:
+    """Queue what was proposed, for `send` to send; the same proposal, or refused after all.
+
+    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed.
+    """
     if proposal.draft is None:
-        return ""
+        return proposal
     with app.open_ledger() as ledger:
         with ledger.write() as tx:
+            audit.lock_head(tx)  # two who repeat the same message stand in line
+            if refusal := _in_the_way(tx, _stored(tx, proposal.draft.resend_of)):
+                return replace(proposal, draft=None, refusal=refusal)
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
             intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
-    return proposal.draft.message_id
+    return proposal
+
+
+def _in_the_way(tx: Transaction, original: Stored) -> str:
+    """Why it may not be repeated: it, or a message that repeats it, still waits or may have left; "" for nothing."""
+    attempts = _attempts(tx, original)
+    for why_not, states in ((Repeated.WAITS, PENDING), (Repeated.IN_DOUBT, IN_DOUBT)):
+        found = next((name for name, state in attempts.items() if state in states), "")
+        if found:
+            return why_not.english.format(message_id=found)
+    return ""
+
+
+def _attempts(tx: Transaction, original: Stored) -> dict[str, MessageState]:
+    """By id the state of the message and of every one that repeats it, is repeated by it or repeats the same."""
+    rows = {
+        row["message_id"]: row
+        for loan_id in {cover.loan_id for cover in original.covers}
+        for row in frame_rows(
+            views.messages(tx, views.MessageFilter(loan_id=loan_id, notice=original.notice))
+        )
+    }
+    family, pairs = {original.message_id}, [(name, row["resend_of"]) for name, row in rows.items()]
+    while more := {name for pair in pairs if "" not in pair and family & {*pair} for name in pair} - family:
+        family |= more
+    return {name: MessageState(row["state"]) for name, row in rows.items() if name in family}
 
 
 def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity) -> tuple[str, Draft | None]:
@@ -187,13 +226,16 @@ def _reworded(original: Stored, drafted: Draft) -> Stored:
     )
 
 
-def _original(ledger: Ledger, message_id: str) -> Stored:
-    with ledger.read() as tx:
-        found = views.stored(tx, message_id)
+def _stored(tx: Transaction, message_id: str) -> Stored:
+    found = views.stored(tx, message_id)
     if found is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
-    if found.is_waiting:
-        raise LedgerError(f"message {message_id}: it still waits; `send` sends it when its time has come")
+    return found
+
+
+def _original(ledger: Ledger, message_id: str) -> Stored:
+    with ledger.read() as tx:
+        found = _stored(tx, message_id)
     if found.is_free_again:
         raise LedgerError(
             f"message {message_id}: it never left and its notice is free again; the next `run` tells it"

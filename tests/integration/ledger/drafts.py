@@ -67,8 +67,8 @@ def claim(
     return commit(ledger, outbox.claim, channels=list(Channel), limit=limit, owner=owner, now=now, lease_s=60)
 
 
-def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW) -> list[str]:
-    ids = [message.message_id for message in claim(ledger, owner=owner, now=now)]
+def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW, limit: int = 100) -> list[str]:
+    ids = [message.message_id for message in claim(ledger, owner=owner, now=now, limit=limit)]
     return commit(ledger, outbox.begin, ids, "gate", now, owner=owner, lease_s=60)
 
 

@@ -105,7 +105,7 @@ class World:
         with app.open_ledger(create=True) as ledger:
             stamps = table_stamps(app, NOW.date(), {})
             commit(ledger, runs.start, "R1", NOW.date(), "night", NOW, {"stamps": stamps})
-            commit(ledger, intake.enqueue, "R1", [_draft(n) for n in range(messages)], NOW)
+            commit(ledger, intake.enqueue, "R1", [queued(n) for n in range(messages)], NOW)
             commit(ledger, runs.finish, "R1", runs.FINISHED, {}, None, NOW)
 
     def carloan(self, *args: str) -> Done:
@@ -158,8 +158,8 @@ def sending(now: datetime) -> tuple[str, ...]:
     return ("send", "--now", now.isoformat(), "--format", "json")
 
 
-def _draft(number: int) -> Draft:
-    """Each to another number, as far as those for fiction go: a request holds none twice."""
+def queued(number: int) -> Draft:
+    """A message to be queued; each to another number, as far as those for fiction go: a request holds none twice."""
     return replace(draft(number), until_paid=False, phone=f"+120255501{number % 100:02d}")
 
 

@@ -140,6 +140,22 @@ def test_a_near_retry_is_waited_for_and_backs_off() -> None:
     assert time.seconds == pytest.approx(5 + 10, abs=0.1)
 
 
+def test_a_retry_that_falls_due_while_the_outbox_is_asked_is_not_forgotten() -> None:
+    outbox, time = FakeOutbox([message(1)]), FakeTime()
+    ask = outbox.claim
+
+    def slowly(**asked: Any) -> list[OutboundMessage]:
+        claimed = ask(**asked)
+        time.seconds += 3
+        return claimed
+
+    outbox.claim = slowly  # type: ignore[method-assign]  # a database that is held up
+    answers = [Outcome.RETRYABLE, Outcome.ACCEPTED]
+    provider = FakeProvider(script=lambda batch: [result(m, answers.pop(0)) for m in batch])
+    drain(outbox, [provider], delivery(retry={"first_s": 1, "wait_within_s": 30}), time, rng=Even())
+    assert outbox.states() == {S.ACCEPTED: 1}
+
+
 def test_a_far_retry_is_left_for_the_next_drain() -> None:
     outbox, time = FakeOutbox([message(1, attempts=5)]), FakeTime()
     drain(outbox, [FakeProvider(script=always(Outcome.RETRYABLE))], None, time, rng=Even())
