@@ -335,10 +335,6 @@ class AnyChannelSettings(ProviderSettings):
         return frozenset(self.channels)
 
 
-ANSWER_S: Final = 20.0
-"""Seconds that a vendor's answer is waited for; later, it is unknown."""
-
-
 class WiredSettings(ProviderSettings):
     """A provider that is reached over HTTP, and may push what comes back."""
 
@@ -354,14 +350,13 @@ class WiredSettings(ProviderSettings):
         "https://your-host/NAME/SECRET. Empty: nothing is taken from a push.",
         examples=["${MAIN_PUSH_SECRET}"],
     )
-
     push_address: ClassVar[Literal["none", "any", "https"]] = "none"
     """Whether messages carry the address that their receipts are pushed to; https where it comes over the internet."""
 
     @property
     def answer_s(self) -> float:
-        """Seconds to wait for an answer."""
-        return ANSWER_S
+        """Seconds that an answer is waited for; later, it is unknown."""
+        return 20.0
 
     def push_problem(self, public_url: str) -> str:
         """Why receipts must not be pushed to `public_url`, "" when they may."""
@@ -392,9 +387,8 @@ class VendorSettings(WiredSettings):
     @model_validator(mode="after")
     def _no_phones_in_the_clear(self) -> Self:
         address = urlsplit(self.base_url)
-        allowed: bool | None = getattr(
-            self, "allow_plain_http", None
-        )  # an option of what runs on one's own network
+        # What runs on a lender's own network has an option for it.
+        allowed: bool | None = getattr(self, "allow_plain_http", None)
         if address.scheme == "http" and address.hostname not in LOOPBACK and not allowed:
             or_else = "" if allowed is None else " or set allow_plain_http"
             raise ValueError(f"base_url: phone numbers would travel in the clear; use https://{or_else}")
@@ -441,3 +435,16 @@ class ApprovedTemplateSettings(Settings):
         description="The approved text as the provider shows it, for `templates lint --provider`.",
         examples=["您的车贷${amount}今日到期，请按时还款。"],
     )
+
+
+class TemplateVendorSettings(VendorSettings):
+    """A vendor that sends approved templates, and no text of ours."""
+
+    templates: list[ApprovedTemplateSettings] = Field(
+        default=[], description="Approved templates; the first that words a message is used."
+    )
+
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
