@@ -168,10 +168,7 @@ class Provider(Protocol):
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Messages with different keys never share a request: a template code, say. Mostly "".
-
-        A message that was told to go APART has a request of its own from then on, whatever its key.
-        """
+        """Messages of different keys (a template code, say; mostly "") never share a request; one told to go APART, none."""
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read a pushed request; the secret in its address has been checked already."""
@@ -278,6 +275,8 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
 
 LONGEST_CONNECT_S: Final = 5.0
 """Nothing has left before there is a connection: a longer wait holds a thread and saves no message."""
+ANSWER_S: Final = 20.0
+"""Seconds that a vendor's answer is waited for; later, it is unknown."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -355,8 +354,8 @@ class WiredSettings(ProviderSettings):
 
     @property
     def answer_s(self) -> float:
-        """Seconds that an answer is waited for; later, it is unknown."""
-        return 20.0
+        """Seconds to wait for an answer."""
+        return ANSWER_S
 
     def push_problem(self, public_url: str) -> str:
         """Why receipts must not be pushed to `public_url`, "" when they may."""

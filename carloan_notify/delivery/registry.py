@@ -22,6 +22,7 @@ from pydantic_core import CoreSchema
 from carloan_notify.delivery.gateway.check import problems
 from carloan_notify.delivery.gateway.settings import GatewaySettings
 from carloan_notify.delivery.provider import (
+    ANSWER_S,
     AnyChannelSettings,
     Provider,
     ProviderSettings,
@@ -52,7 +53,7 @@ class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
     adapter: ClassVar[str] = "carloan_notify.delivery.gateway.provider:HttpProvider"
     type: Literal["http"] = Field(description="Any gateway with an HTTP interface.", examples=["http"])
     read_timeout_s: float = Field(
-        default=20,
+        default=ANSWER_S,
         gt=0,
         le=300,
         description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
