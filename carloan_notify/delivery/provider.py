@@ -168,7 +168,7 @@ class Provider(Protocol):
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Messages of different keys (a template code, say; mostly "") never share a request; one told to go APART, none."""
+        """Messages of different keys (a template code; mostly "") never share a request; one told to go APART, none."""
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read a pushed request; the secret in its address has been checked already."""
