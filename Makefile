@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-clock coverage soak lint bench figures clean
+.PHONY: demo test test-clock coverage soak lint bench bench-large figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -49,6 +49,9 @@ lint: $(STAMP)  ## ruff, mypy, import-linter
 
 bench: $(STAMP)  ## figures, as ratios against a floor measured in the same run
 	$(BIN)/python -m benchmarks
+
+bench-large: $(STAMP)  ## the night at 1, 3 and 10 million loans, written into docs/performance.md; hours, and 10 GB of disk
+	for loans in 1000000 3000000 10000000; do $(BIN)/python -m benchmarks.night $$loans --write; done
 
 figures: $(STAMP)  ## the size of the house, and how much of it one due notice walks through
 	$(BIN)/python -m tools.house

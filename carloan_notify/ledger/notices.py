@@ -24,6 +24,7 @@ _KNOWN: Final = Prepared(
     sa.select(MESSAGE_KEYS.c.idempotency_key).where(among(MESSAGE_KEYS.c.idempotency_key, "keys"))
 )
 _RELEASED: Final = "~"
+_AGAIN: Final = "#"
 
 
 def in_parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -40,6 +41,21 @@ def known(tx: Transaction, keys: Sequence[str]) -> set[str]:
 def is_released(key: str) -> bool:
     """Whether a key of a message was freed: the message never left, and a later night may tell that notice."""
     return _RELEASED in key
+
+
+def again(key: str, mark: str) -> str:
+    """The key under which a notice is told once more; `mark` is its own for each time."""
+    return f"{first_key(key)}{_AGAIN}{mark}"
+
+
+def is_again(key: str) -> bool:
+    """Whether it is the key of a resend."""
+    return _AGAIN in key
+
+
+def first_key(key: str) -> str:
+    """The notice's own key, also of one that was freed or sent again."""
+    return key.partition(_RELEASED)[0].partition(_AGAIN)[0]
 
 
 def release(tx: Transaction, message_ids: Sequence[str], keys: Sequence[str] | None = None) -> None:

@@ -31,7 +31,7 @@ def reword(
     changes: Sequence[Reworded],
     now: datetime,
 ) -> None:
-    """Replace text, values and amount of claimed messages; free the keys of what they no longer tell.
+    """Replace text, values, name and amount of claimed messages; free the keys of what they no longer tell.
 
     A message that is not claimed any more stays as it is. The audit keeps the hash of the new text, the amount
     and how many notices fell away.
@@ -57,8 +57,7 @@ def _reword(tx: Transaction, change: Reworded) -> None:
         .where(MESSAGES.c.message_id == change.message_id)
     ).one()
     was = contents.opened(tx.cipher, change.message_id, mine.content_sealed)
-    words = contents.content_of(draft)
-    content = replace(words, phone=was.phone, name=was.name)
+    content = replace(contents.content_of(draft), phone=was.phone)
     said = {
         "amount_minor": draft.amount_minor,
         "units": draft.rendered.units,

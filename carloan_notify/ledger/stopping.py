@@ -1,6 +1,6 @@
 """Numbers that refuse messages: suppressed from now on, and what waits for them is cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
-from carloan_notify.ledger.states import Step
+from carloan_notify.ledger.notices import in_parts
+from carloan_notify.ledger.states import UNTOLD, Step
 from carloan_notify.ledger.store import Transaction, to_text
-from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGES, SUPPRESSIONS, WHOLE
+from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES, SUPPRESSIONS, WHOLE
+from carloan_notify.notices.settings import Role
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
 
@@ -179,6 +181,48 @@ def cancel_suppressed(tx: Transaction, first: int, now: datetime) -> None:
     """Cancel those of the new messages, from number `first` on, that a suppression binds: it came meanwhile."""
     bound = sa.select(WHOLE.c.message_id).where(WHOLE.c.message_no >= first, binding(WHOLE))
     _cancel(tx, sorted(tx.connection.execute(bound).scalars()), now)
+
+
+def superseded(
+    tx: Transaction, message_ids: Sequence[str], replaces: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Those of these pending messages of which a later stage waits, is on its way or was sent.
+
+    `replaces` names for each notice those that it replaces. Compared are loan, original due date and role; among
+    other parties than the borrower, the number too. A resend, which somebody asked for, is never replaced.
+    """
+    earlier, later = sorted({name for names in replaces.values() for name in names}), sorted(replaces)
+    if not message_ids or not earlier:
+        return []
+    mine, its, other, its_own = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
+    query = (
+        sa.select(mine.c.message_id, mine.c.notice, other.c.notice.label("later"))
+        .join(its, its.c.message_no == mine.c.message_no)
+        .join(
+            its_own,
+            sa.and_(
+                its_own.c.loan_id == its.c.loan_id,
+                its_own.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
+            ),
+        )
+        .join(other, other.c.message_no == its_own.c.message_no)
+        .where(
+            states.is_pending(mine),
+            mine.c.notice.in_(earlier),
+            mine.c.resend_of == "",
+            other.c.notice.in_(later),
+            other.c.state.not_in([state.value for state in UNTOLD]),
+            other.c.role == mine.c.role,
+            sa.or_(mine.c.role == Role.BORROWER.value, other.c.phone_hash == mine.c.phone_hash),
+        )
+        .distinct()
+    )
+    found = (
+        row
+        for part in in_parts(message_ids)
+        for row in tx.connection.execute(query.where(mine.c.message_id.in_(part)))
+    )
+    return sorted({row.message_id for row in found if row.notice in replaces[row.later]})
 
 
 def lock_with_waiting(

@@ -249,26 +249,34 @@ def _date(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-# Which waiting messages a payment would cancel: the look just before a batch leaves.
+# What waits, and about what: the look just before a batch leaves.
 
 
 @dataclass(frozen=True, slots=True)
-class UntilPaid:
-    """A pending message that goes only while something is owed.
+class Waiting:
+    """A pending message: to whom and about what. `until_paid` goes only while something is owed.
 
-    `covers` are the loans and installments it tells.
+    `covers` are the loans and installments it tells, each under all its keys.
     """
 
     message_id: str
     run_id: str
     notice: str
     channel: str
+    role: str
     message_class: str
+    phone_hash: str
+    until_paid: bool
     covers: tuple[CoveredNotice, ...]
 
+    @property
+    def loan_ids(self) -> frozenset[str]:
+        """The loans it tells of."""
+        return frozenset(cover.loan_id for cover in self.covers)
 
-def until_paid(tx: Transaction, message_ids: Sequence[str] | None = None) -> list[UntilPaid]:
-    """Pending messages marked `until_paid`, in order of id; all of them when `message_ids` is None."""
+
+def waiting(tx: Transaction, message_ids: Sequence[str] | None = None) -> list[Waiting]:
+    """Pending messages, in order of id; all of them when `message_ids` is None."""
     if message_ids is None:
         return _read(tx, None)
     return [found for part in in_parts(sorted(set(message_ids))) for found in _read(tx, part)]
@@ -314,29 +322,39 @@ def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dic
 
 
 def of_other_runs(tx: Transaction, run_id: str) -> list[str]:
-    """Ids of pending messages marked `until_paid` that this run did not queue."""
-    query = sa.select(WHOLE.c.message_id).where(
-        is_pending(WHOLE), WHOLE.c.until_paid, WHOLE.c.run_id != run_id
-    )
+    """Ids of pending messages that this run did not queue."""
+    query = sa.select(WHOLE.c.message_id).where(is_pending(WHOLE), WHOLE.c.run_id != run_id)
     return list(tx.connection.execute(query).scalars())
 
 
-_HEAD: Final = ("message_id", "run_id", "notice", "channel", "message_class")
+_HEAD: Final = (
+    "message_id",
+    "run_id",
+    "notice",
+    "channel",
+    "role",
+    "message_class",
+    "phone_hash",
+    "until_paid",
+)
 
 
-def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[Waiting]:
     query = (
         sa.select(*(WHOLE.c[name] for name in _HEAD), MESSAGE_KEYS)
         .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_no == WHOLE.c.message_no)
-        .where(WHOLE.c.until_paid, is_pending(WHOLE))
+        .where(is_pending(WHOLE))
         .order_by(WHOLE.c.message_id, MESSAGE_KEYS.c.loan_id)
     )
     if message_ids is not None:
         query = query.where(WHOLE.c.message_id.in_(message_ids))
-    grouped: dict[tuple[str, str, str, str, str], list[CoveredNotice]] = {}
+    grouped: dict[tuple[Any, ...], list[CoveredNotice]] = {}
     for row in tx.connection.execute(query):
-        head = (row.message_id, row.run_id, row.notice, row.channel, row.message_class)
+        head = tuple(getattr(row, name) for name in _HEAD)
         grouped.setdefault(head, []).append(
             CoveredNotice(row.idempotency_key, row.loan_id, row.installment_no, _date(row.original_due_on))
         )
-    return [UntilPaid(*head, tuple(covers)) for head, covers in grouped.items()]
+    return [
+        Waiting(**dict(zip(_HEAD, head, strict=True)), covers=tuple(covers))
+        for head, covers in grouped.items()
+    ]

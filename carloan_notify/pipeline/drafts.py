@@ -1,12 +1,12 @@
 """From decisions to messages: word each queued notice, or hold it and say why; slices of columns, not rows."""
 
-import base64
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import product
 from typing import Any, Final
 
 import pandas as pd
@@ -19,6 +19,13 @@ from carloan_notify.pipeline.wording import MessageValues, Told, Wording, days_o
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, Rendered
 
 REFERENCE_LENGTH = 26
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS: Final = tuple(map("".join, product(_BASE32, repeat=2)))
+"""Two digits of base 32 (RFC 4648) at a time: the library's own encoder takes five times as long."""
+_TEN_BITS: Final = 1023
+_REFERENCE_BYTES: Final = 17
+_SPARE_BITS: Final = 8 * _REFERENCE_BYTES - 5 * REFERENCE_LENGTH
+_SHIFTS: Final = range(5 * REFERENCE_LENGTH - 10, -1, -10)
 SLICE: Final = 20_000
 """Messages that are worded together: enough that columns pay, few enough that their values take little memory."""
 
@@ -74,7 +81,8 @@ class Drafted:
 def message_reference(run_id: str, idempotency_key: str) -> str:
     """Our reference for a message: 26 characters A-Z 2-7, the same whenever the same run words the same notice."""
     digest = hashlib.sha256(f"{run_id}|{idempotency_key}".encode()).digest()
-    return base64.b32encode(digest[:20]).decode()[:REFERENCE_LENGTH]
+    bits = int.from_bytes(digest[:_REFERENCE_BYTES], "big") >> _SPARE_BITS
+    return "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
 
 def draft_messages(

@@ -110,6 +110,7 @@ def drain(app: App, ledger: Ledger, watch: LastLook) -> DrainSummary:
         )
         channels = build_channels(app.settings.delivery, app.clock, app.settings.inbound.public_url)
         waiting = LedgerOutbox(ledger, watch.expect)
+        watch.end_superseded()
         summary = Dispatcher(waiting, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)
     return summary

@@ -39,7 +39,7 @@ STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     "expire": (lambda of: commit(of, outbox.expire, NOW), {WAITING}),
     "next_due": (lambda of: look(of, outbox.next_due, NOW), {WAITING.replace("SCAN", "SEARCH")}),
     "recover": (lambda of: commit(of, outbox.recover, NOW), {OPEN}),
-    "until_paid": (lambda of: look(of, views.until_paid), {OPEN}),
+    "waiting": (lambda of: look(of, views.waiting), {OPEN}),
     "of_other_runs": (lambda of: look(of, views.of_other_runs, "R9"), {OPEN}),
     "unknown": (lambda of: look(of, unknowns.waiting), {OPEN}),
     "contacts": (lambda of: look(of, views.recent_contacts, NOW), {BY_LOT}),
