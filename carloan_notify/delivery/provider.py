@@ -168,10 +168,7 @@ class Provider(Protocol):
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Messages with different keys never share a request: a template code, say. Mostly "".
-
-        A message that was told to go APART has a request of its own from then on, whatever its key.
-        """
+        """Messages of different keys (a template code; mostly "") never share a request; one told to go APART, none."""
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read a pushed request; the secret in its address has been checked already."""
@@ -278,6 +275,8 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
 
 LONGEST_CONNECT_S: Final = 5.0
 """Nothing has left before there is a connection: a longer wait holds a thread and saves no message."""
+ANSWER_S: Final = 20.0
+"""Seconds that a vendor's answer is waited for; later, it is unknown."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -335,10 +334,6 @@ class AnyChannelSettings(ProviderSettings):
         return frozenset(self.channels)
 
 
-ANSWER_S: Final = 20.0
-"""Seconds that a vendor's answer is waited for; later, it is unknown."""
-
-
 class WiredSettings(ProviderSettings):
     """A provider that is reached over HTTP, and may push what comes back."""
 
@@ -354,7 +349,6 @@ class WiredSettings(ProviderSettings):
         "https://your-host/NAME/SECRET. Empty: nothing is taken from a push.",
         examples=["${MAIN_PUSH_SECRET}"],
     )
-
     push_address: ClassVar[Literal["none", "any", "https"]] = "none"
     """Whether messages carry the address that their receipts are pushed to; https where it comes over the internet."""
 
@@ -392,9 +386,8 @@ class VendorSettings(WiredSettings):
     @model_validator(mode="after")
     def _no_phones_in_the_clear(self) -> Self:
         address = urlsplit(self.base_url)
-        allowed: bool | None = getattr(
-            self, "allow_plain_http", None
-        )  # an option of what runs on one's own network
+        # What runs on a lender's own network has an option for it.
+        allowed: bool | None = getattr(self, "allow_plain_http", None)
         if address.scheme == "http" and address.hostname not in LOOPBACK and not allowed:
             or_else = "" if allowed is None else " or set allow_plain_http"
             raise ValueError(f"base_url: phone numbers would travel in the clear; use https://{or_else}")
@@ -441,3 +434,16 @@ class ApprovedTemplateSettings(Settings):
         description="The approved text as the provider shows it, for `templates lint --provider`.",
         examples=["您的车贷${amount}今日到期，请按时还款。"],
     )
+
+
+class TemplateVendorSettings(VendorSettings):
+    """A vendor that sends approved templates, and no text of ours."""
+
+    templates: list[ApprovedTemplateSettings] = Field(
+        default=[], description="Approved templates; the first that words a message is used."
+    )
+
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True

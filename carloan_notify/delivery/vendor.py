@@ -43,6 +43,7 @@ from carloan_notify.delivery.provider import (
     MessageFate,
     ReceiptMode,
     ReturnPage,
+    TemplateVendorSettings,
     WiredSettings,
     same_for_all,
     unclear,
@@ -199,11 +200,11 @@ class Vendor(Adapter, ABC, Generic[Going]):
 class TemplateVendor(Vendor[Filled]):
     """A vendor that sends approved templates, and no text of ours."""
 
-    templates: Sequence[ApprovedTemplateSettings] = ()
+    _settings: TemplateVendorSettings
 
     def screen(self, message: OutboundMessage) -> Filled | SendResult:
         """The message with its template, or why it may not leave."""
-        template = choose(self.templates, message)
+        template = choose(self._settings.templates, message)
         if template is None:
             return without_template([message])[0]
         filled = Filled(message, template, fill(template, message))

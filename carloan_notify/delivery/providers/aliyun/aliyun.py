@@ -96,7 +96,6 @@ class AliyunApi(TemplateVendor):
         **wired: Unpack[Wired],
     ) -> None:
         super().__init__(name, settings, **wired)
-        self.templates = settings.templates
         key = AccessKey(settings.access_key_id, settings.access_key_secret)
         self._api = Api(self._wire, settings.base_url or self._usual_url, key, self._clock, nonce)
         self._returns = Returns(name)
@@ -165,7 +164,7 @@ class AliyunSms(AliyunApi):
 
     def batch_key(self, message: OutboundMessage) -> str:
         """Template and sign; a message that was tried too often keeps to itself."""
-        template = choose(self.templates, message)
+        template = choose(self._settings.templates, message)
         if template is None:
             return ""
         alone = message.message_id if message.attempts >= PATIENCE else ""
@@ -192,7 +191,7 @@ class AliyunSms(AliyunApi):
 
     def check(self) -> list[CheckResult]:
         """Credentials, clock, every sign and every template."""
-        return check_sms(self._api, self.templates)
+        return check_sms(self._api, self._settings.templates)
 
     def _named_queues(self) -> list[Queue]:
         mns = self._settings.mns
@@ -376,7 +375,7 @@ class AliyunVoice(AliyunApi):
 
     def check(self) -> list[CheckResult]:
         """Credentials and clock; voice templates cannot be asked for."""
-        return check_voice(self._api, self.templates)
+        return check_voice(self._api, self._settings.templates)
 
     def _named_queues(self) -> list[Queue]:
         mns = self._settings.mns

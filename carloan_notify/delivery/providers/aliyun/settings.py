@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.provider import TemplateVendorSettings
 from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
@@ -40,7 +40,7 @@ class AliyunSmsQueueSettings(AliyunQueueSettings):
         return self
 
 
-class AliyunCredentials(VendorSettings):
+class AliyunCredentials(TemplateVendorSettings):
     """What both interfaces ask for."""
 
     access_key_id: Credential = Field(
@@ -49,14 +49,6 @@ class AliyunCredentials(VendorSettings):
     access_key_secret: Secret = Field(
         min_length=1, description="Its secret.", examples=["${ALIYUN_ACCESS_KEY_SECRET}"]
     )
-    templates: list[ApprovedTemplateSettings] = Field(
-        default=[], description="Approved templates; the first that words a message is used."
-    )
-
-    @property
-    def asks_values(self) -> bool:
-        """Approved templates are filled with values."""
-        return True
 
 
 class AliyunSettings(AliyunCredentials):

@@ -16,13 +16,12 @@ from carloan_notify.delivery.codes import Carried, carrier_codes, coded, public_
 from carloan_notify.delivery.http import REFUSED_BY_HTTP, WireAnswer, WireFault, WireRequest
 from carloan_notify.delivery.provider import (
     REQUEST_FULL,
-    ApprovedTemplateSettings,
     CheckResult,
     CheckVerdict,
     Received,
     Refused,
     ReturnPage,
-    VendorSettings,
+    TemplateVendorSettings,
     one_per_message,
     same_for_all,
 )
@@ -78,7 +77,7 @@ def _canonical(path: str, headers: Mapping[str, str], signed: str, body: bytes) 
 # Options of Huawei Cloud.
 
 
-class HuaweiSettings(VendorSettings):
+class HuaweiSettings(TemplateVendorSettings):
     """SMS through Huawei Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.huawei.huawei:HuaweiSms"
@@ -93,19 +92,11 @@ class HuaweiSettings(VendorSettings):
         description="Channel number that Huawei assigned to the approved sign.",
         examples=["csms12345678", "8823111111111"],
     )
-    templates: list[ApprovedTemplateSettings] = Field(
-        default=[], description="Approved templates; the first that words a message is used."
-    )
     rate_per_second: float | None = Field(
         default=500,
         gt=0,
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
     )
-
-    @property
-    def asks_values(self) -> bool:
-        """Approved templates are filled with values."""
-        return True
 
 
 USUAL_URL: Final = "https://smsapi.cn-north-4.myhuaweicloud.com"
@@ -134,7 +125,6 @@ class HuaweiSms(TemplateVendor):
 
     def __init__(self, name: str, settings: HuaweiSettings, **wired: Unpack[Wired]) -> None:
         super().__init__(name, settings, **wired)
-        self.templates = settings.templates
         self._base = (settings.base_url or USUAL_URL).rstrip("/")
         self._later: dict[str, str] = {}
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, TemplateVendorSettings
 from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 
@@ -13,7 +13,7 @@ VARIABLE: Final = re.compile(r"\{(\d+)\}")
 """Tencent numbers the variables of a template: {1}, {2}, …"""
 
 
-class TencentCredentials(VendorSettings):
+class TencentCredentials(TemplateVendorSettings):
     """What both interfaces ask for."""
 
     secret_id: Credential = Field(
@@ -41,11 +41,6 @@ class TencentCredentials(VendorSettings):
         description="Approved templates; the first that words a message is used. `code` is the template ID in "
         'quotes; `params` are its variables "1", "2", … in that order.',
     )
-
-    @property
-    def asks_values(self) -> bool:
-        """Approved templates are filled with values."""
-        return True
 
     @model_validator(mode="after")
     def _templates_fit(self) -> Self:

@@ -66,7 +66,6 @@ class TencentApi(TemplateVendor):
 
     def __init__(self, name: str, settings: TencentCredentials, **wired: Unpack[Wired]) -> None:
         super().__init__(name, settings, **wired)
-        self.templates = settings.templates
         self._interface = Interface(self._service, settings, self._wire, self._clock)
 
     def wait_s(self, answer: WireAnswer, code: str) -> float:
