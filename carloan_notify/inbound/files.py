@@ -1,11 +1,11 @@
 """A file downloaded from a provider's portal: its columns as text, its times as instants."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 import pandas as pd
 
@@ -166,64 +166,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-# What a provider hands out, page by page, and receipts imported from a portal's export.
+# Receipts imported from a portal's export.
 
 LONGEST_CODE: Final = 64
 _NOT_IN_CODE: Final = r"[^\w.:\- ]|\d{7,}"
-
-
-class Page(Protocol):
-    """What a provider hands out at once (see `delivery.provider.ReturnPage`)."""
-
-    @property
-    def receipts(self) -> Sequence[Receipt]:
-        """Receipts that could be read."""
-
-    @property
-    def replies(self) -> Sequence[Reply]:
-        """Replies that could be read."""
-
-    @property
-    def problems(self) -> Sequence[str]:
-        """What could not, and why the pull stopped early."""
-
-    @property
-    def cursor(self) -> str:
-        """Where the next page starts."""
-
-    @property
-    def more(self) -> bool:
-        """Whether there is one."""
-
-    @property
-    def unread(self) -> bytes:
-        """The records that could not be read, as they came."""
-
-
-PageT_co = TypeVar("PageT_co", bound=Page, covariant=True)
-
-
-class Source(Protocol[PageT_co]):
-    """Something that hands out receipts and replies page by page."""
-
-    def pull(self, since: datetime, cursor: str) -> PageT_co:
-        """The page that starts at `cursor`, "" for the first."""
-
-
-def pull(
-    source: Source[PageT_co], since: datetime, *, cursor: str = "", pages: int = 10_000
-) -> Iterator[PageT_co]:
-    """Pages until there are no more, at most `pages`.
-
-    Put each page on disk before taking the next: some queues hand out a record only once, and asking for the
-    next page is what confirms the last. A source whose cursor stands still ends the pull.
-    """
-    for _ in range(pages):
-        page = source.pull(since, cursor)
-        yield page
-        if not page.more or page.cursor == cursor:
-            return
-        cursor = page.cursor
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from carloan_notify.ledger import audit, continuity, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher, Keyring, sync_folder
 from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, to_text
-from carloan_notify.ledger.tables import METADATA, NOTICES, SUPPRESSIONS
+from carloan_notify.ledger.tables import METADATA, SUPPRESSIONS
 from carloan_notify.ledger.verify import Evidence, verify_rows
 from carloan_notify.records import AuditEvent
 
@@ -209,7 +209,7 @@ def _side_file(path: Path) -> Path:
 
 _SHORT_ID: Final = 8
 _PAGE: Final = 2_000
-_NUMBERED: Final = ((NOTICES, "notice_no"), (SUPPRESSIONS, "suppression_no"))
+_NUMBERED: Final = ((SUPPRESSIONS, "suppression_no"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +367,7 @@ def _advance_numbers(tx: Transaction) -> None:
 def _require_whole(tx: Transaction, path: Path) -> None:
     ledger_id = schema.meta(tx.connection, "ledger_id")
     evidence = Evidence(ledger_id, audit.head(tx), known=(), shelves=(), trusted={})
-    verified = verify_rows(audit.stream(tx), evidence)
+    verified = verify_rows(audit.stream(tx), evidence, audit.blocks(tx))
     if not verified.ok:
         first = verified.breaches[0]
         raise LedgerError(

@@ -128,7 +128,7 @@ class Store:
                 connection.close()
                 return
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
-                autocommit.exec_driver_sql("VACUUM messages, replies, unread, portfolio")
+                autocommit.exec_driver_sql("VACUUM contents, messages, replies, unread, portfolio")
 
     def close(self) -> None:
         """Close every connection."""

@@ -15,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, health, keys, portfolio, schema, states, unread
+from carloan_notify.ledger import audit, backup, contents, health, keys, portfolio, schema, states, unread
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
@@ -24,14 +24,17 @@ from carloan_notify.ledger.settings import LedgerSettings, Places
 from carloan_notify.ledger.states import PENDING, Step
 from carloan_notify.ledger.store import Store, Transaction, locate, to_text
 from carloan_notify.ledger.tables import (
+    CONTENTS,
+    LOTS,
     MESSAGE_KEYS,
     MESSAGES,
     NOTICES,
     RECEIPTS,
     REPLIES,
+    RULINGS,
     RUNS,
-    SEALED,
     UNREAD,
+    WHOLE,
 )
 from carloan_notify.records import AuditEvent, MessageState
 
@@ -41,7 +44,6 @@ from carloan_notify.records import AuditEvent, MessageState
 # `ledger.write(wipes=True)`. Backups made before still hold what is forgotten here until they age out.
 
 _ALIVE: Final = tuple(state.value for state in (*PENDING, MessageState.SENDING))
-_SEALED_COLUMNS: Final = tuple(f"{name}_sealed" for name in SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,22 @@ def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
     Nothing that may still go, and no reply that is still on the work list.
     """
     cutoff = to_text(older_than)
-    old = sa.select(MESSAGES.c.message_id).where(
-        MESSAGES.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE)
-    )
+    gone = (LOTS.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE))
+    its_lot = LOTS.c.lot_no == MESSAGES.c.lot_no
+    old = sa.select(MESSAGES.c.message_id).join(LOTS, its_lot).where(*gone)
+    numbers = sa.select(MESSAGES.c.message_no).join(LOTS, its_lot).where(*gone)
     old_runs = sa.select(RUNS.c.run_id).where(RUNS.c.started_at < cutoff)
     unmatched = sa.and_(RECEIPTS.c.message_id == "", RECEIPTS.c.received_at < cutoff)
     gone_receipts = sa.delete(RECEIPTS).where(sa.or_(RECEIPTS.c.message_id.in_(old), unmatched))
     receipts = tx.connection.execute(gone_receipts).rowcount
-    tx.connection.execute(sa.delete(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id.in_(old)))
-    messages = tx.connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.message_id.in_(old))).rowcount
-    notices = tx.connection.execute(sa.delete(NOTICES).where(NOTICES.c.run_id.in_(old_runs))).rowcount
+    for table in (MESSAGE_KEYS, CONTENTS):
+        tx.connection.execute(sa.delete(table).where(table.c.message_no.in_(numbers)))
+    messages = tx.connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.message_no.in_(numbers))).rowcount
+    empty = ~sa.exists().where(MESSAGES.c.lot_no == LOTS.c.lot_no)
+    tx.connection.execute(sa.delete(LOTS).where(LOTS.c.queued_at < cutoff, empty))
+    ruled = sa.select(RULINGS.c.ruling_no).where(RULINGS.c.run_id.in_(old_runs))
+    notices = tx.connection.execute(sa.delete(NOTICES).where(NOTICES.c.ruling_no.in_(ruled))).rowcount
+    tx.connection.execute(sa.delete(RULINGS).where(RULINGS.c.run_id.in_(old_runs)))
     done_with = sa.and_(REPLIES.c.taken_at < cutoff, REPLIES.c.state != OPEN)
     answered = tx.connection.execute(sa.delete(REPLIES).where(done_with)).rowcount
     unreadable = tx.connection.execute(sa.delete(UNREAD).where(UNREAD.c.taken_at < cutoff)).rowcount
@@ -105,18 +113,19 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
 
 
 def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> Erased:
-    query = sa.select(MESSAGES.c.message_id, MESSAGES.c.phone_hash, MESSAGES.c.phone_sealed)
-    query = query.where(MESSAGES.c.customer_ref == customer_ref).order_by(MESSAGES.c.message_id)
+    query = sa.select(WHOLE.c.message_id, WHOLE.c.phone_hash, WHOLE.c.content_sealed)
+    query = query.where(WHOLE.c.customer_ref == customer_ref).order_by(WHOLE.c.message_id)
     rows = tx.connection.execute(query).all()
     ids = [row.message_id for row in rows]
-    numbers = {row.phone_hash: tx.cipher.open(row.message_id, "phone", row.phone_sealed) for row in rows}
+    numbers = {
+        row.phone_hash: contents.opened(tx.cipher, row.message_id, row.content_sealed).phone for row in rows
+    }
     waiting = states.allowed(tx, ids, Step.CANCEL)
     ended = {**states.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": "erased"}
     states.move_all(tx, waiting, Step.CANCEL, MessageState.CANCELLED, ended)
     states.tell(tx, "cancelled", "", waiting, now, reason="erased")
-    empty = {**dict.fromkeys(_SEALED_COLUMNS, b""), "phone_hash": ""}
-    for part in in_parts(ids):
-        tx.connection.execute(sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part)).values(**empty))
+    theirs = sa.update(CONTENTS).where(CONTENTS.c.customer_ref == customer_ref)
+    tx.connection.execute(theirs.values(content_sealed=b"", phone_hash=""))
     hashes = sorted(numbers.keys() - {""})
     _erase_receipts(tx, ids, hashes)
     replies = _erase_replies(tx, customer_ref, hashes, (operator, now))
@@ -197,11 +206,12 @@ def rotate_keys(ledger: Ledger, operator: str, now: datetime) -> int:
 
 def _resealed(store: Store, cipher: Cipher, table: health.SealedTable) -> int:
     """Encrypt one table anew; returns the number of transactions."""
-    last, steps = "", 0
+    last: str | int | None = None
+    steps = 0
     while True:
         with store.write(wipes=True) as connection:
             last = health.reseal(Transaction(connection, cipher), table, last)
-        if not last:
+        if last is None:
             return steps
         steps += 1
 

@@ -1,5 +1,6 @@
 """The night: read, plan, guard, queue, send what may go now, report. One at a time."""
 
+import gc
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -262,8 +263,10 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
+    gc.freeze()  # what was read stays to the end of the night: the collector need not walk it again and again
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
+    gc.freeze()
     guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)

@@ -11,20 +11,20 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import intake, runs, views
+from carloan_notify.ledger import intake, notices, runs, views
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.views import Stored, UntilPaid
-from carloan_notify.notices.decide import NOTICE_COLUMNS
+from carloan_notify.ledger.views import Stored, Waiting
+from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.drafts import message_reference
-from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
+from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
 from carloan_notify.pipeline.preview import why
-from carloan_notify.pipeline.reading import on_day, payments_ahead
+from carloan_notify.pipeline.verdicts import judge
 from carloan_notify.records import CoveredNotice, Decision, Draft
 from carloan_notify.reports.tables import frame_rows
 
@@ -82,7 +82,7 @@ def earlier_attempts(
 def propose(app: App, order: ResendOrder) -> Proposal:
     """Word the message once more by what is true now; opt-outs, hours and payments count as on any night.
 
-    A notice of what is owed is worded anew; the text of an event, which names its day, is repeated.
+    What the tables still hold is worded anew by them; the text of an event that they hold no more is repeated.
 
     Raises:
         LedgerError: no such message, or its notice is free to be told by the next night.
@@ -92,10 +92,16 @@ def propose(app: App, order: ResendOrder) -> Proposal:
     with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
         portfolio = read_portfolio(app, app.business_date())
-        refusal, drafted = _worded(app, original, portfolio)
-        before = _nameless(original.rendered.text, original)
-        now = _nameless(drafted.rendered.text, original) if drafted else before
-        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+        identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
+        refusal, drafted = _worded(app, original, portfolio, identity)
+        before = _nameless(original.rendered.text, original.recipient_name)
+        now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
+        if (
+            not refusal
+            and drafted
+            and order.same_words
+            and differs(drafted, original.outbound, app.settings.messages)
+        ):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -103,7 +109,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        words = _words(original, drafted, same=order.same_words)
         return Proposal(
             before,
             before if order.same_words else now,
@@ -113,8 +119,17 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         )
 
 
-def _nameless(text: str, original: Stored) -> str:
-    return text.replace(original.recipient_name, NAME) if original.recipient_name else text
+def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
+    """What is to be said, with the values of its template, which are kept only where a provider asks for them."""
+    if drafted is None:
+        return original
+    return (
+        replace(original, params=original.params or drafted.params) if same else _reworded(original, drafted)
+    )
+
+
+def _nameless(text: str, name: str) -> str:
+    return text.replace(name, NAME) if name else text
 
 
 def queue_proposal(app: App, proposal: Proposal) -> str:
@@ -130,28 +145,33 @@ def queue_proposal(app: App, proposal: Proposal) -> str:
     return proposal.draft.message_id
 
 
-def _worded(app: App, original: Stored, portfolio: Portfolio) -> tuple[str, Draft | None]:
-    """Why it may not be told again, else "" and its words of now; no words for what is not about a debt."""
-    if not original.until_paid:
-        return "", None
-    loan_ids = {cover.loan_id for cover in original.covers}
-    mine = on_day(app, portfolio, portfolio.as_of, loan_ids)
-    now = truth(app, mine, payments_ahead(mine, app.business_date())["loan_id"])
-    waiting = UntilPaid(
+def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity) -> tuple[str, Draft | None]:
+    """Why it may not be told again, else "" and its words of now; no words for what is told as it was."""
+    waiting = Waiting(
         original.message_id,
         "",
         original.notice,
         original.channel.value,
+        original.role,
         original.message_class.value,
-        original.covers,
+        identity.ref(original.phone),
+        original.until_paid,
+        tuple(
+            replace(cover, idempotency_key=notices.again(cover.idempotency_key, ""))
+            for cover in original.covers
+        ),
     )
-    found = verdict(waiting, now)
+    judged = judge(app, portfolio, [waiting], identity, of_people=False)  # of whom the policy speaks, below
+    found = judged.rulings[0]
     against = found.cancel or found.hold
     if against:
         return against.english, None
-    drafted = worded(Words.of(app, mine.as_of), {original.message_id: (original.outbound, found)}, now)
-    failure = next((failed.message for failed in drafted.failures.values()), "")
-    return failure, next(iter(drafted), None)
+    if not found.still:
+        return "", None
+    words = Words.of(app, portfolio.as_of)
+    drafts, failures = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
+    failure = next((failed.message for failed in failures.values()), "")
+    return failure, next(iter(drafts), None)
 
 
 def _reworded(original: Stored, drafted: Draft) -> Stored:
@@ -159,6 +179,7 @@ def _reworded(original: Stored, drafted: Draft) -> Stored:
     still = {(cover.loan_id, cover.original_due_on) for cover in drafted.covers}
     return replace(
         original,
+        recipient_name=drafted.recipient_name,
         rendered=drafted.rendered,
         params=dict(drafted.params),
         amount_minor=drafted.amount_minor,
@@ -223,7 +244,8 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
     return Draft(
         message_id=message_reference(run_id, key),
         covers=tuple(
-            replace(c, idempotency_key=f"{key}{number:04d}") for number, c in enumerate(original.covers)
+            replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
+            for number, c in enumerate(original.covers)
         ),
         customer_id=row["customer_id"],
         notice=original.notice,
@@ -247,6 +269,6 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 
 
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
-    """The idempotency key of a resend, its own in each run: the first message's key stands in its way no more."""
+    """What makes a resend's keys its own in each run: the first message's keys stand in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
-    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()[:KEY_DIGITS]

@@ -1,7 +1,7 @@
 """Fetch what providers hand out, so that nothing that some queue hands out once is lost on the way to the ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,9 +11,8 @@ import structlog
 
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
-from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
-from carloan_notify.inbound.files import pull, read_export, sentences
+from carloan_notify.inbound.files import read_export, sentences
 from carloan_notify.inbound.listen import place_of
 from carloan_notify.ledger import audit, outbox, receipts, unknowns
 from carloan_notify.ledger.answers import record
@@ -53,6 +52,21 @@ def spool_of(app: App, ledger: Ledger) -> Spool:
     """The folder beside the ledger's file, or beside the configuration where the ledger has none."""
     folder = ledger.store.file.parent if ledger.store.file else app.folder
     return Spool(folder / FOLDER, ledger.cipher)
+
+
+def pull(provider: Provider, since: datetime, most: int = 10_000) -> Iterator[ReturnPage]:
+    """What a provider hands out: pages until there are no more, at most so many.
+
+    Put each page on disk before taking the next: some queues hand out a record only once, and asking for the
+    next page is what confirms the last. A provider whose cursor stands still ends the pull.
+    """
+    cursor = ""
+    for _ in range(most):
+        page = provider.pull(since, cursor)
+        yield page
+        if not page.more or page.cursor == cursor:
+            return
+        cursor = page.cursor
 
 
 @dataclass(slots=True)
@@ -151,8 +165,7 @@ PER_QUESTION = 20
 
 def configured_providers(app: App) -> list[Provider]:
     """Every provider of the configuration, also one that no channel names any more: what it sent comes back late."""
-    providers = app.settings.delivery.providers
-    return [build_provider(name, providers[name], app.clock) for name in sorted(providers)]
+    return [app.provider(name) for name in sorted(app.settings.delivery.providers)]
 
 
 def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:

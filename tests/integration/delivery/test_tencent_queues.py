@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from carloan_notify.delivery.provider import Inquiry, MessageFate
-from carloan_notify.inbound.files import pull
+from carloan_notify.pipeline.returns import pull
 from carloan_notify.records import Channel
 from tests.integration.delivery.tencent import INQUIRY, at, listening, reset
 from tests.unit.delivery.providers.tencent import NOW, SDK, error

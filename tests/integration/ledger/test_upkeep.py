@@ -109,7 +109,7 @@ def test_no_clear_text_ever_reaches_the_disk(sqlite_ledger: Ledger, tmp_path: Pa
 def test_erased_ciphertext_is_gone_from_the_file(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     commit(sqlite_ledger, intake.enqueue, "R1", [draft(1)], NOW)
     with sqlite_ledger.store.read() as connection:
-        (sealed,) = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars()
+        (sealed,) = connection.exec_driver_sql("SELECT content_sealed FROM contents").scalars()
     wiping(sqlite_ledger, upkeep.erase, "C1", "kim", NOW)
     sqlite_ledger.close()
     assert all(sealed not in path.read_bytes() for path in tmp_path.glob("ledger.db*"))
@@ -125,7 +125,7 @@ def test_a_new_key_takes_over_and_the_old_one_opens_old_backups(ledger: Ledger, 
         assert fresh.cipher.keyring.active != old
         assert sorted(commit(fresh, views.reveal, ALL, "kim", "check", NOW)["text"]) == ["(erased)", TEXT]
         with fresh.store.read() as connection:
-            sealed = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars().all()
+            sealed = connection.exec_driver_sql("SELECT content_sealed FROM contents").scalars().all()
         assert not any(bytes(value).startswith(bytes.fromhex(old)) for value in sealed)
         elsewhere = LedgerSettings(url="sqlite:///restored.db")
         assert upkeep.restore(elsewhere, tmp_path, backup.path, NOW).rows > 0
@@ -250,7 +250,7 @@ def test_the_doctor_names_what_is_wrong(sqlite_ledger: Ledger) -> None:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         connection.exec_driver_sql("DELETE FROM message_keys WHERE loan_id = 'L2'")
         connection.exec_driver_sql("UPDATE messages SET state = 'flying' WHERE message_id LIKE '%3'")
-        connection.exec_driver_sql("UPDATE messages SET phone_sealed = x'00112233445566778899'")
+        connection.exec_driver_sql("UPDATE contents SET content_sealed = x'00112233445566778899'")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
     codes = {ailment.code for ailment in look(sqlite_ledger, health.examine, NOW + timedelta(hours=1))}
     assert codes == {
@@ -268,7 +268,7 @@ def test_the_doctor_finds_dangling_keys(sqlite_ledger: Ledger) -> None:
     connection = sqlite_ledger.store.engine.raw_connection()
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = OFF")
-    cursor.execute("INSERT INTO message_keys VALUES ('key', 'ghost', 'L9', 1, NULL)")
+    cursor.execute("INSERT INTO message_keys VALUES ('key', 99, 'L9', 1, NULL)")
     cursor.execute("PRAGMA foreign_keys = ON")
     connection.close()
     assert [ailment.code for ailment in look(sqlite_ledger, health.examine, NOW)] == ["dangling_key"]

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from carloan_notify.app import build_app
 from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
-from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.ledger.tables import LOTS, MESSAGES, WHOLE
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel
 from tests.integration.ledger.drafts import NOW
@@ -334,7 +334,7 @@ def _unless_queued(world: World, args: Command, now: datetime) -> Done:
 
 def _resent(world: World) -> set[str]:
     """Messages that repeat another one."""
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.resend_of != "")
+    query = sa.select(WHOLE.c.message_id).where(WHOLE.c.resend_of != "")
     with (
         build_app(world.folder / "config.yaml", NOW).open_ledger() as ledger,
         ledger.store.read() as connection,
@@ -349,7 +349,7 @@ def _purge(world: World, url: str) -> Command:
         build_app(world.folder / "config.yaml", NOW).open_ledger() as ledger,
         ledger.store.write() as connection,
     ):
-        connection.execute(sa.update(MESSAGES).values(queued_at="2001-01-01T00:00:00.000000Z"))
+        connection.execute(sa.update(LOTS).values(queued_at="2001-01-01T00:00:00.000000Z"))
     return ("ledger", "purge", "--older-than", "1", "--yes")
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.delivery import dispatch
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened, engaged
 from carloan_notify.delivery.provider import Provider
 from carloan_notify.delivery.registry import DeliverySettings
@@ -267,17 +268,19 @@ def test_a_signal_finishes_the_wire_and_puts_the_rest_back() -> None:
     assert summary.released > 0
 
 
-def test_the_deadline_leaves_the_rest_queued() -> None:
+def test_the_deadline_leaves_the_rest_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LONGEST_DRAIN_S", 10)
     outbox, time = FakeOutbox([message(i) for i in range(100)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 1}, longest_drain_s=10)
+    options = delivery(pace={"rate_per_second": 1})
     summary = drain(outbox, [FakeProvider()], options, time)
     assert summary.stopped_by is StoppedBy.DEADLINE
     assert 9 <= summary.accepted <= 12
 
 
-def test_the_rate_is_held_over_a_minute() -> None:
+def test_the_rate_is_held_over_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LONGEST_DRAIN_S", 60)
     outbox, time = FakeOutbox([message(i) for i in range(13_000)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 200}, longest_drain_s=60)
+    options = delivery(pace={"rate_per_second": 200})
     summary = drain(outbox, [FakeProvider(batch_limit=10)], options, time)
     assert 196 <= summary.accepted / 60 <= 204
 

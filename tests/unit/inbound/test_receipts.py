@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import SourceError
-from carloan_notify.inbound.files import pull, read_export, span_around
+from carloan_notify.inbound.files import read_export, span_around
 from carloan_notify.inbound.settings import InboundSettings, ReceiptFileSettings
+from carloan_notify.pipeline.returns import pull
 from carloan_notify.records import MessageClass, Receipt
+from tests.unit.delivery.world import FakeProvider
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 SPAN = span_around(NOW)
@@ -30,11 +32,12 @@ def receipt(number: int) -> Receipt:
     return Receipt("main", f"r{number}", "", delivered=True, code="DELIVRD", detail="", occurred_at=NOW)
 
 
-class Queue:
+class Queue(FakeProvider):
     """Hands out a page and forgets the one before: asking confirms."""
 
     def __init__(self, pages: list[ReturnPage]) -> None:
         """Nothing asked yet."""
+        super().__init__()
         self.pages = pages
         self.asked: list[str] = []
 
@@ -61,7 +64,7 @@ def test_a_cursor_that_stands_still_ends_the_pull() -> None:
 
 def test_a_pull_has_an_upper_bound() -> None:
     queue = Queue([ReturnPage(cursor="1", more=True), ReturnPage(cursor="0", more=True)])
-    assert len(list(pull(queue, NOW, pages=5))) == 5
+    assert len(list(pull(queue, NOW, most=5))) == 5
 
 
 def test_a_csv_export_becomes_receipts(tmp_path: Path) -> None:

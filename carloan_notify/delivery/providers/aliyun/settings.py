@@ -53,6 +53,11 @@ class AliyunCredentials(VendorSettings):
         default=[], description="Approved templates; the first that words a message is used."
     )
 
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
+
 
 class AliyunSettings(AliyunCredentials):
     """SMS through Alibaba Cloud."""
@@ -75,6 +80,7 @@ class AliyunVoiceSettings(AliyunCredentials):
     """Voice calls through Alibaba Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunVoice"
+    channel = Channel.VOICE
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )
@@ -84,17 +90,10 @@ class AliyunVoiceSettings(AliyunCredentials):
         description="Number of yours that the borrower sees; empty for the shared pool.",
         examples=["057100000000"],
     )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
-    )
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is spoken in one call.")
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
 
     @model_validator(mode="after")
     def _some_queue(self) -> Self:

@@ -35,13 +35,17 @@ class TencentCredentials(VendorSettings):
         pattern=r"^[a-z0-9-]+$",
         description="Region that takes the requests: ap-guangzhou, ap-beijing or ap-nanjing; ap-singapore with "
         "the international site.",
-        examples=["ap-guangzhou"],
     )
     templates: list[ApprovedTemplateSettings] = Field(
         default=[],
         description="Approved templates; the first that words a message is used. `code` is the template ID in "
         'quotes; `params` are its variables "1", "2", … in that order.',
     )
+
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True
 
     @model_validator(mode="after")
     def _templates_fit(self) -> Self:
@@ -75,10 +79,7 @@ class TencentSettings(TencentCredentials):
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentSms"
     type: Literal["tencent"] = Field(description="SMS through Tencent Cloud.", examples=["tencent"])
     rate_per_second: float | None = Field(
-        default=3000,
-        gt=0,
-        description="Most messages a second; the vendor takes 3000 requests.",
-        examples=[3000],
+        default=3000, gt=0, description="Most messages a second; the vendor takes 3000 requests."
     )
     extend_code: str = Field(
         default="",
@@ -103,20 +104,12 @@ class TencentVoiceSettings(TencentCredentials):
     """Voice calls through Tencent Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentVoice"
+    channel = Channel.VOICE
     type: Literal["tencent_voice"] = Field(
         description="Voice calls through Tencent Cloud.", examples=["tencent_voice"]
     )
     rate_per_second: float | None = Field(
-        default=20, gt=0, description="Most calls a second; the vendor takes 20.", examples=[20]
+        default=20, gt=0, description="Most calls a second; the vendor takes 20."
     )
-    concurrency: int = Field(
-        default=8, ge=1, le=256, description="Requests on the wire at once.", examples=[8]
-    )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is read out in one call.", examples=[2]
-    )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
+    concurrency: int = Field(default=8, ge=1, le=256, description="Requests on the wire at once.")
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is read out in one call.")
