@@ -9,17 +9,21 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from benchmarks.night.folder import Export, Form, make_folder
+from benchmarks.delivery_throughput import DEFAULT_CONCURRENCY
+from benchmarks.night.folder import NOWHERE, Export, Form, make_folder, send_to
 from benchmarks.night.ledgers import LEDGER, added_rows, at, job_of, make_floor
 from benchmarks.night.measure import Spent, measured, ours
 from benchmarks.night.plain import Job
 from benchmarks.night.portfolio import Portfolio
 from benchmarks.night.report import Row
+from benchmarks.provider import gateway
 
 FIRST: Final = date(2026, 11, 16)
 ORDINARY: Final = FIRST + timedelta(days=1)
 QUIET_DAY: Final = 26
 """A due day of which no stage of the ladder falls on FIRST."""
+BATCH: Final = 100
+"""Text messages a request, where messages go by many."""
 SAMPLES: Final = (2_000, 20_000)
 _PANDAS_AS_TEXT: Final = "import sys, pandas; pandas.read_csv(sys.argv[1], dtype=str, keep_default_na=False)"
 LOAN: Final = "AD000000123"
@@ -100,8 +104,9 @@ class Lender:
     def rows(self) -> Iterator[Row]:
         """First night, the same again, an ordinary one, and the commands about one loan."""
         yield self.first_night()
-        before = self._ledger_bytes()
         yield self.night("the same night again", FIRST)
+        self._send_all(FIRST)
+        before = self._ledger_bytes()
         self.export.write(self.portfolio, ORDINARY)
         row = self.night("ordinary night", ORDINARY, scripted=True)
         self.bytes_a_message = (self._ledger_bytes() - before) / max(row.messages or 0, 1)
@@ -137,6 +142,14 @@ class Lender:
             ("preview --loan", ("preview", "--loan", LOAN, *then)),
         ):
             yield Row(f"{what}, {self.name}", measured(ours(self.export.folder, *arguments), (0, 1)))
+
+    def _send_all(self, day: date) -> None:
+        """Send what the night queued, as lenders do before the next one; the floor's ledger is then the same."""
+        with gateway() as url:
+            send_to(self.export.folder, url, BATCH, DEFAULT_CONCURRENCY)
+            measured(ours(self.export.folder, "send", "--now", at(day, 10)), (0, 1))
+        send_to(self.export.folder, NOWHERE)
+        shutil.copy(self.export.folder / LEDGER, self.floor / LEDGER)
 
     def _ledger_bytes(self) -> int:
         return (self.export.folder / LEDGER).stat().st_size

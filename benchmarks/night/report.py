@@ -91,7 +91,7 @@ class Target:
         return f"{self.what}: {self.value:,.2f} (wanted {bound} {self.wanted:,g}{'' if self.met else '; missed'})"
 
 
-_WIDTHS: Final = (44, 9, 9, 9, 10, 11, 12, 9, 8, 13, 9)
+_WIDTHS: Final = (46, 9, 9, 9, 10, 11, 12, 9, 8, 13, 9)
 
 
 def print_row(row: Row) -> None:

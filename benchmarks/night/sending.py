@@ -13,7 +13,7 @@ from benchmarks.ledger_audit import drafts
 from benchmarks.night.folder import Export, change_config, make_folder, send_to
 from benchmarks.night.ledgers import app_of, at
 from benchmarks.night.measure import Spent, measured, ours
-from benchmarks.night.nights import FIRST, ORDINARY, run_night
+from benchmarks.night.nights import BATCH, FIRST, ORDINARY, run_night
 from benchmarks.night.portfolio import Portfolio
 from benchmarks.night.report import Row
 from benchmarks.provider import fresh_database, gateway, postgres
@@ -23,7 +23,6 @@ from carloan_notify.records import Channel, Draft, Outcome, SendResult
 from tests.transactions import commit
 
 YEAR: Final = 365
-BATCH: Final = 100
 BARE: Final = 3_000
 BARE_BATCHED: Final = 100_000
 WIRES: Final = DEFAULT_CONCURRENCY
