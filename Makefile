@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-clock coverage soak lint bench figures clean
+.PHONY: demo test test-clock coverage soak lint bench bench-large figures clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -38,7 +38,9 @@ test-clock: $(STAMP)  ## e2e and integration on other days: in 45 days, on 29 Fe
 coverage: $(STAMP)  ## the same, traced: twice as long
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 
-soak: $(STAMP)  ## the long runs: hundreds of kills, a crash at every point, four senders and 20,000 messages
+# A crash at every point of nine commands on both databases, and at every pair of points of two senders; `make test` takes
+# three points of each command. Not part of .ci/run: start it before a release, and after a change of a commit's place.
+soak: $(STAMP)  ## the long runs: hundreds of kills, a crash at every point and pair of points, four senders and 20,000 messages
 	$(BIN)/python -m pytest -m soak -s
 
 lint: $(STAMP)  ## ruff, mypy, import-linter
@@ -49,6 +51,9 @@ lint: $(STAMP)  ## ruff, mypy, import-linter
 
 bench: $(STAMP)  ## figures, as ratios against a floor measured in the same run
 	$(BIN)/python -m benchmarks
+
+bench-large: $(STAMP)  ## the night at 1, 3 and 10 million loans, written into docs/performance.md; hours, and 10 GB of disk
+	for loans in 1000000 3000000 10000000; do $(BIN)/python -m benchmarks.night $$loans --write; done
 
 figures: $(STAMP)  ## the size of the house, and how much of it one due notice walks through
 	$(BIN)/python -m tools.house

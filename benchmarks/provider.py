@@ -67,7 +67,7 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fresh_database(server: str) -> str:
+def fresh_database(server: str) -> str:
     """The URL of a new, empty database; the server goes away with it."""
     name = f"bench_{uuid4().hex}"
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
@@ -80,7 +80,7 @@ def _fresh_database(server: str) -> str:
 @contextmanager
 def queued(messages: int, server: str = "") -> Iterator[Ledger]:
     """A fresh ledger in which so many messages are due: SQLite on disk, or a database of `server`."""
-    settings = LedgerSettings(url=_fresh_database(server)) if server else LedgerSettings()
+    settings = LedgerSettings(url=fresh_database(server)) if server else LedgerSettings()
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(settings, Path(folder), create=True, now=now()) as ledger,

@@ -18,8 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from carloan_notify.config.load import load_settings
 from carloan_notify.config.model import AppSettings
-from carloan_notify.delivery.provider import LOOPBACK, ProviderSettings
-from carloan_notify.delivery.registry import ConsoleProviderSettings, HttpProviderSettings
+from carloan_notify.delivery.provider import LOOPBACK, Provider, ProviderSettings
+from carloan_notify.delivery.registry import (
+    ConsoleProviderSettings,
+    HttpProviderSettings,
+    build_provider,
+)
 from carloan_notify.errors import ConfigError, LedgerError, LockedError
 from carloan_notify.ledger.keys import read_private
 from carloan_notify.ledger.ledger import Ledger
@@ -83,6 +87,13 @@ class App:
         if not (messages.pay_link_base or messages.certificate_link_base):
             return b""
         return read_private(self.path(LINK_KEY_FILE))
+
+    def provider(self, name: str) -> Provider:
+        """The configured provider of this name; opens no connection yet."""
+        settings = self.settings
+        return build_provider(
+            name, settings.delivery.providers[name], self.clock, settings.inbound.public_url
+        )
 
     def open_ledger(self, *, create: bool = False) -> Ledger:
         """The ledger, ready to use; `create` makes one where there is none."""

@@ -46,8 +46,8 @@ class Reason(Code):
     )
     SUPERSEDED = (
         "superseded",
-        "A later notice for the same loan falls due tonight and replaces it.",
-        "同一笔贷款今晚有更靠后的通知，由其代替。",
+        "A later notice for the same loan replaces it: it falls due tonight, or was queued or sent before.",
+        "同一笔贷款有更靠后的通知（今晚应发，或此前已排队或已发送），由其代替。",
     )
     DO_NOT_CONTACT = "do_not_contact", "The person is marked do-not-contact.", "该联系人已标记为禁止联系。"
     OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
@@ -213,7 +213,8 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid`, `no_longer_true` and `hours_ending` end it; the others hold it until the next `send` looks again.
+    `paid`, `no_longer_true`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending` end it; the
+    others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
@@ -221,6 +222,26 @@ class Look(Code):
         "no_longer_true",
         "What it says is no longer so.",
         "内容已不再属实。",
+    )
+    TAKEN_BACK = (
+        "taken_back",
+        "The payment that it confirms was taken back.",
+        "消息所确认的还款已被冲正。",
+    )
+    NUMBER_CHANGED = (
+        "number_changed",
+        "The person no longer has this number: nothing goes to it, and the next run tells the new one.",
+        "该联系人已不再使用此号码：不向旧号码发送，由下一批次通知新号码。",
+    )
+    REFUSED = (
+        "refused",
+        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
+        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+    )
+    SUPERSEDED = (
+        "superseded",
+        "A later stage of the same installment was queued or sent and replaces it.",
+        "同一期已有更靠后的阶段排队或发送，由其代替。",
     )
     HOURS_ENDING = (
         "hours_ending",
@@ -237,10 +258,30 @@ class Look(Code):
         "A payment of the loan is dated after today: collection waits for the next look.",
         "该贷款有日期晚于今日的还款记录，催收类消息待下次核对。",
     )
+    EVENT_GONE = (
+        "event_gone",
+        "The tables no longer hold the event that it tells of: it waits for the next look.",
+        "数据表中已没有消息所述的事件，待下次核对。",
+    )
+    PERSON_GONE = (
+        "person_gone",
+        "The tables no longer name this person for the loan: it waits for the next look.",
+        "数据表中该贷款已没有此联系人，待下次核对。",
+    )
+    IN_DISPUTE = (
+        "in_dispute",
+        "The tables now say that a dispute is open: collection waits for the next look.",
+        "数据表现已标明存在争议，催收类消息待下次核对。",
+    )
+    OUT_OF_HOURS = (
+        "out_of_hours",
+        "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
+        "按数据表现在的时区或偏好时段，此刻不宜联系。",
+    )
     EXPORT_DOUBTED = (
         "export_doubted",
-        "The tables shrank, or say that most have paid at once: nobody believes them, and the next look asks again.",
-        "数据表大幅缩减，或显示大多数人同时已还款，不予采信，待下次核对。",
+        "The tables shrank, or say of most at once that they paid, moved or refuse: they are not believed yet.",
+        "数据表大幅缩减，或显示大多数人同时已还款、换号或拒绝联系，不予采信，待下次核对。",
     )
     ANSWERED = (
         "answered",
@@ -256,6 +297,21 @@ class Look(Code):
         "not_worded",
         "The figures changed and the text could not be worded anew: it waits for the next look.",
         "金额已变，但无法重新生成文字，待下次核对。",
+    )
+
+
+class Repeated(Code):
+    """Why a message is not sent again yet; `{message_id}` is the attempt that stands in the way."""
+
+    WAITS = (
+        "attempt_waits",
+        "Message {message_id} says the same and still waits: `send` sends it when its time has come.",
+        "消息 {message_id} 内容相同，仍在排队，到时由 `send` 发出，不再补发。",
+    )
+    IN_DOUBT = (
+        "attempt_in_doubt",
+        "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
+        "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
     )
 
 

@@ -147,11 +147,23 @@ class Draft:
     reason: str = ""
 
 
+UNSTEADY: Final = frozenset(
+    {"pay_link", "pay_link_token", "certificate_link", "certificate_link_token", "as_of"}
+)
+"""Values of `Draft.params` that differ from one wording to the next although nothing else does."""
+
+
+def steady(params: Mapping[str, str]) -> dict[str, str]:
+    """The values that say something: two wordings with the same say the same."""
+    return {name: value for name, value in params.items() if name not in UNSTEADY}
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """What a provider gets. `message_id` is our reference (26 characters, A-Z 0-9).
 
-    From `expires_at` (aware UTC) on it must neither leave nor arrive; None: at any time.
+    From `expires_at` (aware UTC) on it must neither leave nor arrive; None: at any time. `params` is empty unless a
+    provider of its channel asks for the values of templates (`ProviderSettings.asks_values`).
     """
 
     message_id: str
@@ -163,6 +175,8 @@ class OutboundMessage:
     params: Mapping[str, str] = field(repr=False)
     attempts: int = 0
     expires_at: datetime | None = None
+    role: str = ""
+    recipient_name: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

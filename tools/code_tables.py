@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Why
+from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
@@ -18,6 +18,7 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("What a rule says of a loan · 规则对贷款的说明", Why),
     ("Guards that stop a night · 中止当晚运行的守卫", GuardName),
     ("The last look before a message leaves · 发送前的最后核对", Look),
+    ("Why a message is not sent again yet · 暂不补发的原因", Repeated),
     ("Holds · 暂缓", HoldReason),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),

@@ -89,6 +89,31 @@ def show(ctx: click.Context, kind: str, about: str, since: datetime | None, limi
 
 
 @audit_command.command()
+@click.argument("message_id")
+@click.pass_context
+def prove(ctx: click.Context, message_id: str) -> None:
+    """Show what a message was queued with, and the few hashes that lead from there to its row in the chain, as JSON.
+
+    Exit 1 where the audit tells of no such message.
+
+    \b
+    Example:
+      carloan-notify audit prove 7QK2M4XJ5T3WZ6AB8CD9EF0GH1
+    """
+    from dataclasses import asdict
+
+    from carloan_notify.ledger import audit
+    from carloan_notify.reports.tables import print_json
+
+    with open_app(ctx).open_ledger() as ledger, ledger.read() as tx:
+        found = audit.prove(tx, message_id)
+    if found is None:
+        click.echo(f"message {message_id}: not in the audit; see: carloan-notify ledger messages", err=True)
+        ctx.exit(errors.EXIT_FAILED_ITEMS)
+    print_json(asdict(found), sys.stdout)
+
+
+@audit_command.command()
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_context
 def export(ctx: click.Context, path: Path) -> None:

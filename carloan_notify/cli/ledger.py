@@ -145,7 +145,8 @@ def restore(ctx: click.Context, source: Path) -> None:
     """Put the backup SOURCE where ledger.url points; that place must be empty. It is verified first.
 
     Messages that waited in it may have left since: they become unknown, for `reconcile`. The next `run` stops
-    until somebody accepts that the time since is missing (guard ledger_restored).
+    until somebody accepts that the time since is missing (guard ledger_restored). After a crash it may simply run
+    again: what it did already stays, and whoever was erased since the backup is erased from it.
 
     \b
     Example:
@@ -158,7 +159,8 @@ def restore(ctx: click.Context, source: Path) -> None:
     with one_night(app, getpass.getuser(), "restores the ledger"):
         done = upkeep.restore(app.settings.ledger, app.folder, source, app.clock())
     click.echo(
-        f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
+        (f"put back already, at {done.before}: " if done.before else "")
+        + f"{done.rows} rows as of {done.written_at}; {done.unknown} messages may have left since and are unknown: "
         "see reconcile; now run: carloan-notify audit verify"
     )
 
@@ -194,8 +196,29 @@ def purge(ctx: click.Context, years: float) -> None:
         gone = upkeep.purge(tx, now - timedelta(days=years * DAYS_A_YEAR), now)
     click.echo(
         f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts, "
-        f"{gone.replies} replies, {gone.unread} unread records"
+        f"{gone.replies} replies, {gone.unread} unread records; `ledger compact` gives their room back"
     )
+
+
+@ledger_command.command()
+@click.confirmation_option(prompt="Pack the ledger anew? Nothing can be written meanwhile.")
+@click.pass_context
+def compact(ctx: click.Context) -> None:
+    """Pack the ledger anew and give the room of purged nights back to the disk; no row changes.
+
+    Takes minutes where the ledger has gigabytes, and as much free disk again. Refused while a sender holds messages.
+
+    \b
+    Example:
+      carloan-notify ledger compact --yes
+    """
+    from carloan_notify.app import one_night
+    from carloan_notify.ledger import upkeep
+
+    app = open_app(ctx)
+    with one_night(app, getpass.getuser(), "compacts the ledger"), app.open_ledger() as ledger:
+        done = upkeep.compact(ledger, getpass.getuser(), app.clock())
+    click.echo(f"the ledger took {done.before:,} bytes and takes {done.after:,} now")
 
 
 @ledger_command.command()

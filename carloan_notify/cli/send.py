@@ -78,7 +78,8 @@ def resend_command(
 ) -> None:
     """Queue one message again, with a reason, worded by what is true now. Hours, opt-outs and payments count.
 
-    Earlier attempts and both texts, as it was and as it will be, are shown first.
+    Earlier attempts and both texts, as it was and as it will be, are shown first. While an attempt still waits or
+    may have left (unknown), it is refused, exit 1: so after a crash the same command may simply run again.
 
     \b
     Example:
@@ -97,8 +98,9 @@ def resend_command(
     click.echo(f"It said: {proposal.text_before}\nIt says: {proposal.text_now}", err=True)
     if not (yes or proposal.refusal):
         click.confirm(f"Send {chosen} again?", abort=True, err=True)
-    queued = queue_proposal(app, proposal)
-    print_rows([{"message_id": queued, "resend_of": chosen, "refusal": proposal.refusal}], sys.stdout, form)
+    done = queue_proposal(app, proposal)
+    queued = done.draft.message_id if done.draft else ""
+    print_rows([{"message_id": queued, "resend_of": chosen, "refusal": done.refusal}], sys.stdout, form)
     ctx.exit(errors.EXIT_OK if queued else errors.EXIT_FAILED_ITEMS)
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from carloan_notify.delivery.approved import templates_of
 from carloan_notify.delivery.gateway.request import MESSAGE_NAMES, PLACEHOLDER, names_in
-from carloan_notify.delivery.provider import ApprovedTemplateSettings
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, WiredSettings
 from carloan_notify.delivery.registry import DeliverySettings
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.ledger.settings import LedgerSettings
@@ -208,7 +208,8 @@ class AppSettings(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
-        problems = [*self._rule_problems(), *self._source_problems(), *self._sum_problems(), *approved]
+        others = [*self._source_problems(), *self._sum_problems(), *self._push_problems()]
+        problems = [*self._rule_problems(), *others, *approved]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -233,6 +234,15 @@ class AppSettings(Settings):
                 self.schedule.minor(amount)
             except ValueError as error:
                 yield f"{name}: {error}; write fewer decimals"
+
+    def _push_problems(self) -> Iterator[str]:
+        """Providers that are told to push receipts to where they must not come back."""
+        for name, provider in self.delivery.providers.items():
+            told = (
+                provider.push_problem(self.inbound.public_url) if isinstance(provider, WiredSettings) else ""
+            )
+            if told:
+                yield f"inbound.public_url: delivery.providers.{name} is told to push there: {told}"
 
     def _source_problems(self) -> list[str]:
         problems = []

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final
 
+from carloan_notify.delivery.provider import REQUEST_FULL
 from carloan_notify.delivery.registry import CanarySettings
 from carloan_notify.delivery.sender import Answer, Sender
 from carloan_notify.delivery.summary import StoppedBy
@@ -75,6 +76,7 @@ class ChannelQueue:
         self._needed = min(sender.needed for sender in senders)
         self._retries: list[float] = []
         self._tried: dict[str, set[str]] = {}
+        self._alone: set[str] = set()
         self._canary = canary
         self._canary_left = canary.size
         self._canary_answers: list[Outcome] = []
@@ -126,7 +128,9 @@ class ChannelQueue:
 
     def pick(self, sender: Sender, most: int) -> list[list[OutboundMessage]]:
         """Take up to `most` waiting messages that should go to this sender now, packed into requests."""
-        packing = Batcher(sender.free, sender.provider.batch_limit, sender.key_of)
+        packing = Batcher(
+            sender.free, sender.provider.batch_limit, lambda message: self._key(sender, message)
+        )
         picked, left = 0, list[OutboundMessage]()
         while self.waiting and picked < most and len(left) < LOOK_AHEAD:
             message = self.waiting.popleft()
@@ -162,7 +166,14 @@ class ChannelQueue:
                 elsewhere.add(result.message_id)
             elif result.outcome not in SAME_AGAIN:
                 self._tried.pop(result.message_id, None)
+            elif result.outcome is Outcome.APART and result.code != REQUEST_FULL:
+                self._alone.add(result.message_id)
         return elsewhere
+
+    def _key(self, sender: Sender, message: OutboundMessage) -> str:
+        """What may share a request with the message; with one that was told to go apart, nothing."""
+        alone = message.message_id in self._alone
+        return f"alone {message.message_id}" if alone else sender.key_of(message)
 
     @property
     def _canary_open(self) -> bool:

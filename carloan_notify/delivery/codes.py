@@ -1,14 +1,16 @@
 """Code tables: what a provider's codes mean, kept as data beside its adapter, with a readable reason each."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final, Generic, TypeVar
 
 import yaml
 
-from carloan_notify.records import OutboundMessage, Outcome, SendResult
+from carloan_notify.delivery.provider import UNLISTED_CODE
+from carloan_notify.records import Outcome, SendResult
 
 Meaning = TypeVar("Meaning")
 
@@ -35,6 +37,18 @@ class CodeTable(ByCode[Meaning]):
     def __init__(self, codes: Mapping[Meaning, Sequence[str]]) -> None:
         """Turn the lists into a look-up by code."""
         super().__init__({code: meaning for meaning, listed in codes.items() for code in listed})
+
+
+LONGEST_CODE: Final = 64
+_SAFE_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_LONG_DIGITS: Final = re.compile(r"\d{7,}")
+
+
+@lru_cache(maxsize=256)
+def public_code(code: str) -> str:
+    """A code fit for logs; what looks like no code, or holds a number like a phone's, is withheld."""
+    fits = _SAFE_CODE.fullmatch(code) and not _LONG_DIGITS.search(code)
+    return code if fits and len(code) <= LONGEST_CODE else "unprintable_code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,21 @@ def _listed(path: str) -> dict[str, dict[str, str]]:
     return tables
 
 
-# Requests refused for one of their messages: what that means for each, and who goes on its own next time.
+# What a code means for the messages of a request.
+
+
+def coded(
+    message_id: str, code: str, listed: Listed | None, provider_ref: str = "", retry_after_s: float = 0.0
+) -> SendResult:
+    """The result of one message by its code and what that means. An unlisted code is UNKNOWN and reported by name."""
+    if listed is None:
+        return SendResult(message_id, Outcome.UNKNOWN, provider_ref, public_code(code), UNLISTED_CODE)
+    if listed.outcome is Outcome.ACCEPTED:
+        return SendResult(message_id, Outcome.ACCEPTED, provider_ref, public_code(code))
+    return SendResult(
+        message_id, listed.outcome, provider_ref, public_code(code), listed.reason, retry_after_s
+    )
+
 
 OF_ONE: Final = frozenset({Outcome.REJECTED, Outcome.BLOCKED, Outcome.NOT_TONIGHT})
 """What a code can only say of one message."""
@@ -135,18 +163,3 @@ def of_whole_request(results: Sequence[SendResult], also: Collection[Outcome] = 
         else result
         for result in results
     ]
-
-
-class Loners:
-    """Messages that were told to go apart; each has a request of its own from then on."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-
-    def note(self, results: Iterable[SendResult]) -> None:
-        """Remember those of these answers."""
-        self._ids.update(result.message_id for result in results if result.outcome is Outcome.APART)
-
-    def key(self, message: OutboundMessage) -> str:
-        """What its batch key has to hold: its own id, "" for one that may go with others."""
-        return message.message_id if message.message_id in self._ids else ""

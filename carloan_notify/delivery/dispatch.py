@@ -123,6 +123,8 @@ class Outbox(Protocol):
 
 GATHER_S: Final = 0.005
 """After the first answer, others are waited for this long or until half of the wire is free: one commit."""
+LONGEST_DRAIN_S: Final = 3600.0
+"""A `send` that takes longer stops and leaves the rest queued for the next."""
 LONGEST_THROTTLE_S: Final = 120.0
 """A provider that asks for a longer pause ends the `send`; the rest stays queued."""
 TICK_S: Final = 0.2
@@ -213,7 +215,7 @@ class Dispatcher:
             return StoppedBy.SIGNAL
         if self._around.kill_switch is not None and engaged(self._around.kill_switch):
             return StoppedBy.KILL_SWITCH
-        if self._around.monotonic() - self._started > self._settings.longest_drain_s:
+        if self._around.monotonic() - self._started > LONGEST_DRAIN_S:
             return StoppedBy.DEADLINE
         return None
 
@@ -263,6 +265,9 @@ class Dispatcher:
             channel.waiting.clear()
         if channel.waiting:
             return
+        began = (
+            self._around.monotonic()
+        )  # a retry that falls due while the outbox is asked is asked for again
         claimed = self._outbox.claim(
             channels=[channel.channel],
             limit=channel.claim_limit,
@@ -271,7 +276,7 @@ class Dispatcher:
             lease_s=self._around.lease_s,
         )
         self._claimed |= {message.message_id: message for message in claimed}
-        channel.refill(claimed, self._around.monotonic())
+        channel.refill(claimed, began)
 
     def _held_back(self, channel: ChannelQueue) -> int:
         """End what would leave so late that it may arrive after its hours; how many."""

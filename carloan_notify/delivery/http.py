@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http.client import HTTPResponse
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from xml.etree import ElementTree as ET
 
 import requests
@@ -212,6 +212,16 @@ class WireAnswer:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
+    @property
+    def ok(self) -> bool:
+        """Whether the status says yes."""
+        return self.status in SUCCESS
+
+    @property
+    def code(self) -> str:
+        """The status as a code."""
+        return f"http_{self.status}"
+
 
 @dataclass(frozen=True, slots=True)
 class WireFault:
@@ -219,6 +229,30 @@ class WireFault:
 
     outcome: Outcome
     code: str
+    ok: ClassVar[bool] = False
+    headers: ClassVar[Mapping[str, str]] = {}
+    body: ClassVar[bytes] = b""
+
+
+SUCCESS: Final = range(200, 300)
+REFUSED_BY_HTTP: Final[Mapping[int, Outcome]] = {
+    401: Outcome.ACCOUNT,
+    402: Outcome.ACCOUNT,
+    403: Outcome.ACCOUNT,
+    429: Outcome.THROTTLED,
+}
+"""RFC 9110 §15.5 and RFC 6585 §4: the server says it did not act. 5xx says nothing of the kind."""
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float:
+    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: a number or a date), else 0."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (web_date(value) - now).total_seconds())
+    except ValueError:
+        return 0.0
 
 
 class _Silence(logging.Filter):

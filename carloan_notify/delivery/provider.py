@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -31,6 +31,9 @@ UNLISTED_CODE: Final = "code not in the provider's table"
 
 NO_ANSWER: Final = "no_answer_for_message"
 """The `code` of a message that the provider's answer to its batch does not mention."""
+
+REQUEST_FULL: Final = "request_full"
+"""The `code` of an APART message that only did not fit: it may share its next request, under a key that says which."""
 
 
 class ReceiptMode(StrEnum):
@@ -165,7 +168,7 @@ class Provider(Protocol):
         """One answer per inquiry; UNCLEAR where the provider cannot tell or cannot be asked."""
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Messages with different keys never share a request: a template code, say. Mostly ""."""
+        """Messages of different keys (a template code; mostly "") never share a request; one told to go APART, none."""
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read a pushed request; the secret in its address has been checked already."""
@@ -175,6 +178,56 @@ class Provider(Protocol):
 
     def check(self) -> list[CheckResult]:
         """Look at credentials, clock, signs and codes without sending, as far as the provider allows."""
+
+
+class Adapter:
+    """The answers to the contract that are the same for most providers: one message a request, nothing comes back."""
+
+    batch_limit: int = 1
+
+    def __init__(self, name: str, settings: "ProviderSettings") -> None:
+        self._name = name
+        self._serves = settings.serves
+
+    @property
+    def name(self) -> str:
+        """The name the configuration gives it."""
+        return self._name
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels it serves."""
+        return self._serves
+
+    def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
+        """Any messages may share a request."""
+        return ""
+
+    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+        """One answer per inquiry."""
+        return [self.look_up_one(inquiry) for inquiry in inquiries]
+
+    def look_up_one(self, inquiry: Inquiry) -> LookUp:
+        """Cannot be asked."""
+        return unclear(inquiry, "no_look_up")
+
+    def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
+        """Pushes nothing."""
+        return Refused(404, "no_push")
+
+    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's
+        """Hands nothing out."""
+        return ReturnPage(problems=(f"{self._name}: cannot be asked for receipts",))
+
+    def check(self) -> list[CheckResult]:
+        """Nothing can be looked at without sending."""
+        what = "this provider offers no look without sending"
+        return [CheckResult("credentials", CheckVerdict.UNTOLD, what)]
+
+
+def unclear(inquiry: Inquiry, code: str, reference: str = "", detail: str = "") -> LookUp:
+    """The provider cannot tell; `code` says why."""
+    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, reference, code, detail)
 
 
 def seconds_left(message: OutboundMessage, now: datetime) -> int | None:
@@ -222,6 +275,8 @@ def one_per_message(batch: Sequence[OutboundMessage], results: Sequence[SendResu
 
 LONGEST_CONNECT_S: Final = 5.0
 """Nothing has left before there is a connection: a longer wait holds a thread and saves no message."""
+ANSWER_S: Final = 20.0
+"""Seconds that a vendor's answer is waited for; later, it is unknown."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -229,6 +284,7 @@ class ProviderSettings(Settings):
     """What every provider has in common. `adapter` is what it builds, as `module:class`, imported when it is used."""
 
     adapter: ClassVar[str]
+    channel: ClassVar[Channel] = Channel.SMS
     type: str = Field(default="", description="What kind of provider it is.", examples=["http"])
     rate_per_second: float | None = Field(
         default=None,
@@ -254,7 +310,12 @@ class ProviderSettings(Settings):
     @property
     def serves(self) -> frozenset[Channel]:
         """The channels it serves; a vendor's interface serves one."""
-        return frozenset({Channel.SMS})
+        return frozenset({self.channel})
+
+    @property
+    def asks_values(self) -> bool:
+        """Whether it needs `OutboundMessage.params`, as one that fills approved templates does; else none are kept."""
+        return False
 
 
 class AnyChannelSettings(ProviderSettings):
@@ -273,10 +334,6 @@ class AnyChannelSettings(ProviderSettings):
         return frozenset(self.channels)
 
 
-ANSWER_S: Final = 20.0
-"""Seconds that a vendor's answer is waited for; later, it is unknown."""
-
-
 class WiredSettings(ProviderSettings):
     """A provider that is reached over HTTP, and may push what comes back."""
 
@@ -292,11 +349,28 @@ class WiredSettings(ProviderSettings):
         "https://your-host/NAME/SECRET. Empty: nothing is taken from a push.",
         examples=["${MAIN_PUSH_SECRET}"],
     )
+    push_address: ClassVar[Literal["none", "any", "https"]] = "none"
+    """Whether messages carry the address that their receipts are pushed to; https where it comes over the internet."""
 
     @property
     def answer_s(self) -> float:
         """Seconds to wait for an answer."""
         return ANSWER_S
+
+    def push_problem(self, public_url: str) -> str:
+        """Why receipts must not be pushed to `public_url`, "" when they may."""
+        address = urlsplit(public_url)
+        told = self.push_address == "https" and self.push_secret is not None
+        if told and address.scheme == "http" and address.hostname not in LOOPBACK:
+            return "phone numbers and push_secret would come back in the clear; use https://"
+        return ""
+
+    def push_url(self, public_url: str, name: str) -> str:
+        """The address that the provider of this name is told with each message, "" when it is told none."""
+        if self.push_address == "none" or not public_url or self.push_secret is None:
+            return ""
+        secret = quote(self.push_secret.get_secret_value(), safe="")
+        return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
 
 
 class VendorSettings(WiredSettings):
@@ -309,22 +383,14 @@ class VendorSettings(WiredSettings):
         examples=["https://dysmsapi.ap-southeast-1.aliyuncs.com"],
     )
 
-    @property
-    def _or_else(self) -> str:
-        return " or set allow_plain_http" if "allow_plain_http" in type(self).model_fields else ""
-
-    @property
-    def plain_http(self) -> bool:
-        """Whether http:// to another host is allowed: never over the internet."""
-        return False
-
     @model_validator(mode="after")
     def _no_phones_in_the_clear(self) -> Self:
         address = urlsplit(self.base_url)
-        if address.scheme == "http" and address.hostname not in LOOPBACK and not self.plain_http:
-            raise ValueError(
-                f"base_url: phone numbers would travel in the clear; use https://{self._or_else}"
-            )
+        # What runs on a lender's own network has an option for it.
+        allowed: bool | None = getattr(self, "allow_plain_http", None)
+        if address.scheme == "http" and address.hostname not in LOOPBACK and not allowed:
+            or_else = "" if allowed is None else " or set allow_plain_http"
+            raise ValueError(f"base_url: phone numbers would travel in the clear; use https://{or_else}")
         if "@" in address.netloc:
             raise ValueError("base_url: credentials do not belong in an address")
         return self
@@ -368,3 +434,16 @@ class ApprovedTemplateSettings(Settings):
         description="The approved text as the provider shows it, for `templates lint --provider`.",
         examples=["您的车贷${amount}今日到期，请按时还款。"],
     )
+
+
+class TemplateVendorSettings(VendorSettings):
+    """A vendor that sends approved templates, and no text of ours."""
+
+    templates: list[ApprovedTemplateSettings] = Field(
+        default=[], description="Approved templates; the first that words a message is used."
+    )
+
+    @property
+    def asks_values(self) -> bool:
+        """Approved templates are filled with values."""
+        return True

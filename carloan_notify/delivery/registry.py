@@ -41,13 +41,9 @@ class ConsoleProviderSettings(AnyChannelSettings):
     type: Literal["console"] = Field(
         description="Prints messages instead of sending them.", examples=["console"]
     )
-    stream: Literal["stdout", "stderr"] = Field(
-        default="stderr", description="Where messages are printed.", examples=["stderr"]
-    )
     reveal: bool = Field(
         default=False,
         description="Print whole phone numbers and texts; else a masked number and the length of the text.",
-        examples=[False],
     )
 
 
@@ -61,13 +57,18 @@ class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
         gt=0,
         le=300,
         description="Seconds to wait for an answer; later, it is unknown. A connection may take as long, at most 5 s.",
-        examples=[20],
     )
 
     @property
     def answer_s(self) -> float:
         """Seconds to wait for an answer."""
         return self.read_timeout_s
+
+    @property
+    def asks_values(self) -> bool:
+        """Whether its request names them: {params} or {params.NAME}."""
+        described = self.model_dump_json(include={"request", "batch", "signatures"})
+        return "{params" in described
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -134,11 +135,9 @@ AnyProviderSettings = Annotated[SerializeAsAny[ProviderSettings], BeforeValidato
 class CanarySettings(Settings):
     """A few messages go first; their results decide whether the rest follows."""
 
-    size: int = Field(
-        default=20, ge=0, description="Messages that go first; 0 switches it off.", examples=[20]
-    )
+    size: int = Field(default=20, ge=0, description="Messages that go first; 0 switches it off.")
     min_accept_share: float = Field(
-        default=0.8, ge=0, le=1, description="Share of them that must be accepted.", examples=[0.8]
+        default=0.8, ge=0, le=1, description="Share of them that must be accepted."
     )
 
 
@@ -146,7 +145,7 @@ class BreakerSettings(Settings):
     """When a provider is left alone for a while."""
 
     consecutive_errors: int = Field(
-        default=10, ge=1, description="Failed requests in a row that open the breaker.", examples=[10]
+        default=10, ge=1, description="Failed requests in a row that open the breaker."
     )
     error_share: float = Field(
         default=0.5,
@@ -154,26 +153,22 @@ class BreakerSettings(Settings):
         le=1,
         description="Share of failed requests in a full window that opens it; 1: every one of them. Whichever "
         "comes first, this or `consecutive_errors`.",
-        examples=[0.5],
     )
-    window: int = Field(
-        default=50, ge=2, description="Requests over which the share is taken.", examples=[50]
-    )
+    window: int = Field(default=50, ge=2, description="Requests over which the share is taken.")
     open_seconds: float = Field(
-        default=60, gt=0, description="Seconds before one request tries the provider again.", examples=[60]
+        default=60, gt=0, description="Seconds before one request tries the provider again."
     )
 
 
 class RetrySettings(Settings):
     """When a message that certainly was not sent is tried again; the notice's own expiry is the deadline."""
 
-    first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.", examples=[5])
-    longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.", examples=[1800])
+    first_s: float = Field(default=5, gt=0, description="Seconds before the first retry.")
+    longest_s: float = Field(default=1800, gt=0, description="Longest wait in seconds.")
     wait_within_s: float = Field(
         default=30,
         ge=0,
         description="A `send` waits for retries due within so many seconds; others wait for the next.",
-        examples=[30],
     )
 
 
@@ -200,18 +195,11 @@ class DeliverySettings(Settings):
         "that cannot be told until when it may arrive (`bounds_delivery` no in `providers list`): what waits in the "
         "provider's queue would arrive at night. Another provider of the channel takes it, or it expires. Longer than "
         "the queue of your gateway at its worst.",
-        examples=[30],
     )
     kill_switch_file: str = Field(
         default="STOP",
         description="While this file exists nothing leaves; it is looked for before every batch.",
         examples=["STOP", "/run/carloan-notify/stop"],
-    )
-    longest_drain_s: float = Field(
-        default=3600,
-        gt=0,
-        description="Seconds after which a `send` stops and leaves the rest queued.",
-        examples=[3600],
     )
 
     @model_validator(mode="after")
@@ -225,6 +213,15 @@ class DeliverySettings(Settings):
         if found:
             raise ValueError("; ".join(found))
         return self
+
+    @property
+    def asking_values(self) -> frozenset[Channel]:
+        """Channels of which some provider needs the values of templates (`ProviderSettings.asks_values`)."""
+        return frozenset(
+            channel
+            for channel, names in self.channels.items()
+            if any(self.providers[name].asks_values for name in names)
+        )
 
     @property
     def used(self) -> list[str]:
@@ -245,13 +242,22 @@ class DeliverySettings(Settings):
 Clock = Callable[[], datetime]
 
 
-def build_provider(name: str, settings: ProviderSettings, clock: Clock) -> Provider:
-    """The provider that these settings describe; opens no connection yet. `clock` gives aware UTC."""
+def build_provider(name: str, settings: ProviderSettings, clock: Clock, public_url: str = "") -> Provider:
+    """The provider that these settings describe; opens no connection yet.
+
+    `clock` gives aware UTC; `public_url` is `inbound.public_url`.
+    """
     build: Callable[..., Provider] = resolve_name(settings.adapter)
+    if isinstance(settings, WiredSettings) and (push_url := settings.push_url(public_url, name)):
+        return build(name, settings, clock=clock, push_url=push_url)
     return build(name, settings, clock=clock)
 
 
-def build_channels(settings: DeliverySettings, clock: Clock) -> dict[Channel, list[Provider]]:
+def build_channels(
+    settings: DeliverySettings, clock: Clock, public_url: str = ""
+) -> dict[Channel, list[Provider]]:
     """Providers of each channel, by preference; one that serves two channels is one object."""
-    built = {name: build_provider(name, settings.providers[name], clock) for name in settings.used}
+    built = {
+        name: build_provider(name, settings.providers[name], clock, public_url) for name in settings.used
+    }
     return {channel: [built[name] for name in names] for channel, names in settings.channels.items()}

@@ -79,6 +79,7 @@ class TokenBucket:
         self._at = max(self._at, now)
 
 
+NO_VALUES: Final = "no_values"
 JITTER: Final = 0.2
 """Waits differ by up to this share, so that retries spread."""
 
@@ -205,6 +206,7 @@ class Sender:
         self._refused: dict[ApprovedWording, SendResult] = {}
         self._refusals: Counter[ApprovedWording] = Counter()
         self._patience_s = patience_s
+        self._asks_values = settings.asks_values
         self.needed = LEAST_VALIDITY if provider.capabilities.bounds_delivery else hold_back
         self._pool = ThreadPoolExecutor(settings.concurrency, f"send-{provider.name}")
 
@@ -246,10 +248,20 @@ class Sender:
         self.in_flight += 1
         for message in batch:
             self._keys.pop(message.message_id, None)
+        doubtful = batch if self._asks_values or self._refused else ()
+        refused = {m.message_id: its for m in doubtful if (its := self._held(m))}
         try:
-            self._pool.submit(_send, self.provider, tuple(batch), dict(self._refused), answered)
+            self._pool.submit(_send, self.provider, tuple(batch), refused, answered)
         except RuntimeError:  # the machine has no thread left, and nothing has left it
             answered(Answer(tuple(batch), tuple(same_for_all(batch, Outcome.RETRYABLE, "no_thread"))))
+
+    def _held(self, message: OutboundMessage) -> SendResult | None:
+        """Why the message cannot be given to this provider: its words were refused, or it lacks their values."""
+        if self._asks_values and not message.params:
+            detail = "queued before a provider asked for values of templates; told anew when it expires"
+            return SendResult(message.message_id, Outcome.TEMPLATE, code=NO_VALUES, detail=detail)
+        its = self._refused.get(wording(message)) if self._refused else None
+        return replace(its, message_id=message.message_id) if its else None
 
     def learn(self, answer: Answer) -> None:
         """Draw conclusions from an answer for what leaves next."""
@@ -283,7 +295,7 @@ class Sender:
             its = words[result.message_id]
             if result.outcome is Outcome.ACCEPTED:
                 self._refusals.pop(its, None)
-            elif result.outcome is Outcome.TEMPLATE and result.code != NO_TEMPLATE:
+            elif result.outcome is Outcome.TEMPLATE and result.code not in (NO_TEMPLATE, NO_VALUES):
                 self._refusals[its] += 1
                 if self._refusals[its] >= REFUSALS:
                     self._refused.setdefault(its, result)
@@ -304,17 +316,12 @@ class Sender:
 def _send(
     provider: Provider,
     batch: tuple[OutboundMessage, ...],
-    refused: Mapping[ApprovedWording, SendResult],
+    refused: Mapping[str, SendResult],
     answered: Callable[[Answer], None],
 ) -> None:
     try:
-        held = (
-            [replace(refused[wording(m)], message_id=m.message_id) for m in batch if wording(m) in refused]
-            if refused
-            else []
-        )
-        going = [m for m in batch if wording(m) not in refused] if held else batch
-        results = [*held, *provider.send(going)] if going else held
+        going = [m for m in batch if m.message_id not in refused] if refused else batch
+        results = [*refused.values(), *(provider.send(going) if going else ())]
         answer = Answer(batch, tuple(one_per_message(batch, results)))
     except BaseException as bug:  # noqa: BLE001 - the batch may have left: it is written down, then this is raised
         code = f"bug:{type(bug).__name__}"

@@ -1,40 +1,98 @@
-"""What adapters to vendors' HTTP interfaces share: the wire, and how an answer is read in doubt."""
+"""The base of every adapter over HTTP, `screen` → `request` → `read`, and the one reader of what comes back."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Any, ClassVar, Final, Generic, Required, TypedDict, TypeVar
 
 import requests
 from pydantic import AfterValidator, SecretStr
 
-from carloan_notify.delivery.codes import ByCode, Listed
-from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
-from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, new_session, web_date
+from carloan_notify.delivery.approved import choose, fill, without_template
+from carloan_notify.delivery.codes import (
+    Listed,
+    answer_codes,
+    carrier_codes,
+    coded,
+    of_whole_request,
+    public_code,
+)
+from carloan_notify.delivery.http import (
+    REFUSED_BY_HTTP,
+    Wire,
+    WireAnswer,
+    WireFault,
+    WireRequest,
+    new_session,
+    retry_after,
+    web_date,
+)
 from carloan_notify.delivery.provider import (
     LONGEST_CONNECT_S,
-    LOOPBACK,
     UNLISTED_CODE,
+    Adapter,
+    ApprovedTemplateSettings,
+    Capabilities,
     CheckResult,
     CheckVerdict,
     Inquiry,
     LookUp,
     MessageFate,
-    Received,
-    Refused,
+    ReceiptMode,
     ReturnPage,
-    VendorSettings,
+    TemplateVendorSettings,
     WiredSettings,
     same_for_all,
+    unclear,
 )
-from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
-
-SUCCESS: Final = range(200, 300)
+from carloan_notify.records import OutboundMessage, Outcome, Receipt, Reply, SendResult
 
 
-class Vendor:
-    """The parts of the contract that are the same for most vendors. Safe for many threads, one session."""
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message that may leave."""
+
+    message: OutboundMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Ready):
+    """A message that may leave, with the approved template that words it and the values of its variables."""
+
+    template: ApprovedTemplateSettings
+    values: dict[str, str] = field(repr=False)
+
+
+class Wired(TypedDict, total=False):
+    """What an adapter is given beside its name and its settings.
+
+    `clock` gives aware UTC and stamps signatures; `push_url` is where receipts are pushed to, "" for nowhere.
+    """
+
+    push_url: str
+    session: requests.Session | None
+    clock: Required[Callable[[], datetime]]
+
+
+Going = TypeVar("Going", bound=Ready)
+_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
+_KNOWN_BY_REFERENCE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN})
+
+
+class Vendor(Adapter, ABC, Generic[Going]):
+    """A provider over HTTP. A vendor's own is `screen`, `request` and `read`. Safe for many threads, one session."""
+
+    codes: ClassVar[str] = ""
+    """The vendor's table of answer codes, `codes.yaml` of that folder."""
+    of_one_too: ClassVar[frozenset[Outcome]] = frozenset()
+    """Outcomes beyond `codes.OF_ONE` that the vendor's codes say of one message."""
+    look_up_window: ClassVar[timedelta | None] = None
+    bounds_delivery: ClassVar[bool] = False
+
+    _settings: WiredSettings
 
     def __init__(
         self,
@@ -43,88 +101,140 @@ class Vendor:
         *,
         session: requests.Session | None = None,
         clock: Callable[[], datetime],
+        push_url: str = "",
     ) -> None:
         """Opens no connection yet. `clock` stamps signatures, because `send` is told no time."""
-        self._name = name
+        super().__init__(name, settings)
+        self._settings = settings
         self._clock = clock
-        self._channels = settings.serves
+        self._push_url = push_url
+        self._auth: requests.auth.AuthBase | None = None
         session = session or new_session(settings.concurrency, settings.ca_file)
         self._wire = Wire(session, min(LONGEST_CONNECT_S, settings.answer_s), settings.answer_s)
 
     @property
-    def name(self) -> str:
-        """The name the configuration gives it."""
-        return self._name
+    def receipt_mode(self) -> ReceiptMode:
+        """How receipts come back: pushed, where there is a secret to push with."""
+        return ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
 
     @property
-    def channels(self) -> frozenset[Channel]:
-        """The channels it serves."""
-        return self._channels
+    def capabilities(self) -> Capabilities:
+        """What the vendor offers beyond sending."""
+        return Capabilities(self.look_up_window, self.receipt_mode, self.bounds_delivery)
 
-    def batch_key(self, message: OutboundMessage) -> str:  # noqa: ARG002 - the contract's
-        """Any messages may share a request."""
-        return ""
+    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """One request for all that may leave, as many as one takes; one result per message."""
+        going: list[Going] = []
+        results: list[SendResult] = []
+        for message in batch:
+            screened = self.screen(message)
+            if isinstance(screened, SendResult):
+                results.append(screened)
+            else:
+                going.append(screened)
+        for start in range(0, len(going), self.batch_limit):
+            results += self.sent(going[start : start + self.batch_limit])
+        return results
 
-    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
-        """Cannot be asked."""
-        return [LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up") for inquiry in inquiries]
+    @abstractmethod
+    def screen(self, message: OutboundMessage) -> Going | SendResult:
+        """The message as it goes out, or why it may not: one odd value would refuse the whole request."""
 
-    def receive(self, request: PushRequest) -> Received | Refused:  # noqa: ARG002 - the contract's
-        """Pushes nothing."""
-        return Refused(404, "no_push")
+    @abstractmethod
+    def request(self, going: Sequence[Going]) -> WireRequest:
+        """The request for a batch that is not empty."""
 
-    def pull(self, since: datetime, cursor: str) -> ReturnPage:  # noqa: ARG002 - the contract's
-        """Hands nothing out."""
-        return ReturnPage(problems=(f"{self._name}: cannot be asked for receipts",))
+    @abstractmethod
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """One result per message of the request. In doubt it is UNKNOWN."""
 
-    def check(self) -> list[CheckResult]:
-        """Nothing can be looked at without sending."""
+    def read_fault(self, fault: WireFault, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """The same where no answer came."""
+        # No vendor's header holds a message's data: one that cannot be written is a credential.
+        unwritable = fault.outcome is Outcome.REJECTED
+        return same_for_all(batch, Outcome.ACCOUNT if unwritable else fault.outcome, fault.code)
+
+    def sent(self, going: Sequence[Going]) -> list[SendResult]:
+        """One request and what came of it."""
+        batch = [ready.message for ready in going]
+        end = self.exchange(self.request(going))
+        results = self.read_fault(end, batch) if isinstance(end, WireFault) else self.read(end, batch)
+        reference = self.batch_reference(batch) if len(batch) > 1 else ""
+        if not reference:
+            return results
         return [
-            CheckResult("credentials", CheckVerdict.UNTOLD, "this provider offers no look without sending")
+            replace(r, provider_ref=reference if r.outcome in _KNOWN_BY_REFERENCE else "") for r in results
         ]
 
+    def batch_reference(self, batch: Sequence[OutboundMessage]) -> str:  # noqa: ARG002 - a vendor's may look
+        """Our reference of a request for several, which receipts bring back; "" where the vendor's own tells."""
+        return ""
 
-def no_answer(
-    end: WireFault | WireAnswer, batch: Sequence[OutboundMessage], now: datetime
+    def exchange(self, request: WireRequest) -> WireAnswer | WireFault:
+        """The answer to a request, or what its absence means."""
+        return self._wire.exchange(request, self._auth)
+
+    def meaning(self, code: str) -> Listed | None:
+        """What an answer code means, None when the vendor's table does not list it."""
+        return answer_codes(self.codes).get(code)
+
+    def wait_s(self, answer: WireAnswer, code: str) -> float:  # noqa: ARG002 - a vendor's may look
+        """Seconds that an answer of this code asks to wait, else 0."""
+        return retry_after(answer.headers, self._clock())
+
+    def by_code(
+        self, answer: WireAnswer, code: str, batch: Sequence[OutboundMessage], reference: str = ""
+    ) -> list[SendResult]:
+        """What the code of a whole request means for each message. `reference` is the vendor's."""
+        listed, wait_s = self.meaning(code), self.wait_s(answer, code)
+        each = [coded(message.message_id, code, listed, reference, wait_s) for message in batch]
+        return of_whole_request(each, also=self.of_one_too)
+
+    def refused(self, answer: WireAnswer, code: str, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """The same of an answer that says no: the status tells where no code does."""
+        if not code or (self.meaning(code) is None and answer.status in REFUSED_BY_HTTP):
+            return by_status(answer, batch, self._clock())
+        return self.by_code(answer, code, batch)
+
+
+class TemplateVendor(Vendor[Filled]):
+    """A vendor that sends approved templates, and no text of ours."""
+
+    _settings: TemplateVendorSettings
+
+    def screen(self, message: OutboundMessage) -> Filled | SendResult:
+        """The message with its template, or why it may not leave."""
+        template = choose(self._settings.templates, message)
+        if template is None:
+            return without_template([message])[0]
+        filled = Filled(message, template, fill(template, message))
+        return self.odd(filled) or filled
+
+    def odd(self, filled: Filled) -> SendResult | None:  # noqa: ARG002 - a vendor's may look
+        """Why the vendor would not take such a message, None when it would."""
+        return None
+
+
+def by_status(
+    answer: WireAnswer, batch: Sequence[OutboundMessage], now: datetime, otherwise: str = "unreadable_answer"
 ) -> list[SendResult]:
-    """What an end without a readable answer means for every message of the batch.
+    """What the status alone means for every message of the batch; `otherwise` is the code under one that says yes.
 
     A 5xx without a code of the vendor's own is UNKNOWN: nobody says that the message was not taken.
     """
-    if isinstance(end, WireFault):
-        unwritable = (
-            end.outcome is Outcome.REJECTED
-        )  # no vendor's header holds a message's data: it is a credential
-        return same_for_all(batch, Outcome.ACCOUNT if unwritable else end.outcome, end.code)
-    if end.status in SUCCESS:
-        return same_for_all(batch, Outcome.UNKNOWN, "unreadable_answer")
-    outcome = REFUSED_BY_HTTP.get(end.status, Outcome.UNKNOWN)
-    return same_for_all(batch, outcome, f"http_{end.status}", retry_after_s=retry_after(end.headers, now))
+    if answer.ok:
+        return same_for_all(batch, Outcome.UNKNOWN, otherwise)
+    outcome = REFUSED_BY_HTTP.get(answer.status, Outcome.UNKNOWN)
+    return same_for_all(batch, outcome, answer.code, retry_after_s=retry_after(answer.headers, now))
 
 
 def json_object(end: WireFault | WireAnswer) -> dict[str, Any] | None:
     """The answer as a JSON object; None when there is no answer or it is no such thing."""
-    if isinstance(end, WireFault):
-        return None
     try:
         fields = json.loads(end.body)
     except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
-
-
-def coded(
-    message_id: str, code: str, table: ByCode[Listed], provider_ref: str = "", retry_after_s: float = 0.0
-) -> SendResult:
-    """The result of one message by its code. An unlisted code is UNKNOWN and reported by name."""
-    listed = table.get(code)
-    if listed is None:
-        return SendResult(message_id, Outcome.UNKNOWN, provider_ref, public_code(code), UNLISTED_CODE)
-    if listed.outcome is Outcome.ACCEPTED:
-        return SendResult(message_id, Outcome.ACCEPTED, provider_ref, public_code(code))
-    return SendResult(
-        message_id, listed.outcome, provider_ref, public_code(code), listed.reason, retry_after_s
-    )
 
 
 def text_of(fields: Mapping[str, Any], name: str) -> str:
@@ -133,37 +243,80 @@ def text_of(fields: Mapping[str, Any], name: str) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-# The address that a vendor is given with each message, to push its receipt to.
+def our_reference(text: str) -> str:
+    """The text when it is an id of ours (26 letters and digits), else ""."""
+    return text if _OUR_REFERENCE.fullmatch(text) else ""
 
-ADDRESS: Final = r"^(https?://[^\s?#]+)?$"
+
+def fate(inquiry: Inquiry, table: str, state: str, reference: str, error: str = "") -> LookUp:
+    """What a vendor's table of carrier codes says of a message in this state, or of the error with which it failed."""
+    code, told = public_code(state), carrier_codes(table).get(state)
+    if told is None:
+        return unclear(inquiry, code, reference, UNLISTED_CODE)
+    if told.delivered or not told.final:
+        standing = MessageFate.DELIVERED if told.delivered else MessageFate.ACCEPTED
+        return LookUp(inquiry.message_id, standing, reference, code)
+    code, why = public_code(error or state), (carrier_codes(table).get(error) if error else None) or told
+    return LookUp(inquiry.message_id, MessageFate.UNDELIVERED, reference, code, why.reason, why.blocked)
 
 
-def check_address(public_url: str, settings: VendorSettings) -> None:
-    """See that receipts can come back to `public_url` in secret; "" has them nowhere.
+# What comes back, record by record. One that cannot be read is a problem, kept as it came, and ends nothing.
 
-    Raises:
-        ValueError: there is no push secret, the address holds credentials, or numbers and the push secret would
-            come back in the clear.
+
+class UnreadableRecordError(ValueError):
+    """A record that is neither a receipt nor a reply, or does not tell what it must; no personal data in its text."""
+
+
+Record = TypeVar("Record")
+Came = TypeVar("Came")
+
+
+def read_each(
+    records: Iterable[Record], read: Callable[[Record], Came | None], first: int = 0
+) -> tuple[list[Came], list[tuple[int, Record, str]]]:
+    """What the records say, and of each that cannot be read its place (from `first`), itself, and why.
+
+    `read` returns None for a record that says nothing yet, and raises `UnreadableRecordError` for one that is none.
     """
-    if not public_url:
-        return
-    address = urlsplit(public_url)
-    if settings.push_secret is None:
-        raise ValueError("public_url: receipts need a secret in their address; set push_secret too")
-    if "@" in address.netloc:
-        raise ValueError("public_url: credentials do not belong in an address")
-    if address.scheme == "http" and address.hostname not in LOOPBACK:
-        raise ValueError(
-            "public_url: phone numbers and push_secret would come back in the clear; use https://"
-        )
+    came: list[Came] = []
+    unread: list[tuple[int, Record, str]] = []
+    for place, record in enumerate(records, first):
+        try:
+            one = read(record)
+        except UnreadableRecordError as error:
+            unread.append((place, record, str(error)))
+        else:
+            came += [] if one is None else [one]
+    return came, unread
 
 
-def callback(public_url: str, name: str, settings: VendorSettings) -> str:
-    """The address that provider `name` is pushed to, "" when there is none."""
-    if not public_url or settings.push_secret is None:
-        return ""
-    secret = quote(settings.push_secret.get_secret_value(), safe="")
-    return f"{public_url.rstrip('/')}/{quote(name, safe='')}/{secret}"
+def as_page(came: Iterable[Receipt | Reply], problems: Iterable[str] = (), unread: bytes = b"") -> ReturnPage:
+    """A page of receipts and replies; `unread` is kept only where there are problems."""
+    came, problems = list(came), tuple(problems)
+    return ReturnPage(
+        receipts=tuple(one for one in came if isinstance(one, Receipt)),
+        replies=tuple(one for one in came if isinstance(one, Reply)),
+        problems=problems,
+        unread=unread if problems else b"",
+    )
+
+
+def read_records(
+    provider: str,
+    records: Iterable[Record],
+    read: Callable[[Record], Receipt | Reply | None],
+    raw: bytes,
+    called: str = "record ",
+    first: int = 0,
+) -> ReturnPage:
+    """Everything readable in the records, and the whole of `raw` once one of them is not.
+
+    A problem calls a record by its place, counted from `first`; one that came alone has no place (`called` "").
+    """
+    came: list[Receipt | Reply]
+    came, unread = read_each(records, read, first)
+    named = ((f"{called}{place}: " if called else "", why) for place, _, why in unread)
+    return as_page(came, (f"{provider}: {name}{why}" for name, why in named), raw)
 
 
 # Credentials as the settings take them. Nothing is stripped quietly: a blank here also stands where it is kept.

@@ -75,8 +75,9 @@ class InboundSettings(Settings):
     )
     public_url: str = Field(
         default="",
-        pattern=r"^(https?://\S+)?$",
-        description="Address of `receipts listen` as providers know it, up to the provider's name. A signature over "
+        pattern=r"^(https?://[^\s?#@]+)?$",
+        description="Address of `receipts listen` as providers know it, up to the provider's name. Kannel, Huawei and "
+        "Twilio are told with each message to push its receipt there; empty: they are told nothing. A signature over "
         "the address (Twilio) is checked against it; empty: against the host that the request names.",
         examples=["https://notify.lender.example"],
     )

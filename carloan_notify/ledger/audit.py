@@ -3,18 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
+from carloan_notify.ledger import merkle
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.prepared import Prepared
 from carloan_notify.ledger.store import Transaction, to_text
-from carloan_notify.ledger.tables import AUDIT, AUDIT_HEAD
+from carloan_notify.ledger.tables import AUDIT, AUDIT_FACTS, AUDIT_HEAD
 from carloan_notify.records import AuditEvent
 
 if TYPE_CHECKING:
@@ -63,10 +65,12 @@ def hash_of(row: AuditRow, *, seq: int | None = None, prev: str | None = None) -
 
 
 _PAGE: Final = 5_000
+_BLOCKS: Final = 8
 _SHOWN: Final = ("seq", "at", "kind", "subject", "data")
 _HEAD: Final = sa.select(AUDIT_HEAD.c.seq, AUDIT_HEAD.c.hash)
 _LOCK_HEAD: Final = Prepared(_HEAD.with_for_update())
 _INSERT: Final = Prepared(sa.insert(AUDIT))
+_INSERT_FACTS: Final = Prepared(sa.insert(AUDIT_FACTS))
 _MOVE_HEAD: Final = Prepared(
     sa.update(AUDIT_HEAD).values(seq=sa.bindparam("last_seq"), hash=sa.bindparam("last_hash"))
 )
@@ -103,6 +107,25 @@ def append(tx: Transaction, events: Sequence[AuditEvent], now: datetime) -> Head
     _INSERT.run_each(tx.connection, rows)
     last = Head(before.seq + len(rows), str(rows[-1]["hash"]))
     _MOVE_HEAD.run(tx.connection, last_seq=last.seq, last_hash=last.hash)
+    return last
+
+
+QUEUED: Final = "message.queued"
+"""The kind of a row that vouches for the facts of a block of messages by the root over them."""
+
+
+def append_block(tx: Transaction, subject: str, lines: Sequence[str], now: datetime) -> Head:
+    """Chain one row for all these facts, canonical JSON each: the root of the tree over them (`merkle`)."""
+    leaves = [merkle.leaf(line) for line in lines]
+    told = {"count": len(lines), "root": merkle.root(leaves)}
+    last = append(tx, [AuditEvent(QUEUED, subject, told)], now)
+    row = {
+        "seq": last.seq,
+        "leaves": len(lines),
+        "facts": merkle.packed(lines),
+        "marks": merkle.marks(leaves),
+    }
+    _INSERT_FACTS.run_each(tx.connection, [row])
     return last
 
 
@@ -143,6 +166,45 @@ def stream(tx: Transaction) -> Iterator[AuditRow]:
             yield AuditRow(*row)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The facts that the audit row `seq` vouches for, as stored: packed lines, and a mark of each (`merkle`)."""
+
+    seq: int
+    facts: bytes = field(repr=False)
+    marks: bytes = field(repr=False)
+
+
+def blocks(tx: Transaction) -> Iterator[Block]:
+    """Every block in order of `seq`, few in memory at a time."""
+    names = (AUDIT_FACTS.c.seq, AUDIT_FACTS.c.facts, AUDIT_FACTS.c.marks)
+    query = sa.select(*names).order_by(AUDIT_FACTS.c.seq).execution_options(yield_per=_BLOCKS)
+    for row in tx.connection.execute(query):
+        yield Block(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A message's facts, the steps from them to the root, and the audit row that holds that root."""
+
+    facts: str
+    steps: Sequence[merkle.Step]
+    row: AuditRow
+
+
+def prove(tx: Transaction, message_id: str) -> Proof | None:
+    """What shows that a message was queued with these facts; None where no block tells of it."""
+    named = f'"message":{encode_basestring(message_id)}'
+    for block in blocks(tx):
+        lines = merkle.unpacked(block.facts) or []
+        place = next((number for number, line in enumerate(lines) if named in line), None)
+        if place is not None:
+            steps = merkle.proof([merkle.leaf(line) for line in lines], place)
+            query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).where(AUDIT.c.seq == block.seq)
+            return Proof(lines[place], steps, AuditRow(*tx.connection.execute(query).one()))
+    return None
+
+
 def show(
     tx: Transaction,
     *,
@@ -153,16 +215,30 @@ def show(
 ) -> "pd.DataFrame":
     """The newest `limit` rows in order, as columns seq, at, kind, subject, data (JSON text).
 
-    `kind` takes a prefix (`message.`); `mentions` finds a message, loan or run id in subject or data.
+    `kind` takes a prefix (`message.`); `mentions` finds a message, loan or run id in subject or data. A row that
+    vouches for a block of messages is shown as one line for each of them, with its facts.
     """
-    query = sa.select(*(AUDIT.c[name] for name in _SHOWN)).order_by(AUDIT.c.seq.desc()).limit(limit)
+    query = sa.select(*(AUDIT.c[name] for name in _SHOWN), AUDIT_FACTS.c.facts)
+    query = query.outerjoin(AUDIT_FACTS, AUDIT_FACTS.c.seq == AUDIT.c.seq).order_by(AUDIT.c.seq.desc())
     if kind:
         query = query.where(AUDIT.c.kind.startswith(kind, autoescape=True))
+    quoted = json.dumps(mentions, ensure_ascii=False)
     if mentions:
-        quoted = json.dumps(mentions, ensure_ascii=False)
-        query = query.where(
-            sa.or_(AUDIT.c.subject == mentions, AUDIT.c.data.contains(quoted, autoescape=True))
-        )
+        found = sa.or_(AUDIT.c.subject == mentions, AUDIT.c.data.contains(quoted, autoescape=True))
+        query = query.where(sa.or_(found, AUDIT_FACTS.c.seq.is_not(None)))
     if since is not None:
         query = query.where(AUDIT.c.at >= to_text(since))
-    return as_frame(tx.connection.execute(query).all()[::-1], _SHOWN)
+    rows = tx.connection.execute(query.execution_options(yield_per=_BLOCKS))
+    lines = (line for row in rows for line in _shown(row, quoted if mentions else ""))
+    newest = list(islice(lines, limit))
+    return as_frame(newest[::-1], _SHOWN)
+
+
+def _shown(row: Any, mention: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - a row of any columns
+    """The row as it is, or the facts it vouches for, the last first: those that mention this."""
+    if row.facts is None:
+        yield tuple(row)[:-1]
+        return
+    for line in reversed(merkle.unpacked(row.facts) or []):
+        if mention in line:
+            yield row.seq, row.at, row.kind, json.loads(line)["message"], line

@@ -26,7 +26,7 @@ from carloan_notify.ledger import audit, continuity, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher, Keyring, sync_folder
 from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, to_text
-from carloan_notify.ledger.tables import METADATA, NOTICES, SUPPRESSIONS
+from carloan_notify.ledger.tables import AUDIT, METADATA, SUPPRESSIONS
 from carloan_notify.ledger.verify import Evidence, verify_rows
 from carloan_notify.records import AuditEvent
 
@@ -207,9 +207,14 @@ def _side_file(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
+_RESTORED: Final = "ledger.restored"
+_MOVE_AWAY: Final = (
+    "stop everything that uses it, move it away (SQLite: the file and its -wal and -shm; PostgreSQL: name an empty "
+    "database in ledger.url), then restore again"
+)
 _SHORT_ID: Final = 8
 _PAGE: Final = 2_000
-_NUMBERED: Final = ((NOTICES, "notice_no"), (SUPPRESSIONS, "suppression_no"))
+_NUMBERED: Final = ((SUPPRESSIONS, "suppression_no"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,11 +229,15 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came back, the moment it is from, and how many messages may have left since."""
+    """What came back, the moment it is from, and how many messages may have left since.
+
+    `before` is when an earlier restore had done it already, `""` where this one did.
+    """
 
     rows: int
     written_at: str
     unknown: int
+    before: str = ""
 
 
 def write(store: Store, cipher: Cipher, folder: Path, keep: int, now: datetime) -> Backup:
@@ -300,11 +309,12 @@ def restore(
     """Put a backup into an empty place: read and checked as a whole first, and in one transaction.
 
     What waited in it becomes unknown and the gap is noted (`restored`). `also` is done in the same transaction and
-    is told when the backup was written. Not empty, damaged, of a schema that
+    is told when the backup was written. A place that holds this very backup already, put back by a command that
+    died afterwards, gets only `also`. Not empty, damaged, of a schema that
     is not known, or with a broken audit chain: `LedgerError`, and nothing is left behind.
     """
     if store.exists():
-        raise LedgerError(f"{store.engine.url!r}: there is a ledger already; restore into an empty place")
+        return _restored_before(store, keyring, path, also)
     about = read_header(path)
     if about.get("schema") not in schema.REVISIONS:
         raise LedgerError(
@@ -322,8 +332,30 @@ def restore(
         continuity.note(tx, written_at, now)
         also(tx, written_at)
         data = {"written_at": written_at, "sha256": file_sha256(path), "unknown": unknown}
-        audit.append(tx, [AuditEvent("ledger.restored", path.name, data)], now)
+        audit.append(tx, [AuditEvent(_RESTORED, path.name, data)], now)
     return Restored(rows, written_at, unknown)
+
+
+def _restored_before(
+    store: Store, keyring: Keyring, path: Path, also: Callable[[Transaction, str], None]
+) -> Restored:
+    """What an earlier restore of this very file did, while nobody has accepted its gap; else `LedgerError`."""
+    place, checksum = f"{store.engine.url!r}", file_sha256(path)
+    newest = sa.select(AUDIT.c.at, AUDIT.c.data).where(AUDIT.c.kind == _RESTORED).order_by(AUDIT.c.seq.desc())
+    with store.write() as connection:
+        tx = Transaction(connection, Cipher(keyring))
+        row = connection.execute(newest.limit(1)).first()
+        done = json.loads(row.data) if row else {}
+        if row is None or done["sha256"] != checksum:
+            raise LedgerError(f"{place}: there is a ledger already, and not from this backup; {_MOVE_AWAY}")
+        if continuity.gap(tx) is None:
+            raise LedgerError(
+                f"{place}: this backup was put back on {row.at} and the ledger is in use since, so nothing is done; "
+                f"to go back to the backup once more, {_MOVE_AWAY}"
+            )
+        also(tx, done["written_at"])
+    rows = sum(len(page) for _, page in _pages(path, keyring))
+    return Restored(rows, done["written_at"], done["unknown"], row.at)
 
 
 def _fill(tx: Transaction, keyring: Keyring, path: Path, revision: str) -> None:
@@ -367,7 +399,7 @@ def _advance_numbers(tx: Transaction) -> None:
 def _require_whole(tx: Transaction, path: Path) -> None:
     ledger_id = schema.meta(tx.connection, "ledger_id")
     evidence = Evidence(ledger_id, audit.head(tx), known=(), shelves=(), trusted={})
-    verified = verify_rows(audit.stream(tx), evidence)
+    verified = verify_rows(audit.stream(tx), evidence, audit.blocks(tx))
     if not verified.ok:
         first = verified.breaches[0]
         raise LedgerError(

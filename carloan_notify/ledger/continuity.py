@@ -20,7 +20,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import PENDING, Step, sources
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import MESSAGES, META
+from carloan_notify.ledger.tables import LOTS, MESSAGES, META, is_open
 from carloan_notify.records import AuditEvent, MessageState
 
 REPLACED: Final = "ledger.replaced"
@@ -45,7 +45,9 @@ def doubt(tx: Transaction, written_at: str, now: datetime) -> int:
     receipt for it would be refused. None has a provider any more: whichever took it since, the one that tried
     before would truly say that it has nothing, and that must not make the message go again.
     """
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.state.in_(sources(Step.RESTORE)))
+    query = sa.select(MESSAGES.c.message_id).where(
+        is_open(MESSAGES), MESSAGES.c.state.in_(sources(Step.RESTORE))
+    )
     ids = list(tx.connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
     for part in in_parts(ids):
         change = sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part), states.fits(Step.RESTORE))
@@ -56,7 +58,8 @@ def doubt(tx: Transaction, written_at: str, now: datetime) -> int:
 
 def _unknown(written_at: str) -> dict[str, object]:
     waited = MESSAGES.c.state.in_([state.value for state in PENDING])
-    earliest = sa.case((MESSAGES.c.not_before > written_at, MESSAGES.c.not_before), else_=written_at)
+    planned = sa.select(LOTS.c.not_before).where(LOTS.c.lot_no == MESSAGES.c.lot_no).scalar_subquery()
+    earliest = sa.case((planned > written_at, planned), else_=written_at)
     return {
         **states.UNLEASED,
         "state": MessageState.UNKNOWN.value,
@@ -112,10 +115,18 @@ def doubt_if_replaced(ledger: Ledger, now: datetime) -> bool:
 
 
 def _missing(tx: Transaction, folders: Sequence[Path], public: Path) -> Digest | None:
-    """The newest trusted digest of some folder that the ledger did not write."""
+    """The newest trusted digest of some folder that the ledger neither wrote nor went on from.
+
+    A number below the ledger's own newest was seen when that one was written: the gap before it is accepted.
+    """
     if not public.exists():
         return None
-    newest = digest.newest_in(folders, digest.trusted(public))
+    own = digest.stored(tx, newest=1)
+    newest = [
+        each
+        for each in digest.newest_in(folders, digest.trusted(public))
+        if not own or each.number >= own[-1].number
+    ]
     return next((each for each in newest if not digest.is_stored(tx, each)), None)
 
 

@@ -9,11 +9,20 @@ import sqlalchemy as sa
 
 from carloan_notify.codes import GuardName
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import continuity, runs, unread
+from carloan_notify.ledger import contents, continuity, runs, unread
 from carloan_notify.ledger.keys import KEY_ID_BYTES, Cipher
 from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
-from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, MESSAGES, PORTFOLIO, REPLIES, SEALED, UNREAD
+from carloan_notify.ledger.tables import (
+    AUDIT,
+    CONTENTS,
+    MESSAGE_KEYS,
+    MESSAGES,
+    PORTFOLIO,
+    REPLIES,
+    UNREAD,
+    is_open,
+)
 from carloan_notify.records import MessageState
 
 # Everything encrypted, encrypted anew under the active key, some rows at a time.
@@ -23,25 +32,32 @@ _ROWS_PER_STEP: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SealedTable:
-    """A table whose columns `<field>_sealed` are encrypted and bound to the row's id."""
+    """A table whose columns `<field>_sealed` are encrypted and bound to `its_id`; `key` is the primary key."""
 
     table: sa.Table
-    id_column: str
+    key: sa.Column[Any]
+    its_id: sa.ColumnElement[str]
     fields: tuple[str, ...]
 
 
+_CONTENT_ID: Final = (
+    sa.select(MESSAGES.c.message_id)
+    .where(MESSAGES.c.message_no == CONTENTS.c.message_no)
+    .correlate(CONTENTS)
+    .scalar_subquery()
+)
 SEALED_TABLES: Final = (
-    SealedTable(MESSAGES, "message_id", SEALED),
-    SealedTable(REPLIES, "reply_id", ("phone", "text")),
-    SealedTable(UNREAD, "unread_id", ("body",)),
-    SealedTable(PORTFOLIO, "part", ("body",)),
+    SealedTable(CONTENTS, CONTENTS.c.message_no, _CONTENT_ID, (contents.FIELD,)),
+    SealedTable(REPLIES, REPLIES.c.reply_id, REPLIES.c.reply_id, ("phone", "text")),
+    SealedTable(UNREAD, UNREAD.c.unread_id, UNREAD.c.unread_id, ("body",)),
+    SealedTable(PORTFOLIO, PORTFOLIO.c.part, PORTFOLIO.c.part, ("body",)),
 )
 
 
 def require_no_sender(tx: Transaction, now: datetime) -> None:
     """Raise `LedgerError` while a sender holds messages: it read its keys when it began and knows no new one."""
     held = sa.select(sa.func.count(), sa.func.max(MESSAGES.c.lease_until))
-    leased = MESSAGES.c.state.in_([state.value for state in LEASED])
+    leased = sa.and_(is_open(MESSAGES), MESSAGES.c.state.in_([state.value for state in LEASED]))
     count, until = tx.connection.execute(held.where(leased, MESSAGES.c.lease_until > to_text(now))).one()
     if count:
         raise LedgerError(
@@ -50,21 +66,24 @@ def require_no_sender(tx: Transaction, now: datetime) -> None:
         )
 
 
-def reseal(tx: Transaction, sealed: SealedTable, after: str) -> str:
-    """Encrypt the next rows behind id `after` with the active key.
+def reseal(tx: Transaction, sealed: SealedTable, after: str | int | None) -> str | int | None:
+    """Encrypt the next rows behind the key `after`, from the first for None, with the active data key.
 
-    Returns the last id done, `""` at the end.
+    Returns the key of the last row done, None at the end.
     """
-    its_id = sealed.table.c[sealed.id_column]
-    columns = [sealed.table.c[f"{field}_sealed"] for field in sealed.fields]
-    query = sa.select(its_id.label("id"), *columns).where(its_id > after).order_by(its_id)
-    rows = tx.connection.execute(query.limit(_ROWS_PER_STEP).with_for_update()).mappings().all()
+    key, columns = sealed.key, [sealed.table.c[f"{field}_sealed"] for field in sealed.fields]
+    query = sa.select(key.label("key"), sealed.its_id.label("id"), *columns).order_by(key)
+    query = query if after is None else query.where(key > after)
+    rows = (
+        tx.connection.execute(query.limit(_ROWS_PER_STEP).with_for_update(of=sealed.table)).mappings().all()
+    )
     if not rows:
-        return ""
+        return None
     values: dict[str, Any] = {f"{field}_sealed": sa.bindparam(f"new_{field}") for field in sealed.fields}
-    statement = sa.update(sealed.table).where(its_id == sa.bindparam("its_id")).values(values)
+    statement = sa.update(sealed.table).where(key == sa.bindparam("its_key")).values(values)
     tx.connection.execute(statement, [_resealed(tx.cipher, sealed, row) for row in rows])
-    return str(rows[-1]["id"])
+    last: str | int = rows[-1]["key"]
+    return last
 
 
 def used_keys(tx: Transaction) -> Iterator[bytes]:
@@ -79,7 +98,7 @@ def used_keys(tx: Transaction) -> Iterator[bytes]:
 
 def _resealed(cipher: Cipher, sealed: SealedTable, row: sa.RowMapping) -> dict[str, Any]:
     name = row["id"]
-    fresh: dict[str, Any] = {"its_id": name}
+    fresh: dict[str, Any] = {"its_key": row["key"]}
     for field in sealed.fields:
         old = row[f"{field}_sealed"]
         fresh[f"new_{field}"] = cipher.seal(name, field, cipher.open(name, field, old)) if old else b""
@@ -135,8 +154,8 @@ def _states(tx: Transaction) -> Iterator[Ailment]:
 
 
 def _without_loan(tx: Transaction) -> Iterator[Ailment]:
-    keyed = sa.select(MESSAGE_KEYS.c.message_id)
-    query = sa.select(MESSAGES.c.message_id).where(MESSAGES.c.message_id.not_in(keyed))
+    keyed = sa.exists().where(MESSAGE_KEYS.c.message_no == MESSAGES.c.message_no)
+    query = sa.select(MESSAGES.c.message_id).where(~keyed)
     for message_id in tx.connection.execute(query).scalars():
         yield Ailment(
             "message_without_loan", f"message {message_id}", "its keys were deleted; it could be told twice"
@@ -165,7 +184,9 @@ def _unread(tx: Transaction) -> Iterator[Ailment]:
 
 def _lapsed(tx: Transaction, now: datetime) -> Iterator[Ailment]:
     query = sa.select(MESSAGES.c.message_id, MESSAGES.c.owner).where(
-        MESSAGES.c.state.in_([state.value for state in LEASED]), MESSAGES.c.lease_until <= to_text(now)
+        is_open(MESSAGES),
+        MESSAGES.c.state.in_([state.value for state in LEASED]),
+        MESSAGES.c.lease_until <= to_text(now),
     )
     for row in tx.connection.execute(query):
         text = f"left behind by sender {row.owner}; the next send takes it back"

@@ -151,6 +151,8 @@ def sync_folder(folder: Path) -> None:
 _NONCE_BYTES: Final = 12
 _HEAD: Final = KEY_ID_BYTES + _NONCE_BYTES
 _HASH_DIGITS: Final = 32
+_BLOCK_BYTES: Final = 64
+"""SHA-256 takes blocks of so many bytes."""
 _COLUMN_KEY_LENGTH: Final = 16
 
 
@@ -161,6 +163,7 @@ class Cipher:
         """Prepare every key once; sealing uses the active one."""
         self.keyring = keyring
         self._hash_key = keyring.hash_key
+        self._inner, self._outer = _hmac_pads(keyring.hash_key)
         self._openers = {bytes.fromhex(name): AESGCM(key) for name, key in keyring.data_keys.items()}
         self._active = bytes.fromhex(keyring.active)
         self._seal = self._openers[self._active].encrypt
@@ -214,4 +217,14 @@ class Cipher:
         return base64.b64encode(digest).decode()[:_COLUMN_KEY_LENGTH]
 
     def _keyed(self, purpose: str, value: str) -> str:
-        return hmac.digest(self._hash_key, f"{purpose}\x00{value}".encode(), "sha256").hex()[:_HASH_DIGITS]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{purpose}\x00{value}".encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()[:_HASH_DIGITS]
+
+
+def _hmac_pads(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """Both halves of HMAC-SHA256 (RFC 2104) with the key taken in: a night asks for four of them a message."""
+    padded = (key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(_BLOCK_BYTES, b"\x00")
+    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
+    return hashlib.sha256(inner), hashlib.sha256(outer)

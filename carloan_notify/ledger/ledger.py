@@ -119,7 +119,7 @@ class Ledger:
                 shelves=shelves,
                 trusted=trusted,
             )
-            return verify.verify_rows(audit.stream(tx), evidence)
+            return verify.verify_rows(audit.stream(tx), evidence, audit.blocks(tx))
 
     def export_audit(self, path: Path) -> verify.Exported:
         """Write the whole audit as JSONL that `audit_export.verify` proves without the ledger."""
@@ -127,7 +127,9 @@ class Ledger:
         with self.read() as tx:
             ledger_id = schema.meta(tx.connection, "ledger_id")
             signed = digest.stored(tx)
-            return verify.write(path, audit.stream(tx), signed, list(trusted.values()), ledger_id)
+            return verify.write(
+                path, (audit.stream(tx), audit.blocks(tx)), signed, list(trusted.values()), ledger_id
+            )
 
 
 def create_keys(settings: LedgerSettings, base_dir: Path) -> list[Path]:

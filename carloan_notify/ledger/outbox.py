@@ -1,6 +1,5 @@
 """The outbox: what waits, what is leased, what is on the wire. `states` says what is allowed."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,68 +8,71 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import notices, states
+from carloan_notify.ledger import contents, notices, states
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.prepared import Prepared, among, listed
-from carloan_notify.ledger.states import PENDING, UNLEASED, WAITING, Step
+from carloan_notify.ledger.states import UNLEASED, Step
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGES, is_open
 from carloan_notify.records import Channel, MessageState, OutboundMessage
 
 # Message rows opened: the one place where sealed columns become text.
 
-OUTBOUND: Final = tuple(
-    MESSAGES.c[name]
-    for name in (
-        "message_id",
-        "channel",
-        "notice",
-        "language",
-        "attempts",
-        "expires_at",
-        "phone_sealed",
-        "text_sealed",
-        "params_sealed",
-    )
-)
-
 
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
-_DECODER: Final = json.JSONDecoder()
 
 
 def outbound(cipher: Cipher, columns: Sequence[Any]) -> OutboundMessage:
-    """What a provider gets, from the values of `OUTBOUND` in order."""
-    mid, channel, notice, language, attempts, expires_at, phone, text, params = columns
-    return OutboundMessage(
-        mid,
-        _CHANNELS[channel],
-        notice,
-        language,
-        cipher.open(mid, "phone", phone),
-        cipher.open(mid, "text", text),
-        _DECODER.raw_decode(cipher.open(mid, "params", params) or "{}")[0],
-        attempts,
-        from_text(expires_at),
+    """What a provider gets, from the values of `_OUTBOUND` in order."""
+    mid, channel, notice, language, attempts, expires_at, role, sealed = columns
+    phone, name, text, params = contents.values(cipher, mid, sealed)
+    kind, ends = _CHANNELS[channel], from_text(expires_at)
+    return OutboundMessage(mid, kind, notice, language, phone, text, params, attempts, ends, role, name)
+
+
+_WAITING: Final = MESSAGES.c.due_at.is_not(None)
+"""Says "queued or retryable" (ck_messages_due) as its small index has it."""
+_LOT: Final = LOTS.c.lot_no == MESSAGES.c.lot_no
+_ENDS: Final = sa.select(LOTS.c.expires_at).where(_LOT).correlate(MESSAGES).scalar_subquery()
+"""Asked row by row, so that no plan ever walks through the lots of all nights."""
+_FIRST: Final = (
+    sa.select(
+        *(
+            MESSAGES.c[name]
+            for name in ("message_no", "message_id", "lot_no", "channel", "due_at", "attempts")
+        )
     )
-
-
-_WAITING: Final = MESSAGES.c.state.in_([state.value for state in WAITING])
-"""Said beside `due_at`, because the index on the state spares reading what was settled long ago."""
-_DUE: Final = Prepared(
-    # due_at alone says "queued or retryable" (ck_messages_due), and its index gives the order.
-    sa.select(MESSAGES.c.due_at, *OUTBOUND)
     .where(
+        _WAITING,
         MESSAGES.c.channel == sa.bindparam("wanted"),
         MESSAGES.c.due_at <= sa.bindparam("at"),
-        MESSAGES.c.expires_at > sa.bindparam("at"),
+        sa.bindparam("at") < _ENDS,
     )
-    .order_by(MESSAGES.c.due_at, MESSAGES.c.message_id)
+    .order_by(MESSAGES.c.due_at, MESSAGES.c.message_no)
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)
+    .subquery("first")
+)
+_OUTBOUND: Final = (
+    _FIRST.c.message_id,
+    _FIRST.c.channel,
+    LOTS.c.notice,
+    LOTS.c.language,
+    _FIRST.c.attempts,
+    LOTS.c.expires_at,
+    LOTS.c.role,
+    CONTENTS.c.content_sealed,
+)
+_DUE: Final = Prepared(
+    # The rows are found in the order of their index and locked before anything is looked up for them.
+    sa.select(_FIRST.c.due_at, _FIRST.c.message_no, *_OUTBOUND)
+    .join(LOTS, LOTS.c.lot_no == _FIRST.c.lot_no)
+    .join(CONTENTS, CONTENTS.c.message_no == _FIRST.c.message_no)
+    .order_by(_FIRST.c.due_at, _FIRST.c.message_no)
 )
 _CLAIMED: Final = Prepared(
-    sa.select(MESSAGES.c.message_id, MESSAGES.c.expires_at)
+    sa.select(MESSAGES.c.message_id, LOTS.c.expires_at)
+    .join(LOTS, _LOT)
     .where(
         among(MESSAGES.c.message_id, "ids"),
         states.fits(Step.BEGIN),
@@ -84,13 +86,12 @@ _BEGIN: Final = Prepared(
         among(MESSAGES.c.message_id, "ids"),
         states.fits(Step.BEGIN),
         MESSAGES.c.owner == sa.bindparam("its_owner"),
-        MESSAGES.c.expires_at > sa.bindparam("at"),
+        sa.bindparam("at") < _ENDS,
     )
     .values(
         state=MessageState.SENDING.value,
         provider=sa.bindparam("its_provider"),
         sent_at=sa.bindparam("at"),
-        contact_at=sa.bindparam("at"),
         lease_until=sa.bindparam("lease"),
         attempts=MESSAGES.c.attempts + 1,
     )
@@ -116,7 +117,7 @@ def claim(
     rows = [row for channel in sorted(channels) for row in _due(tx, channel, limit, now)]
     if len(channels) > 1:
         rows.sort(key=itemgetter(0, 1))
-    messages = [outbound(tx.cipher, row[1:]) for row in rows[:limit]]
+    messages = [outbound(tx.cipher, row[2:]) for row in rows[:limit]]
     ids = [message.message_id for message in messages]
     lease = {"due_at": None, "owner": owner, "lease_until": _after(now, lease_s)}
     states.move_all(tx, ids, Step.CLAIM, MessageState.CLAIMED, lease)
@@ -174,7 +175,7 @@ def expire(tx: Transaction, now: datetime) -> int:
 
     They never left, so their keys are freed: a later night tells the notice if its rule still wants it.
     """
-    late = sa.or_(MESSAGES.c.expires_at <= to_text(now), MESSAGES.c.due_at >= MESSAGES.c.expires_at)
+    late = sa.or_(LOTS.c.expires_at <= to_text(now), MESSAGES.c.due_at >= LOTS.c.expires_at)
     ids = _locked(tx, _WAITING, late)
     values = {"due_at": None, "settled_at": to_text(now)}
     states.move_all(tx, ids, Step.EXPIRE, MessageState.EXPIRED, values)
@@ -185,7 +186,7 @@ def expire(tx: Transaction, now: datetime) -> int:
 
 def recover(tx: Transaction, now: datetime) -> Recovered:
     """After a crash, lapsed leases: claimed → queued, and what was on the wire, sending → unknown."""
-    lapsed, at = MESSAGES.c.lease_until <= to_text(now), to_text(now)
+    at, lapsed = to_text(now), sa.and_(is_open(MESSAGES), MESSAGES.c.lease_until <= to_text(now))
     held = _locked(tx, lapsed, MESSAGES.c.state == MessageState.CLAIMED.value)
     states.move_all(tx, held, Step.LAPSE, MessageState.QUEUED, {**UNLEASED, "due_at": at})
     states.tell(tx, "requeued", "", held, now, reason="lease_lapsed")
@@ -218,20 +219,21 @@ def cancel(
 
 def counts(tx: Transaction, run_id: str) -> dict[MessageState, int]:
     """Messages of a run per state; states without messages are absent."""
-    query = sa.select(MESSAGES.c.state, sa.func.count()).where(MESSAGES.c.run_id == run_id)
+    query = sa.select(MESSAGES.c.state, sa.func.count()).join(LOTS, _LOT).where(LOTS.c.run_id == run_id)
     return {MessageState(state): n for state, n in tx.connection.execute(query.group_by(MESSAGES.c.state))}
 
 
 def next_due(tx: Transaction, now: datetime) -> datetime | None:
     """When the next unexpired waiting message may go (it may be in the past); None when nothing waits."""
-    query = sa.select(sa.func.min(MESSAGES.c.due_at)).where(_WAITING, MESSAGES.c.expires_at > to_text(now))
+    query = sa.select(sa.func.min(MESSAGES.c.due_at)).join(LOTS, _LOT)
+    query = query.where(_WAITING, LOTS.c.expires_at > to_text(now))
     earliest = tx.connection.execute(query).scalar_one_or_none()
     return from_text(earliest) if earliest else None
 
 
 def pending(tx: Transaction) -> int:
     """How many messages wait or are claimed, over all runs."""
-    query = sa.select(sa.func.count()).where(MESSAGES.c.state.in_([state.value for state in PENDING]))
+    query = sa.select(sa.func.count()).where(states.is_pending(MESSAGES))
     return int(tx.connection.execute(query).scalar_one())
 
 
@@ -249,8 +251,8 @@ def _still_going(tx: Transaction, message_ids: Sequence[str], owner: str, now: d
 
 
 def _locked(tx: Transaction, *conditions: Any) -> list[str]:  # noqa: ANN401 - SQL expressions
-    query = sa.select(MESSAGES.c.message_id).where(*conditions).order_by(MESSAGES.c.message_id)
-    return list(tx.connection.execute(query.with_for_update(skip_locked=True)).scalars())
+    query = sa.select(MESSAGES.c.message_id).join(LOTS, _LOT).where(*conditions)
+    return sorted(tx.connection.execute(query.with_for_update(of=MESSAGES, skip_locked=True)).scalars())
 
 
 def _after(now: datetime, seconds: float) -> str:

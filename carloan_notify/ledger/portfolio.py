@@ -57,9 +57,14 @@ def last_night(tx: Transaction) -> LastNight | None:
     return LastNight(as_of, np.concatenate(parts))
 
 
-def erase(tx: Transaction, customer_id: str) -> int:
-    """Forget every loan of a customer; how many there were."""
-    (wanted,) = hasher(tx.cipher)(pd.Series([customer_id], dtype="str")).astype(np.uint32)
+def mark(cipher: Cipher, customer_id: str) -> int:
+    """The keyed hash by which a customer is remembered here, 32 bits."""
+    (hashed,) = hasher(cipher)(pd.Series([customer_id], dtype="str")).astype(np.uint32)
+    return int(hashed)
+
+
+def erase(tx: Transaction, wanted: int) -> int:
+    """Forget every loan of the customer of that `mark`; how many there were."""
     erased = 0
     for row in tx.connection.execute(sa.select(PORTFOLIO)).mappings().all():
         prints = _unpacked(tx.cipher.open(row["part"], _FIELD, row["body_sealed"]))

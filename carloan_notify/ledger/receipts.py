@@ -17,7 +17,7 @@ from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.states import UNLEASED, Step, after, move_each
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
-from carloan_notify.ledger.tables import MESSAGES, RECEIPTS
+from carloan_notify.ledger.tables import MESSAGES, RECEIPTS, WHOLE
 from carloan_notify.records import AuditEvent, MessageState, Receipt, SendResult
 from carloan_notify.text import RECEIPT_TEXTS, cleaned, mask_digits
 
@@ -162,9 +162,10 @@ def _by_reference(
 ) -> defaultdict[tuple[str, str], list[tuple[str, str]]]:
     """Messages of each reference, with the keyed hash of their number."""
     found: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    columns = [MESSAGES.c[name] for name in ("provider", "provider_ref", "message_id", "phone_hash")]
+    columns = [WHOLE.c[name] for name in ("provider", "provider_ref", "message_id", "phone_hash")]
+    named = WHOLE.c.provider_ref != ""  # so that the small index fits
     for part in in_parts(sorted(references)):
-        for row in tx.connection.execute(sa.select(*columns).where(MESSAGES.c.provider_ref.in_(part))):
+        for row in tx.connection.execute(sa.select(*columns).where(named, WHOLE.c.provider_ref.in_(part))):
             found[row.provider, row.provider_ref].append((row.message_id, row.phone_hash))
     return found
 

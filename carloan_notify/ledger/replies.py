@@ -15,10 +15,9 @@ from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.stopping import Subject
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
-from carloan_notify.ledger.tables import MESSAGES, REPLIES
+from carloan_notify.ledger.tables import REPLIES, WHOLE
 from carloan_notify.records import AuditEvent, MessageClass, Reply
 from carloan_notify.text import ERASED, mask_digits, mask_phone, whole
 
@@ -168,16 +167,16 @@ def _known(tx: Transaction, names: Sequence[str]) -> set[str]:
 
 def _answered(tx: Transaction, reply: Reply) -> _Answered:
     """The message that the provider names, else the last one sent to that number in the days before."""
-    columns = sa.select(MESSAGES.c.message_id, MESSAGES.c.customer_ref)
-    its_number = MESSAGES.c.phone_hash == tx.cipher.phone_hash(reply.phone)
+    columns = sa.select(WHOLE.c.message_id, WHOLE.c.customer_ref)
+    its_number = WHOLE.c.phone_hash == tx.cipher.phone_hash(reply.phone)
     if reply.message_id.isalnum():
-        row = tx.connection.execute(columns.where(MESSAGES.c.message_id == reply.message_id)).one_or_none()
+        row = tx.connection.execute(columns.where(WHOLE.c.message_id == reply.message_id)).one_or_none()
         if row is not None:
             return _Answered(row.message_id, row.customer_ref)
-    lately = MESSAGES.c.sent_at.between(
+    lately = WHOLE.c.sent_at.between(
         to_text(reply.received_at - ANSWERS_WITHIN), to_text(reply.received_at + CLOCKS_DIFFER)
     )
-    latest = columns.where(its_number, lately).order_by(MESSAGES.c.sent_at.desc(), MESSAGES.c.message_id)
+    latest = columns.where(its_number, lately).order_by(WHOLE.c.sent_at.desc(), WHOLE.c.message_id)
     row = tx.connection.execute(latest.limit(1)).one_or_none()
     return _Answered(row.message_id, row.customer_ref) if row else _Answered()
 
@@ -202,12 +201,10 @@ def _subjects(phone_hash: str, customer_ref: str, holds: Sequence[Hold]) -> list
 def _lock_concerned(tx: Transaction, subjects: Sequence[Subject]) -> None:
     """Every waiting message that may be cancelled, locked before the audit's head: as senders do it, in order."""
     ids: set[str] = set()
-    for column in (MESSAGES.c.phone_hash, MESSAGES.c.customer_ref):
+    for column in (WHOLE.c.phone_hash, WHOLE.c.customer_ref):
         names = sorted({getattr(subject, column.name) for subject in subjects} - {""})
         for part in in_parts(names):
-            waiting = sa.select(MESSAGES.c.message_id).where(
-                MESSAGES.c.state.in_([state.value for state in PENDING]), column.in_(part)
-            )
+            waiting = sa.select(WHOLE.c.message_id).where(states.is_pending(WHOLE), column.in_(part))
             ids.update(tx.connection.execute(waiting).scalars())
     states.lock(tx, ids)
 
@@ -285,9 +282,8 @@ def reveal(tx: Transaction, wanted: ReplyFilter, operator: str, reason: str, now
 
 
 def _table(tx: Transaction, wanted: ReplyFilter, *, reveal: bool) -> "pd.DataFrame":
-    query = sa.select(REPLIES, MESSAGES.c.notice).join(
-        MESSAGES, MESSAGES.c.message_id == REPLIES.c.message_id, isouter=True
-    )
+    its = sa.and_(WHOLE.c.message_id == REPLIES.c.message_id, REPLIES.c.message_id != "")
+    query = sa.select(REPLIES, WHOLE.c.notice).join(WHOLE, its, isouter=True)
     query = query.where(*_conditions(wanted)).order_by(REPLIES.c.received_at, REPLIES.c.reply_id)
     rows = tx.connection.execute(query).mappings().all()
     loans = views.loans_of(tx, [row["message_id"] for row in rows])

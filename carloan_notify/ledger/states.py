@@ -17,7 +17,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
-from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.ledger.tables import CONTENTS, MESSAGES, is_open
 from carloan_notify.records import AuditEvent, MessageState, Outcome
 from carloan_notify.records import MessageState as State
 
@@ -114,6 +114,11 @@ STEP_OF_OUTCOME: Final[Mapping[Outcome, Step]] = MappingProxyType(
 )
 
 
+def is_pending(message: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether it waits or is claimed; found among the few that have not come to an end."""
+    return sa.and_(is_open(message), message.c.state.in_([state.value for state in PENDING]))
+
+
 def sources(step: Step) -> tuple[str, ...]:
     """The states in which a step is allowed, as SQL wants them."""
     return tuple(TRANSITIONS[step])
@@ -142,7 +147,6 @@ _IN_HAND: Final = (
     "owner",
     "code",
     "detail",
-    "phone_hash",
 )
 _WHERE: Final = ("id", "was")
 _THESE: Final = among(MESSAGES.c.message_id, "ids")
@@ -150,10 +154,11 @@ _HOLD: Final = Prepared(
     sa.select(MESSAGES.c.message_id).where(_THESE).order_by(MESSAGES.c.message_id).with_for_update()
 )
 _LOCK: Final = Prepared(
-    sa.select(*(MESSAGES.c[name] for name in _IN_HAND))
+    sa.select(*(MESSAGES.c[name] for name in _IN_HAND), CONTENTS.c.phone_hash)
+    .join(CONTENTS, CONTENTS.c.message_no == MESSAGES.c.message_no)
     .where(_THESE)
     .order_by(MESSAGES.c.message_id)
-    .with_for_update()
+    .with_for_update(of=MESSAGES)
 )
 
 

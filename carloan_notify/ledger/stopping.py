@@ -1,6 +1,6 @@
 """Numbers that refuse messages: suppressed from now on, and what waits for them is cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -11,9 +11,10 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import PENDING, Step
+from carloan_notify.ledger.states import UNTOLD, Step
 from carloan_notify.ledger.store import Transaction, to_text
-from carloan_notify.ledger.tables import MESSAGES, SUPPRESSIONS
+from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES, SUPPRESSIONS, WHOLE
+from carloan_notify.notices.settings import Role
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
 
@@ -108,7 +109,7 @@ def standing(tx: Transaction, subject: Subject) -> list[str]:
     return list(tx.connection.execute(query.order_by(SUPPRESSIONS.c.suppression_no)).scalars())
 
 
-def binding(message: sa.Table) -> sa.ColumnElement[bool]:
+def binding(message: sa.FromClause) -> sa.ColumnElement[bool]:
     """Whether a standing suppression binds a message: by number or customer, of its class or of every class."""
     of_class = SUPPRESSIONS.c.message_class.in_(["", message.c.message_class])
     return sa.or_(
@@ -143,7 +144,14 @@ def _told(subject: Subject, reason: str) -> dict[str, str]:
 
 
 SUPPRESSED: Final = "suppressed"
-_PENDING: Final = MESSAGES.c.state.in_([state.value for state in PENDING])
+_PENDING: Final = states.is_pending(MESSAGES)
+_CONTENT: Final = CONTENTS.c.message_no == MESSAGES.c.message_no
+_LOT: Final = LOTS.c.lot_no == MESSAGES.c.lot_no
+_ABOUT: Final[Mapping[str, sa.Column[str]]] = {
+    "phone_hash": CONTENTS.c.phone_hash,
+    "customer_ref": CONTENTS.c.customer_ref,
+    "message_class": LOTS.c.message_class,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +170,62 @@ def stop(
     Rows are locked before the audit's head, as everywhere. What was queued between the two is looked for once
     more; a row that a sender claims at that very moment is left to it.
     """
-    concerned = sa.select(MESSAGES.c.message_id).where(_PENDING, *_concerned(subject))
+    joined = sa.select(MESSAGES.c.message_id).join(CONTENTS, _CONTENT).join(LOTS, _LOT)
+    concerned = joined.where(_PENDING, *_concerned(subject))
     ids = states.allowed(tx, list(tx.connection.execute(concerned).scalars()), Step.CANCEL)
     fresh = add(tx, subject, source, reason, now, note=note)
-    late = concerned.where(MESSAGES.c.message_id.not_in(ids)).with_for_update(skip_locked=True)
+    late = concerned.where(MESSAGES.c.message_id.not_in(ids)).with_for_update(of=MESSAGES, skip_locked=True)
     ids = sorted({*ids, *tx.connection.execute(late).scalars()})
     _cancel(tx, ids, now)
     return Stopped(fresh, tuple(ids))
 
 
-def cancel_suppressed(tx: Transaction, message_ids: Sequence[str], now: datetime) -> None:
-    """Cancel those of these new messages that a suppression binds: it came while the night was planned."""
-    bound = sa.select(MESSAGES.c.message_id).where(binding(MESSAGES))
-    ids = [
-        name
+def cancel_suppressed(tx: Transaction, first: int, now: datetime) -> None:
+    """Cancel those of the new messages, from number `first` on, that a suppression binds: it came meanwhile."""
+    bound = sa.select(WHOLE.c.message_id).where(WHOLE.c.message_no >= first, binding(WHOLE))
+    _cancel(tx, sorted(tx.connection.execute(bound).scalars()), now)
+
+
+def superseded(
+    tx: Transaction, message_ids: Sequence[str], replaces: Mapping[str, Collection[str]]
+) -> list[str]:
+    """Those of these pending messages of which a later stage waits, is on its way or was sent.
+
+    `replaces` names for each notice those that it replaces. Compared are loan, original due date and role; among
+    other parties than the borrower, the number too. A resend, which somebody asked for, is never replaced.
+    """
+    earlier, later = sorted({name for names in replaces.values() for name in names}), sorted(replaces)
+    if not message_ids or not earlier:
+        return []
+    mine, its, other, its_own = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
+    query = (
+        sa.select(mine.c.message_id, mine.c.notice, other.c.notice.label("later"))
+        .join(its, its.c.message_no == mine.c.message_no)
+        .join(
+            its_own,
+            sa.and_(
+                its_own.c.loan_id == its.c.loan_id,
+                its_own.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
+            ),
+        )
+        .join(other, other.c.message_no == its_own.c.message_no)
+        .where(
+            states.is_pending(mine),
+            mine.c.notice.in_(earlier),
+            mine.c.resend_of == "",
+            other.c.notice.in_(later),
+            other.c.state.not_in([state.value for state in UNTOLD]),
+            other.c.role == mine.c.role,
+            sa.or_(mine.c.role == Role.BORROWER.value, other.c.phone_hash == mine.c.phone_hash),
+        )
+        .distinct()
+    )
+    found = (
+        row
         for part in in_parts(message_ids)
-        for name in tx.connection.execute(bound.where(MESSAGES.c.message_id.in_(part))).scalars()
-    ]
-    _cancel(tx, sorted(ids), now)
+        for row in tx.connection.execute(query.where(mine.c.message_id.in_(part)))
+    )
+    return sorted({row.message_id for row in found if row.notice in replaces[row.later]})
 
 
 def lock_with_waiting(
@@ -191,10 +237,11 @@ def lock_with_waiting(
     """
     waiting: list[str] = []
     if refusing:
-        number = sa.select(MESSAGES.c.phone_hash).where(
-            MESSAGES.c.message_id.in_(refusing), MESSAGES.c.phone_hash != ""
+        number = sa.select(WHOLE.c.phone_hash).where(
+            WHOLE.c.message_id.in_(refusing), WHOLE.c.phone_hash != ""
         )
-        found = sa.select(MESSAGES.c.message_id).where(_PENDING, MESSAGES.c.phone_hash.in_(number))
+        found = sa.select(MESSAGES.c.message_id).join(CONTENTS, _CONTENT)
+        found = found.where(_PENDING, CONTENTS.c.phone_hash.in_(number))
         waiting = list(tx.connection.execute(found).scalars())
     return states.lock(tx, {*message_ids, *waiting})
 
@@ -213,4 +260,4 @@ def stop_numbers(tx: Transaction, reasons: Mapping[str, str], source: str, now: 
 
 
 def _concerned(subject: Subject) -> list[sa.ColumnElement[bool]]:
-    return [MESSAGES.c[name] == value for name, value in subject.columns.items() if value]
+    return [_ABOUT[name] == value for name, value in subject.columns.items() if value]

@@ -128,7 +128,29 @@ class Store:
                 connection.close()
                 return
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
-                autocommit.exec_driver_sql("VACUUM messages, replies, unread, portfolio")
+                autocommit.exec_driver_sql("VACUUM contents, messages, replies, unread, portfolio")
+
+    def compact(self) -> None:
+        """Pack the rows anew and give the room of deleted ones back to the disk. Everybody else waits meanwhile."""
+        with self._explained():
+            if self.backend == SQLITE:
+                connection = self.engine.raw_connection()
+                connection.cursor().execute("VACUUM")
+                connection.close()
+                self.forget()
+                return
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
+                autocommit.exec_driver_sql("VACUUM (FULL, ANALYZE)")
+
+    def size(self) -> int:
+        """Bytes that the database takes on its disk."""
+        with self.read() as connection:
+            if self.backend == POSTGRESQL:
+                return int(
+                    connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+                )
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
 
     def close(self) -> None:
         """Close every connection."""
@@ -199,6 +221,7 @@ def to_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
+@lru_cache(maxsize=1024)
 def from_text(text: str) -> datetime:
     """The instant that `to_text` wrote, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)

@@ -39,57 +39,86 @@ RUNS: Final = sa.Table(
     sa.Index("ix_runs_started", "started_at"),
 )
 
-NOTICES: Final = sa.Table(
-    "notices",
+
+def _numbered(name: str) -> sa.Column[int]:
+    """A row's number, the primary key: SQLite keeps it for nothing, and orders the rows by it."""
+    kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _number_of(table: str, name: str) -> sa.Column[int]:
+    kind = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    return sa.Column(name, kind, sa.ForeignKey(f"{table}.{name}"), nullable=False)
+
+
+# What was decided about each notice. Thousands of a night share what stands in `rulings`.
+
+RULINGS: Final = sa.Table(
+    "rulings",
     METADATA,
-    sa.Column("notice_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _numbered("ruling_no"),
     _text("run_id"),
-    _text("loan_id"),
-    _text("customer_ref"),
     _text("notice"),
     _text("channel"),
     _text("role"),
     _text("message_class"),
+    _text("decision"),
+    _text("reason"),
+    _optional("not_before"),
+    _optional("expires_at"),
+    sa.Index("ix_rulings_run", "run_id"),
+)
+
+NOTICES: Final = sa.Table(
+    "notices",
+    METADATA,
+    _numbered("notice_no"),
+    _number_of("rulings", "ruling_no"),
+    _text("loan_id"),
+    _text("customer_ref"),
     _count("installment_no"),
     _optional("due_on"),
     _optional("original_due_on"),
     _count("amount_minor"),
     _count("days_past_due"),
-    _text("decision"),
-    _text("reason"),
     _text("idempotency_key"),
     _text("merged_into"),
-    _optional("not_before"),
-    _optional("expires_at"),
     sa.Index("ix_notices_loan", "loan_id"),
-    sa.Index("ix_notices_run", "run_id"),
+    sa.Index("ix_notices_ruling", "ruling_no"),
 )
 
-MESSAGES: Final = sa.Table(
-    "messages",
+# A message is three rows. `lots`: what thousands of a night have in common. `messages`: what happens to it, all
+# that sending writes. `contents`: whom and what it tells, sealed, not touched while it is sent.
+
+LOTS: Final = sa.Table(
+    "lots",
     METADATA,
-    sa.Column("message_id", sa.Text, primary_key=True),
+    _numbered("lot_no"),
     _text("run_id"),
-    _text("state"),
-    _text("customer_ref"),
-    _text("phone_hash"),
     _text("notice"),
-    _text("channel"),
     _text("role"),
     _text("message_class"),
     _text("language"),
     _text("template"),
     _text("template_version"),
     _text("encoding"),
-    _count("units"),
-    _count("segments"),
-    _optional("due_on"),
-    _count("amount_minor"),
     sa.Column("until_paid", sa.Boolean, nullable=False),
     _text("not_before"),
     _text("expires_at"),
+    _text("queued_at"),
+    sa.Index("ix_lots_run", "run_id"),
+    sa.Index("ix_lots_end", "expires_at"),
+)
+
+MESSAGES: Final = sa.Table(
+    "messages",
+    METADATA,
+    _numbered("message_no"),
+    sa.Column("message_id", sa.Text, nullable=False, unique=True),
+    _number_of("lots", "lot_no"),
+    _text("channel"),
+    _text("state"),
     _optional("due_at"),  # when it may be claimed; NULL unless queued or retryable
-    _text("contact_at"),  # when the person is or will be reached: not_before, then the last attempt
     _text("owner"),
     _optional("lease_until"),  # NULL unless claimed or sending
     _count("attempts"),
@@ -97,40 +126,94 @@ MESSAGES: Final = sa.Table(
     _text("provider_ref"),
     _text("code"),
     _text("detail"),
-    _text("queued_at"),
     _optional("sent_at"),
     _optional("answered_at"),
     _optional("settled_at"),
-    _text("resend_of"),
     _text("operator"),
     _text("reason"),
-    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
-    sa.Column("name_sealed", sa.LargeBinary, nullable=False),
-    sa.Column("text_sealed", sa.LargeBinary, nullable=False),
-    sa.Column("params_sealed", sa.LargeBinary, nullable=False),
     sa.CheckConstraint("(due_at IS NULL) = (state NOT IN ('queued', 'retryable'))", name="ck_messages_due"),
     sa.CheckConstraint(
         "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
     ),
-    sa.Index("ix_messages_due", "channel", "due_at", "message_id"),
-    sa.Index("ix_messages_run", "run_id"),
-    sa.Index("ix_messages_state", "state", "sent_at"),
-    sa.Index("ix_messages_contact", "contact_at"),
-    sa.Index("ix_messages_customer", "customer_ref"),
-    sa.Index("ix_messages_phone", "phone_hash"),
-    sa.Index("ix_messages_reference", "provider_ref"),
+    sa.Index("ix_messages_lot", "lot_no"),
 )
-SEALED: Final = ("phone", "name", "text", "params")
+_OPEN: Final = ("queued", "retryable", "claimed", "sending", "unknown")
+
+
+def is_open(message: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Whether a message (`MESSAGES` or `WHOLE`) has not come to an end, in the words of the index of those.
+
+    A database takes that index only where the statement says the same; what it is for stands beside this.
+    """
+    return message.c.state.in_([sa.literal_column(f"'{state}'", sa.Text) for state in _OPEN])
+
+
+_DUE: Final = MESSAGES.c.due_at.is_not(None)
+_NAMED: Final = MESSAGES.c.provider_ref != ""
+sa.Index(
+    "ix_messages_due",
+    MESSAGES.c.channel,
+    MESSAGES.c.due_at,
+    MESSAGES.c.message_no,
+    sqlite_where=_DUE,
+    postgresql_where=_DUE,
+)
+sa.Index(
+    "ix_messages_open",
+    MESSAGES.c.state,
+    MESSAGES.c.sent_at,
+    sqlite_where=is_open(MESSAGES),
+    postgresql_where=is_open(MESSAGES),
+)
+sa.Index("ix_messages_reference", MESSAGES.c.provider_ref, sqlite_where=_NAMED, postgresql_where=_NAMED)
+
+CONTENTS: Final = sa.Table(
+    "contents",
+    METADATA,
+    sa.Column(
+        "message_no",
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+        sa.ForeignKey("messages.message_no"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _text("customer_ref"),
+    _text("phone_hash"),
+    _optional("due_on"),
+    _count("amount_minor"),
+    _count("units"),
+    _count("segments"),
+    _text("resend_of"),
+    sa.Column("content_sealed", sa.LargeBinary, nullable=False),  # `contents.Content`
+    sa.Index("ix_contents_customer", "customer_ref"),
+    sa.Index("ix_contents_phone", "phone_hash"),
+)
+
+WHOLE: Final = (
+    sa.select(
+        *(column for column in MESSAGES.c if column.name != "lot_no"),
+        *(column for column in LOTS.c),
+        *(column for column in CONTENTS.c if column.name != "message_no"),
+        sa.func.coalesce(MESSAGES.c.sent_at, LOTS.c.not_before).label("contact_at"),
+    )
+    .select_from(
+        MESSAGES.join(LOTS, LOTS.c.lot_no == MESSAGES.c.lot_no).join(
+            CONTENTS, CONTENTS.c.message_no == MESSAGES.c.message_no
+        )
+    )
+    .subquery("whole")
+)
+"""Messages with all that is known of them, for reading. `contact_at` is when the person is or was last reached."""
 
 MESSAGE_KEYS: Final = sa.Table(
     "message_keys",
     METADATA,
     sa.Column("idempotency_key", sa.Text, primary_key=True),
-    sa.Column("message_id", sa.Text, sa.ForeignKey("messages.message_id"), nullable=False),
+    _number_of("messages", "message_no"),
     _text("loan_id"),
     _count("installment_no"),
     _optional("original_due_on"),
-    sa.Index("ix_message_keys_message", "message_id"),
+    sa.Index("ix_message_keys_message", "message_no"),
     sa.Index("ix_message_keys_loan", "loan_id"),
 )
 
@@ -215,6 +298,17 @@ AUDIT: Final = sa.Table(
     _text("data"),  # canonical JSON
     _text("prev"),
     _text("hash"),
+)
+
+AUDIT_FACTS: Final = sa.Table(
+    "audit_facts",
+    METADATA,
+    sa.Column(
+        "seq", sa.BigInteger, primary_key=True, autoincrement=False
+    ),  # of the audit row that names its root
+    _count("leaves"),
+    sa.Column("facts", sa.LargeBinary, nullable=False),  # `merkle.packed`: one line of facts for each leaf
+    sa.Column("marks", sa.LargeBinary, nullable=False),  # the first bytes of each leaf's hash
 )
 
 AUDIT_HEAD: Final = sa.Table(

@@ -9,14 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, states
+from carloan_notify.ledger import audit, contents, states
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import Step, after
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
-from carloan_notify.ledger.tables import MESSAGES, META
+from carloan_notify.ledger.tables import LOTS, META, WHOLE, is_open
+from carloan_notify.ledger.views import LATE
 from carloan_notify.records import AuditEvent, Channel, MessageState
 from carloan_notify.text import mask_digits
+
+_UNKNOWN: Final = sa.and_(is_open(WHOLE), WHOLE.c.state == MessageState.UNKNOWN.value)
 
 
 class Verdict(StrEnum):
@@ -44,10 +47,10 @@ class Unknown:
 
 def waiting(tx: Transaction, provider: str = "", limit: int = 10_000) -> list[Unknown]:
     """Messages whose fate nobody knows, longest unknown first, of one provider or of all."""
-    query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.UNKNOWN.value)
+    query = sa.select(WHOLE).where(_UNKNOWN)
     if provider:
-        query = query.where(MESSAGES.c.provider == provider)
-    rows = tx.connection.execute(query.order_by(MESSAGES.c.sent_at, MESSAGES.c.message_id).limit(limit))
+        query = query.where(WHOLE.c.provider == provider)
+    rows = tx.connection.execute(query.order_by(WHOLE.c.sent_at, WHOLE.c.message_id).limit(limit))
     return [opened(tx.cipher, row) for row in rows]
 
 
@@ -63,7 +66,7 @@ def opened(cipher: Cipher, row: sa.Row[Any]) -> Unknown:
         code=row.code,
         attempts=row.attempts,
         sent_at=from_text(row.sent_at),
-        phone=cipher.open(row.message_id, "phone", row.phone_sealed),
+        phone=contents.opened(cipher, row.message_id, row.content_sealed).phone,
     )
 
 
@@ -94,21 +97,23 @@ _ASKED: Final = "asked:"
 
 def accepted_ids(tx: Transaction, provider: str, sent_from: datetime, sent_until: datetime) -> list[str]:
     """Ids of a provider's accepted messages that were sent in that time, in order of id."""
-    query = sa.select(MESSAGES.c.message_id).where(
-        MESSAGES.c.state == MessageState.ACCEPTED.value,
-        MESSAGES.c.sent_at.between(to_text(sent_from), to_text(sent_until)),
-        MESSAGES.c.provider == provider,
+    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(sent_from - LATE))
+    query = sa.select(WHOLE.c.message_id).where(
+        WHOLE.c.lot_no.in_(lately),
+        WHOLE.c.state == MessageState.ACCEPTED.value,
+        WHOLE.c.sent_at.between(to_text(sent_from), to_text(sent_until)),
+        WHOLE.c.provider == provider,
     )
-    return list(tx.connection.execute(query.order_by(MESSAGES.c.message_id)).scalars())
+    return list(tx.connection.execute(query.order_by(WHOLE.c.message_id)).scalars())
 
 
 def accepted(tx: Transaction, message_ids: list[str]) -> list[Unknown]:
     """What a provider needs to be asked about those of them that are still accepted."""
-    query = sa.select(MESSAGES).where(MESSAGES.c.state == MessageState.ACCEPTED.value)
+    query = sa.select(WHOLE).where(WHOLE.c.state == MessageState.ACCEPTED.value)
     return [
         opened(tx.cipher, row)
         for part in in_parts(message_ids)
-        for row in tx.connection.execute(query.where(MESSAGES.c.message_id.in_(part)))
+        for row in tx.connection.execute(query.where(WHOLE.c.message_id.in_(part)))
     ]
 
 

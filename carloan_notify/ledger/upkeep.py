@@ -5,7 +5,7 @@ that it is in their hands.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, health, keys, portfolio, schema, states, unread
+from carloan_notify.ledger import audit, backup, contents, health, keys, portfolio, schema, states, unread
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
@@ -24,14 +24,18 @@ from carloan_notify.ledger.settings import LedgerSettings, Places
 from carloan_notify.ledger.states import PENDING, Step
 from carloan_notify.ledger.store import Store, Transaction, locate, to_text
 from carloan_notify.ledger.tables import (
+    AUDIT,
+    CONTENTS,
+    LOTS,
     MESSAGE_KEYS,
     MESSAGES,
     NOTICES,
     RECEIPTS,
     REPLIES,
+    RULINGS,
     RUNS,
-    SEALED,
     UNREAD,
+    WHOLE,
 )
 from carloan_notify.records import AuditEvent, MessageState
 
@@ -40,8 +44,8 @@ from carloan_notify.records import AuditEvent, MessageState
 # The audit names loans and keyed hashes only, so all of this leaves its chain whole. Run it in
 # `ledger.write(wipes=True)`. Backups made before still hold what is forgotten here until they age out.
 
+_ERASED: Final = "customer.erased"
 _ALIVE: Final = tuple(state.value for state in (*PENDING, MessageState.SENDING))
-_SEALED_COLUMNS: Final = tuple(f"{name}_sealed" for name in SEALED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +78,22 @@ def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
     Nothing that may still go, and no reply that is still on the work list.
     """
     cutoff = to_text(older_than)
-    old = sa.select(MESSAGES.c.message_id).where(
-        MESSAGES.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE)
-    )
+    gone = (LOTS.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE))
+    its_lot = LOTS.c.lot_no == MESSAGES.c.lot_no
+    old = sa.select(MESSAGES.c.message_id).join(LOTS, its_lot).where(*gone)
+    numbers = sa.select(MESSAGES.c.message_no).join(LOTS, its_lot).where(*gone)
     old_runs = sa.select(RUNS.c.run_id).where(RUNS.c.started_at < cutoff)
     unmatched = sa.and_(RECEIPTS.c.message_id == "", RECEIPTS.c.received_at < cutoff)
     gone_receipts = sa.delete(RECEIPTS).where(sa.or_(RECEIPTS.c.message_id.in_(old), unmatched))
     receipts = tx.connection.execute(gone_receipts).rowcount
-    tx.connection.execute(sa.delete(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id.in_(old)))
-    messages = tx.connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.message_id.in_(old))).rowcount
-    notices = tx.connection.execute(sa.delete(NOTICES).where(NOTICES.c.run_id.in_(old_runs))).rowcount
+    for table in (MESSAGE_KEYS, CONTENTS):
+        tx.connection.execute(sa.delete(table).where(table.c.message_no.in_(numbers)))
+    messages = tx.connection.execute(sa.delete(MESSAGES).where(MESSAGES.c.message_no.in_(numbers))).rowcount
+    empty = ~sa.exists().where(MESSAGES.c.lot_no == LOTS.c.lot_no)
+    tx.connection.execute(sa.delete(LOTS).where(LOTS.c.queued_at < cutoff, empty))
+    ruled = sa.select(RULINGS.c.ruling_no).where(RULINGS.c.run_id.in_(old_runs))
+    notices = tx.connection.execute(sa.delete(NOTICES).where(NOTICES.c.ruling_no.in_(ruled))).rowcount
+    tx.connection.execute(sa.delete(RULINGS).where(RULINGS.c.run_id.in_(old_runs)))
     done_with = sa.and_(REPLIES.c.taken_at < cutoff, REPLIES.c.state != OPEN)
     answered = tx.connection.execute(sa.delete(REPLIES).where(done_with)).rowcount
     unreadable = tx.connection.execute(sa.delete(UNREAD).where(UNREAD.c.taken_at < cutoff)).rowcount
@@ -100,30 +110,31 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
     deleted. A suppression keeps its hash: a number that opted out stays so.
     """
-    portfolio.erase(tx, customer_id)
+    portfolio.erase(tx, portfolio.mark(tx.cipher, customer_id))
     return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
 
 
 def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> Erased:
-    query = sa.select(MESSAGES.c.message_id, MESSAGES.c.phone_hash, MESSAGES.c.phone_sealed)
-    query = query.where(MESSAGES.c.customer_ref == customer_ref).order_by(MESSAGES.c.message_id)
+    query = sa.select(WHOLE.c.message_id, WHOLE.c.phone_hash, WHOLE.c.content_sealed)
+    query = query.where(WHOLE.c.customer_ref == customer_ref).order_by(WHOLE.c.message_id)
     rows = tx.connection.execute(query).all()
     ids = [row.message_id for row in rows]
-    numbers = {row.phone_hash: tx.cipher.open(row.message_id, "phone", row.phone_sealed) for row in rows}
+    numbers = {
+        row.phone_hash: contents.opened(tx.cipher, row.message_id, row.content_sealed).phone for row in rows
+    }
     waiting = states.allowed(tx, ids, Step.CANCEL)
     ended = {**states.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": "erased"}
     states.move_all(tx, waiting, Step.CANCEL, MessageState.CANCELLED, ended)
     states.tell(tx, "cancelled", "", waiting, now, reason="erased")
-    empty = {**dict.fromkeys(_SEALED_COLUMNS, b""), "phone_hash": ""}
-    for part in in_parts(ids):
-        tx.connection.execute(sa.update(MESSAGES).where(MESSAGES.c.message_id.in_(part)).values(**empty))
+    theirs = sa.update(CONTENTS).where(CONTENTS.c.customer_ref == customer_ref)
+    tx.connection.execute(theirs.values(content_sealed=b"", phone_hash=""))
     hashes = sorted(numbers.keys() - {""})
     _erase_receipts(tx, ids, hashes)
     replies = _erase_replies(tx, customer_ref, hashes, (operator, now))
     unreadable = unread.drop_mentions(tx, numbers.values())
     erased = Erased(len(ids), len(waiting), replies, unreadable)
     data = {"operator": operator, **asdict(erased)}
-    audit.append(tx, [AuditEvent("customer.erased", customer_ref, data)], now)
+    audit.append(tx, [AuditEvent(_ERASED, customer_ref, data)], now)
     return erased
 
 
@@ -136,18 +147,26 @@ _PUBLIC: Final = 0o644
 def keep_erasure(places: Places, cipher: Cipher, customer_id: str, now: datetime) -> None:
     """Note outside the ledger that a customer is erased; to be called before it is done, so that none is lost."""
     ref = cipher.customer_ref(customer_id)
-    body = json.dumps({"customer": ref, "erased_at": to_text(now)}) + "\n"
+    about = {"customer": ref, "portfolio": portfolio.mark(cipher, customer_id), "erased_at": to_text(now)}
+    body = json.dumps(about) + "\n"
     for folder in places.digest_folders:
         folder.mkdir(parents=True, exist_ok=True)
         keys.write_durably(folder / f"erasure-{ref}.json", body.encode(), _PUBLIC)
 
 
 def erase_again(tx: Transaction, places: Places, written_at: str, now: datetime) -> None:
-    """Erase from a ledger restored from a backup of `written_at` whoever was erased since."""
+    """Erase from a ledger restored from a backup of `written_at` whoever was erased since; done already, do nothing."""
     for path in sorted(path for folder in places.digest_folders for path in folder.glob(_ERASURES)):
         kept = json.loads(path.read_text("utf-8"))
-        if kept["erased_at"] > written_at:
+        if kept["erased_at"] > written_at and not _is_erased(tx, kept):
+            portfolio.erase(tx, kept["portfolio"])
             _erase(tx, kept["customer"], "restore", now)
+
+
+def _is_erased(tx: Transaction, kept: Mapping[str, str]) -> bool:
+    """Whether the audit has this erasure; that by `erase` is written after it was kept."""
+    done = sa.select(AUDIT.c.seq).where(AUDIT.c.kind == _ERASED, AUDIT.c.subject == kept["customer"])
+    return tx.connection.execute(done.where(AUDIT.c.at >= kept["erased_at"])).first() is not None
 
 
 def _erase_receipts(tx: Transaction, message_ids: Sequence[str], phone_hashes: Sequence[str]) -> None:
@@ -197,13 +216,37 @@ def rotate_keys(ledger: Ledger, operator: str, now: datetime) -> int:
 
 def _resealed(store: Store, cipher: Cipher, table: health.SealedTable) -> int:
     """Encrypt one table anew; returns the number of transactions."""
-    last, steps = "", 0
+    last: str | int | None = None
+    steps = 0
     while True:
         with store.write(wipes=True) as connection:
             last = health.reseal(Transaction(connection, cipher), table, last)
-        if not last:
+        if last is None:
             return steps
         steps += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """Bytes that the ledger's database took before and takes now."""
+
+    before: int
+    after: int
+
+
+def compact(ledger: Ledger, operator: str, now: datetime) -> Compacted:
+    """Pack a ledger of many nights anew: no row changes, and what was deleted leaves the disk.
+
+    `LedgerError` while a sender holds messages: it would wait for so long that its leases run out.
+    """
+    with ledger.read() as tx:
+        health.require_no_sender(tx, now)
+    before = ledger.store.size()
+    ledger.store.compact()
+    done = Compacted(before, ledger.store.size())
+    with ledger.write() as tx:
+        audit.append(tx, [AuditEvent("ledger.compacted", operator, asdict(done))], now)
+    return done
 
 
 def write_backup(ledger: Ledger, now: datetime, folder: Path | None = None) -> backup.Backup:
@@ -252,7 +295,10 @@ def _at_hand(settings: LedgerSettings, base_dir: Path) -> Iterator[Ledger]:
 
 
 def restore(settings: LedgerSettings, base_dir: Path, source: Path, now: datetime) -> backup.Restored:
-    """Put a backup where `settings.url` points; that place must be empty. See `backup.restore`."""
+    """Put a backup where `settings.url` points; that place must be empty, or hold this very backup already.
+
+    Whoever was erased since it was written is erased again. See `backup.restore`.
+    """
     places = Places.of(settings, base_dir)
     keyring = keys.load_keyring(places.key_file, settings.key_env)
     store = Store(locate(settings.url, base_dir), busy_timeout_s=settings.busy_timeout_seconds)

@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import digest as signed_digests
-from carloan_notify.ledger.audit import AuditRow, Head, canonical
+from carloan_notify.ledger import merkle
+from carloan_notify.ledger.audit import AuditRow, Block, Head, canonical
+from carloan_notify.ledger.blocks import Roots
 from carloan_notify.ledger.chain_walk import Breach, BreachKind, ChainWalk
 from carloan_notify.ledger.digest import Digest
 
@@ -65,21 +67,23 @@ class Evidence:
     trusted: Mapping[str, Ed25519PublicKey] = field(repr=False)
 
 
-def verify_rows(rows: Iterable[AuditRow], evidence: Evidence) -> Verification:
-    """Walk all rows once, in constant memory, and compare them with the digests."""
+def verify_rows(rows: Iterable[AuditRow], evidence: Evidence, blocks: Iterable[Block] = ()) -> Verification:
+    """Walk all rows once, in constant memory, and compare them with the digests and with the facts of `blocks`."""
     breaches: list[Breach] = []
     sound = _sound_digests(evidence, breaches)
     walk = ChainWalk(digest.count for digest in sound.values())
-    announced: set[int] = set()
+    announced, roots = set[int](), Roots()
     for row in rows:
         walk.feed(row)
+        roots.feed(row)
         if row.kind == _DIGEST_EVENT:
             announced |= _number(row)
     chain = walk.finish()
+    facts = roots.breaches(blocks, explained=bool(chain))
     _missing(evidence, announced | {digest.number for digest in evidence.known}, breaches)
     against = _against_digests(walk, sound, evidence, explained=bool(chain))
     against = against or _against_head(walk, evidence.head, explained=bool(chain))
-    return Verification(walk.count, len(sound), walk.last_hash, (*chain, *against, *breaches))
+    return Verification(walk.count, len(sound), walk.last_hash, (*chain, *facts, *against, *breaches))
 
 
 def _number(row: AuditRow) -> set[int]:
@@ -205,7 +209,7 @@ class Exported:
 
 def write(
     path: Path,
-    rows: Iterable[AuditRow],
+    record: tuple[Iterable[AuditRow], Iterable[Block]],
     signed: Sequence[Digest],
     keys: Sequence[Ed25519PublicKey],
     ledger_id: str,
@@ -225,13 +229,23 @@ def write(
         }
         _line(file, header)
         last = Head(0, "")
+        rows, blocks = record
         for row in rows:
             _line(file, {**asdict(row), "data": json.loads(row.data)})
             last = Head(last.seq + 1, row.hash)
+        for block in blocks:
+            _line(file, _written(block))
         for item in signed:
             _line(file, {"digest": item.body})
         _line(file, {"end": {"rows": last.seq, "head": last.hash, "digests": len(signed)}})
     return Exported(last.seq, len(signed))
+
+
+def _written(block: Block) -> dict[str, Any]:
+    """A block as a line of the export: its facts in clear, or as they are where they cannot be read."""
+    lines = merkle.unpacked(block.facts)
+    body = {"facts": lines} if lines is not None else {"damaged": block.facts.hex()}
+    return {"block": block.seq, **body, "marks": block.marks.hex()}
 
 
 def _line(file: TextIO, value: dict[str, Any]) -> None:
@@ -255,7 +269,7 @@ def verify_file(path: Path, public_key_file: Path | None = None) -> Verification
         ],
         trusted=trusted,
     )
-    return verify_rows(_rows(path), evidence)
+    return verify_rows(_rows(path), evidence, _blocks(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +296,13 @@ def _rows(path: Path) -> Iterator[AuditRow]:
     for value in _objects(path):
         if "seq" in value:
             yield AuditRow(**{**value, "data": canonical(value["data"])})
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    for value in _objects(path):
+        if "block" in value:
+            facts = merkle.packed(value["facts"]) if "facts" in value else bytes.fromhex(value["damaged"])
+            yield Block(value["block"], facts, bytes.fromhex(value["marks"]))
 
 
 def _objects(path: Path) -> Iterator[dict[str, Any]]:

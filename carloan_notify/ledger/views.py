@@ -1,20 +1,20 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
-import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, notices
+from carloan_notify.ledger import audit, contents, notices
+from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import PENDING, UNTOLD
+from carloan_notify.ledger.states import UNTOLD, is_pending
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, RECEIPTS, SEALED
+from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, RECEIPTS, WHOLE
 from carloan_notify.records import (
     AuditEvent,
     Channel,
@@ -59,6 +59,9 @@ _PLAIN: Final = (
     "reason",
 )
 COLUMNS: Final = ("message_id", "loans", "phone", *_PLAIN[1:], "name", "text")
+_KEYED: Final = MESSAGE_KEYS.c.message_no == MESSAGES.c.message_no
+LATE: Final = timedelta(days=7)
+"""A message leaves before its end; only one put back from a backup may be taken to have left so much later."""
 _CONTACTS: Final = ("phone_hash", "customer_ref", "message_class", "channel", "contact_at", "message_id")
 
 
@@ -96,7 +99,7 @@ def reveal(
 
 
 def _table(tx: Transaction, wanted: MessageFilter, *, reveal: bool) -> "pd.DataFrame":
-    query = sa.select(MESSAGES).order_by(MESSAGES.c.queued_at.desc(), MESSAGES.c.message_id.desc())
+    query = sa.select(WHOLE).order_by(WHOLE.c.queued_at.desc(), WHOLE.c.message_id.desc())
     rows = tx.connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit)).mappings().all()
     loans = loans_of(tx, [row["message_id"] for row in rows])
     lines = [_line(tx.cipher, row, loans.get(row["message_id"], ()), reveal=reveal) for row in rows]
@@ -105,33 +108,33 @@ def _table(tx: Transaction, wanted: MessageFilter, *, reveal: bool) -> "pd.DataF
 
 def _conditions(wanted: MessageFilter) -> list[sa.ColumnElement[bool]]:
     plain = {"message_id": wanted.message_id, "run_id": wanted.run_id, "notice": wanted.notice}
-    conditions = [MESSAGES.c[name] == value for name, value in plain.items() if value]
+    conditions = [WHOLE.c[name] == value for name, value in plain.items() if value]
     if wanted.state is not None:
-        conditions.append(MESSAGES.c.state == wanted.state.value)
+        conditions.append(WHOLE.c.state == wanted.state.value)
     if wanted.loan_id:
-        of_loan = sa.select(MESSAGE_KEYS.c.message_id).where(MESSAGE_KEYS.c.loan_id == wanted.loan_id)
-        conditions.append(MESSAGES.c.message_id.in_(of_loan))
+        of_loan = sa.select(MESSAGE_KEYS.c.message_no).where(MESSAGE_KEYS.c.loan_id == wanted.loan_id)
+        conditions.append(WHOLE.c.message_no.in_(of_loan))
     return conditions
 
 
 def _line(cipher: Cipher, row: sa.RowMapping, loans: Iterable[str], *, reveal: bool) -> dict[str, Any]:
     line = {name: row[name] for name in _PLAIN}
-    phone = cipher.open(row["message_id"], "phone", row["phone_sealed"])
-    hidden = {"phone": mask_phone(phone), "name": "", "text": ""}
-    return {**line, "loans": ",".join(loans), **(_revealed(cipher, row) if reveal else hidden)}
+    content = contents.opened(cipher, row["message_id"], row["content_sealed"])
+    hidden = {"phone": mask_phone(content.phone), "name": "", "text": ""}
+    return {**line, "loans": ",".join(loans), **(_revealed(content) if reveal else hidden)}
 
 
-def _revealed(cipher: Cipher, row: sa.RowMapping) -> dict[str, str]:
-    opened = {name: cipher.open(row["message_id"], name, row[f"{name}_sealed"]) for name in SEALED}
-    return {name: opened[name] or ERASED for name in ("phone", "name", "text")}
+def _revealed(content: Content) -> dict[str, str]:
+    return {name: getattr(content, name) or ERASED for name in ("phone", "name", "text")}
 
 
 def loans_of(tx: Transaction, message_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The loans each message tells."""
     found: dict[str, list[str]] = {}
     for part in in_parts(message_ids):
-        query = sa.select(MESSAGE_KEYS.c.message_id, MESSAGE_KEYS.c.loan_id).order_by(MESSAGE_KEYS.c.loan_id)
-        for row in tx.connection.execute(query.where(MESSAGE_KEYS.c.message_id.in_(part))):
+        query = sa.select(MESSAGES.c.message_id, MESSAGE_KEYS.c.loan_id).join(MESSAGE_KEYS, _KEYED)
+        query = query.where(MESSAGES.c.message_id.in_(part)).order_by(MESSAGE_KEYS.c.loan_id)
+        for row in tx.connection.execute(query):
             found.setdefault(row.message_id, []).append(row.loan_id)
     return {name: tuple(dict.fromkeys(loans)) for name, loans in found.items()}
 
@@ -152,12 +155,15 @@ def recent_contacts(
     Columns phone_hash, customer_ref, message_class, channel, contact_at (datetime64[us, UTC]), message_id.
     Waiting messages count at the instant they may go; rejected, expired and cancelled ones don't count.
     """
-    query = sa.select(*(MESSAGES.c[name] for name in _CONTACTS)).where(
-        MESSAGES.c.contact_at >= to_text(since), MESSAGES.c.state.not_in([state.value for state in UNTOLD])
+    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
+    query = sa.select(*(WHOLE.c[name] for name in _CONTACTS)).where(
+        WHOLE.c.lot_no.in_(lately),
+        WHOLE.c.contact_at >= to_text(since),
+        WHOLE.c.state.not_in([state.value for state in UNTOLD]),
     )
     if people is not None:
-        query = query.where(sa.or_(MESSAGES.c.phone_hash.in_(people), MESSAGES.c.customer_ref.in_(people)))
-    query = query.order_by(MESSAGES.c.contact_at, MESSAGES.c.message_id)
+        query = query.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
+    query = query.order_by(WHOLE.c.contact_at, WHOLE.c.message_id)
     frame = as_frame(tx.connection.execute(query), _CONTACTS)
     return frame.astype({**dict.fromkeys(_CONTACTS, "str"), "contact_at": "datetime64[us, UTC]"})
 
@@ -180,7 +186,7 @@ class Stored:
     phone: str
     recipient_name: str
     rendered: Rendered
-    params: dict[str, str]
+    params: Mapping[str, str]
     due_on: date | None
     amount_minor: int
     until_paid: bool
@@ -189,11 +195,6 @@ class Stored:
     def is_free_again(self) -> bool:
         """Whether it never left and a later night may tell its notices."""
         return all(notices.is_released(cover.idempotency_key) for cover in self.covers)
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it may still leave by itself."""
-        return self.state in PENDING
 
     @property
     def outbound(self) -> OutboundMessage:
@@ -206,6 +207,8 @@ class Stored:
             self.phone,
             self.rendered.text,
             self.params,
+            role=self.role,
+            recipient_name=self.recipient_name,
         )
 
     def __repr__(self) -> str:
@@ -215,11 +218,12 @@ class Stored:
 
 def stored(tx: Transaction, message_id: str) -> Stored | None:
     """The message of that id, None if there is none."""
-    query = sa.select(MESSAGES).where(MESSAGES.c.message_id == message_id)
+    query = sa.select(WHOLE).where(WHOLE.c.message_id == message_id)
     row = tx.connection.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    keys = sa.select(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_id == message_id)
+    content = contents.opened(tx.cipher, message_id, row["content_sealed"])
+    keys = sa.select(MESSAGE_KEYS).where(MESSAGE_KEYS.c.message_no == row["message_no"])
     names = ("template", "template_version", "encoding", "units", "segments")
     return Stored(
         message_id=message_id,
@@ -233,12 +237,10 @@ def stored(tx: Transaction, message_id: str) -> Stored | None:
         role=row["role"],
         message_class=MessageClass(row["message_class"]),
         language=row["language"],
-        phone=tx.cipher.open(message_id, "phone", row["phone_sealed"]),
-        recipient_name=tx.cipher.open(message_id, "name", row["name_sealed"]),
-        rendered=Rendered(
-            text=tx.cipher.open(message_id, "text", row["text_sealed"]), **{name: row[name] for name in names}
-        ),
-        params=json.loads(tx.cipher.open(message_id, "params", row["params_sealed"]) or "{}"),
+        phone=content.phone,
+        recipient_name=content.name,
+        rendered=Rendered(text=content.text, **{name: row[name] for name in names}),
+        params=content.params,
         due_on=_date(row["due_on"]),
         amount_minor=row["amount_minor"],
         until_paid=row["until_paid"],
@@ -249,26 +251,34 @@ def _date(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-# Which waiting messages a payment would cancel: the look just before a batch leaves.
+# What waits, and about what: the look just before a batch leaves.
 
 
 @dataclass(frozen=True, slots=True)
-class UntilPaid:
-    """A pending message that goes only while something is owed.
+class Waiting:
+    """A pending message: to whom and about what. `until_paid` goes only while something is owed.
 
-    `covers` are the loans and installments it tells.
+    `covers` are the loans and installments it tells, each under all its keys.
     """
 
     message_id: str
     run_id: str
     notice: str
     channel: str
+    role: str
     message_class: str
+    phone_hash: str
+    until_paid: bool
     covers: tuple[CoveredNotice, ...]
 
+    @property
+    def loan_ids(self) -> frozenset[str]:
+        """The loans it tells of."""
+        return frozenset(cover.loan_id for cover in self.covers)
 
-def until_paid(tx: Transaction, message_ids: Sequence[str] | None = None) -> list[UntilPaid]:
-    """Pending messages marked `until_paid`, in order of id; all of them when `message_ids` is None."""
+
+def waiting(tx: Transaction, message_ids: Sequence[str] | None = None) -> list[Waiting]:
+    """Pending messages, in order of id; all of them when `message_ids` is None."""
     if message_ids is None:
         return _read(tx, None)
     return [found for part in in_parts(sorted(set(message_ids))) for found in _read(tx, part)]
@@ -285,15 +295,10 @@ class First:
 
 def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dict[str, list[First]]:
     """By message: those of the same notice, role, loan and installment by `channel`, whatever their run."""
-    mine, its, other, other_keys = (
-        MESSAGES.alias(),
-        MESSAGE_KEYS.alias(),
-        MESSAGES.alias(),
-        MESSAGE_KEYS.alias(),
-    )
+    mine, its, other, other_keys = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
     query = (
         sa.select(mine.c.message_id, other.c.state, other.c.not_before, other.c.sent_at)
-        .join(its, its.c.message_id == mine.c.message_id)
+        .join(its, its.c.message_no == mine.c.message_no)
         .join(
             other_keys,
             sa.and_(
@@ -301,7 +306,7 @@ def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dic
                 other_keys.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
             ),
         )
-        .join(other, other.c.message_id == other_keys.c.message_id)
+        .join(other, other.c.message_no == other_keys.c.message_no)
         .where(
             other.c.notice == mine.c.notice,
             other.c.role == mine.c.role,
@@ -319,31 +324,39 @@ def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dic
 
 
 def of_other_runs(tx: Transaction, run_id: str) -> list[str]:
-    """Ids of pending messages marked `until_paid` that this run did not queue."""
-    query = sa.select(MESSAGES.c.message_id).where(
-        MESSAGES.c.state.in_([state.value for state in PENDING]),
-        MESSAGES.c.until_paid,
-        MESSAGES.c.run_id != run_id,
-    )
+    """Ids of pending messages that this run did not queue."""
+    query = sa.select(WHOLE.c.message_id).where(is_pending(WHOLE), WHOLE.c.run_id != run_id)
     return list(tx.connection.execute(query).scalars())
 
 
-_HEAD: Final = ("message_id", "run_id", "notice", "channel", "message_class")
+_HEAD: Final = (
+    "message_id",
+    "run_id",
+    "notice",
+    "channel",
+    "role",
+    "message_class",
+    "phone_hash",
+    "until_paid",
+)
 
 
-def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[UntilPaid]:
+def _read(tx: Transaction, message_ids: Sequence[str] | None) -> list[Waiting]:
     query = (
-        sa.select(*(MESSAGES.c[name] for name in _HEAD), MESSAGE_KEYS)
-        .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_id == MESSAGES.c.message_id)
-        .where(MESSAGES.c.until_paid, MESSAGES.c.state.in_([state.value for state in PENDING]))
-        .order_by(MESSAGES.c.message_id, MESSAGE_KEYS.c.loan_id)
+        sa.select(*(WHOLE.c[name] for name in _HEAD), MESSAGE_KEYS)
+        .join(MESSAGE_KEYS, MESSAGE_KEYS.c.message_no == WHOLE.c.message_no)
+        .where(is_pending(WHOLE))
+        .order_by(WHOLE.c.message_id, MESSAGE_KEYS.c.loan_id)
     )
     if message_ids is not None:
-        query = query.where(MESSAGES.c.message_id.in_(message_ids))
-    grouped: dict[tuple[str, str, str, str, str], list[CoveredNotice]] = {}
+        query = query.where(WHOLE.c.message_id.in_(message_ids))
+    grouped: dict[tuple[Any, ...], list[CoveredNotice]] = {}
     for row in tx.connection.execute(query):
-        head = (row.message_id, row.run_id, row.notice, row.channel, row.message_class)
+        head = tuple(getattr(row, name) for name in _HEAD)
         grouped.setdefault(head, []).append(
             CoveredNotice(row.idempotency_key, row.loan_id, row.installment_no, _date(row.original_due_on))
         )
-    return [UntilPaid(*head, tuple(covers)) for head, covers in grouped.items()]
+    return [
+        Waiting(**dict(zip(_HEAD, head, strict=True)), covers=tuple(covers))
+        for head, covers in grouped.items()
+    ]

@@ -159,7 +159,10 @@ def _of_regular_length(state: Running, found: Spans) -> tuple[Ints, Ints]:
     plan, terms = state.plan, state.plan.terms
     by_days = terms.interest_basis is not InterestBasis.RATE_12
     begin = found.start_on.copy()
-    if by_days or terms.stub != "none":
+    if by_days:  # also of a later row, where all rows before it are skipped
+        from_first = found.periods == np.arange(1, len(begin) + 1)[:, None]
+        begin = np.where(from_first, plan.dates.regular_start_on, begin)
+    elif terms.stub != "none":
         begin[0] = plan.dates.regular_start_on
     moves = by_days or terms.charge_shift_interest
     return accrued(state, begin, state.regular_end_on if moves else plan.dates.end_on, found)

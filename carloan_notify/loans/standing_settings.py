@@ -102,8 +102,8 @@ class ToleranceSettings(Settings):
         description="An installment of which no more than this is unpaid counts as paid for days past due "
         "and notices; the rest is carried to the next installment. Rests add up: beyond the sum the "
         "installment is late. An installment of which nothing was paid is never one. What is unpaid only because "
-        "payments settled penalty first (Civil Code art. 561) may be unpaid besides: penalty alone makes no "
-        "installment late. With 0 here and in `share` every fen counts.",
+        "payments settled penalty first (Civil Code art. 561) may be unpaid besides, up to half of the "
+        "installment: penalty alone makes none late. With 0 here and in `share` every fen counts.",
         examples=["1.00", "0"],
     )
     share: Decimal = Field(

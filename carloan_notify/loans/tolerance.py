@@ -31,11 +31,11 @@ class Tolerance:
     def of(self, total_minor: Ints, spared_minor: Ints | int = 0) -> Ints:
         """What may be unpaid of installments of these totals: always less than all of one.
 
-        `spared_minor` is unpaid only because payments settled penalty first (`Owed.spared_minor`); it may be unpaid
-        besides, unless nothing at all may.
+        `spared_minor` is unpaid only because payments settled penalty first (`Owed.spared_minor`); up to half of an
+        installment it may be unpaid besides, unless nothing at all may.
         """
         share = mul_div(total_minor, np.array(self.share_ppb), np.array(PPB), Rounding.DOWN)
-        spared = spared_minor if self.amount_minor or self.share_ppb else 0
+        spared = np.minimum(spared_minor, total_minor // 2) if self.amount_minor or self.share_ppb else 0
         return np.minimum(np.maximum(share, self.amount_minor) + spared, total_minor - 1)
 
 

@@ -71,7 +71,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Condition:
     """A question about some values."""
 
     names: tuple[str, ...]
@@ -303,7 +303,7 @@ class _Reader:
             return Given(expression.name)
         said = nodes.Output([nodes.TemplateData(_YES)])
         fragment = self._fragment(nodes.If(expression, [said], [], []))
-        return Asked(names, partial(_answered, fragment, self.environment.globals, names))
+        return Condition(names, partial(_answered, fragment, self.environment.globals, names))
 
     def _fragment(self, node: nodes.Node) -> Template:
         """This part as a template by itself, in the same sandbox."""
@@ -406,7 +406,7 @@ def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _needs(piece: Piece | Question) -> Iterator[str]:
-    if isinstance(piece, Fill | Asked):
+    if isinstance(piece, Fill | Condition):
         yield from piece.names
     elif isinstance(piece, Given):
         yield piece.name

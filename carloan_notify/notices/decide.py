@@ -1,7 +1,7 @@
 """Which notices tonight's business date calls for. Whether they may be told is the policy's question."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -12,7 +12,7 @@ from carloan_notify import frames
 from carloan_notify.frames import among
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings
+from carloan_notify.notices.settings import REPEATABLE, PolicySettings, Role, RuleSettings
 
 # How long each kind of rule goes on firing: the one definition that deciding and explaining share.
 
@@ -149,13 +149,15 @@ class Identity:
     ref: Callable[[str], str]
 
 
+KEY_DIGITS: Final = 32
+"""128 bits: with a hundred million notices a day, two share one by chance in hundreds of millions of years."""
 KEYS: Final = ("idempotency_key", "number_key", "name_key")
 """All that must be untold before a notice may be told. `number_key` stands for the number, whatever the role of who
 has it; `name_key` for another party by name, whose number may change. Both are "" where they say nothing more."""
 
 
 def notice_keys(identity: Identity, notices: pd.DataFrame, *, shared: pd.Series) -> pd.DataFrame:
-    """KEYS per row, each a SHA-256 (64 hex digits); they depend on nothing but that row and who shares its name.
+    """KEYS per row, each half a SHA-256 (32 hex digits); they depend on nothing but that row and who shares its name.
 
     Hashed are the lender, `loan_id`, `installment_no`, `original_due_on`, `event_id`, `notice`, `channel`, the
     role and the person, each written as length:text, so that no two different rows run into one text.
@@ -195,6 +197,48 @@ def _hashed_where(
     return keys
 
 
+_STAGE: Final = ["loan_id", "installment_no", "original_due_on", "notice", "channel", "role", "person"]
+
+
+def replaced_before(
+    identity: Identity,
+    notices: pd.DataFrame,
+    rules: Sequence[RuleSettings],
+    known: Callable[[Sequence[str]], Collection[str]],
+) -> frozenset[str]:
+    """Keys of those notices (NOTICE_COLUMNS) of which a later stage is `known`, that is: was queued or sent before.
+
+    A later stage is a notice that supersedes this one, for the same installment and person, by any channel. Of events
+    this is asked only where both happen once per loan: what came after the one may come again.
+    """
+    once = notices[(notices["event_id"] == "") & among(notices["notice"], _replaceable(rules))]
+    if once.empty:
+        return frozenset()
+    stages = once.merge(_later_stages(rules), on=["notice", "role"])
+    stages = stages.drop(columns=["notice", "channel"]).rename(columns={"later": "notice", "by": "channel"})
+    each = stages.drop_duplicates(_STAGE)  # calls and texts of one notice ask for the same ones
+    keys = notice_keys(identity, each, shared=pd.Series(data=True, index=each.index))
+    told = known([key for name in KEYS for key in keys[name] if key])
+    heard = keys.apply(lambda column: among(column, told)).any(axis=1)
+    return frozenset(stages.merge(each.loc[heard, _STAGE], on=_STAGE)["idempotency_key"])
+
+
+def _replaceable(rules: Sequence[RuleSettings]) -> set[str]:
+    return {name for rule in rules for name in rule.supersedes}
+
+
+def _later_stages(rules: Sequence[RuleSettings]) -> pd.DataFrame:
+    """Per notice and role: the notices (`later`) that replace it, and the channel `by` which each is told."""
+    pairs = {
+        (name, role.value, rule.notice, rule.channel.value)
+        for rule in rules
+        if rule.when.event not in REPEATABLE
+        for role in rule.who
+        for name in rule.supersedes
+    }
+    return pd.DataFrame(sorted(pairs), columns=["notice", "role", "later", "by"]).astype("str")
+
+
 def _heads(lender_id: str, notices: pd.DataFrame) -> pd.Series:
     dates = notices["original_due_on"].dt.strftime("%Y-%m-%d").fillna("")
     numbers = notices["installment_no"].astype(str)
@@ -215,7 +259,8 @@ def _hashed(heads: pd.Series, role: pd.Series | str, who: pd.Series) -> pd.Serie
     roles = [role] * len(heads) if isinstance(role, str) else role.tolist()
     rows = zip(heads.tolist(), roles, who.tolist(), strict=True)
     keys = [
-        hashlib.sha256((head + _field(name) + _field(one)).encode()).hexdigest() for head, name, one in rows
+        hashlib.sha256((head + _field(name) + _field(one)).encode()).hexdigest()[:KEY_DIGITS]
+        for head, name, one in rows
     ]
     return pd.Series(keys, index=heads.index, dtype="str")
 

@@ -117,8 +117,9 @@ class GuardSettings(Settings):
         ge=0,
         le=1,
         description=(
-            "Largest share of waiting messages that may turn out paid at one look of `send`; more is not believed and "
-            "held. Raise it where a collection run books most payments of the day before messages leave."
+            "Largest share of waiting messages that may turn out paid (or moved, or refused) at one look of `send`; "
+            "more is not believed and held. Raise it where a collection run books most payments of the day before "
+            "messages leave."
         ),
         examples=[0.5],
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from itertools import groupby, pairwise
 from typing import Final
 
@@ -83,9 +83,20 @@ def age(view: View, since: date) -> int:
 
 def rested(view: View) -> bool:
     """Whether nothing can be new tonight: no day on which this lender posts has passed since the last night."""
-    if view.last is None or view.evidence.working is None or posts_at_rest(view):
+    working = view.evidence.working
+    if view.last is None or working is None or posts_at_rest(view):
         return False
-    return view.evidence.working.between(view.last.as_of, view.tonight.as_of) == 0
+    return _all_rest(view, working, view.last, view.tonight)
+
+
+def _all_rest(view: View, working: WorkingDays, before: NightFacts, after: NightFacts) -> bool:
+    """Whether no working day's payments can be new in `after`.
+
+    A night has the payments up to the day before it, or its own as well where the tables are made in the evening.
+    """
+    evening = any(run.newest_payment_on == run.as_of for run in view.earlier[-RESTS_COMPARED:])
+    shift = timedelta(days=int(evening))
+    return working.between(before.as_of + shift, after.as_of + shift) == 0
 
 
 def posts_at_rest(view: View) -> bool:
@@ -98,7 +109,7 @@ def posts_at_rest(view: View) -> bool:
     if working is None:
         return True
     nights = [runs[-1] for runs in by_date(view.earlier)]
-    steps = [pair for pair in pairwise(nights) if working.between(pair[0].as_of, pair[1].as_of) == 0]
+    steps = [pair for pair in pairwise(nights) if _all_rest(view, working, *pair)]
     changed = [_posted(*pair) for pair in steps[-RESTS_COMPARED:]]
     if changed:
         return 2 * sum(changed) > len(changed)

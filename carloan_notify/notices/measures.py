@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,7 +36,31 @@ class Share:
         return self.part / self.whole if self.whole else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+_OF_STANDING: Final = (
+    "loan_id",
+    "status",
+    "next_due_on",
+    "next_due_minor",
+    "next_installment_no",
+    "installments",
+    "overdue_minor",
+    "paid_minor",
+)
+_OF_LOANS: Final = (
+    "loan_id",
+    "product",
+    "principal_minor",
+    "balloon_minor",
+    "annual_rate_ppb",
+    "term_months",
+    "repayment_method",
+    "first_due_on",
+    "disbursed_on",
+    "due_day",
+)
+
+
+@dataclass(frozen=True)
 class Tables:
     """Tonight's tables (frames.*), None for one that is not configured, and who lost a row in each.
 
@@ -54,6 +79,16 @@ class Tables:
     home: frozenset[str] = frozenset()
     null_names: int = 0
     working: WorkingDays | None = None
+
+    @cached_property
+    def stood(self) -> pd.DataFrame:
+        """Terms (_OF_LOANS) and standing (_OF_STANDING) of every loan that runs or ran to its end."""
+        return _stood(self.loans, self.standing, ("active", "settled"))
+
+    @cached_property
+    def active(self) -> pd.DataFrame:
+        """The same of those that run."""
+        return self.stood[self.stood["status"] == "active"].reset_index(drop=True)
 
 
 # Tonight's tables alone: these need no night before.
@@ -89,15 +124,19 @@ _GARBLED: Final = ("锟斤拷", "烫烫烫", "屯屯屯")
 
 def phones_shared(tables: Tables) -> Share:
     """Loans whose number stands with at least `CROWD` customers."""
-    loans = tables.loans[tables.loans["phone"] != ""]
-    persons = loans[["phone", "customer_id"]].drop_duplicates()["phone"].value_counts()
-    crowded = persons[persons >= CROWD].index
-    return Share(int(loans["phone"].isin(crowded).sum()), len(loans))
+    loans = tables.loans.loc[tables.loans["phone"] != "", ["phone", "customer_id"]]
+    often = loans["phone"].value_counts()
+    many = loans[
+        frames.among(loans["phone"], often[often >= CROWD].index)
+    ]  # few, of whom persons are counted
+    persons = many.drop_duplicates()["phone"].value_counts()
+    return Share(int(frames.among(many["phone"], persons[persons >= CROWD].index).sum()), len(loans))
 
 
 def phones_scattered(tables: Tables) -> Share:
     """Customers with several loans of which one number is not the other's; a shift by a row parts most of them."""
     loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["customer_id"] != "")]
+    loans = loans.loc[loans["customer_id"].duplicated(keep=False), ["customer_id", "phone"]]
     each = loans.groupby("customer_id")["phone"].agg(["size", "nunique"])
     several = each[each["size"] > 1]
     return Share(int((several["nunique"] > 1).sum()), len(several))
@@ -231,7 +270,7 @@ def none_active(tables: Tables) -> Share:
 
 def due_today_oddly(tables: Tables) -> Share:
     """Loans due (for the first time) on the business date although their own due day, or their age, says otherwise."""
-    rows = _active_loans(tables)
+    rows = tables.active
     today = pd.Timestamp(tables.as_of)
     due = rows["next_due_on"] == today
     first = rows["first_due_on"]
@@ -255,7 +294,7 @@ def amounts_impossible(tables: Tables) -> Share:
     An installment above principal and a year's interest, or arrears above all that the loan will ever cost.
     Loans without a principal are not judged here (but in `amounts_unusual`).
     """
-    rows = _active_loans(tables)
+    rows = tables.active
     principal = rows["principal_minor"] + rows["balloon_minor"]
     rate = np.minimum(rows["annual_rate_ppb"] / PPB, 1.0)
     years = np.maximum(rows["term_months"] / MONTHS, 1.0)
@@ -270,7 +309,7 @@ def amounts_unusual(tables: Tables) -> Share:
     Left out are last installments, methods that leave a large one, and loans with a change. Where other loans
     tell what is usual, `FEW` that are asked for as much are no slip. Arrears may reach all that such a loan costs.
     """
-    rows = _active_loans(tables)
+    rows = tables.active
     term = np.maximum(rows["term_months"], rows["installments"])
     large = rows["repayment_method"].isin(_LARGE_AT_THE_END) | (rows["balloon_minor"] > 0)
     changed = rows["loan_id"].isin([] if tables.changes is None else tables.changes["loan_id"].unique())
@@ -319,7 +358,7 @@ def _asked_as_much(rows: pd.DataFrame, usual: np.ndarray) -> np.ndarray:
 
 def payments_out_of_scale(tables: Tables) -> Share:
     """Loans that paid far more than they ever borrowed, or a small part of what fell due so far."""
-    rows = _active_or_settled(tables)
+    rows = tables.stood
     rows = rows[(rows["paid_minor"] > 0) & (rows["principal_minor"] > 0)]
     much = rows["paid_minor"] > PAID_TIMES_PRINCIPAL * rows["principal_minor"] * (
         1 + rows["annual_rate_ppb"] / PPB * np.maximum(rows["term_months"] / MONTHS, 1.0)
@@ -328,20 +367,12 @@ def payments_out_of_scale(tables: Tables) -> Share:
     return Share(int((much | little).sum()), len(rows))
 
 
-def _active_loans(tables: Tables) -> pd.DataFrame:
-    return _stood(tables, ("active",))
-
-
-def _active_or_settled(tables: Tables) -> pd.DataFrame:
-    return _stood(tables, ("active", "settled"))
-
-
-def _stood(tables: Tables, statuses: tuple[str, ...]) -> pd.DataFrame:
-    stands = tables.standing[tables.standing["status"].isin(statuses)]
-    names = ["loan_id", "next_due_on", "next_due_minor", "next_installment_no", "installments"]
-    names += ["overdue_minor", "paid_minor"]
-    own = [name for name in tables.loans if name not in names[1:]]
-    return tables.loans[own].merge(stands[names], on="loan_id")
+def _stood(loans: pd.DataFrame, standing: pd.DataFrame, statuses: tuple[str, ...]) -> pd.DataFrame:
+    stands = standing.loc[standing["status"].isin(statuses), list(_OF_STANDING)]
+    places = frames.places(stands["loan_id"], loans["loan_id"])
+    known = places >= 0
+    own = loans[list(_OF_LOANS)].take(places[known]).reset_index(drop=True)
+    return own.join(stands[known].drop(columns="loan_id").reset_index(drop=True))
 
 
 MEASURES: Final[Mapping[str, Callable[[Tables], Share]]] = {

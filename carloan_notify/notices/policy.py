@@ -266,8 +266,8 @@ DECISION_COLUMNS: Final = {
 class ContactHistory:
     """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
 
-    `no_longer_true` are keys that would be untrue on the day of reading; loans in `paid_ahead` have a payment
-    dated after today.
+    `no_longer_true` are keys that would be untrue on the day of reading, `replaced` those of which a later stage
+    was queued or sent before; loans in `paid_ahead` have a payment dated after today.
     """
 
     already_sent: Collection[str]
@@ -278,6 +278,7 @@ class ContactHistory:
     doubtful_customers: Collection[str] = frozenset()
     paid_ahead: Collection[str] = frozenset()
     no_longer_true: Collection[str] = frozenset()
+    replaced: Collection[str] = frozenset()
 
 
 def apply_policy(
@@ -321,7 +322,7 @@ def _refused(rows: pd.DataFrame, personal: pd.Series, history: ContactHistory) -
     sent = pd.Series(data=False, index=rows.index)
     for name in KEYS:
         sent |= (rows[name] != "") & among(rows[name], history.already_sent)
-    replaced = _superseded(rows, personal, sent)
+    replaced = _superseded(rows, personal, sent) | among(rows["idempotency_key"], history.replaced)
     first = _first(_where(sent, Reason.ALREADY_SENT), _where(replaced, Reason.SUPERSEDED), personal)
     return _first(first, _where(_told_by_another(rows, first), Reason.SAME_NUMBER))
 

@@ -164,7 +164,8 @@ class RuleSettings(Settings):
     )
     supersedes: tuple[NoticeName, ...] = Field(
         default=(),
-        description="Notices this one replaces when both fall due for the same loan in the same night.",
+        description="Notices this one replaces: when both fall due for the same loan in one night, and, of the same "
+        "installment, when they still wait from another night or were not told yet.",
         examples=[["overdue_1"]],
     )
     after: Channel | None = Field(

@@ -18,9 +18,8 @@ from typing import Final
 import structlog
 
 from carloan_notify.app import App, build_app
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import public_code
 from carloan_notify.delivery.provider import Provider, Received, Refused, WiredSettings
-from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError, LedgerError
 from carloan_notify.inbound.listen import Listener, place_of, plain
 from carloan_notify.ledger import runs
@@ -65,11 +64,7 @@ def doors(app: App) -> dict[str, Door]:
         )
     if problems:
         raise ConfigError(problems)
-    providers = app.settings.delivery.providers
-    return {
-        name: Door(build_provider(name, providers[name], app.clock), secret)
-        for name, secret in secrets.items()
-    }
+    return {name: Door(app.provider(name), secret) for name, secret in secrets.items()}
 
 
 class OpenLedger:

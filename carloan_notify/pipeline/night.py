@@ -1,5 +1,6 @@
 """The night: read, plan, guard, queue, send what may go now, report. One at a time."""
 
+import gc
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -263,15 +264,17 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
+    gc.freeze()  # what was read stays to the end of the night: the collector need not walk it again and again
     memory = remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
+    gc.freeze()
     guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
     rejects = leave_rejects(app, plan)
     if stopping:
         report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
         return _close(app, ledger, report, plan)
-    _accept(app, ledger, order, guards)
+    _accept(app, ledger, run_id, order, guards)
     newest = newest_night(app, ledger)
     made_up = newest.as_of > order.as_of
     if not made_up:
@@ -297,17 +300,23 @@ def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueR
     return total
 
 
-def _accept(app: App, ledger: Ledger, order: NightOrder, guards: list[GuardResult]) -> None:
-    """Record which tripped guards the operator lets pass, and why. A restored ledger is accepted once for all."""
+def _accept(app: App, ledger: Ledger, run_id: str, order: NightOrder, guards: list[GuardResult]) -> None:
+    """Record which tripped guards the operator lets pass, and why. A restored ledger is accepted once for all.
+
+    Then it is signed at once: until a digest of its own is the newest, what is queued would be doubted again.
+    """
     accepted = [guard for guard in guards if guard.tripped and guard.guard in order.accept]
     by = {"operator": order.operator, "reason": mask_digits(order.reason)}
     events = [AuditEvent("guard.accepted", guard.guard, {**by, "said": guard.message}) for guard in accepted]
     if not events:
         return
+    restored = LEDGER_RESTORED in {guard.guard for guard in accepted}
     with ledger.write() as tx:
         audit.append(tx, events, app.clock())
-        if LEDGER_RESTORED in {guard.guard for guard in accepted}:
+        if restored:
             continuity.forget(tx)
+    if restored:
+        ledger.write_digest(run_id, app.clock())
 
 
 def adjust(decisions: pd.DataFrame, result: EnqueueResult) -> pd.DataFrame:

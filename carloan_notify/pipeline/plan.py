@@ -17,7 +17,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
 from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
-from carloan_notify.notices.decide import KEYS, Identity, decide
+from carloan_notify.notices.decide import KEYS, Identity, decide, replaced_before
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
 from carloan_notify.notices.guard_view import NightEvidence
@@ -203,10 +203,13 @@ def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str)
     read = as_read(app, portfolio, decided.notices, identity)
     notices = read.notices.assign(phone_hash=frames.per_value(decided.notices["phone"], memory.phone_hash))
     templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
+    past = contact_history(notices, memory, templates.languages, portfolio)
+    untold = notices[~frames.among(notices["idempotency_key"], past.already_sent)]
     history = replace(
-        contact_history(notices, memory, templates.languages, portfolio),
+        past,
         no_longer_true=read.no_longer_true,
         paid_ahead=frozenset(ahead["loan_id"]),
+        replaced=replaced_before(identity, untold, settings.rules, memory.known_keys),
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)

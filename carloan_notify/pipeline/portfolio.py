@@ -20,7 +20,7 @@ from carloan_notify.notices.events import DecideInputs
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import LoanRows, Sources, Table, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
-from carloan_notify.sources.tables import TableName
+from carloan_notify.sources.tables import TABLES, TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,24 +191,23 @@ def only_loans(sources: Sources, loan_ids: Collection[str]) -> Sources:
     return replace(sources, **{name: _only(table, loan_ids) for name, table in tables.items()})
 
 
-# The tables that decide what is owed: have they changed, and what do they say of some loans now.
+# The tables: have they changed, and what do they say of some loans and their people now.
 
 OF_LOANS: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes", "events")
-PAYING_TABLES: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes")
 MISSING: Final = "missing"
 ASKED: Final = "asked"
 """The stamp of a query: a database cannot say whether its rows changed, so it is asked."""
 
 
 def table_stamps(app: App, as_of: date, seen: Mapping[str, str]) -> dict[str, str]:
-    """Table name → stamp of each paying table; two stamps differ when the content does.
+    """Table name → stamp of each configured table; two stamps differ when the content does.
 
     A file's stamp is `place:sha256`. `place` (time of change, size, inode) only spares the reading: a file
     whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash.
     """
     return {
         name: ASKED if table.query else _file_stamp(_path(app, as_of, table), seen.get(name, ""))
-        for name, table in _paying(app).items()
+        for name, table in _configured(app).items()
     }
 
 
@@ -217,14 +216,14 @@ def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return {name: _content(one[name]) for name in one} == {name: _content(other[name]) for name in other}
 
 
-class PayingTables:
-    """What is owed now. Files are read whole, and again when they change; queries only for the loans asked."""
+class CurrentTables:
+    """What the tables say now. Files are read whole, and again when they change; queries only for the loans asked."""
 
     def __init__(self, app: App, as_of: date) -> None:
         """Nothing is read yet; `as_of` is the business date that paths and queries are dated with."""
         self._house = app
         self._context = read_context(app, as_of)
-        tables = _paying(app)
+        tables = _configured(app)
         self._queries = {
             name: LoanRows(name, table, self._context) for name, table in tables.items() if table.query
         }
@@ -246,7 +245,7 @@ class PayingTables:
             rows.close()
 
     def sources(self, loan_ids: Collection[str]) -> Sources:
-        """The tables as they are now; those of a database with the rows of these loans alone.
+        """The tables as they are now; those of a database with the rows of these loans and their people alone.
 
         Raises:
             SourceError: a table cannot be read.
@@ -254,13 +253,19 @@ class PayingTables:
         for name, settings in self._paths.items():
             if name not in self._files:
                 self._files[name] = read_table(name, settings, context=self._context)
-        asked = {name: rows.read(sorted(loan_ids)) for name, rows in self._queries.items()}
+        asked: dict[TableName, Table] = {
+            name: rows.read(sorted(loan_ids)) for name, rows in self._queries.items() if name != "contacts"
+        }
+        if "contacts" in self._queries:
+            loans = (self._files | asked)["loans"].frame
+            customers = set(loans.loc[frames.among(loans["loan_id"], loan_ids), "customer_id"]) - {""}
+            asked["contacts"] = self._queries["contacts"].read(sorted(loan_ids), sorted(customers))
         return Sources(**self._files, **asked)
 
 
-def _paying(app: App) -> dict[TableName, TableSettings]:
+def _configured(app: App) -> dict[TableName, TableSettings]:
     sources = app.settings.sources
-    return {name: table for name in PAYING_TABLES if (table := sources.table(name)) is not None}
+    return {name: table for name in TABLES if (table := sources.table(name)) is not None}
 
 
 def _path(app: App, as_of: date, table: TableSettings) -> Path:

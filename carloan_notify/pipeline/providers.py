@@ -11,7 +11,6 @@ from carloan_notify.app import App, any_number
 from carloan_notify.delivery.approved import choose, template_rules, templates_of
 from carloan_notify.delivery.dispatch import engaged
 from carloan_notify.delivery.provider import CheckResult, CheckVerdict, ProviderSettings
-from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import audit
 from carloan_notify.loans.calendar import missing_next_year
@@ -42,7 +41,7 @@ def provider_rows(app: App) -> list[dict[str, Any]]:
     delivery = app.settings.delivery
     rows = []
     for name, settings in delivery.providers.items():
-        provider = build_provider(name, settings, app.clock)
+        provider = app.provider(name)
         places = [
             f"{channel}:{names.index(name) + 1}"
             for channel, names in delivery.channels.items()
@@ -76,7 +75,7 @@ def check_providers(app: App, names: Sequence[str] = ()) -> list[dict[str, str]]
     rows = []
     for name in names or app.settings.delivery.providers:
         settings = _settings(app, name)
-        results = [*build_provider(name, settings, app.clock).check(), *_templates(app, name, settings)]
+        results = [*app.provider(name).check(), *_templates(app, name, settings)]
         rows += [
             {"provider": name, "what": r.what, "verdict": r.verdict.value, "detail": r.detail}
             for r in results
@@ -95,7 +94,7 @@ def try_provider(app: App, name: str, phone: str, wanted: Wanted) -> dict[str, A
     if engaged(stop):
         raise ConfigError([f"{stop}: the kill switch is on, so nothing is sent; remove the file first"])
     settings, phone = _settings(app, name), _number(app, phone)
-    provider = build_provider(name, settings, app.clock)
+    provider = app.provider(name)
     if wanted.channel not in provider.channels:
         raise ConfigError([f"delivery.providers.{name}: does not serve {wanted.channel}"])
     if settings.type in template_rules() and not wanted.notice:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -46,34 +47,73 @@ def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Ide
     day: then the amounts, the days past due and the penalty are that day's, payments of that day count, and
     what has been paid or whose days are over is not told.
     """
-    tonight = Tonight(app.clock(), portfolio.as_of)
-    days = reading_days(notices, releases(notices, app.settings.policy, tonight)["not_before"])
+    times = releases(notices, app.settings.policy, Tonight(app.clock(), portfolio.as_of))
+    days = reading_days(notices, times["not_before"])
     standings = {portfolio.as_of: portfolio.standing.loans}
     retold, untrue = [notices], set[str]()
-    for day in sorted(set(days[days.notna()]) - {portfolio.as_of}):
+    as_planned = {portfolio.as_of} if portfolio.as_of >= app.business_date() else set()
+    for day in sorted(set(days[days.notna()]) - as_planned):
         mine = notices[days == day]
         later = on_day(app, portfolio, day, mine["loan_id"].unique())
         standings[day] = later.standing.loans
         then = notices_on(app, later, mine["idempotency_key"], identity)
         untrue |= set(mine["idempotency_key"]).difference(then["idempotency_key"])
         retold.append(_retold(mine, then))
+    untrue |= _paid_meanwhile(app, portfolio, notices.assign(day=days, until=times["expires_at"]), identity)
     newest = pd.concat(retold)
     newest = newest[~newest.index.duplicated(keep="last")].sort_index()
     return AsRead(newest, standings, frozenset(untrue))
 
 
-def on_day(app: App, portfolio: Portfolio, day: date, loan_ids: Collection[str]) -> Portfolio:
+def _paid_meanwhile(
+    app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Identity
+) -> frozenset[str]:
+    """Keys of what a payment settles whose date the lender reaches before the recipient's `day` is over.
+
+    West of the lender a message may leave on the lender's tomorrow, whose payments the file may hold already.
+    """
+    payments = portfolio.sources.payments
+    if payments is None:
+        return frozenset()
+    zone, late = ZoneInfo(app.lender.timezone), payments.frame
+    late = late[late["paid_on"] > pd.Timestamp(max(portfolio.as_of, app.business_date()))]
+    some = notices[notices["until"].notna() & frames.among(notices["loan_id"], late["loan_id"])]
+    last = (some["until"] - pd.Timedelta(seconds=1)).dt.tz_convert(zone).dt.date
+    untrue = set[str]()
+    for day, known in sorted(set(zip(some["day"], last, strict=True))):
+        if known > day:
+            mine = some[(some["day"] == day) & (last == known)]
+            then = on_day(app, portfolio, day, mine["loan_id"].unique(), known)
+            told = notices_on(app, then, mine["idempotency_key"], identity)
+            untrue |= set(mine["idempotency_key"]).difference(told["idempotency_key"])
+    return frozenset(untrue)
+
+
+def on_day(
+    app: App, portfolio: Portfolio, day: date, loan_ids: Collection[str], known: date | None = None
+) -> Portfolio:
     """The same tables, of these loans alone, with their standing on another day.
 
-    A snapshot speaks of its own day only: what it calls overdue is overdue for as many days more.
+    A snapshot speaks of its own day only: what it calls overdue is overdue for as many days more. A payment that
+    the lender has by its own date `known` (its today) counts on every day: where it is still yesterday, nobody who
+    paid is chased.
     """
     sources = only_loans(portfolio.sources, loan_ids)
     tables, rules = loan_tables(sources), standing_settings(app)
+    known = known or app.business_date()
+    if tables.payments is not None and day < known:
+        tables = replace(tables, payments=_had_by(tables.payments, day, known))
     if rules.schedule.basis == "snapshot":
         past_due = tables.loans["days_past_due"]
         aged = past_due.where(past_due == 0, past_due + (day - portfolio.as_of).days)
         tables = replace(tables, loans=tables.loans.assign(days_past_due=aged))
     return replace(portfolio, as_of=day, sources=sources, standing=standing(tables, rules, day))
+
+
+def _had_by(payments: pd.DataFrame, day: date, known: date) -> pd.DataFrame:
+    """The payments, those of the days after `day` up to `known` as if they had come on `day`."""
+    late = payments["paid_on"].between(pd.Timestamp(day), pd.Timestamp(known))
+    return payments.assign(paid_on=payments["paid_on"].mask(late, pd.Timestamp(day)))
 
 
 def notices_on(app: App, portfolio: Portfolio, keys: Collection[str], identity: Identity) -> pd.DataFrame:

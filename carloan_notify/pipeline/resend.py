@@ -10,27 +10,31 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, require_rehearsable
+from carloan_notify.codes import Repeated
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import intake, runs, views
+from carloan_notify.ledger import audit, intake, notices, runs, views
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.views import Stored, UntilPaid
-from carloan_notify.notices.decide import NOTICE_COLUMNS
+from carloan_notify.ledger.states import PENDING
+from carloan_notify.ledger.store import Transaction
+from carloan_notify.ledger.views import Stored, Waiting
+from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import message_reference
-from carloan_notify.pipeline.last_look import Words, differs, truth, verdict, worded
+from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.reading import on_day, payments_ahead
-from carloan_notify.records import CoveredNotice, Decision, Draft
+from carloan_notify.pipeline.verdicts import judge
+from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
 
 RESEND = "resend"
 NAME = "***"
+IN_DOUBT = frozenset({MessageState.SENDING, MessageState.UNKNOWN})
 SHOWN = ("message_id", "notice", "channel", "phone", "state", "queued_at", "sent_at", "code", "resend_of")
 
 
@@ -83,7 +87,7 @@ def earlier_attempts(
 def propose(app: App, order: ResendOrder) -> Proposal:
     """Word the message once more by what is true now; opt-outs, hours and payments count as on any night.
 
-    A notice of what is owed is worded anew; the text of an event, which names its day, is repeated.
+    What the tables still hold is worded anew by them; the text of an event that they hold no more is repeated.
 
     Raises:
         LedgerError: no such message, or its notice is free to be told by the next night.
@@ -92,12 +96,22 @@ def propose(app: App, order: ResendOrder) -> Proposal:
     require_rehearsable(app)
     with app.open_ledger() as ledger:
         original = _original(ledger, order.message_id)
+        with ledger.read() as tx:
+            refusal = _in_the_way(tx, original)
+        before = _nameless(original.rendered.text, original.recipient_name)
+        if refusal:
+            return Proposal(before, before, None, refusal=refusal)
         told = {cover.loan_id for cover in original.covers}
         portfolio = read_alone(app, told, app.business_date())
-        refusal, drafted = _worded(app, original, portfolio)
-        before = _nameless(original.rendered.text, original)
-        now = _nameless(drafted.rendered.text, original) if drafted else before
-        if not refusal and drafted and order.same_words and differs(drafted.params, original.params):
+        identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
+        refusal, drafted = _worded(app, original, portfolio, identity)
+        now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
+        if (
+            not refusal
+            and drafted
+            and order.same_words
+            and differs(drafted, original.outbound, app.settings.messages)
+        ):
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
@@ -105,7 +119,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
         run_id = new_run_id(app, portfolio.as_of)
-        words = original if order.same_words or drafted is None else _reworded(original, drafted)
+        words = _words(original, drafted, same=order.same_words)
         return Proposal(
             before,
             before if order.same_words else now,
@@ -115,45 +129,90 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         )
 
 
-def _nameless(text: str, original: Stored) -> str:
-    return text.replace(original.recipient_name, NAME) if original.recipient_name else text
+def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:
+    """What is to be said, with the values of its template, which are kept only where a provider asks for them."""
+    if drafted is None:
+        return original
+    return (
+        replace(original, params=original.params or drafted.params) if same else _reworded(original, drafted)
+    )
 
 
-def queue_proposal(app: App, proposal: Proposal) -> str:
-    """Queue what was proposed, "" where it was refused; `send` then sends it. Returns the new message's id."""
+def _nameless(text: str, name: str) -> str:
+    return text.replace(name, NAME) if name else text
+
+
+def queue_proposal(app: App, proposal: Proposal) -> Proposal:
+    """Queue what was proposed, for `send` to send; the same proposal, or refused after all.
+
+    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed.
+    """
     if proposal.draft is None:
-        return ""
+        return proposal
     with app.open_ledger() as ledger:
         with ledger.write() as tx:
+            audit.lock_head(tx)  # two who repeat the same message stand in line
+            if refusal := _in_the_way(tx, _stored(tx, proposal.draft.resend_of)):
+                return replace(proposal, draft=None, refusal=refusal)
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
             intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
-    return proposal.draft.message_id
+    return proposal
 
 
-def _worded(app: App, original: Stored, portfolio: Portfolio) -> tuple[str, Draft | None]:
-    """Why it may not be told again, else "" and its words of now; no words for what is not about a debt."""
-    if not original.until_paid:
-        return "", None
-    loan_ids = {cover.loan_id for cover in original.covers}
-    mine = on_day(app, portfolio, portfolio.as_of, loan_ids)
-    now = truth(app, mine, payments_ahead(mine, app.business_date())["loan_id"])
-    waiting = UntilPaid(
+def _in_the_way(tx: Transaction, original: Stored) -> str:
+    """Why it may not be repeated: it, or a message that repeats it, still waits or may have left; "" for nothing."""
+    attempts = _attempts(tx, original)
+    for why_not, states in ((Repeated.WAITS, PENDING), (Repeated.IN_DOUBT, IN_DOUBT)):
+        found = next((name for name, state in attempts.items() if state in states), "")
+        if found:
+            return why_not.english.format(message_id=found)
+    return ""
+
+
+def _attempts(tx: Transaction, original: Stored) -> dict[str, MessageState]:
+    """By id the state of the message and of every one that repeats it, is repeated by it or repeats the same."""
+    rows = {
+        row["message_id"]: row
+        for loan_id in {cover.loan_id for cover in original.covers}
+        for row in frame_rows(
+            views.messages(tx, views.MessageFilter(loan_id=loan_id, notice=original.notice))
+        )
+    }
+    family, pairs = {original.message_id}, [(name, row["resend_of"]) for name, row in rows.items()]
+    while more := {name for pair in pairs if "" not in pair and family & {*pair} for name in pair} - family:
+        family |= more
+    return {name: MessageState(row["state"]) for name, row in rows.items() if name in family}
+
+
+def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity) -> tuple[str, Draft | None]:
+    """Why it may not be told again, else "" and its words of now; no words for what is told as it was."""
+    waiting = Waiting(
         original.message_id,
         "",
         original.notice,
         original.channel.value,
+        original.role,
         original.message_class.value,
-        original.covers,
+        identity.ref(original.phone),
+        original.until_paid,
+        tuple(
+            replace(cover, idempotency_key=notices.again(cover.idempotency_key, ""))
+            for cover in original.covers
+        ),
     )
-    found = verdict(waiting, now)
+    judged = judge(app, portfolio, [waiting], identity, of_people=False)  # of whom the policy speaks, below
+    found = judged.rulings[0]
     against = found.cancel or found.hold
     if against:
         return against.english, None
-    drafted = worded(Words.of(app, mine.as_of), {original.message_id: (original.outbound, found)}, now)
-    failure = next((failed.message for failed in drafted.failures.values()), "")
-    return failure, next(iter(drafted), None)
+    if not found.still:
+        return "", None
+    words = Words.of(app, portfolio.as_of)
+    drafts, failures = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
+    failure = next((failed.message for failed in failures.values()), "")
+    return failure, next(iter(drafts), None)
 
 
 def _reworded(original: Stored, drafted: Draft) -> Stored:
@@ -161,6 +220,7 @@ def _reworded(original: Stored, drafted: Draft) -> Stored:
     still = {(cover.loan_id, cover.original_due_on) for cover in drafted.covers}
     return replace(
         original,
+        recipient_name=drafted.recipient_name,
         rendered=drafted.rendered,
         params=dict(drafted.params),
         amount_minor=drafted.amount_minor,
@@ -168,13 +228,16 @@ def _reworded(original: Stored, drafted: Draft) -> Stored:
     )
 
 
-def _original(ledger: Ledger, message_id: str) -> Stored:
-    with ledger.read() as tx:
-        found = views.stored(tx, message_id)
+def _stored(tx: Transaction, message_id: str) -> Stored:
+    found = views.stored(tx, message_id)
     if found is None:
         raise LedgerError(f"message {message_id}: not in the ledger; see `carloan-notify ledger messages`")
-    if found.is_waiting:
-        raise LedgerError(f"message {message_id}: it still waits; `send` sends it when its time has come")
+    return found
+
+
+def _original(ledger: Ledger, message_id: str) -> Stored:
+    with ledger.read() as tx:
+        found = _stored(tx, message_id)
     if found.is_free_again:
         raise LedgerError(
             f"message {message_id}: it never left and its notice is free again; the next `run` tells it"
@@ -225,7 +288,8 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
     return Draft(
         message_id=message_reference(run_id, key),
         covers=tuple(
-            replace(c, idempotency_key=f"{key}{number:04d}") for number, c in enumerate(original.covers)
+            replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
+            for number, c in enumerate(original.covers)
         ),
         customer_id=row["customer_id"],
         notice=original.notice,
@@ -249,6 +313,6 @@ def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: st
 
 
 def _resend_key(covers: Sequence[CoveredNotice], run_id: str) -> str:
-    """The idempotency key of a resend, its own in each run: the first message's key stands in its way no more."""
+    """What makes a resend's keys its own in each run: the first message's keys stand in its way no more."""
     told = "|".join(cover.idempotency_key for cover in covers)
-    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()
+    return hashlib.sha256(f"resend|{run_id}|{told}".encode()).hexdigest()[:KEY_DIGITS]

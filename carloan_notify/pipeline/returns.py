@@ -10,7 +10,6 @@ import structlog
 
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
-from carloan_notify.delivery.registry import build_provider
 from carloan_notify.errors import LedgerError
 from carloan_notify.inbound.listen import place_of
 from carloan_notify.ledger import audit, outbox, receipts, unknowns
@@ -163,8 +162,7 @@ PER_QUESTION = 20
 
 def configured_providers(app: App) -> list[Provider]:
     """Every provider of the configuration, also one that no channel names any more: what it sent comes back late."""
-    providers = app.settings.delivery.providers
-    return [build_provider(name, providers[name], app.clock) for name in sorted(providers)]
+    return [app.provider(name) for name in sorted(app.settings.delivery.providers)]
 
 
 def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:

@@ -162,8 +162,9 @@ def drain(app: App, ledger: Ledger, watch: Watch) -> DrainSummary:
             kill_switch=app.path(app.settings.delivery.kill_switch_file),
             before_send=watch.screen,
         )
-        channels = build_channels(app.settings.delivery, app.clock)
+        channels = build_channels(app.settings.delivery, app.clock, app.settings.inbound.public_url)
         waiting = LedgerOutbox(ledger, watch.expect)
+        watch.end_superseded()
         summary = Dispatcher(waiting, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)
     return summary

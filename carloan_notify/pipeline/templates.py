@@ -11,19 +11,17 @@ from typing import Any, Final
 
 from carloan_notify.app import App
 from carloan_notify.delivery.approved import (
+    ApprovedFault,
     TemplateRules,
     choose,
+    code_faults,
     fill,
+    length_faults,
     message_of,
+    read_export,
     take_apart,
     template_rules,
     templates_of,
-)
-from carloan_notify.delivery.approved_lint import (
-    ApprovedFault,
-    code_faults,
-    length_faults,
-    read_export,
     text_faults,
     value_faults,
 )

@@ -18,7 +18,7 @@ from carloan_notify.messages.links import certificate_links, pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.events import DETAIL_ARROW
-from carloan_notify.records import Decision
+from carloan_notify.records import Channel, Decision
 
 TAIL = 4
 
@@ -29,6 +29,11 @@ class Told:
 
     loans: pd.DataFrame
     standings: Mapping[date, pd.DataFrame]
+
+    def of(self, loan_ids: pd.Series) -> "Told":
+        """Of these loans alone, so that they are quickly found."""
+        standings = {day: _only(table, loan_ids) for day, table in self.standings.items()}
+        return Told(_only(self.loans, loan_ids), standings)
 
     def loans_of(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The loan of each row, on the index of `rows`."""
@@ -46,6 +51,10 @@ class Told:
 
 
 _STANDING: Final = ("installments", "overdue_minor", "penalty_minor")
+
+
+def _only(table: pd.DataFrame, loan_ids: pd.Series) -> pd.DataFrame:
+    return table[frames.among(table["loan_id"], loan_ids)]
 
 
 def _looked_up(rows: pd.DataFrame, table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -119,26 +128,30 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Makes template values for one night. `link_key` signs links; without a link base it is not used."""
+    """Makes template values for one night. `link_key` signs links; without a link base it is not used.
+
+    `asking` are the channels of which some provider asks for the values themselves.
+    """
 
     currency: str
     messages: MessagesSettings
     link_key: bytes
     as_of: date
     now: datetime
+    asking: frozenset[Channel]
 
 
 @dataclass(frozen=True)
-class Sheet:
+class MessageValues:
     """The values of these messages by the names of `messages.context.VARIABLES`, each made when first asked for.
 
     `rows` are queued rows of frames.DECISIONS; `common` is what `in_common` gives for the whole night.
     """
 
     wording: Wording
-    rows: pd.DataFrame
     told: Told
     common: pd.DataFrame
+    rows: pd.DataFrame
 
     def columns(self, names: Iterable[str]) -> Columns | None:
         """These values, one per message; None when a lender's own column is asked for that the loans lack."""
@@ -261,7 +274,7 @@ _OF_ROWS: Final = {
 _OF_LOANS: Final = ("account_tail", "product", "due_day")
 
 
-def _listed(sheet: Sheet, table: str, column: str) -> Sequence[Any]:
+def _listed(sheet: MessageValues, table: str, column: str) -> Sequence[Any]:
     return getattr(sheet, table)[column].tolist()  # type: ignore[no-any-return]  # plain values
 
 
@@ -276,7 +289,9 @@ def queued(decisions: pd.DataFrame) -> pd.DataFrame:
 
 def make_wording(app: App, as_of: date) -> Wording:
     """The wording of a night."""
-    return Wording(app.lender.currency, app.settings.messages, app.link_key(), as_of, app.clock())
+    settings = app.settings
+    asking = settings.delivery.asking_values
+    return Wording(app.lender.currency, settings.messages, app.link_key(), as_of, app.clock(), asking)
 
 
 def days_or_none(values: pd.Series) -> list[date | None]:

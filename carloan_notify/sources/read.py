@@ -385,11 +385,12 @@ class LoanRows:
         self._context = context
         self._query = context.dated(settings.query).strip().rstrip(";")
         self._restricted: sa.TextClause | None = None
+        self._owners: tuple[str, ...] = ()
         with told_of(name):
             self._engine = make_engine(settings.url)
 
-    def read(self, loan_ids: Sequence[str]) -> Table:
-        """The rows of these loans, and no others: the lender's query becomes a sub-select.
+    def read(self, loan_ids: Sequence[str], customer_ids: Sequence[str] = ()) -> Table:
+        """The rows of these loans (of contacts: of these customers too): the lender's query becomes a sub-select.
 
         The column is compared as it stands, so that its index serves: a text that holds an id in another
         spelling, or with spaces around it, is not found. SourceError when the query fails or cannot be a sub-select.
@@ -397,7 +398,9 @@ class LoanRows:
         with told_of(self._name):
             if self._restricted is None:
                 self._restricted = self._restriction()
-            with self._run(self._restricted, {"loan_ids": self._as_spelt(loan_ids)}) as reader:
+            ids = {"loan_id": self._as_spelt(loan_ids), "customer_id": self._as_spelt(customer_ids)}
+            asked: dict[str, object] = {name: ids[name] for name in self._owners}
+            with self._run(self._restricted, asked) as reader:
                 return parse_table(self._name, reader, self._settings, self._context)
 
     def close(self) -> None:
@@ -413,30 +416,38 @@ class LoanRows:
             timezone=self._context.timezone,
         )
 
-    def _as_spelt(self, loan_ids: Sequence[str]) -> list[str]:
+    def _as_spelt(self, ids: Sequence[str]) -> list[str]:
         """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
-        wanted = set(loan_ids)
+        wanted = set(ids)
         if self._engine.dialect.name == _SQLITE:
-            wanted |= {f"{loan_id}.0" for loan_id in wanted if loan_id.isdecimal()}
+            wanted |= {f"{one}.0" for one in wanted if one.isdecimal()}
         return sorted(wanted)
 
     def _restriction(self) -> sa.TextClause:
-        column = self._engine.dialect.identifier_preparer.quote_identifier(self._loan_header())
-        column = "wanted." + column.replace(":", r"\:")
-        if self._engine.dialect.name == _SQLITE:  # no implicit cast there: 7 = '7' is false
-            column = f"trim(CAST({column} AS TEXT))"
-        statement = sa.text(f"{self._wrapped()} WHERE {column} IN :loan_ids")
+        headers = self._owner_headers()
+        self._owners = tuple(headers)
+        conditions = (f"{self._compared(header)} IN :{name}" for name, header in headers.items())
+        statement = sa.text(f"{self._wrapped()} WHERE {' OR '.join(conditions)}")
         # Without a type of its own a value takes the column's, be that a number or a UUID.
-        return statement.bindparams(sa.bindparam("loan_ids", expanding=True, type_=sa.types.NullType()))
+        kind = sa.types.NullType()
+        return statement.bindparams(*(sa.bindparam(name, expanding=True, type_=kind) for name in headers))
 
-    def _loan_header(self) -> str:
-        """What the query calls the column that holds loan_id."""
+    def _compared(self, header: str) -> str:
+        column = self._engine.dialect.identifier_preparer.quote_identifier(header)
+        column = "wanted." + column.replace(":", r"\:")
+        # SQLite casts nothing by itself: 7 = '7' is false there.
+        return f"trim(CAST({column} AS TEXT))" if self._engine.dialect.name == _SQLITE else column
+
+    def _owner_headers(self) -> dict[str, str]:
+        """What the query calls the columns that say whose a row is: the loan, of contacts the customer too."""
         with self._run(sa.text(f"{self._wrapped()} WHERE 1 = 0"), {}) as reader:
             headers = tuple(reader.headers)
         places = match_headers(headers, TABLES[self._name], self._settings, self._context.basis).columns
-        if "loan_id" not in places:
+        wanted = dict.fromkeys(("loan_id", TABLES[self._name].owner))
+        found = {name: headers[places[name]] for name in wanted if name in places}
+        if not found:
             raise SourceError(f"column 'loan_id' is missing from {', '.join(headers)}; map it in `columns`")
-        return headers[places["loan_id"]]
+        return found
 
     def _wrapped(self) -> str:
         return f"SELECT wanted.* FROM (\n{self._query}\n) wanted"  # noqa: S608 - the lender's own query

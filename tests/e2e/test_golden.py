@@ -103,17 +103,19 @@ def texts(lender: Lender) -> list[dict[str, Any]]:
 
 
 def exported(lender: Lender) -> list[Any]:
-    """The audit export, row by row: kind, subject and data; no hash, no signature, no key, no file's stamp."""
+    """The audit export: each row's kind, subject and data, each block's facts; no hash, signature, key or stamp."""
     path = lender.folder / f"audit-{len(list(lender.folder.glob('audit-*.jsonl')))}.jsonl"
     lender.run("audit", "export", str(path))
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [_vouched(row) for row in rows if "kind" in row or "digest" in row]
+    return [_vouched(row) for row in rows if row.keys() & {"kind", "digest", "block"}]
 
 
 def _vouched(row: dict[str, Any]) -> Any:
     if "digest" in row:
         digest = json.loads(row["digest"])
         return {"digest": {key: digest[key] for key in ("count", "counts", "format", "number", "run_id")}}
+    if "block" in row:
+        return {"block": row["block"], "facts": [json.loads(line) for line in row["facts"]]}
     data, subject = row["data"], row["subject"]
     if row["kind"] == "ledger.migrated":
         data, subject = {}, ""  # the schema's version is no behaviour

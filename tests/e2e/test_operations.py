@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from carloan_notify.codes import HoldReason
+from carloan_notify.codes import HoldReason, Repeated
 from tests.e2e.after import AS_OF, AT, YES, audited, one, pay
 from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
 
@@ -27,6 +27,20 @@ def test_resend_by_message_and_again_by_loan(after: Desk) -> None:
     assert len({message["message_id"] for message in sent}) == 3
     assert {message["reason"] for message in sent} == {"", "handset lost, ticket 4711"}
     assert after.night(AS_OF)["queued"] == 0  # a resend is not a licence to tell it again
+
+
+def test_resend_twice_queues_one(after: Desk) -> None:
+    first = one(after, "due_today")
+    by_message = ("resend", "--message", first["message_id"], *YES, "--format", "json")
+    repetition = after.run(*by_message).json[0]["message_id"]
+    by_loan = ("resend", "--loan", first["loans"], "--notice", "due_today", *YES, "--format", "json")
+    for again in (by_message, by_loan):  # as an operator does who saw it crash
+        (row,) = after.run(*again, code=1).json
+        assert row["message_id"] == ""
+        assert row["refusal"] == Repeated.WAITS.english.format(message_id=repetition)
+    assert len(after.messages("--notice", "due_today", "--state", "queued")) == 1
+    assert after.send("2026-11-23T10:05:00+08:00")["accepted"] == 1
+    assert after.run(*by_message).json[0]["message_id"]  # it is over, so once more is a wish of its own
 
 
 def test_resend_asks_first(after: Desk) -> None:
@@ -77,8 +91,8 @@ def test_resend_to_a_number_that_changed_is_refused(after: Desk) -> None:
 
 def test_resend_of_what_never_left_is_refused(planned: Desk) -> None:
     first = one(planned, "overdue_3", "queued")
-    done = planned.run("resend", "--message", first["message_id"], *YES, code=2)
-    assert "it still waits" in done.err
+    done = planned.run("resend", "--message", first["message_id"], *YES, code=1)
+    assert "still waits: `send` sends it when its time has come" in done.out
     with (planned.folder / "export" / "payments.csv").open("a", encoding="utf-8") as file:
         file.write(f"P-BAD,{first['loans']},2026-11-22,one thousand\n")
     assert planned.send(MORNING, code=1)["held"] == 1  # whether it is paid can no longer be told

@@ -1,5 +1,6 @@
 """The record: look into it, keep it well, prove it."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -158,3 +159,15 @@ def test_night_leaves_its_figures_and_metrics(after: Desk) -> None:
     assert figures == report
     metrics = (after.folder / "papers" / "notify.prom").read_text(encoding="utf-8")
     assert f'carloan_notify_notices{{decision="already_sent"}} {float(report["already_sent"])}' in metrics
+
+
+def test_one_messages_facts_are_proven_without_the_others(after: Desk) -> None:
+    row = one(after, "due_today")
+    proof = after.run("audit", "prove", row["message_id"]).json
+    assert json.loads(proof["facts"])["message"] == row["message_id"]
+    node = hashlib.sha256(b"\x00" + proof["facts"].encode()).digest()
+    for step in proof["steps"]:
+        other = bytes.fromhex(step["other"])
+        node = hashlib.sha256(b"\x01" + (other + node if step["is_left"] else node + other)).digest()
+    assert json.loads(proof["row"]["data"])["root"] == node.hex()
+    assert "not in the audit" in after.run("audit", "prove", "NOBODY", code=1).err

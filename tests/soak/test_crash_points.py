@@ -1,19 +1,14 @@
 """Every crash point of every command, and every pair of two senders: `make soak` prints the table of the docs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.reliability.crashing import (
-    HEADING,
-    SCENARIOS,
-    Campaign,
-    Scenario,
-    assert_paired,
-    campaign,
-    pairs,
-)
+from tests.integration.reliability.crash_pairs import assert_paired, pairs
+from tests.integration.reliability.crash_scenarios import SCENARIOS, WORSE
+from tests.integration.reliability.crashing import HEADING, Campaign, Scenario, campaign
 from tests.integration.reliability.databases import Databases
 
 pytestmark = pytest.mark.soak
@@ -30,14 +25,14 @@ def table() -> Iterator[list[Campaign]]:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *WORSE], ids=lambda scenario: scenario.name)
 def test_a_crash_at_every_point_keeps_the_promise(
     request: pytest.FixtureRequest, tmp_path: Path, table: list[Campaign], scenario: Scenario, database: str
 ) -> None:
     fresh = Databases(request.getfixturevalue("postgres_url")).fresh if database == "postgresql" else _sqlite
     found = campaign(scenario, tmp_path, fresh, EVERY)
     table.append(found)
-    assert found.crashes == found.points
+    assert found.points - scenario.fewer <= found.crashes <= found.points
 
 
 def _sqlite() -> str:
@@ -45,6 +40,8 @@ def _sqlite() -> str:
 
 
 def test_two_senders_that_crash_at_every_pair_of_points(tmp_path: Path, postgres_url: str) -> None:
-    found = pairs(tmp_path, Databases(postgres_url).fresh)
-    print(f"\ntwo senders: {found}")  # noqa: T201 - the figures are the result
+    began = time.monotonic()
+    found = pairs(tmp_path, Databases(postgres_url))
+    seconds = time.monotonic() - began
+    print(f"\ntwo senders on PostgreSQL, {seconds:.0f} s: {found}")  # noqa: T201 - the figures are the result
     assert_paired(found)

@@ -2,32 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
-from carloan_notify.delivery.codes import CodeTable, of_whole_request
+from carloan_notify.delivery.codes import CodeTable, of_whole_request, public_code
 from carloan_notify.delivery.gateway.settings import AnswerSettings, ShapeSettings
-from carloan_notify.delivery.http import WireAnswer, safe_root, web_date
+from carloan_notify.delivery.http import WireAnswer, retry_after, safe_root
 from carloan_notify.delivery.provider import UNLISTED_CODE, one_per_message, same_for_all
+from carloan_notify.delivery.vendor import by_status
 from carloan_notify.records import OutboundMessage, Outcome, SendResult
 
-REFUSED_BY_HTTP: Final[Mapping[int, Outcome]] = {
-    401: Outcome.ACCOUNT,
-    402: Outcome.ACCOUNT,
-    403: Outcome.ACCOUNT,
-    429: Outcome.THROTTLED,
-}
-"""RFC 9110 §15.5 and RFC 6585 §4: the server says it did not act. 5xx says nothing of the kind."""
-
-LONGEST_CODE: Final = 64
 MOST_FIELDS: Final = 1000
 """Fields of a form; more are no form of a gateway."""
-_SAFE_CODE: Final = re.compile(r"[A-Za-z0-9_.:-]+")
-_LONG_DIGITS: Final = re.compile(r"\d{7,}")
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """JSON may carry a NUL and half of a surrogate pair; no database and no log can."""
 
@@ -126,13 +115,6 @@ def list_at(fields: Any, path: str) -> list[Any]:  # noqa: ANN401 - any JSON val
     return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
-@lru_cache(maxsize=256)
-def public_code(code: str) -> str:
-    """A code fit for logs; what looks like no code, or holds a number like a phone's, is withheld."""
-    fits = _SAFE_CODE.fullmatch(code) and not _LONG_DIGITS.search(code)
-    return code if fits and len(code) <= LONGEST_CODE else "unprintable_code"
-
-
 class AnswerReader:
     """A described answer, read once per request."""
 
@@ -142,47 +124,31 @@ class AnswerReader:
 
     def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage], now: datetime) -> list[SendResult]:
         """One result per message. The status decides where the table or HTTP says so, else the code."""
-        status_code = f"http_{answer.status}"
-        wait = retry_after(answer.headers, now)
-        listed = self._settings.http_status.get(answer.status)
-        if listed is not None and (listed is not Outcome.ACCEPTED or not self._settings.code):
-            return of_whole_request(same_for_all(batch, listed, status_code, retry_after_s=wait))
+        settings, wait = self._settings, retry_after(answer.headers, now)
+        listed = settings.http_status.get(answer.status)
+        if listed is not None and (listed is not Outcome.ACCEPTED or not settings.code):
+            return of_whole_request(same_for_all(batch, listed, answer.code, retry_after_s=wait))
         try:
-            fields = fields_of(answer.body, self._settings)
+            fields = fields_of(answer.body, settings)
         except UnreadableError:
-            return self._by_status(answer.status, batch, wait, "unreadable_answer")
-        code = text_at(fields, self._settings.code)
+            return by_status(answer, batch, now)
+        code = text_at(fields, settings.code)
         outcome = self._table.get(code) if code else None
-        if outcome is None and not (self._settings.items and not self._settings.code):
-            if code and answer.status < 300:  # noqa: PLR2004 - success
-                return same_for_all(batch, Outcome.UNKNOWN, public_code(code), UNLISTED_CODE)
-            return self._by_status(answer.status, batch, wait, "no_code_in_answer")
-        return self._by_code(answer, fields, batch, (outcome, code, wait))
-
-    def _by_code(
-        self,
-        answer: WireAnswer,
-        fields: Any,  # noqa: ANN401 - any JSON value
-        batch: Sequence[OutboundMessage],
-        request_level: tuple[Outcome | None, str, float],
-    ) -> list[SendResult]:
-        outcome, code, wait = request_level
         if outcome not in (None, Outcome.ACCEPTED):
             return of_whole_request(same_for_all(batch, outcome, public_code(code), retry_after_s=wait))
-        if answer.status >= 300:  # noqa: PLR2004 - a body that says yes under a status that says no
-            return self._by_status(answer.status, batch, wait, "contradicting_answer")
+        if outcome is None and (settings.code or not settings.items):
+            unlisted = code and answer.ok
+            what = same_for_all(batch, Outcome.UNKNOWN, public_code(code), UNLISTED_CODE)
+            return what if unlisted else by_status(answer, batch, now, "no_code_in_answer")
+        if not answer.ok:  # a body that says yes under a status that says no
+            return by_status(answer, batch, now, "contradicting_answer")
+        return self._taken(fields, code, batch)
+
+    def _taken(self, fields: Any, code: str, batch: Sequence[OutboundMessage]) -> list[SendResult]:  # noqa: ANN401 - any JSON value
         if self._settings.items:
             return self._items(list_at(fields, self._settings.items), batch)
         reference = text_at(fields, self._settings.provider_ref)
         return [SendResult(m.message_id, Outcome.ACCEPTED, reference, public_code(code)) for m in batch]
-
-    def _by_status(
-        self, status: int, batch: Sequence[OutboundMessage], wait: float, otherwise: str
-    ) -> list[SendResult]:
-        if status < 300:  # noqa: PLR2004 - success
-            return same_for_all(batch, Outcome.UNKNOWN, otherwise)
-        outcome = REFUSED_BY_HTTP.get(status, Outcome.UNKNOWN)
-        return same_for_all(batch, outcome, f"http_{status}", retry_after_s=wait)
 
     def _items(self, items: list[Any], batch: Sequence[OutboundMessage]) -> list[SendResult]:
         path = self._settings.item_reference
@@ -198,14 +164,3 @@ class AnswerReader:
             return SendResult(message_id, Outcome.UNKNOWN, code=public_code(code), detail=UNLISTED_CODE)
         reference = text_at(item, self._settings.item_provider_ref)
         return SendResult(message_id, outcome, reference, public_code(code))
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float:
-    """Seconds that `Retry-After` asks for (RFC 9110 §10.2.3: a number or a date), else 0."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, (web_date(value) - now).total_seconds())
-    except ValueError:
-        return 0.0

@@ -1,13 +1,12 @@
 """Any gateway with an HTTP interface, as its settings describe it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from carloan_notify.delivery.codes import Loners
 from carloan_notify.delivery.gateway.answer import AnswerReader
 from carloan_notify.delivery.gateway.request import (
     VALIDITY_NAMES,
@@ -25,39 +24,34 @@ from carloan_notify.delivery.gateway.request import (
 )
 from carloan_notify.delivery.gateway.returns import LookUpReader, Pushes, Queues
 from carloan_notify.delivery.gateway.settings import BasicAuthSettings, BearerAuthSettings, RequestSettings
-from carloan_notify.delivery.http import WireFault, WireRequest
+from carloan_notify.delivery.http import WireAnswer, WireFault, WireRequest
 from carloan_notify.delivery.provider import (
     Capabilities,
     CheckResult,
     CheckVerdict,
     Inquiry,
     LookUp,
-    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     ReturnPage,
     same_for_all,
+    unclear,
 )
 from carloan_notify.delivery.registry import HttpProviderSettings
-from carloan_notify.delivery.vendor import Vendor
+from carloan_notify.delivery.vendor import Ready, Vendor, Wired
 from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
 
 
-class HttpProvider(Vendor):
+class HttpProvider(Vendor[Ready]):
     """A described gateway. Safe for many threads; one session for all of them."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: HttpProviderSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
+    _settings: HttpProviderSettings
+
+    def __init__(self, name: str, settings: HttpProviderSettings, **wired: Unpack[Wired]) -> None:
         """Compile the description; nothing is sent yet."""
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
+        super().__init__(name, settings, **wired)
+        self.batch_limit = settings.batch.limit if settings.batch else 1
         self._constants = {key: secret.get_secret_value() for key, secret in settings.values.items()}
         self._auth = _auth(settings.auth)
         self._writer = RequestWriter(settings.request, settings.signatures)
@@ -66,12 +60,6 @@ class HttpProvider(Vendor):
         self._answers = AnswerReader(settings.answer)
         self._pushes = Pushes(name, settings, self._constants)
         self._queues = Queues(name, settings)
-        self._loners = Loners()
-
-    @property
-    def batch_limit(self) -> int:
-        """Messages in one request."""
-        return self._settings.batch.limit if self._settings.batch else 1
 
     @property
     def capabilities(self) -> Capabilities:
@@ -85,27 +73,48 @@ class HttpProvider(Vendor):
             bounds_delivery=self._bounds,
         )
 
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
-        """One request; one result per message. A message the charset cannot write is REJECTED, alone."""
-        writable = [m for m in batch if _writable(m, self._settings.request.charset)]
-        refused = [m for m in batch if m not in writable] if len(writable) < len(batch) else []
-        results = same_for_all(refused, Outcome.REJECTED, f"not_in_charset:{self._settings.request.charset}")
-        if not writable:
-            return results
-        end = self._wire.exchange(self._written(writable), self._auth)
-        if isinstance(end, WireFault):
-            return results + same_for_all(writable, end.outcome, end.code)
-        told = self._answers.read(end, writable, self._clock())
-        self._loners.note(told)
-        return results + told
+    def screen(self, message: OutboundMessage) -> Ready | SendResult:
+        """A message that the charset cannot write is REJECTED, alone."""
+        charset = self._settings.request.charset
+        if _writable(message, charset):
+            return Ready(message)
+        return SendResult(message.message_id, Outcome.REJECTED, code=f"not_in_charset:{charset}")
 
-    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
-        """One request per inquiry; what is older than the gateway's memory is UNCLEAR without asking."""
-        return [self._looked_up(inquiry) for inquiry in inquiries]
+    def request(self, going: Sequence[Ready]) -> WireRequest:
+        """The described request with the values of its messages."""
+        now = self._clock()
+        shared = of_request(self._settings.request, self._constants, now)
+        batch = [ready.message for ready in going]
+        if self._item is None:
+            return self._writer.write(of_message(batch[0], chain(self._validity(batch[0], now), shared)))
+        items = [
+            self._item(of_message(message, chain(self._validity(message, now), shared))) for message in batch
+        ]
+        whole = {"items": items, "batch_reference": batch_reference(batch)}
+        return self._writer.write(chain(whole, self._validity(first_to_expire(batch), now), shared))
 
-    def batch_key(self, message: OutboundMessage) -> str:
-        """Any messages may share a request; one of a refused request keeps to itself."""
-        return self._loners.key(message)
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """As described."""
+        return self._answers.read(answer, batch, self._clock())
+
+    def read_fault(self, fault: WireFault, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """A described header may hold a message's data: one that cannot be written is the message's fault."""
+        return same_for_all(batch, fault.outcome, fault.code)
+
+    def look_up_one(self, inquiry: Inquiry) -> LookUp:
+        """One request; what is older than the gateway's memory is not asked for."""
+        settings = self._settings.look_up
+        if settings is None:
+            return unclear(inquiry, "no_look_up")
+        if self._clock() - inquiry.sent_at > timedelta(hours=settings.window_hours):
+            return unclear(inquiry, "outside_look_up_window")
+        values = of_inquiry(inquiry, settings.request)
+        end = self.exchange(self._request(settings.request, values))
+        return (
+            unclear(inquiry, end.code)
+            if isinstance(end, WireFault)
+            else LookUpReader(settings).read(end, inquiry)
+        )
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Check and read pushed receipts and replies as described."""
@@ -134,37 +143,12 @@ class HttpProvider(Vendor):
     def _fetched(self, request: RequestSettings, since: datetime, cursor: str) -> bytes | str:
         """The answer's body, or the code of what came instead."""
         values = {"cursor": cursor, "since": written(since, request)}
-        end = self._wire.exchange(self._request(request, values), self._auth)
-        if isinstance(end, WireFault):
-            return end.code
-        return end.body if end.status < 300 else f"http_{end.status}"  # noqa: PLR2004 - success
-
-    def _written(self, batch: Sequence[OutboundMessage]) -> WireRequest:
-        now = self._clock()
-        shared = of_request(self._settings.request, self._constants, now)
-        if self._item is None:
-            return self._writer.write(of_message(batch[0], chain(self._validity(batch[0], now), shared)))
-        items = [
-            self._item(of_message(message, chain(self._validity(message, now), shared))) for message in batch
-        ]
-        whole = {"items": items, "batch_reference": batch_reference(batch)}
-        return self._writer.write(chain(whole, self._validity(first_to_expire(batch), now), shared))
+        end = self.exchange(self._request(request, values))
+        return end.body if end.ok else end.code
 
     def _validity(self, message: OutboundMessage, now: datetime) -> dict[str, Any]:
         """Nothing where the description asks for nothing: it would be worked out for every message."""
         return of_validity(message, self._settings.request, now) if self._bounds else {}
-
-    def _looked_up(self, inquiry: Inquiry) -> LookUp:
-        settings = self._settings.look_up
-        if settings is None:
-            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_look_up")
-        if self._clock() - inquiry.sent_at > timedelta(hours=settings.window_hours):
-            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="outside_look_up_window")
-        values = of_inquiry(inquiry, settings.request)
-        end = self._wire.exchange(self._request(settings.request, values), self._auth)
-        if isinstance(end, WireFault):
-            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=end.code)
-        return LookUpReader(settings).read(end, inquiry)
 
     def _request(self, settings: RequestSettings, values: Mapping[str, object]) -> WireRequest:
         shared = of_request(settings, self._constants, self._clock())

@@ -6,19 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, Generic, TypeVar
+from functools import partial
+from typing import Any, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import CodeTable, carrier_codes
-from carloan_notify.delivery.gateway.answer import (
-    UnreadableError,
-    at,
-    fields_of,
-    list_at,
-    public_code,
-    text_at,
-)
+from carloan_notify.delivery.codes import CodeTable, carrier_codes, public_code
+from carloan_notify.delivery.gateway.answer import UnreadableError, at, fields_of, list_at, text_at
 from carloan_notify.delivery.gateway.request import (
     FIELD,
     HEADER,
@@ -45,20 +39,20 @@ from carloan_notify.delivery.provider import (
     UNLISTED_CODE,
     Inquiry,
     LookUp,
-    MessageFate,
     Received,
     Refused,
     ReturnPage,
+    unclear,
 )
+from carloan_notify.delivery.vendor import UnreadableRecordError, read_records
 from carloan_notify.phones import e164
 from carloan_notify.records import PushAnswer, PushRequest, Receipt, Reply
 
-Came = TypeVar("Came", Receipt, Reply)
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 """Stands for a time that cannot be; whoever keeps the record takes the time of arrival instead and says so."""
 
 
-class _Reader(ABC, Generic[Came]):
+class _Reader(ABC):
     """Records of one kind, one by one: what cannot be read is a problem, not an end."""
 
     one: str
@@ -79,29 +73,21 @@ class _Reader(ABC, Generic[Came]):
         return bool(items and text_at(items[0], self._mark))
 
     @abstractmethod
-    def _read(self, item: Any, now: datetime) -> Came | None:  # noqa: ANN401 - any JSON value
-        """One record, None when it says nothing yet; ValueError when it is none."""
+    def _read(self, now: datetime, item: Any) -> Receipt | Reply | None:  # noqa: ANN401 - any JSON value
+        """One record, None when it says nothing yet; UnreadableRecordError when it is none."""
 
-    def _page(self, body: bytes, now: datetime) -> tuple[list[Came], ReturnPage]:
-        """The records, and a page with all the rest."""
+    def read(self, body: bytes, now: datetime) -> ReturnPage:
+        """The records of an answer or a push."""
         try:
             fields = fields_of(body, self.settings)
         except UnreadableError:
             problem = f"{self.provider}: {self.what} are not {self.settings.format}"
-            return [], ReturnPage(problems=(problem,), unread=body)
-        came: list[Came] = []
-        problems: list[str] = []
+            return ReturnPage(problems=(problem,), unread=body)
         items = list_at(fields, self.settings.items)
-        for place, item in enumerate(items):
-            try:
-                read = self._read(item, now)
-            except ValueError as error:
-                problems.append(f"{self.provider}: {self.one} {place}: {error}")
-            else:
-                came += [] if read is None else [read]
+        page = read_records(self.provider, items, partial(self._read, now), body, f"{self.one} ")
         cursor, more = text_at(fields, self.settings.cursor), self.settings.more
         goes_on = text_at(fields, more) == "true" if more else bool(items and cursor)
-        return came, ReturnPage((), (), tuple(problems), cursor, goes_on, body if problems else b"")
+        return replace(page, cursor=cursor, more=goes_on)
 
     def _phone(self, item: Any) -> str:  # noqa: ANN401 - any JSON value
         """The borrower's number in E.164, "" when the record tells none."""
@@ -115,7 +101,7 @@ class _Reader(ABC, Generic[Came]):
         return moment(at(item, settings.time), settings.time_format, settings.time_zone)
 
 
-class ReceiptReader(_Reader[Receipt]):
+class ReceiptReader(_Reader):
     """Receipts of one gateway."""
 
     one, what = "receipt", "receipts"
@@ -130,19 +116,14 @@ class ReceiptReader(_Reader[Receipt]):
         }
         self._table = CodeTable(lists)
 
-    def read(self, body: bytes, now: datetime) -> ReturnPage:
-        """The receipts of an answer or a push."""
-        came, page = self._page(body, now)
-        return replace(page, receipts=tuple(came))
-
-    def _read(self, item: Any, now: datetime) -> Receipt | None:  # noqa: ANN401 - any JSON value
+    def _read(self, now: datetime, item: Any) -> Receipt | None:  # noqa: ANN401 - any JSON value
         reference = text_at(item, self._paths.reference)
         provider_ref = text_at(item, self._paths.provider_ref)
         state = text_at(item, self._paths.state)
         if not (reference or provider_ref):
-            raise ValueError("neither our reference nor the provider's")
+            raise UnreadableRecordError("neither our reference nor the provider's")
         if not state:
-            raise ValueError("no state")
+            raise UnreadableRecordError("no state")
         listed = self._table.get(state)
         if listed == "pending":
             return None
@@ -161,7 +142,7 @@ class ReceiptReader(_Reader[Receipt]):
         )
 
 
-class ReplyReader(_Reader[Reply]):
+class ReplyReader(_Reader):
     """Replies that came through one gateway."""
 
     one, what = "reply", "replies"
@@ -170,17 +151,12 @@ class ReplyReader(_Reader[Reply]):
         super().__init__(provider, settings, settings.text)
         self._paths = settings
 
-    def read(self, body: bytes, now: datetime) -> ReturnPage:
-        """The replies of an answer or a push."""
-        came, page = self._page(body, now)
-        return replace(page, replies=tuple(came))
-
-    def _read(self, item: Any, now: datetime) -> Reply:  # noqa: ANN401 - any JSON value
+    def _read(self, now: datetime, item: Any) -> Reply:  # noqa: ANN401 - any JSON value
         phone = self._phone(item)
         if not phone:
-            raise ValueError("no number that could be a sender's")
+            raise UnreadableRecordError("no number that could be a sender's")
         if at(item, self._paths.text) is None:
-            raise ValueError("no text")
+            raise UnreadableRecordError("no text")
         return Reply(
             self.provider,
             text_at(item, self._paths.id),
@@ -202,12 +178,12 @@ def moment(value: object, time_format: str, time_zone: str) -> datetime:
     """An aware UTC instant; `NEVER` for one that no calendar holds.
 
     Raises:
-        ValueError: the value is not a time in that format; its text is left out.
+        UnreadableRecordError: the value is not a time in that format; its text is left out.
     """
     try:
         parsed = _TIMES.get(time_format, _in_format(time_format))(str(value))
     except ValueError:
-        raise ValueError(f"time is not in the format {time_format}") from None
+        raise UnreadableRecordError(f"time is not in the format {time_format}") from None
     try:
         zoned = parsed.replace(tzinfo=ZoneInfo(time_zone)) if parsed.tzinfo is None else parsed
         return zoned.astimezone(UTC)
@@ -247,20 +223,18 @@ class LookUpReader:
         """What became of it; UNCLEAR for an unreadable answer or an unlisted state."""
         listed = self._settings.http_status.get(answer.status)
         if listed is not None:
-            return LookUp(inquiry.message_id, listed, code=f"http_{answer.status}")
-        if answer.status >= 300:  # noqa: PLR2004 - no success
-            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=f"http_{answer.status}")
+            return LookUp(inquiry.message_id, listed, code=answer.code)
+        if not answer.ok:
+            return unclear(inquiry, answer.code)
         try:
             fields = fields_of(answer.body, self._settings)
         except UnreadableError:
-            return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="unreadable_answer")
+            return unclear(inquiry, "unreadable_answer")
         state = text_at(fields, self._settings.state)
         standing = self._table.get(state) if state else None
         reference = text_at(fields, self._settings.provider_ref)
         if standing is None:
-            return LookUp(
-                inquiry.message_id, MessageFate.UNCLEAR, reference, public_code(state), UNLISTED_CODE
-            )
+            return unclear(inquiry, public_code(state), reference, UNLISTED_CODE)
         return LookUp(inquiry.message_id, standing, reference, public_code(state))
 
 

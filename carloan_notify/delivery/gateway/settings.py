@@ -14,9 +14,7 @@ from carloan_notify.settings import Settings
 class RequestSettings(Settings):
     """One HTTP request. Values are data: a quote in a text can never end a JSON string."""
 
-    method: Literal["GET", "POST", "PUT"] = Field(
-        default="POST", description="HTTP method.", examples=["POST"]
-    )
+    method: Literal["GET", "POST", "PUT"] = Field(default="POST", description="HTTP method.")
     url: str = Field(
         pattern=r"^https?://",
         description="Address; {reference} and its like may stand in it and are escaped.",
@@ -46,13 +44,9 @@ class RequestSettings(Settings):
     )
     charset: str = Field(default="utf-8", description="Encoding of the body.", examples=["utf-8", "gb18030"])
     time_format: str = Field(
-        default="%Y%m%d%H%M%S",
-        description="How {time}, {since}, {sent_time} and {expires_at} are written.",
-        examples=["%Y%m%d%H%M%S"],
+        default="%Y%m%d%H%M%S", description="How {time}, {since}, {sent_time} and {expires_at} are written."
     )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Time zone of those.", examples=["Asia/Shanghai"]
-    )
+    time_zone: str = Field(default="Asia/Shanghai", description="Time zone of those.")
 
 
 class SignatureSettings(Settings):
@@ -71,7 +65,7 @@ class SignatureSettings(Settings):
     )
     key: str = Field(default="", description="Key of a keyed digest.", examples=["{secret}"])
     encoding: Literal["hex", "hex_upper", "base64"] = Field(
-        default="hex", description="How the digest is written.", examples=["hex"]
+        default="hex", description="How the digest is written."
     )
 
 
@@ -81,7 +75,6 @@ class ShapeSettings(Settings):
     format: Literal["json", "xml", "form", "text"] = Field(
         default="json",
         description="Form of what comes. In XML, elements and @attributes are names; text needs `pattern`.",
-        examples=["json"],
     )
     pattern: str = Field(
         default="",
@@ -102,9 +95,7 @@ class LookUpSettings(ShapeSettings):
     request: RequestSettings = Field(
         description="The request; {reference}, {provider_ref} and {sent_time} may be used."
     )
-    window_hours: float = Field(
-        default=72, gt=0, description="How long the gateway remembers.", examples=[72]
-    )
+    window_hours: float = Field(default=72, gt=0, description="How long the gateway remembers.")
     state: str = Field(description="Path of the state.", examples=["data.state"])
     provider_ref: str = Field(default="", description="Path of the gateway's id.", examples=["data.msgid"])
     states: dict[MessageFate, list[str]] = Field(
@@ -150,9 +141,7 @@ class ReturnSettings(ShapeSettings):
         description="iso, unix, unix_ms, or a format such as %Y%m%d%H%M%S.",
         examples=["iso", "unix_ms", "%y%m%d%H%M"],
     )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Zone of times that carry none.", examples=["Asia/Shanghai"]
-    )
+    time_zone: str = Field(default="Asia/Shanghai", description="Zone of times that carry none.")
     cursor: str = Field(
         default="", description="Path of the next cursor; empty when there is one page.", examples=["cursor"]
     )
@@ -195,7 +184,7 @@ class ReplySettings(ReturnSettings):
 class PushAnswerSettings(Settings):
     """What the gateway wants to hear once its push is on disk."""
 
-    status: int = Field(default=200, ge=200, le=299, description="HTTP status.", examples=[200])
+    status: int = Field(default=200, ge=200, le=299, description="HTTP status.")
     content_type: str = Field(
         default="text/plain; charset=utf-8", description="Content type.", examples=["application/json"]
     )
@@ -227,15 +216,12 @@ class PushSettings(Settings):
     time_format: str = Field(
         default="unix", description="Format of that time, as for `receipts`.", examples=["unix", "unix_ms"]
     )
-    time_zone: str = Field(
-        default="Asia/Shanghai", description="Its zone when it carries none.", examples=["Asia/Shanghai"]
-    )
+    time_zone: str = Field(default="Asia/Shanghai", description="Its zone when it carries none.")
     tolerance_s: float = Field(
         default=300,
         gt=0,
         le=86_400,
         description="Seconds by which that time may differ from ours; a push outside is taken for a replayed one.",
-        examples=[300],
     )
     answer: PushAnswerSettings = Field(
         default=PushAnswerSettings(), description="What the gateway wants to hear."
@@ -347,7 +333,5 @@ class GatewaySettings(Settings):
         "is enough, and the answer is OK.",
     )
     allow_plain_http: bool = Field(
-        default=False,
-        description="Allow http:// to another host. Phone numbers would travel in the clear.",
-        examples=[False],
+        default=False, description="Allow http:// to another host. Phone numbers would travel in the clear."
     )

@@ -30,15 +30,13 @@ class Faults(Settings):
     dropped_before: float = _share("Share of requests whose connection drops before anything was accepted.")
     dropped_after: float = _share("Share of requests that are accepted and whose connection then drops.")
     hanging: float = _share("Share of requests that are accepted and never answered in time.")
-    hang_s: float = Field(
-        default=60, ge=0, description="Seconds that a hanging request hangs.", examples=[60]
-    )
+    hang_s: float = Field(default=60, ge=0, description="Seconds that a hanging request hangs.")
     html: float = _share("Share of requests that are accepted and answered with a web page.")
     truncated: float = _share("Share of requests that are accepted and answered with half of the JSON.")
     server_error: float = _share("Share of requests answered 500; every other one of them was accepted.")
     unavailable: float = _share("Share of requests answered 503; none of them was accepted.")
     throttled: float = _share("Share of requests answered 429; none of them was accepted.")
-    retry_after_s: float = Field(default=1, ge=0, description="What a 429 asks to wait.", examples=[1])
+    retry_after_s: float = Field(default=1, ge=0, description="What a 429 asks to wait.")
     rate_limit: float | None = Field(
         default=None, gt=0, description="Messages a second above which 429 is answered.", examples=[200]
     )

@@ -20,11 +20,11 @@ from werkzeug import Request, Response
 from carloan_notify.delivery.http import new_session
 from carloan_notify.delivery.provider import NO_ANSWER, CheckVerdict, Inquiry, Provider
 from carloan_notify.delivery.providers.huawei.huawei import HuaweiSms
-from carloan_notify.delivery.providers.twilio.returns import signature_of
-from carloan_notify.delivery.providers.twilio.twilio import TwilioSms
+from carloan_notify.delivery.providers.twilio.twilio import TwilioSms, signature_of
 from carloan_notify.records import Channel, OutboundMessage, Outcome
 from tests.integration.delivery.ends import half, hang, reset, served, unused
 from tests.unit.delivery.providers.vendors import (
+    CALLBACK,
     NOW,
     huawei,
     huawei_settings,
@@ -99,7 +99,11 @@ def test_huawei_sends_what_the_sdk_sends(name: str, size: int, httpserver: HTTPS
         )
     ]
     provider = HuaweiSms(
-        "main", settings, session=session, clock=lambda: datetime.fromisoformat(given["now"])
+        "main",
+        settings,
+        session=session,
+        clock=lambda: datetime.fromisoformat(given["now"]),
+        push_url=CALLBACK,
     )
     assert {r.code for r in provider.send(batch[:size])} == {NO_ANSWER}
     assert_same(httpserver.log[0][0], recorded[name])

@@ -17,10 +17,10 @@ def at(url: str) -> KannelSms:
         "base_url": url,
         "username": "lender",
         "password": "made-up",
-        "public_url": "http://127.0.0.1:8080",
         "push_secret": "0123456789abcdef",
     }
-    return KannelSms("main", KannelSettings.model_validate(options), clock=lambda: NOW)
+    push_url = "http://127.0.0.1:8080/main/0123456789abcdef"
+    return KannelSms("main", KannelSettings.model_validate(options), clock=lambda: NOW, push_url=push_url)
 
 
 def test_the_contract(httpserver: HTTPServer) -> None:

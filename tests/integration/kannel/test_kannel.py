@@ -44,14 +44,13 @@ STARTED = datetime.now(UTC)
 PHONE, ANOTHER = "+12025550198", "+12025550197"
 
 
-def options(kannel_url: str, listener: str, **more: Any) -> dict[str, Any]:
+def options(kannel_url: str, **more: Any) -> dict[str, Any]:
     return {
         "type": "kannel",
         "base_url": kannel_url,
         "username": "lender",
         "password": "${file:kannel-password}",
         "sender": "1069012345",
-        "public_url": listener,
         "push_secret": "${file:push-secret}",
         "phone_region": "US",
         "concurrency": 8,
@@ -62,8 +61,9 @@ def options(kannel_url: str, listener: str, **more: Any) -> dict[str, Any]:
 def provider(kannel_url: str, listener: str, **more: Any) -> KannelSms:
     """One outside a lender's folder, with its secrets in place."""
     plain = {"password": "kannel-password", "push_secret": SECRET, **more}
-    settings = KannelSettings.model_validate(options(kannel_url, listener, **plain))
-    return KannelSms("kannel", settings, clock=system_clock)
+    settings = KannelSettings.model_validate(options(kannel_url, **plain))
+    push_url = settings.push_url(listener, "kannel")
+    return KannelSms("kannel", settings, clock=system_clock, push_url=push_url)
 
 
 def phone(number: int) -> str:
@@ -120,13 +120,14 @@ class Lender:
         values["delivery"] = {
             "channels": {"sms": ["kannel"], "voice": ["console"]},
             "providers": {
-                "kannel": options(self.kannel.url, self.listener, **more),
+                "kannel": options(self.kannel.url, **more),
                 "console": {"type": "console", "channels": ["voice"]},
             },
             "canary": {"size": 0},
             "retry": {"first_s": 0.1, "longest_s": 0.5},
             "breaker": {"consecutive_errors": 50, "error_share": 1, "open_seconds": 0.3},
         }
+        values["inbound"] = {"public_url": self.listener}
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(values))
         return path
@@ -139,7 +140,7 @@ class Lender:
         delivery = self.app.settings.delivery
         around = RunContext(clock=system_clock, owner="me")
         return Dispatcher(
-            LedgerOutbox(self.ledger), build_channels(delivery, system_clock), delivery, around
+            LedgerOutbox(self.ledger), build_channels(delivery, system_clock, self.listener), delivery, around
         ).drain()
 
     def counts(self, run: str) -> Counter[MessageState]:

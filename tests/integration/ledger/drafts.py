@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from carloan_notify.ledger import answers, notices, outbox, views
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.tables import NOTICES
+from carloan_notify.ledger.notices import DECIDED
 from carloan_notify.records import (
     Channel,
     CoveredNotice,
@@ -67,8 +67,8 @@ def claim(
     return commit(ledger, outbox.claim, channels=list(Channel), limit=limit, owner=owner, now=now, lease_s=60)
 
 
-def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW) -> list[str]:
-    ids = [message.message_id for message in claim(ledger, owner=owner, now=now)]
+def put_on_wire(ledger: Ledger, *, owner: str = "one", now: datetime = NOW, limit: int = 100) -> list[str]:
+    ids = [message.message_id for message in claim(ledger, owner=owner, now=now, limit=limit)]
     return commit(ledger, outbox.begin, ids, "gate", now, owner=owner, lease_s=60)
 
 
@@ -90,7 +90,7 @@ def shown_of(ledger: Ledger, message_id: str) -> dict[str, Any]:
 
 def decisions(ledger: Ledger) -> list[dict[str, Any]]:
     """Every decision that the ledger keeps, in the order it was made, without its number."""
-    kept = sa.select(NOTICES).order_by(NOTICES.c.notice_no)
+    kept = sa.select(DECIDED).order_by(DECIDED.c.notice_no)
     with ledger.read() as tx:
         rows = [dict(row) for row in tx.connection.execute(kept).mappings()]
     return [{name: value for name, value in row.items() if name != "notice_no"} for row in rows]

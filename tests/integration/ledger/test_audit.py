@@ -11,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, digest, intake, verify
+from carloan_notify.ledger import audit, digest, intake, merkle, verify
 from carloan_notify.ledger.audit import AuditRow, hash_of
 from carloan_notify.ledger.chain_walk import BreachKind
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
+from carloan_notify.ledger.tables import AUDIT_FACTS
 from carloan_notify.records import AuditEvent
-from tests.integration.ledger.drafts import NAME, NOW, PHONE, draft, on_sqlite
+from tests.integration.ledger.drafts import NAME, NOW, PHONE, draft, name_of, on_sqlite
 from tests.transactions import commit, look
 
 
@@ -301,6 +302,87 @@ def test_a_changed_export_is_found(sqlite_ledger: Ledger, tmp_path: Path, what: 
     sqlite_ledger.export_audit(path)
     path.write_text("\n".join(edited(path.read_text().splitlines(), what)) + "\n")
     assert [(b.kind.value, b.place) for b in verify.verify_file(path).breaches] == [(what, "audit row 7")]
+
+
+def queue_blocks(ledger: Ledger) -> None:
+    """Two blocks of messages: audit rows 3 and 4."""
+    for numbers in (range(9), range(20, 25)):
+        commit(ledger, intake.enqueue, "R1", [draft(number) for number in numbers], NOW)
+
+
+def change_facts(ledger: Ledger, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the facts of the first block, as somebody with the database in hand could."""
+    with ledger.read() as tx:
+        block = next(audit.blocks(tx))
+    lines = merkle.unpacked(block.facts)
+    assert lines is not None
+    with ledger.store.write() as connection:
+        values = {"facts": merkle.packed(change(lines))}
+        connection.execute(sa.update(AUDIT_FACTS).where(AUDIT_FACTS.c.seq == block.seq).values(values))
+
+
+def told_twice(lines: list[str]) -> list[str]:
+    return [line.replace('"L4"', '"L5"') for line in lines]
+
+
+FACTS = "facts of audit row 3"
+CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], list[tuple[str, str]]]] = {
+    "one": (told_twice, [("modified", f"{FACTS}, message {name_of(4)}")]),
+    "swapped": (
+        lambda lines: [lines[1], lines[0], *lines[2:]],
+        [("modified", f"{FACTS}, message {name_of(number)}") for number in (1, 0)],
+    ),
+    "no JSON": (lambda lines: ["?", *lines[1:]], [("modified", f"{FACTS}, message 1")]),
+    "cut off": (lambda lines: lines[:-1], [("modified", FACTS)]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_facts_name_their_message(sqlite_ledger: Ledger, tmp_path: Path, name: str) -> None:
+    change, breaches = CHANGES[name]
+    queue_blocks(sqlite_ledger)
+    assert found(sqlite_ledger) == []
+    change_facts(sqlite_ledger, change)
+    assert found(sqlite_ledger) == breaches
+    sqlite_ledger.export_audit(tmp_path / "audit.jsonl")
+    exported = verify.verify_file(tmp_path / "audit.jsonl").breaches
+    assert [(b.kind.value, b.place) for b in exported] == breaches
+
+
+BLOCKS: dict[str, tuple[str, list[tuple[str, str]]]] = {
+    "deleted": ("DELETE FROM audit_facts WHERE seq = 3", [("deleted", FACTS)]),
+    "damaged": ("UPDATE audit_facts SET facts = x'00' WHERE seq = 3", [("modified", FACTS)]),
+    "inserted": (
+        "INSERT INTO audit_facts SELECT 2, leaves, facts, marks FROM audit_facts WHERE seq = 3",
+        [("inserted", "facts of audit row 2")],
+    ),
+    "marks too": (
+        "UPDATE audit_facts SET (facts, marks) = (SELECT facts, marks FROM audit_facts WHERE seq = 4) WHERE seq = 3",
+        [("modified", FACTS)],
+    ),
+    "root": ("UPDATE audit SET data = replace(data, '\"count\":9', '\"count\":8') WHERE seq = 3", []),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_changed_blocks_are_named(sqlite_ledger: Ledger, tmp_path: Path, name: str) -> None:
+    statement, breaches = BLOCKS[name]
+    queue_blocks(sqlite_ledger)
+    sql(sqlite_ledger, statement)
+    assert found(sqlite_ledger) == (breaches or [("modified", "audit row 3")])
+    sqlite_ledger.export_audit(tmp_path / "audit.jsonl")
+    assert not verify.verify_file(tmp_path / "audit.jsonl").ok
+
+
+def test_one_messages_facts_are_proven_by_few_hashes(ledger: Ledger) -> None:
+    queue_blocks(ledger)
+    proof = look(ledger, audit.prove, name_of(7))
+    assert proof is not None
+    assert json.loads(proof.facts)["loans"] == [["L7", 3]]
+    assert audit.canonical(json.loads(proof.facts)) == proof.facts
+    assert len(proof.steps) <= 4
+    assert json.loads(proof.row.data)["root"] == merkle.proven(proof.facts, proof.steps)
+    assert look(ledger, audit.prove, name_of(99)) is None
 
 
 def test_a_cut_or_foreign_export_is_refused(sqlite_ledger: Ledger, tmp_path: Path) -> None:

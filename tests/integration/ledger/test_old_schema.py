@@ -16,8 +16,9 @@ from click.testing import CliRunner
 from carloan_notify.cli.main import cli
 from carloan_notify.config.example import sample_values
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, intake, keys, migrations, receipts, schema, upkeep, views
+from carloan_notify.ledger import audit, contents, intake, keys, migrations, receipts, schema, upkeep, views
 from carloan_notify.ledger import backup as backup_file
+from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger, create_keys
 from carloan_notify.ledger.settings import LedgerSettings
@@ -58,17 +59,21 @@ def old(settings: LedgerSettings, tmp_path: Path, two_schemas: None) -> LedgerSe
     create_keys(settings, tmp_path)
     cipher = Cipher(keys.load_keyring(tmp_path / settings.key_file, ""))
     store = Store(locate(settings.url, tmp_path), busy_timeout_s=5)
-    sealed = {"text_sealed": cipher.seal(name_of(1), "text", TEXT)}
-    message = {**NEVER, "not_before": AT, "expires_at": AT}
-    waits: dict[str, Any] = {**message, **sealed, "message_id": name_of(1), "state": "queued", "due_at": AT}
+    sealed = contents.seal(cipher, name_of(1), Content(text=TEXT))
+    lot = {"lot_no": 1, "not_before": AT, "expires_at": AT}
+    message = {**NEVER, "lot_no": 1}
+    waits: dict[str, Any] = {**message, "message_id": name_of(1), "state": "queued", "due_at": AT}
     taken = {**message, "state": "accepted", "due_at": None, "provider": "gate", "provider_ref": "biz"}
-    batch: list[dict[str, Any]] = [
-        {**taken, "message_id": name_of(number), "phone_hash": cipher.phone_hash(phone)}
-        for number, phone in PHONES.items()
+    told: list[dict[str, Any]] = [
+        {"message_no": number, "phone_hash": cipher.phone_hash(phone)} for number, phone in PHONES.items()
     ]
     rows: list[tuple[str, dict[str, Any]]] = [
-        *[("messages", each) for each in (waits, *batch)],
-        ("message_keys", {"idempotency_key": "key", "message_id": name_of(1), "loan_id": "L1"}),
+        ("lots", lot),
+        ("messages", {**waits, "message_no": 1}),
+        *[("messages", {**taken, "message_no": n, "message_id": name_of(n)}) for n in PHONES],
+        ("contents", {"message_no": 1, "content_sealed": sealed}),
+        *[("contents", each) for each in told],
+        ("message_keys", {"idempotency_key": "key", "message_no": 1, "loan_id": "L1"}),
         ("receipts", {"receipt_id": "r", "provider_ref": "ref", "occurred_at": AT, "received_at": AT}),
     ]
     with store.write() as connection:

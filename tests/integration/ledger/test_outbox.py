@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from carloan_notify.ledger import (
     outbox,
     receipts,
     rewording,
+    stopping,
     unknowns,
     views,
 )
@@ -63,7 +65,10 @@ def test_a_key_is_taken_once_and_a_merged_message_stays_whole(ledger: Ledger) ->
     assert look(ledger, notices.known, ["key-A", "key-B", "key-D"]) == {"key-A", "key-D"}
 
 
-def test_many_drafts_go_in_several_transactions(sqlite_ledger: Ledger) -> None:
+def test_many_drafts_go_in_several_transactions(
+    sqlite_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "DRAFTS_PER_TRANSACTION", 1_000)
     parts = intake.in_chunks(draft(n) for n in range(2_100))
     queued = [commit(sqlite_ledger, intake.enqueue, "R1", part, NOW).queued for part in parts]
     assert queued == [1_000, 1_000, 100]
@@ -251,15 +256,19 @@ def test_what_is_paid_is_cancelled_and_the_loans_that_owe_are_told_later(ledger:
     commit(
         ledger, intake.enqueue, "R1", [draft(1, loans=("A", "B")), draft(2, until_paid=False), draft(3)], NOW
     )
-    waiting = look(ledger, views.until_paid)
-    assert [(m.message_id, [c.loan_id for c in m.covers]) for m in waiting] == [
-        (name_of(1), ["A", "B"]),
-        (name_of(3), ["L3"]),
+    waiting = look(ledger, views.waiting)
+    assert [(m.message_id, [c.loan_id for c in m.covers], m.until_paid) for m in waiting] == [
+        (name_of(1), ["A", "B"], True),
+        (name_of(2), ["L2"], False),
+        (name_of(3), ["L3"], True),
     ]
     assert waiting[0].covers[0] == draft(1, loans=("A", "B")).covers[0]
-    assert [m.message_id for m in look(ledger, views.until_paid, [name_of(2), name_of(3)])] == [name_of(3)]
+    assert [m.message_id for m in look(ledger, views.waiting, [name_of(2), name_of(3)])] == [
+        name_of(2),
+        name_of(3),
+    ]
     assert look(ledger, views.of_other_runs, "R1") == []
-    assert look(ledger, views.of_other_runs, "R2") == [name_of(1), name_of(3)]
+    assert look(ledger, views.of_other_runs, "R2") == [name_of(1), name_of(2), name_of(3)]
     claim(ledger)
     assert commit(ledger, outbox.cancel, [name_of(1)], "paid", NOW, release_keys=["key-B", "key-L3"]) == [
         name_of(1)
@@ -443,3 +452,33 @@ def test_two_senders_that_begin_and_settle_the_same_rows_do_not_lock_each_other_
         assert sum(future.result(timeout=30).settled for future in settled) == 200
     assert begun == ids[::-1]
     assert look(ledger, outbox.counts, "R1") == {MessageState.DELIVERED: 200}
+
+
+def test_what_a_later_stage_replaces(ledger: Ledger) -> None:
+    """The same loan, due date and role; another party by its number too; a resend and another installment stay."""
+    guarantor = {"role": "guarantor", "phone": "+12025550101"}
+    earlier = [
+        draft(1, loans=("A",), notice="overdue_1"),
+        draft(2, loans=("B",), notice="overdue_1", **guarantor),
+        draft(3, loans=("C",), notice="overdue_1", resend_of=name_of(9)),
+        draft(4, loans=("D",), notice="overdue_1"),
+        draft(5, loans=("E",), notice="overdue_1"),
+    ]
+    following = [
+        draft(11, loans=("A",), notice="overdue_3", phone="+12025550102"),
+        draft(12, loans=("B",), notice="overdue_3", **guarantor),
+        draft(13, loans=("C",), notice="overdue_3"),
+        draft(14, loans=("D",), notice="overdue_3", role="guarantor"),
+        draft(15, loans=("E",), notice="overdue_3"),
+    ]
+    following = [
+        replace(one, covers=tuple(replace(c, idempotency_key=f"later-{c.loan_id}") for c in one.covers))
+        for one in following
+    ]
+    commit(ledger, intake.enqueue, "R1", earlier, NOW)
+    commit(ledger, intake.enqueue, "R2", following, NOW)
+    ids, replaces = [name_of(number) for number in range(1, 6)], {"overdue_3": {"overdue_1"}}
+    assert look(ledger, stopping.superseded, ids, replaces) == [name_of(1), name_of(2), name_of(5)]
+    commit(ledger, outbox.cancel, [name_of(15)], "paid", NOW)
+    assert look(ledger, stopping.superseded, ids, replaces) == [name_of(1), name_of(2)]
+    assert look(ledger, stopping.superseded, ids, {"overdue_3": set()}) == []

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.ledger import answers, intake, outbox, receipts
+from carloan_notify.ledger import answers, intake, outbox, receipts, stopping, unknowns, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.ledger.drafts import NOW, draft, name_of, receipt
@@ -13,8 +13,13 @@ from tests.transactions import commit, look
 
 IDS = [name_of(number) for number in range(20)]
 BY_ID = "SEARCH messages USING INDEX sqlite_autoindex_messages_1 (message_id=?)"
-BY_DUE_TIME = "SEARCH messages USING INDEX ix_messages_due (channel=? AND due_at<?)"
-BY_STATE = "SEARCH messages USING INDEX ix_messages_state (state=?)"
+BY_NUMBER = "SEARCH messages USING INTEGER PRIMARY KEY (rowid=?)"
+BY_DUE_TIME = "SEARCH messages USING INDEX ix_messages_due (channel=? AND due_at>? AND due_at<?)"
+BY_LOT = "SEARCH messages USING INDEX ix_messages_lot (lot_no=?)"
+OPEN = "SEARCH messages USING INDEX ix_messages_open (state=?)"
+"""The few that have not come to an end, whatever lies behind them."""
+WAITING = "SCAN messages USING INDEX ix_messages_due"
+"""That index holds what waits and nothing else."""
 
 STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     "claim": (
@@ -32,8 +37,19 @@ STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     ),
     "release": (lambda of: commit(of, outbox.release, IDS, NOW), {BY_ID}),
     "cancel": (lambda of: commit(of, outbox.cancel, IDS, "paid", NOW), {BY_ID}),
-    "expire": (lambda of: commit(of, outbox.expire, NOW), {BY_STATE}),
-    "next_due": (lambda of: look(of, outbox.next_due, NOW), {BY_STATE}),
+    "expire": (lambda of: commit(of, outbox.expire, NOW), {WAITING}),
+    "next_due": (lambda of: look(of, outbox.next_due, NOW), {WAITING.replace("SCAN", "SEARCH")}),
+    "recover": (lambda of: commit(of, outbox.recover, NOW), {OPEN}),
+    "waiting": (lambda of: look(of, views.waiting), {OPEN}),
+    "waiting of these": (lambda of: look(of, views.waiting, IDS), {BY_ID}),
+    "superseded": (
+        lambda of: look(of, stopping.superseded, IDS, {"overdue_3": {"overdue_1"}}),
+        {BY_ID, BY_NUMBER},
+    ),
+    "of_other_runs": (lambda of: look(of, views.of_other_runs, "R9"), {OPEN}),
+    "unknown": (lambda of: look(of, unknowns.waiting), {OPEN}),
+    "contacts": (lambda of: look(of, views.recent_contacts, NOW), {BY_LOT}),
+    "counts": (lambda of: look(of, outbox.counts, "R1"), {BY_LOT}),
 }
 
 

@@ -13,19 +13,24 @@ from carloan_notify.ledger import (
     continuity,
     health,
     intake,
+    keys,
     notices,
     outbox,
+    portfolio,
     receipts,
     unknowns,
     upkeep,
     views,
 )
 from carloan_notify.ledger.continuity import Gap
+from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.store import locate
+from carloan_notify.ledger.settings import LedgerSettings, Places
+from carloan_notify.ledger.store import locate, to_text
+from carloan_notify.ledger.tables import METADATA
 from carloan_notify.ledger.unknowns import Verdict
 from carloan_notify.records import Outcome
+from carloan_notify.text import ERASED
 from tests.integration.ledger.drafts import (
     NOW,
     answer,
@@ -37,6 +42,7 @@ from tests.integration.ledger.drafts import (
     receipt,
     state,
 )
+from tests.integration.ledger.test_portfolio import prints_of
 from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(hours=1)
@@ -210,3 +216,100 @@ def test_an_erased_number_leaves_no_trace_in_receipts(settings: LedgerSettings, 
         with ledger.store.read() as connection:
             hashes = connection.exec_driver_sql("SELECT phone_hash FROM receipts").scalars().all()
         assert sorted(hashes) == ["", "", ledger.cipher.phone_hash("+12025550142")]
+
+
+# `restore` once more: it died after its commit, or nobody saw that it had ended.
+
+
+def stands(settings: LedgerSettings, folder: Path) -> list[list[tuple[object, ...]]]:
+    """Every row of every table."""
+    with Ledger.open(settings, folder) as ledger, ledger.read() as tx:
+        return [
+            [tuple(row) for row in tx.connection.execute(sa.select(table))]
+            for table in METADATA.sorted_tables
+        ]
+
+
+def lost(settings: LedgerSettings, folder: Path) -> Path:
+    """A filled ledger that remembers a portfolio, with a backup, is gone; the backup."""
+    filled(settings, folder)
+    with Ledger.open(settings, folder) as ledger:
+        commit(ledger, portfolio.keep, "R1", NOW.date(), prints_of(ledger.cipher, "C6", "C7"))
+    made = upkeep.back_up(settings, folder, NOW)
+    wipe(settings, folder)
+    return made.path
+
+
+def kept_erasure(settings: LedgerSettings, folder: Path, customer_id: str) -> None:
+    """`erase` had done its work in the ledger that is lost: what it kept beside the digests is there."""
+    cipher = Cipher(keys.load_keyring(Places.of(settings, folder).key_file, ""))
+    upkeep.keep_erasure(Places.of(settings, folder), cipher, customer_id, LATER)
+
+
+def erased(settings: LedgerSettings, folder: Path) -> tuple[list[str], int, int]:
+    """Whose messages are empty, how many loans are remembered, and how many erasures the audit has."""
+    with Ledger.open(settings, folder) as ledger:
+        rows = look(ledger, views.messages).to_dict("records")
+        night = look(ledger, portfolio.last_night)
+        assert night is not None
+        assert ledger.verify_audit().ok
+        events = look(ledger, audit.show, kind="customer.erased")
+        return [row["message_id"] for row in rows if row["phone"] == ERASED], len(night.prints), len(events)
+
+
+def test_restoring_again_changes_nothing(settings: LedgerSettings, tmp_path: Path) -> None:
+    backup = lost(settings, tmp_path)
+    first = upkeep.restore(settings, tmp_path, backup, LATER)
+    before = stands(settings, tmp_path)
+    again = upkeep.restore(settings, tmp_path, backup, TOMORROW)
+    assert again == replace(first, before=to_text(LATER))
+    assert stands(settings, tmp_path) == before
+
+
+def test_who_was_erased_is_erased_by_each_restore_once(settings: LedgerSettings, tmp_path: Path) -> None:
+    backup = lost(settings, tmp_path)
+    kept_erasure(settings, tmp_path, "C6")
+    upkeep.restore(settings, tmp_path, backup, LATER + timedelta(hours=1))
+    assert erased(settings, tmp_path) == ([name_of(6)], 1, 1)
+    kept_erasure(settings, tmp_path, "C7")  # it was kept, and `erase` died
+    for _ in range(2):
+        upkeep.restore(settings, tmp_path, backup, LATER + timedelta(hours=2))
+        assert set(erased(settings, tmp_path)[0]) == {name_of(6), name_of(7)}
+        assert erased(settings, tmp_path)[1:] == (0, 2)
+
+
+@on_sqlite
+def test_a_ledger_in_use_is_never_restored_over(settings: LedgerSettings, tmp_path: Path) -> None:
+    backup = lost(settings, tmp_path)
+    upkeep.restore(settings, tmp_path, backup, LATER)
+    newer = upkeep.back_up(settings, tmp_path, LATER)
+    with pytest.raises(LedgerError, match="not from this backup; stop everything that uses it, move it away"):
+        upkeep.restore(settings, tmp_path, newer.path, TOMORROW)
+    with Ledger.open(settings, tmp_path) as ledger:
+        commit(ledger, continuity.forget)  # `run --accept ledger_restored`
+    before = stands(settings, tmp_path)
+    with pytest.raises(LedgerError, match=f"put back on {to_text(LATER)} and the ledger is in use since"):
+        upkeep.restore(settings, tmp_path, backup, TOMORROW)
+    assert stands(settings, tmp_path) == before
+
+
+@on_sqlite
+def test_what_is_queued_after_the_gap_was_accepted_is_not_doubted(
+    settings: LedgerSettings, tmp_path: Path
+) -> None:
+    backup = lost(settings, tmp_path)
+    upkeep.restore(settings, tmp_path, backup, LATER)
+    with Ledger.open(settings, tmp_path) as ledger:
+        ledger.write_digest("R2", LATER)  # as the ledger that is lost had done
+    wipe(settings, tmp_path)
+    upkeep.restore(settings, tmp_path, backup, TOMORROW)
+    with Ledger.open(settings, tmp_path) as ledger:
+        commit(ledger, continuity.forget)
+        assert continuity.doubt_if_replaced(ledger, TOMORROW)  # it has not signed yet, so nobody can tell
+        commit(ledger, continuity.forget)
+        ledger.write_digest("R3", TOMORROW)
+        for folder in ledger.places.digest_folders:
+            max(folder.glob("digest-*.json")).unlink()  # the night died before the file was written
+        commit(ledger, intake.enqueue, "R3", [draft(8)], TOMORROW)
+        assert not continuity.doubt_if_replaced(ledger, TOMORROW)
+        assert state(ledger, name_of(8)) == "queued"

@@ -80,6 +80,24 @@ def test_purging_forgets_what_is_old_and_settled(ledger: Ledger) -> None:
     assert ledger.verify_audit().ok
 
 
+def test_a_compact_ledger_holds_the_same_in_less_room(ledger: Ledger) -> None:
+    drafts = [draft(number) for number in range(2_000)]
+    commit(ledger, intake.enqueue, "R1", drafts, NOW)
+    put_on_wire(ledger, limit=1_900)
+    with pytest.raises(LedgerError, match="1900 messages are in a sender's hands"):
+        upkeep.compact(ledger, "kim", NOW)
+    lapsed = NOW + timedelta(hours=1)
+    commit(ledger, outbox.recover, lapsed)
+    wiping(ledger, upkeep.purge, lapsed, lapsed)
+    before = look(ledger, views.messages, ALL).to_dict("records")
+    done = upkeep.compact(ledger, "kim", lapsed)
+    assert done.after < done.before - 500_000
+    assert look(ledger, views.messages, ALL).to_dict("records") == before
+    assert len(before) == 100
+    assert list(look(ledger, audit.show, kind="ledger.compacted")["subject"]) == ["kim"]
+    assert ledger.verify_audit().ok
+
+
 def test_erasing_a_customer_leaves_a_record_and_a_whole_chain(ledger: Ledger) -> None:
     told(ledger)
     for number, cancelled in ((1, 0), (2, 1)):
@@ -109,7 +127,7 @@ def test_no_clear_text_ever_reaches_the_disk(sqlite_ledger: Ledger, tmp_path: Pa
 def test_erased_ciphertext_is_gone_from_the_file(sqlite_ledger: Ledger, tmp_path: Path) -> None:
     commit(sqlite_ledger, intake.enqueue, "R1", [draft(1)], NOW)
     with sqlite_ledger.store.read() as connection:
-        (sealed,) = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars()
+        (sealed,) = connection.exec_driver_sql("SELECT content_sealed FROM contents").scalars()
     wiping(sqlite_ledger, upkeep.erase, "C1", "kim", NOW)
     sqlite_ledger.close()
     assert all(sealed not in path.read_bytes() for path in tmp_path.glob("ledger.db*"))
@@ -125,7 +143,7 @@ def test_a_new_key_takes_over_and_the_old_one_opens_old_backups(ledger: Ledger, 
         assert fresh.cipher.keyring.active != old
         assert sorted(commit(fresh, views.reveal, ALL, "kim", "check", NOW)["text"]) == ["(erased)", TEXT]
         with fresh.store.read() as connection:
-            sealed = connection.exec_driver_sql("SELECT text_sealed FROM messages").scalars().all()
+            sealed = connection.exec_driver_sql("SELECT content_sealed FROM contents").scalars().all()
         assert not any(bytes(value).startswith(bytes.fromhex(old)) for value in sealed)
         elsewhere = LedgerSettings(url="sqlite:///restored.db")
         assert upkeep.restore(elsewhere, tmp_path, backup.path, NOW).rows > 0
@@ -187,7 +205,7 @@ def test_a_backup_that_is_not_sound_is_refused_and_leaves_nothing(
     told(sqlite_ledger)
     made = upkeep.write_backup(sqlite_ledger, NOW)
     elsewhere = LedgerSettings(url="sqlite:///restored.db")
-    with pytest.raises(LedgerError, match="restore into an empty place"):
+    with pytest.raises(LedgerError, match="a ledger already, and not from this backup"):
         upkeep.restore(sqlite_ledger.settings, tmp_path, made.path, NOW)
     whole = made.path.read_bytes()
     made.path.write_bytes(whole[:-1])
@@ -250,7 +268,7 @@ def test_the_doctor_names_what_is_wrong(sqlite_ledger: Ledger) -> None:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         connection.exec_driver_sql("DELETE FROM message_keys WHERE loan_id = 'L2'")
         connection.exec_driver_sql("UPDATE messages SET state = 'flying' WHERE message_id LIKE '%3'")
-        connection.exec_driver_sql("UPDATE messages SET phone_sealed = x'00112233445566778899'")
+        connection.exec_driver_sql("UPDATE contents SET content_sealed = x'00112233445566778899'")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
     codes = {ailment.code for ailment in look(sqlite_ledger, health.examine, NOW + timedelta(hours=1))}
     assert codes == {
@@ -268,7 +286,7 @@ def test_the_doctor_finds_dangling_keys(sqlite_ledger: Ledger) -> None:
     connection = sqlite_ledger.store.engine.raw_connection()
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = OFF")
-    cursor.execute("INSERT INTO message_keys VALUES ('key', 'ghost', 'L9', 1, NULL)")
+    cursor.execute("INSERT INTO message_keys VALUES ('key', 99, 'L9', 1, NULL)")
     cursor.execute("PRAGMA foreign_keys = ON")
     connection.close()
     assert [ailment.code for ailment in look(sqlite_ledger, health.examine, NOW)] == ["dangling_key"]

@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PACKAGE: Final = str(Path(carloan_notify.__file__).parent) + os.sep
-PLUMBING: Final = ("ledger/store.py", "ledger/ledger.py", "unit_of_work.py")
-"""What stands between a transaction and who asked for it."""
+PLUMBING: Final = frozenset(
+    {
+        "ledger/store.py:write",
+        "ledger/ledger.py:write",
+        "unit_of_work.py:writing",
+        "delivery/vendor.py:exchange",
+    }
+)
+"""Functions that stand between a transaction or an exchange and who asked for it."""
 READING: Final = frozenset({"SELECT", "PRAGMA", "BEGIN", "SET", "SHOW", "EXPLAIN"})
 MOVES: Final = ("rename", "replace", "unlink", "remove", "link")
 SMALL_SLICE: Final = 12
@@ -101,12 +108,13 @@ def _commit(plain: Callable[..., None], hooked: Callable[..., None], connection:
 
 
 def caller() -> str:
-    """`folder/file.py:function` of the innermost frame of the product that is no plumbing; "" for none."""
+    """`folder/file.py:function:line` of the innermost frame of the product that is no plumbing; "" for none."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the way to see who calls without building a traceback
     while frame is not None:
         path = frame.f_code.co_filename
-        if path.startswith(PACKAGE) and (inside := path[len(PACKAGE) :]) not in PLUMBING:
-            return f"{inside}:{frame.f_code.co_name}"
+        place = f"{path[len(PACKAGE) :]}:{frame.f_code.co_name}" if path.startswith(PACKAGE) else ""
+        if place and place not in PLUMBING:
+            return f"{place}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 

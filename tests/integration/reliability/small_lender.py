@@ -20,16 +20,17 @@ from carloan_notify.config.model import AppSettings
 from carloan_notify.ledger import views
 from carloan_notify.ledger.keys import write_private
 from carloan_notify.ledger.ledger import create_keys
+from carloan_notify.ledger.notices import DECIDED
 from carloan_notify.ledger.runs import FINISHED
 from carloan_notify.ledger.settings import LedgerSettings
-from carloan_notify.ledger.tables import MESSAGES, NOTICES, RUNS
+from carloan_notify.ledger.tables import RUNS, WHOLE
 from carloan_notify.ledger.views import Stored
 from carloan_notify.messages.settings import LINK_KEY_FILE
 from carloan_notify.pipeline.night import NAMES, NightOrder, run_night
 from carloan_notify.pipeline.send import send_due
 from carloan_notify.reports.night import NightReport
 from tests.e2e.tiny import CONTACTS, LOANS, PAYMENTS
-from tests.integration.reliability.debts import CATCH_UP, PART, RULES, TERMS, Book
+from tests.integration.reliability.debts import CATCH_UP, PART, REPLACES, RULES, TERMS, Book
 from tests.transactions import look
 
 ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -41,8 +42,9 @@ FIELDS: Final = (
     "loan_count",
     "installment_no",
 )
-TEMPLATE: Final = "#" + "|".join(f"{{{{ {name} }}}}" for name in FIELDS) + "#"
+TEMPLATE: Final = "#" + "|".join(f"{{{{ {name} }}}}" for name in FIELDS) + "#{{ borrower_name }}#"
 """Text that a machine reads back."""
+THANKS: Final = "#{{ amount | money }}|{{ occurred_on | long_date }}#{{ borrower_name }}#"
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,32 @@ def read(text: str) -> Said:
     """The text of a message as figures."""
     amount, past, to_due, due_on, count, number = text.split("#")[1].split("|")
     return Said(
-        round(float(amount.strip("元").replace(",", "")) * 100),
+        _minor(amount),
         int(past),
         int(to_due),
-        datetime.strptime(due_on, "%Y年%m月%d日").replace(tzinfo=ZONE).date(),
+        _day(due_on),
         int(count),
         int(number),
     )
+
+
+def read_thanks(text: str) -> tuple[int, date]:
+    """The amount and the date of a payment that a message confirms."""
+    amount, paid_on = text.split("#")[1].split("|")
+    return _minor(amount), _day(paid_on)
+
+
+def read_name(text: str) -> str:
+    """Whom a message addresses."""
+    return text.split("#")[2]
+
+
+def _minor(amount: str) -> int:
+    return round(float(amount.strip("元").replace(",", "")) * 100)
+
+
+def _day(text: str) -> date:
+    return datetime.strptime(text, "%Y年%m月%d日").replace(tzinfo=ZONE).date()
 
 
 @dataclass
@@ -89,7 +110,8 @@ class SmallLender:
         templates = self.folder / "templates" / "zh-CN"
         templates.mkdir(parents=True)
         for rule in RULES:
-            (templates / f"{rule.notice}.{rule.channel}.j2").write_text(TEMPLATE, encoding="utf-8")
+            words = THANKS if rule.thanks else TEMPLATE
+            (templates / f"{rule.notice}.{rule.channel}.j2").write_text(words, encoding="utf-8")
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(_options(), allow_unicode=True), encoding="utf-8")
         self.settings = load_settings(path)
@@ -120,7 +142,7 @@ class SmallLender:
             [
                 f"{loan.loan_id},{loan.customer_id},{loan.name},{loan.phone},car,"
                 f"{TERMS * PART // 100},0,{TERMS},2026-01-01,{loan.first_due_on},{loan.first_due_on.day},"
-                f"equal_principal,active,zh-CN,Asia/Shanghai,1111,{self.today}"
+                f"equal_principal,active,zh-CN,{loan.zone},1111,{self.today}"
                 for loan in self.book.loans
             ],
         )
@@ -131,11 +153,14 @@ class SmallLender:
         )
         self._write(
             "contacts",
-            CONTACTS,
+            f"{CONTACTS},do_not_contact",
             [
-                f"{customer},{one.role},{one.name},{one.phone},zh-CN,"
-                for customer, people in self.book.people.items()
-                for one in people
+                *(f"{customer},borrower,,,,,yes" for customer in sorted(self.book.refusing)),
+                *(
+                    f"{customer},{one.role},{one.name},{one.phone},zh-CN,,{'yes' if one.refuses else 'no'}"
+                    for customer, people in self.book.people.items()
+                    for one in people
+                ),
             ],
         )
 
@@ -145,12 +170,12 @@ class SmallLender:
 
     def decisions(self) -> list[Mapping[str, Any]]:
         """Every decision of every night, in order, with the night's business date."""
-        query = sa.select(NOTICES, RUNS.c.as_of).join(RUNS, RUNS.c.run_id == NOTICES.c.run_id)
-        return self._rows(query.order_by(NOTICES.c.notice_no))
+        query = sa.select(DECIDED, RUNS.c.as_of).join(RUNS, RUNS.c.run_id == DECIDED.c.run_id)
+        return self._rows(query.order_by(DECIDED.c.notice_no))
 
     def messages(self) -> list[Mapping[str, Any]]:
         """Every message as the ledger has it."""
-        return self._rows(sa.select(MESSAGES).order_by(MESSAGES.c.queued_at, MESSAGES.c.message_id))
+        return self._rows(sa.select(WHOLE).order_by(WHOLE.c.queued_at, WHOLE.c.message_id))
 
     def stored(self, message_id: str) -> Stored:
         """A message, opened."""
@@ -213,7 +238,11 @@ def _options() -> dict[str, Any]:
 
 def _rule(number: int) -> dict[str, Any]:
     rule = RULES[number]
-    when = {"days_past_due": rule.late} if rule.before is None else {"days_before_due": rule.before}
+    when: dict[str, Any] = {"days_past_due": rule.late}
+    if rule.thanks:
+        when = {"event": rule.notice}
+    elif rule.before is not None:
+        when = {"days_before_due": rule.before}
     return {
         "notice": rule.notice,
         "when": when,
@@ -221,7 +250,7 @@ def _rule(number: int) -> dict[str, Any]:
         "channel": rule.channel,
         "class": "collection" if rule.chases else "service",
         "catch_up_days": CATCH_UP,
-        "supersedes": ["overdue_1"] if rule.notice == "overdue_3" else [],
+        "supersedes": [REPLACES[rule.notice]] if rule.notice in REPLACES else [],
     }
 
 

@@ -60,6 +60,7 @@ def test_a_second_run_names_the_holder_of_the_file(tmp_path: Path, simulator: Si
         (("purge", "--older-than", "5", "--yes"), "purges the ledger"),
         (("erase", "--customer", "C1", "--yes"), "erases a customer"),
         (("rotate-keys", "--yes"), "rotates the keys"),
+        (("compact", "--yes"), "compacts the ledger"),
         (("migrate",), "migrates the ledger"),
         (("restore", "config.yaml"), "restores the ledger"),
     ],

@@ -22,7 +22,7 @@ from carloan_notify.ledger import outbox
 from carloan_notify.pipeline.last_look import NOWHERE, LastLook
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import (
-    PayingTables,
+    CurrentTables,
     Portfolio,
     read_context,
     same_content,
@@ -146,7 +146,7 @@ def test_payments_of_the_days_since_the_business_date_count(
     sqlite_database.pay([3], paid_on=date(2026, 11, 25))
     for now, owing in ((MORNING_AT, {"3", "4"}), (MORNING_AT + timedelta(days=2), {"4"})):
         app = build_app(sqlite_world.folder / "config.yaml", now)
-        tables = PayingTables(app, AS_OF)
+        tables = CurrentTables(app, AS_OF)
         whole = Portfolio(AS_OF, tables.sources(["3", "4"]), NOWHERE, empty(FINDINGS))
         tables.close()
         found = on_day(app, whole, app.business_date(), ["3", "4"])
@@ -215,6 +215,36 @@ def test_an_export_that_says_that_everybody_paid_is_not_believed(
     sqlite_database.execute("DELETE FROM payments WHERE loan_id > 2")
     figures = in_the_morning(sqlite_world, "2026-11-23T10:05:00+08:00")
     assert (figures["accepted"], figures["cancelled"], figures["held"]) == (LOANS - 2, 2, 0)
+
+
+def test_people_are_asked_for_too(database: LenderDatabase, tmp_path: Path) -> None:
+    """Contacts by customer or by loan; what they say of others, and twice, is no matter."""
+    with lender_world(tmp_path / "lender", database) as world:
+        contacts = {
+            "url": database.url,
+            "query": "SELECT *, '' AS name, '' AS phone FROM contacts",
+        }
+        world.change(lambda values: values["sources"].update(contacts=contacts))
+        columns = (
+            "customer_id VARCHAR(9), loan_id VARCHAR(9), role VARCHAR(9), opt_out VARCHAR(9), do_not_contact"
+        )
+        database.execute(f"CREATE TABLE contacts ({columns} VARCHAR(9))")
+        assert at_night(world) == LOANS
+        rows = "('C3', '', 'borrower', '', 'yes'), ('C5', '5', 'borrower', 'service', '')"
+        database.execute(f"INSERT INTO contacts VALUES {rows}, ('C99', '', 'borrower', '', 'yes')")  # noqa: S608
+        figures = in_the_morning(world)
+        assert (figures["accepted"], figures["cancelled"]) == (LOANS - 2, 2)
+        assert cancelled(world) == {"3": "refused", "5": "refused"}
+
+
+def test_an_export_in_which_everybody_moved_is_not_believed(
+    sqlite_world: World, sqlite_database: LenderDatabase
+) -> None:
+    at_night(sqlite_world)
+    sqlite_database.execute("UPDATE loans SET phone = substr(phone, 1, 9) || '77'")
+    figures = in_the_morning(sqlite_world, code=1)
+    assert (figures["accepted"], figures["cancelled"], figures["held"]) == (0, 0, LOANS)
+    assert set(held(sqlite_world).values()) == {"export_doubted"}
 
 
 def payments_file(world: World, database: LenderDatabase) -> Path:

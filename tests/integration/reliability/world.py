@@ -22,6 +22,7 @@ from carloan_notify.delivery.simulator.server import Simulator
 from carloan_notify.delivery.simulator.settings import simulator_settings
 from carloan_notify.ledger import intake, runs
 from carloan_notify.ledger.tables import MESSAGES
+from carloan_notify.pipeline.portfolio import table_stamps
 from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel, Draft
 from tests.integration.ledger.drafts import NOW, draft
@@ -99,11 +100,12 @@ class World:
         path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
     def fill(self, messages: int) -> None:
-        """Queue messages that may go from NOW on, for twelve hours, whoever pays."""
+        """Queue messages that may go from NOW on, for twelve hours, whoever pays: the tables have not changed."""
         app = build_app(self.folder / "config.yaml", NOW)
         with app.open_ledger(create=True) as ledger:
-            commit(ledger, runs.start, "R1", NOW.date(), "night", NOW)
-            commit(ledger, intake.enqueue, "R1", [_draft(n) for n in range(messages)], NOW)
+            stamps = table_stamps(app, NOW.date(), {})
+            commit(ledger, runs.start, "R1", NOW.date(), "night", NOW, {"stamps": stamps})
+            commit(ledger, intake.enqueue, "R1", [queued(n) for n in range(messages)], NOW)
             commit(ledger, runs.finish, "R1", runs.FINISHED, {}, None, NOW)
 
     def carloan(self, *args: str) -> Done:
@@ -156,8 +158,8 @@ def sending(now: datetime) -> tuple[str, ...]:
     return ("send", "--now", now.isoformat(), "--format", "json")
 
 
-def _draft(number: int) -> Draft:
-    """Each to another number, as far as those for fiction go: a request holds none twice."""
+def queued(number: int) -> Draft:
+    """A message to be queued; each to another number, as far as those for fiction go: a request holds none twice."""
     return replace(draft(number), until_paid=False, phone=f"+120255501{number % 100:02d}")
 
 

@@ -206,3 +206,47 @@ def test_whatever_stands_there_gives_settings_or_problems(section: str, value: A
 
 def test_option_names_are_known() -> None:
     assert {"lender", "hotline", "max_row_drop", "first_s"} <= set(option_names())
+
+
+TWILIO = {
+    "type": "twilio",
+    "account_sid": "AC" + "0" * 32,
+    "auth_token": "made-up-token",
+    "sender": "+12025550199",
+    "push_secret": "0123456789abcdef",
+}
+KANNEL = {"type": "kannel", "username": "lender", "password": "x", "push_secret": "0123456789abcdef"}
+
+
+def pushed_to(address: str, provider: dict[str, Any]) -> dict[str, Any]:
+    values = changed(inbound={"public_url": address})
+    values["delivery"]["providers"]["main"] = provider
+    return values
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://notify.example", "would come back in the clear; use https://"),
+        ("https://me:pw@notify.example", "inbound.public_url"),
+        ("https://notify.example/?a=1", "inbound.public_url"),
+        ("notify.example", "inbound.public_url"),
+    ],
+)
+def test_numbers_and_secrets_do_not_come_back_in_the_clear(address: str, said: str) -> None:
+    (problem,) = problems(pushed_to(address, TWILIO))
+    assert said in problem
+    assert "made-up" not in problem
+
+
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [
+        ("https://notify.example/push", TWILIO),
+        ("http://127.0.0.1:8080", TWILIO),
+        ("http://notify.example", {**TWILIO, "push_secret": None}),
+        ("http://10.0.0.2:8080", KANNEL),
+    ],
+)
+def test_where_receipts_may_come_back_to(address: str, provider: dict[str, Any]) -> None:
+    assert validate(pushed_to(address, provider), source=HERE).inbound.public_url == address

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carloan_notify.delivery.approved_lint import read_export
+from carloan_notify.delivery.approved import read_export
 from carloan_notify.errors import ConfigError
 
 TEXTS = {"SMS_1": "您好${name}", "SMS_2": "一,二\n三"}

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from carloan_notify.delivery.approved import template_rules
-from carloan_notify.delivery.approved_lint import (
+from carloan_notify.delivery.approved import (
     ApprovedFault,
     code_faults,
     kind_of,
     length_faults,
+    template_rules,
     text_faults,
     value_faults,
 )

@@ -4,9 +4,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.channel import Batcher
-from carloan_notify.records import OutboundMessage
-from tests.unit.delivery.world import message
+from carloan_notify.delivery.channel import Batcher, ChannelQueue
+from carloan_notify.delivery.provider import REQUEST_FULL
+from carloan_notify.delivery.registry import BreakerSettings, CanarySettings, ConsoleProviderSettings
+from carloan_notify.delivery.sender import Answer, Sender
+from carloan_notify.records import Channel, OutboundMessage, Outcome
+from tests.unit.delivery.world import FakeProvider, FakeTime, message, result
 
 
 def keyed(number: int, key: str, phone: str) -> OutboundMessage:
@@ -42,3 +45,30 @@ def test_different_numbers_of_one_key_fill_every_request(count: int, requests: i
     packed = sum(packing.add(keyed(i, "a", str(i))) for i in range(count))
     assert packed == min(count, requests * limit)
     assert all(len(batch) == limit for batch in packing.batches[:-1])
+
+
+TOLD = {
+    "alone": (Outcome.APART, "refused"),
+    "full": (Outcome.APART, REQUEST_FULL),
+    "slow": (Outcome.THROTTLED, "429"),
+    "later": (Outcome.RETRYABLE, "busy"),
+}
+
+
+@given(told=st.lists(st.sampled_from(sorted(TOLD)), min_size=1, max_size=30), limit=st.integers(2, 5))
+def test_what_was_told_to_go_apart_has_a_request_of_its_own_from_then_on(told: list[str], limit: int) -> None:
+    provider, settings = FakeProvider(batch_limit=limit), ConsoleProviderSettings(type="console")
+    sender = Sender(provider, settings, BreakerSettings(), FakeTime().monotonic)
+    queue = ChannelQueue(Channel.SMS, [sender], CanarySettings(size=0))
+    messages = [message(i) for i in range(len(told))]
+    results = [result(m, *TOLD[what]) for m, what in zip(messages, told, strict=True)]
+    queue.learn(sender, Answer(tuple(messages), tuple(results)))
+    others = [m for m, what in zip(messages, told, strict=True) if what != "alone"]
+    for _ in range(2):
+        queue.refill(messages, 0.0)
+        batches = queue.pick(sender, len(messages))
+        together = [m for batch in batches for m in batch if m in others]
+        assert sorted(m.message_id for batch in batches for m in batch) == [m.message_id for m in messages]
+        assert all(len(batch) == 1 for batch in batches if batch[0] not in others)
+        assert (together, sum(batch[0] in others for batch in batches)) == (others, -(-len(others) // limit))
+    sender.close()

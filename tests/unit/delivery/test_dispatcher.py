@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from carloan_notify.delivery import dispatch
 from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened, engaged
 from carloan_notify.delivery.provider import Provider
 from carloan_notify.delivery.registry import DeliverySettings
@@ -139,6 +140,22 @@ def test_a_near_retry_is_waited_for_and_backs_off() -> None:
     assert time.seconds == pytest.approx(5 + 10, abs=0.1)
 
 
+def test_a_retry_that_falls_due_while_the_outbox_is_asked_is_not_forgotten() -> None:
+    outbox, time = FakeOutbox([message(1)]), FakeTime()
+    ask = outbox.claim
+
+    def slowly(**asked: Any) -> list[OutboundMessage]:
+        claimed = ask(**asked)
+        time.seconds += 3
+        return claimed
+
+    outbox.claim = slowly  # type: ignore[method-assign]  # a database that is held up
+    answers = [Outcome.RETRYABLE, Outcome.ACCEPTED]
+    provider = FakeProvider(script=lambda batch: [result(m, answers.pop(0)) for m in batch])
+    drain(outbox, [provider], delivery(retry={"first_s": 1, "wait_within_s": 30}), time, rng=Even())
+    assert outbox.states() == {S.ACCEPTED: 1}
+
+
 def test_a_far_retry_is_left_for_the_next_drain() -> None:
     outbox, time = FakeOutbox([message(1, attempts=5)]), FakeTime()
     drain(outbox, [FakeProvider(script=always(Outcome.RETRYABLE))], None, time, rng=Even())
@@ -267,17 +284,19 @@ def test_a_signal_finishes_the_wire_and_puts_the_rest_back() -> None:
     assert summary.released > 0
 
 
-def test_the_deadline_leaves_the_rest_queued() -> None:
+def test_the_deadline_leaves_the_rest_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LONGEST_DRAIN_S", 10)
     outbox, time = FakeOutbox([message(i) for i in range(100)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 1}, longest_drain_s=10)
+    options = delivery(pace={"rate_per_second": 1})
     summary = drain(outbox, [FakeProvider()], options, time)
     assert summary.stopped_by is StoppedBy.DEADLINE
     assert 9 <= summary.accepted <= 12
 
 
-def test_the_rate_is_held_over_a_minute() -> None:
+def test_the_rate_is_held_over_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "LONGEST_DRAIN_S", 60)
     outbox, time = FakeOutbox([message(i) for i in range(13_000)]), FakeTime()
-    options = delivery(pace={"rate_per_second": 200}, longest_drain_s=60)
+    options = delivery(pace={"rate_per_second": 200})
     summary = drain(outbox, [FakeProvider(batch_limit=10)], options, time)
     assert 196 <= summary.accepted / 60 <= 204
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.gateway.answer import retry_after
-from carloan_notify.delivery.http import safe_root, web_date
+from carloan_notify.delivery.http import retry_after, safe_root, web_date
 
 AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 ENDLESS = "Sun, 22 Nov 99999999999999999999 10:00:00 +0000"

@@ -7,20 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.codes import CodeTable
+from carloan_notify.delivery.codes import CodeTable, public_code
 from carloan_notify.delivery.gateway.answer import (
     AnswerReader,
     UnreadableError,
     at,
     fields_of,
     list_at,
-    public_code,
-    retry_after,
     text_at,
 )
 from carloan_notify.delivery.gateway.returns import NEVER, LookUpReader, ReceiptReader, moment
 from carloan_notify.delivery.gateway.settings import LookUpSettings, PullSettings, ShapeSettings
-from carloan_notify.delivery.http import WireAnswer
+from carloan_notify.delivery.http import WireAnswer, retry_after
 from carloan_notify.delivery.provider import NO_ANSWER, UNLISTED_CODE, Inquiry, MessageFate
 from carloan_notify.delivery.registry import HttpProviderSettings
 from carloan_notify.records import Channel, Outcome, SendResult

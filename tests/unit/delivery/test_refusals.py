@@ -105,6 +105,19 @@ def test_what_one_provider_has_no_template_for_another_may_send() -> None:
     assert set(spare.seen.values()) == {1}
 
 
+def test_a_message_whose_values_were_not_kept_goes_by_a_provider_that_asks_for_none() -> None:
+    template = {"notices": ["overdue_1"], "code": "SMS_1", "sign": "Anda"}
+    asking = {"type": "aliyun", "access_key_id": "a", "access_key_secret": "b", "templates": [template]}
+    spare_one = {"type": "console", "channels": ["sms"]}
+    settings = delivery("main", "spare", providers={"main": asking, "spare": spare_one})
+    assert settings.asking_values == {Channel.SMS}
+    told = [replace(message(0), params={"name": "Ada"}), replace(message(1), params={})]
+    outbox, main, spare = FakeOutbox(told), FakeProvider(), FakeProvider("spare")
+    drain(outbox, [main, spare], settings)
+    assert outbox.states() == {S.ACCEPTED: 2}
+    assert (set(main.seen), set(spare.seen)) == ({told[0].message_id}, {told[1].message_id})
+
+
 def test_a_number_that_has_heard_enough_waits_a_day_and_goes_nowhere_else() -> None:
     outbox = FakeOutbox([message(1)])
     outbox.rows[message(1).message_id].expires_at = START + timedelta(days=3)
@@ -124,17 +137,11 @@ def test_neither_opens_the_breaker_and_a_blocked_number_counts_as_rejected() -> 
 
 
 def test_a_request_refused_for_one_of_its_messages_goes_again_apart_and_nowhere_else() -> None:
-    alone: set[str] = set()
-
     class OneRefused(FakeProvider):
-        def batch_key(self, message: OutboundMessage) -> str:
-            return message.message_id if message.message_id in alone else ""
-
         def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
             self.seen.update(m.message_id for m in batch)
             if len(batch) == 1:
                 return [result(batch[0], Outcome.REJECTED if batch[0] == bad else Outcome.ACCEPTED)]
-            alone.update(m.message_id for m in batch)
             return [result(m, Outcome.APART) for m in batch]
 
     messages = [message(i) for i in range(40)]

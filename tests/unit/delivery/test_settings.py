@@ -240,13 +240,10 @@ def test_the_console_masks_unless_told_otherwise() -> None:
         assert stream.getvalue() == f"[sms] {shown}\n"
 
 
-@pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_the_console_prints_where_it_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = ConsoleProviderSettings.model_validate({"type": "console", "stream": name})
-    build_provider("console", settings, system_clock).send([message(1)])
+def test_the_console_leaves_standard_output_to_results(capsys: pytest.CaptureFixture[str]) -> None:
+    build_provider("console", ConsoleProviderSettings(type="console"), system_clock).send([message(1)])
     out, err = capsys.readouterr()
-    assert bool(out) == (name == "stdout")
-    assert bool(err) == (name == "stderr")
+    assert (out, bool(err)) == ("", True)
 
 
 def test_the_console_keeps_lines_whole_between_threads() -> None:

@@ -169,7 +169,7 @@ class PlainLoan:
                 continue
             rule = self.delinquency.tolerance
             allowed = int(max(rule.amount * 100, one.total * rule.share))
-            allowed += self.spared if rule.amount or rule.share else 0
+            allowed += min(self.spared, one.total // 2) if rule.amount or rule.share else 0
             if carried + one.open <= min(allowed, one.total - 1):
                 carried += one.open
             else:

@@ -158,6 +158,16 @@ def test_carried_money_pays_the_coming_installments_and_changes_no_schedule() ->
     assert rows["total_minor"].tolist()[:11] == [LEVEL] * 11
 
 
+def test_where_interest_is_not_recalculated_sparing_the_next_installments_is_carrying() -> None:
+    paid = ("2026-01-31", LEVEL + 300_000)
+    spared, carried = (
+        told(settings_of(applied_as="next_installments"), paid),
+        told(settings_of("carried"), paid),
+    )
+    pd.testing.assert_frame_equal(spared[0], carried[0])
+    assert spared[1].empty
+
+
 def test_the_interest_saved_within_the_period_is_carried() -> None:
     terms = ScheduleSettings(default=ProductTerms(interest_basis="actual/365"))
     chosen = settings_of().model_copy(update={"schedule": terms})

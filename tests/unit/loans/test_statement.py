@@ -144,7 +144,8 @@ def random_case(rng: Random, name: str, as_of: date) -> tuple[LoanTerms, list[tu
     )
     level = loan.principal_minor // loan.installments
     days = sorted(rng.randrange(-20, 300) for _ in range(rng.randrange(8)))
-    return loan, [(first + timedelta(days=day), rng.randrange(1, 3 * level)) for day in days]
+    paid = [(first + timedelta(days=day), rng.randrange(1, 3 * level)) for day in days]
+    return loan, sorted(paid, key=lambda pair: (pair[0], -pair[1]))  # as payments of one day are taken
 
 
 def plain_statement(

@@ -41,11 +41,12 @@ def test_an_installment_of_which_nothing_was_paid_is_never_small() -> None:
     assert asked([50, 50], total=50) == [50, 50]
 
 
-def test_what_penalty_took_first_may_be_unpaid_besides_but_never_a_whole_installment() -> None:
+def test_what_penalty_took_first_may_be_unpaid_besides_but_no_more_than_half() -> None:
     assert asked([411, 10_000], spared=411) == [0, 10_411]
     assert asked([511, 10_000], spared=411) == [0, 10_511]
     assert asked([512, 10_000], spared=411) == [512, 10_000]
-    assert asked([10_000, 10_000], spared=30_000) == [10_000, 10_000]
+    assert asked([5_100, 10_000], spared=30_000) == [0, 15_100]
+    assert asked([5_101, 10_000], spared=30_000) == [5_101, 10_000]
     assert asked([1, 10_000], tolerance=Tolerance(), spared=411) == [1, 10_000]
 
 

@@ -15,6 +15,7 @@ from carloan_notify.messages.links import (
     loan_ref,
     pay_links,
     verify_link,
+    without_tokens,
 )
 from carloan_notify.messages.settings import MessagesSettings
 
@@ -109,3 +110,16 @@ def test_what_cannot_be_signed_is_an_error() -> None:
         pay_link(SETTINGS, KEY, loan_id="L1", installment_no=1, now=NOW.replace(tzinfo=None))
     with pytest.raises(ValueError, match="does not fit"):
         pay_link(SETTINGS, KEY, loan_id="L1", installment_no=8192, now=NOW)
+
+
+@given(st.text("ab/", max_size=5), st.integers(1, 40))
+def test_links_of_other_days_are_no_other_words(around: str, days: int) -> None:
+    links = [
+        pay_link(SETTINGS, KEY, loan_id="L1", installment_no=1, now=when)
+        for when in (NOW, NOW + timedelta(days=days))
+    ]
+    texts = {f"{around}{link} {around}" for link in links}
+    assert len(texts) == 2
+    assert {without_tokens(text, SETTINGS) for text in texts} == {
+        f"{around}{SETTINGS.pay_link_base} {around}"
+    }

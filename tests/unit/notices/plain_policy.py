@@ -49,6 +49,8 @@ def first_reason(row: Row, rows: list[Row], history: ContactHistory) -> str:
 
 
 def is_superseded(row: Row, rows: list[Row], history: ContactHistory) -> bool:
+    if row["idempotency_key"] in history.replaced:
+        return True
     for other in rows:
         same = all(row[name] == other[name] for name in ("loan_id", "role", "person"))
         gone = other["own"] and DECISION_OF[other["own"]] is Decision.SUPPRESSED

@@ -254,6 +254,19 @@ def test_what_earlier_days_of_rest_brought_tells_more_than_dates() -> None:
     assert weekend(NEVER, posted, SUNDAY) == ["same_export", "unpaid_dues"]
 
 
+def test_tables_of_the_evening_hold_the_payments_of_their_own_day() -> None:
+    friday = replace(on(FRIDAY, "fri"), newest_payment_on=FRIDAY)
+    saturday = replace(SATURDAY, export_on=SATURDAY.as_of)
+    assert weekend(NEVER, friday, tonight=saturday) == []
+    thursday = replace(friday, newest_payment_on=FRIDAY - timedelta(days=1))
+    assert weekend(NEVER, thursday, tonight=saturday) == [
+        "same_export",
+        "unpaid_dues",
+    ]  # of the night before Friday
+    monday = on(AS_OF, "fri")
+    assert weekend(NEVER, friday, SATURDAY, SUNDAY, tonight=monday) == ["same_export", "unpaid_dues"]
+
+
 def test_the_age_of_an_export_and_of_payments_is_counted_in_working_days() -> None:
     friday = replace(on(AS_OF, "fri"), export_on=FRIDAY)
     assert weekend(NEVER, SUNDAY, tonight=friday) == []

@@ -6,7 +6,9 @@ import pandas as pd
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from carloan_notify.notices.decide import KEYS, Identity, notice_keys
+from carloan_notify.notices.decide import KEYS, Identity, notice_keys, replaced_before
+from carloan_notify.notices.settings import Role, RuleSettings, When
+from carloan_notify.records import Channel
 
 PARTS = [
     "loan_id",
@@ -52,7 +54,7 @@ def keys_of(made: pd.DataFrame, identity: Identity = LENDER, *, shared: bool = T
 def test_different_rows_never_share_a_key(values: list[tuple[object, ...]]) -> None:
     keys = keys_of(frame(values))["idempotency_key"]
     assert keys.nunique() == len(values)
-    assert keys.str.fullmatch("[0-9a-f]{64}").all()
+    assert keys.str.fullmatch("[0-9a-f]{32}").all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -117,4 +119,54 @@ def test_a_key_never_changes_between_releases() -> None:
     made = frame([("L1", 1, "2026-11-23", "", "due_today", "sms", "borrower", "1", "")])
     fields = "16:carloan-notify/27:andacar2:L11:110:2026-11-230:9:due_today3:sms8:borrower0:"
     key = keys_of(made, Identity("andacar", str))["idempotency_key"][0]
-    assert key == hashlib.sha256(fields.encode()).hexdigest()
+    assert key == hashlib.sha256(fields.encode()).hexdigest()[:32]
+
+
+STAGES = [
+    RuleSettings(notice="a", when=When(days_past_due=1), who=tuple(Role)),
+    RuleSettings(notice="b", when=When(days_past_due=3), who=tuple(Role), supersedes=("a",)),
+    RuleSettings(notice="b", when=When(days_past_due=3), channel=Channel.VOICE, supersedes=("a",)),
+]
+staged = st.tuples(
+    st.sampled_from(["L1", "L2"]),
+    st.integers(1, 2),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["sms", "voice"]),
+    st.sampled_from(["borrower", "guarantor"]),
+)
+numbers = st.fixed_dictionaries(dict.fromkeys(("borrower", "guarantor"), st.sampled_from(["+1", "+2"])))
+Staged = list[tuple[str, int, str, str, str]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(staged, min_size=1, max_size=6, unique=True),
+    st.lists(staged, max_size=6, unique=True),
+    numbers,
+    numbers,
+)
+def test_what_a_later_stage_was_told_for_is_replaced(
+    now: Staged, before: Staged, number_now: dict[str, str], number_before: dict[str, str]
+) -> None:
+    """Told before is a later stage when loan and installment, and role or number, are the same, by any channel."""
+    known = set(keys_of(_staged(before, number_before))[list(KEYS)].to_numpy().ravel())
+    tonight = _staged(now, number_now).assign(idempotency_key=[str(place) for place in range(len(now))])
+    found = replaced_before(LENDER, tonight, STAGES, (known - {""}).intersection)
+
+    def heard(one: tuple[str, int, str, str, str], other: tuple[str, int, str, str, str]) -> bool:
+        stages = (one[2], other[2]) == ("a", "b") and (other[3] == "sms" or one[4] == "borrower")
+        same = one[4] == other[4] or number_now[one[4]] == number_before[other[4]]
+        return stages and one[:2] == other[:2] and same
+
+    assert found == {
+        str(place) for place, one in enumerate(now) if any(heard(one, other) for other in before)
+    }
+
+
+def _staged(stages: Staged, number: dict[str, str]) -> pd.DataFrame:
+    return frame(
+        [
+            (loan, installment, "2026-11-23", "", notice, channel, role, number[role], "Li")
+            for loan, installment, notice, channel, role in stages
+        ]
+    )

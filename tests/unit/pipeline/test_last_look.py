@@ -1,6 +1,7 @@
 """What a look says of one message, and when it is not believed."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
@@ -9,21 +10,22 @@ from hypothesis import strategies as st
 
 from carloan_notify import frames
 from carloan_notify.codes import Look
-from carloan_notify.ledger.views import UntilPaid
+from carloan_notify.ledger.views import Waiting
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.pipeline.last_look import (
+from carloan_notify.notices.settings import EventType
+from carloan_notify.pipeline.portfolio import Portfolio
+from carloan_notify.pipeline.verdicts import (
     MANY,
+    Addressee,
     Ruling,
     StillOwed,
     Truth,
-    differs,
     doubted,
     shrunk,
     verdict,
 )
-from carloan_notify.pipeline.portfolio import Portfolio
-from carloan_notify.records import CoveredNotice, NightFacts
+from carloan_notify.records import CoveredNotice, NightFacts, steady
 from carloan_notify.sources.read import Sources, Table
 from carloan_notify.sources.tables import TableName
 
@@ -45,50 +47,102 @@ def owes(amount: int = 100) -> StillOwed:
     return StillOwed(0, 1, pd.Timestamp(JUNE), pd.Timestamp(JUNE), amount, 30, pd.Timestamp(JUNE))
 
 
+KIND = ("overdue_3", "sms", "borrower")
 NOW = Truth(
     portfolio(),
-    owed={("overdue_3", "sms", "L1", JUNE): owes(), ("overdue_3", "sms", "L4", JUNE): owes()},
+    owed={(KIND, "L1", JUNE): owes(), (KIND, "L4", JUNE): owes()},
     unpaid={("L1", JUNE), ("L2", JULY), ("L4", JUNE)},
     known=frozenset({"L1", "L2", "L3", "L4"}),
     paid_ahead=frozenset({"L4"}),
+    told={"paid": owes(), "settled": owes()},
+    taken_back={"reversed"},
+    event_of={"payment_received": EventType.PAYMENT_RECEIVED, "loan_settled": EventType.LOAN_SETTLED},
 )
+HERE = Addressee(None, "Li", JULY)
 
 
-def waiting(*covers: tuple[str, date | None], kind: str = "service") -> UntilPaid:
+def waiting(*covers: tuple[str, date | None], kind: str = "service", until_paid: bool = True) -> Waiting:
     told = tuple(CoveredNotice(f"K{loan}", loan, 1, due) for loan, due in covers)
-    return UntilPaid("M", "R", "overdue_3", "sms", kind, told)
+    return Waiting("M", "R", "overdue_3", "sms", "borrower", kind, "hash", until_paid, told)
+
+
+def ruled(message: Waiting, **people: Addressee) -> Ruling:
+    return verdict(message, NOW, {loan: people.get(loan, HERE) for loan in message.loan_ids})
 
 
 def test_what_is_owed_may_go_and_what_is_paid_may_not() -> None:
-    assert verdict(waiting(("L1", JUNE)), NOW).still[0][1].amount_minor == 100
-    assert verdict(waiting(("L3", JUNE)), NOW) == Ruling(cancel=Look.PAID)
-    assert verdict(waiting(("L1", None)), NOW) == Ruling(cancel=Look.PAID)
+    going = ruled(waiting(("L1", JUNE)))
+    assert (going.still[0][1].amount_minor, going.day, going.name) == (100, JULY, "Li")
+    assert ruled(waiting(("L3", JUNE))) == Ruling(cancel=Look.PAID)
+    assert ruled(waiting(("L1", None))) == Ruling(cancel=Look.PAID)
+    goes = ruled(waiting(("L3", JUNE), until_paid=False))
+    assert (goes.cancel, goes.hold, goes.still) == (None, None, ())
 
 
 def test_what_is_owed_but_not_called_for_any_more_is_over() -> None:
-    assert verdict(waiting(("L2", JULY)), NOW) == Ruling(cancel=Look.NO_LONGER_TRUE)
+    assert ruled(waiting(("L2", JULY))) == Ruling(cancel=Look.NO_LONGER_TRUE)
 
 
 def test_of_a_merged_message_what_is_still_owed_goes() -> None:
-    found = verdict(waiting(("L1", JUNE), ("L3", JUNE)), NOW)
+    found = ruled(waiting(("L1", JUNE), ("L3", JUNE)))
     assert [cover.loan_id for cover, _ in found.still] == ["L1"]
 
 
 @pytest.mark.parametrize("covers", [(("L9", JUNE),), (("L1", JUNE), ("L9", JUNE))])
 def test_a_loan_that_cannot_be_told_holds(covers: tuple[tuple[str, date], ...]) -> None:
-    assert verdict(waiting(*covers), NOW) == Ruling(hold=Look.STANDING_UNCLEAR)
+    assert ruled(waiting(*covers)) == Ruling(hold=Look.STANDING_UNCLEAR)
 
 
 def test_a_payment_of_a_day_to_come_holds_collection_alone() -> None:
-    assert verdict(waiting(("L4", JUNE), kind="collection"), NOW) == Ruling(hold=Look.PAYMENT_AHEAD)
-    assert verdict(waiting(("L4", JUNE)), NOW).still
+    assert ruled(waiting(("L4", JUNE), kind="collection")) == Ruling(hold=Look.PAYMENT_AHEAD)
+    assert ruled(waiting(("L4", JUNE))).still
+
+
+@pytest.mark.parametrize("against", [Look.NUMBER_CHANGED, Look.REFUSED])
+def test_what_the_tables_say_of_a_person_ends_its_part(against: Look) -> None:
+    """Of two loans the other one is told; a message without any other is over."""
+    lost = Addressee(against, "", JULY)
+    assert ruled(waiting(("L1", JUNE)), L1=lost) == Ruling(cancel=against)
+    found = ruled(waiting(("L1", JUNE), ("L4", JUNE)), L1=lost)
+    assert [cover.loan_id for cover, _ in found.still] == ["L4"]
+    assert ruled(waiting(("L1", JUNE), ("L3", JUNE)), L1=lost) == Ruling(cancel=Look.PAID)
+
+
+@pytest.mark.parametrize("against", [Look.PERSON_GONE, Look.IN_DISPUTE, Look.OUT_OF_HOURS])
+def test_what_they_say_no_more_holds_all_that_is_not_over(against: Look) -> None:
+    opens = datetime(2026, 7, 10, 8, tzinfo=UTC)
+    doubt = Addressee(against, "", JULY, opens)
+    assert ruled(waiting(("L1", JUNE), ("L4", JUNE)), L4=doubt) == Ruling(hold=against, until=opens)
+    assert ruled(waiting(("L3", JUNE)), L3=doubt) == Ruling(cancel=Look.PAID)
+
+
+@pytest.mark.parametrize(
+    ("notice", "key", "cancel", "hold"),
+    [
+        ("payment_received", "paid", None, None),
+        ("payment_received", "reversed", Look.TAKEN_BACK, None),
+        ("payment_received", "vanished", None, Look.EVENT_GONE),
+        ("payment_received", "vanished#again", None, None),
+        ("payment_received", "reversed#again", Look.TAKEN_BACK, None),
+        ("loan_settled", "settled", None, None),
+        ("loan_settled", "reopened", Look.NO_LONGER_TRUE, None),
+    ],
+)
+def test_an_event_is_true_while_the_tables_hold_it(
+    notice: str, key: str, cancel: Look | None, hold: Look | None
+) -> None:
+    told = (CoveredNotice(key, "L1", 0, None), CoveredNotice(f"number-of-{key}", "L1", 0, None))
+    found = ruled(replace(waiting(), notice=notice, until_paid=False, covers=told))
+    assert (found.cancel, found.hold) == (cancel, hold)
+    assert len(found.still) == (2 if key in NOW.told else 0)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_many_paid_at_once_are_not_believed(paid: int, owing: int) -> None:
-    verdicts = [Ruling(cancel=Look.PAID)] * paid + [Ruling()] * owing
-    assert doubted(verdicts, GuardSettings()) == (paid >= MANY and paid > owing)
-    assert not doubted(verdicts, GuardSettings(max_paid_share=1))
+    for reason in (Look.PAID, Look.NUMBER_CHANGED, Look.REFUSED):
+        rulings = [Ruling(cancel=reason)] * paid + [Ruling()] * owing
+        assert doubted(rulings, GuardSettings()) == (paid >= MANY and paid > owing)
+        assert not doubted(rulings, GuardSettings(max_paid_share=1))
 
 
 NIGHT = NightFacts(JULY, 100, 400, 500, 0, 100, 10, 5, 5, JULY, "")
@@ -103,7 +157,18 @@ def test_tables_that_shrank_are_not_believed(loans: int, payments: int, rejected
     assert shrunk(portfolio(loans, payments, rejected), None, GuardSettings()) == bad
 
 
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_few_contacts_or_events_may_be_gone(before: int, now: int) -> None:
+    """A tenth and ten: of a few, some may go."""
+    for name in ("contacts", "events"):
+        tables = portfolio(100, 400)
+        sources = replace(tables.sources, **{name: table(name, now)})
+        night = replace(NIGHT, rows={name: before})
+        found = shrunk(replace(tables, sources=sources), night, GuardSettings())
+        assert found == (before - now >= MANY and now < 0.9 * before)
+
+
 def test_links_and_dates_of_wording_are_no_difference() -> None:
     said = {"amount": "100.00", "pay_link": "https://x/1", "as_of": "2026-11-23"}
-    assert not differs(said, said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
-    assert differs(said, said | {"amount": "40.00"})
+    assert steady(said) == steady(said | {"pay_link": "https://x/2", "as_of": "2026-11-24"})
+    assert steady(said) != steady(said | {"amount": "40.00"})

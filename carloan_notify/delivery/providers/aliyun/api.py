@@ -6,20 +6,25 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
-from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, of_whole_request
-from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
+from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, public_code
 from carloan_notify.delivery.gateway.returns import moment
-from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest
-from carloan_notify.delivery.provider import same_for_all
-from carloan_notify.delivery.vendor import SUCCESS, coded, json_object, no_answer, text_of
-from carloan_notify.records import OutboundMessage, Outcome, SendResult
+from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest, retry_after
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, CheckVerdict
+from carloan_notify.delivery.vendor import (
+    UnreadableRecordError,
+    clock_check,
+    json_object,
+    our_reference,
+    text_of,
+)
+from carloan_notify.records import Outcome
 
 # Alibaba Cloud's OpenAPI requests and their signature, ACS3-HMAC-SHA256.
 #
@@ -88,9 +93,6 @@ _CAPS: Final = (("分钟级", 60.0), ("小时级", 3600.0), ("_MINUTE", 60.0), (
 
 A cap for the day (天级) has no entry: 0 stands for a day.
 """
-_OF_A_NUMBER: Final = frozenset({Outcome.RETRYABLE})
-"""The codes under `retryable` tell of the way to one number."""
-
 CALLS: Final = "aliyun/calls"
 """The table of codes that mean something else for calls."""
 
@@ -110,9 +112,13 @@ class Api:
     clock: Callable[[], datetime]
     nonce: Callable[[], str]
 
+    def request(self, call: Call) -> WireRequest:
+        """The signed request."""
+        return signed(call, self.base_url, self.key, self.clock(), self.nonce())
+
     def call(self, call: Call) -> WireAnswer | WireFault:
         """Sign, send, and take what comes."""
-        return self.wire.exchange(signed(call, self.base_url, self.key, self.clock(), self.nonce()))
+        return self.wire.exchange(self.request(call))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ class Answered:
     @property
     def ok(self) -> bool:
         """Whether it did what was asked."""
-        return self.code == OK and self.end.status in SUCCESS
+        return self.code == OK and self.end.ok
 
 
 def answered(end: WireAnswer | WireFault) -> Answered | None:
@@ -141,52 +147,15 @@ def listed(code: str, own: str = "") -> Listed | None:
     return next((found for table in _tables(own) if (found := table.get(_bare(code)))), None)
 
 
-def results(
-    end: WireAnswer | WireFault,
-    batch: Sequence[OutboundMessage],
-    now: datetime,
-    *,
-    reference: str,
-    own: str = "",
-) -> list[SendResult]:
-    """What one request came to for every message in it.
-
-    `reference` names the field that holds the vendor's reference.
-    """
-    found = answered(end)
-    if found is None:
-        return no_answer(end, batch, now)
-    its_reference = text_of(found.fields, reference)
-    if found.ok is not (found.code == OK) or (its_reference and not found.ok):
-        return same_for_all(batch, Outcome.UNKNOWN, "contradicting_answer")
-    if listed(found.code, own) is None and found.end.status in REFUSED_BY_HTTP:
-        return [replace(r, code=public_code(found.code)) for r in no_answer(end, batch, now)]
-    return of_whole_request(_coded(found, batch, now, (its_reference, own)), also=_OF_A_NUMBER)
-
-
 def waiting(end: WireAnswer, now: datetime) -> float:
     """Seconds that the answer asks to wait, else 0."""
     own = end.headers.get(RETRY_AFTER_MS, "").strip()
     return int(own) / 1000 if _MILLISECONDS.fullmatch(own) else retry_after(end.headers, now)
 
 
-def _coded(
-    found: Answered, batch: Sequence[OutboundMessage], now: datetime, told: tuple[str, str]
-) -> list[SendResult]:
-    """What the code says of each message; `told` are the vendor's reference and the table to look at first."""
-    reference, own = told
-    bare, shown = _bare(found.code), public_code(found.code)
-    table = next((table for table in _tables(own) if table.get(bare)), answer_codes("aliyun"))
-    meaning = table.get(bare)
-    wait = waiting(found.end, now)
-    if meaning is not None and meaning.outcome is Outcome.NOT_TONIGHT:
-        wait = wait or _cap_is_over_in(found)
-    return [replace(coded(m.message_id, bare, table, reference, wait), code=shown) for m in batch]
-
-
-def _cap_is_over_in(found: Answered) -> float:
+def cap_is_over_in(answer: WireAnswer, code: str) -> float:
     """Seconds until a number may have messages again; 0 where the vendor does not say, or says a day."""
-    said = f"{found.code} {text_of(found.fields, 'Message')}"
+    said = f"{code} {text_of(json_object(answer) or {}, 'Message')}"
     return next((seconds for name, seconds in _CAPS if name in said), 0.0)
 
 
@@ -228,13 +197,13 @@ def e164(number: str) -> str:
     """A number that the vendor tells, in E.164. Eleven digits from 13 to 19 are a mobile of mainland China.
 
     Raises:
-        ValueError: it is no number; its text is left out.
+        UnreadableRecordError: it is no number; its text is left out.
     """
     number = number.strip()
     if (mainland := _MAINLAND.fullmatch(number)) is not None:
         return f"+86{mainland.group(1)}"
     if (other := _OTHER.fullmatch(number)) is None:
-        raise ValueError("no phone number")
+        raise UnreadableRecordError("no phone number")
     return f"+{other.group(1)}"
 
 
@@ -242,7 +211,7 @@ def instant(text: str) -> datetime:
     """A time in China, `2026-11-23 09:00:05` or `20261123090005`, as an aware UTC instant.
 
     Raises:
-        ValueError: it is neither; its text is left out.
+        UnreadableRecordError: it is neither; its text is left out.
     """
     text = text.strip()
     return moment(text, "%Y%m%d%H%M%S" if _COMPACT.fullmatch(text) else "%Y-%m-%d %H:%M:%S", ZONE)
@@ -258,23 +227,21 @@ def instant(text: str) -> datetime:
 _BITS: Final = 1416
 _BYTES: Final = _BITS // 8
 _HASHES: Final = 10
-_MESSAGE_ID: Final = re.compile(r"[A-Z0-9]{26}")
 _BATCH: Final = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{236})")
 
 
 def batch_out_id(message_ids: Sequence[str]) -> str:
     """The OutId of a batch of 1 to 100 messages: 253 characters, the same whenever the same ones go together."""
-    reference = hashlib.sha256("\n".join(message_ids).encode()).hexdigest()[:16]
     bits = 0
     for message_id in message_ids:
         for bit in _places(message_id):
             bits |= 1 << bit
-    return f"{reference}.{base64.urlsafe_b64encode(bits.to_bytes(_BYTES, 'big')).decode()}"
+    return f"{batch_reference(message_ids)}.{base64.urlsafe_b64encode(bits.to_bytes(_BYTES, 'big')).decode()}"
 
 
-def message_id_in(out_id: str) -> str:
-    """Our message id when the OutId is one, else ""."""
-    return out_id if _MESSAGE_ID.fullmatch(out_id) else ""
+def batch_reference(message_ids: Sequence[str]) -> str:
+    """What stands for the batch."""
+    return hashlib.sha256("\n".join(message_ids).encode()).hexdigest()[:16]
 
 
 def batch_reference_in(out_id: str) -> str:
@@ -285,7 +252,7 @@ def batch_reference_in(out_id: str) -> str:
 
 def holds(out_id: str, message_id: str) -> bool | None:
     """Whether a request with this OutId carried the message; None when the OutId is none of ours."""
-    if message_id_in(out_id):
+    if our_reference(out_id):
         return out_id == message_id
     match = _BATCH.fullmatch(out_id)
     if match is None:
@@ -297,3 +264,105 @@ def holds(out_id: str, message_id: str) -> bool | None:
 def _places(message_id: str) -> Iterator[int]:
     digest = hashlib.sha256(message_id.encode()).digest()
     return (int.from_bytes(digest[2 * i : 2 * i + 2], "big") % _BITS for i in range(_HASHES))
+
+
+# A look at the set-up without sending: credentials, clock, signs, templates.
+
+PROD_ID: Final = "11010000138001"
+"""Calls by SingleCallByTts, of which details are asked."""
+APPROVED: Final = "1"
+_AUDIT: Final = {"0": "is being reviewed", "2": "was refused", "10": "was withdrawn"}
+_REGISTERED: Final = ("1", "3")
+
+Templates = Sequence[ApprovedTemplateSettings]
+
+
+def check_sms(api: Api, templates: Templates) -> list[CheckResult]:
+    """Credentials and clock by listing one template, then every sign and template that the settings name."""
+    end = api.call(Call("GetSmsTemplateList", {"PageIndex": "1", "PageSize": "1"}))
+    credentials, clock = _credentials(end), clock_check(end.headers, api.clock())
+    if credentials.verdict is not CheckVerdict.OK:
+        return [credentials, clock]
+    signs = dict.fromkeys(template.sign for template in templates)
+    texts = {template.code: template.text for template in reversed(templates)}
+    return [
+        credentials,
+        clock,
+        *(_sign(api, sign) for sign in signs),
+        *(_template(api, code, texts[code]) for code in dict.fromkeys(t.code for t in templates)),
+    ]
+
+
+def check_voice(api: Api, templates: Templates) -> list[CheckResult]:
+    """Credentials and clock, by asking about a call that does not exist; no call is made."""
+    asked = str(int(api.clock().timestamp() * 1000))
+    query = {"CallId": "0^0", "ProdId": PROD_ID, "QueryDate": asked}
+    end = api.call(Call("QueryCallDetailByCallId", query))
+    untold = "voice templates cannot be asked for; compare them in the console"
+    codes = dict.fromkeys(template.code for template in templates)
+    return [
+        _credentials(end, CALLS),
+        clock_check(end.headers, api.clock()),
+        *(CheckResult(f"template {code}", CheckVerdict.UNTOLD, untold) for code in codes),
+    ]
+
+
+def _credentials(end: WireAnswer | WireFault, own: str = "") -> CheckResult:
+    what = "credentials"
+    found = answered(end)
+    if found is None:
+        return CheckResult(what, CheckVerdict.UNTOLD, f"no answer: {end.code}")
+    meaning = listed(found.code, own)
+    if meaning is not None and meaning.outcome is Outcome.ACCOUNT:
+        return CheckResult(what, CheckVerdict.WRONG, f"{public_code(found.code)}: {meaning.reason}")
+    if meaning is not None and meaning.outcome in (Outcome.THROTTLED, Outcome.RETRYABLE, Outcome.UNKNOWN):
+        return CheckResult(what, CheckVerdict.UNTOLD, f"{public_code(found.code)}: {meaning.reason}")
+    return CheckResult(what, CheckVerdict.OK, "the vendor knows the AccessKey and accepts the signature")
+
+
+def _sign(api: Api, sign: str) -> CheckResult:
+    what = f"sign {sign}"
+    found = _asked(api, what, Call("GetSmsSign", {"SignName": sign}))
+    if isinstance(found, CheckResult):
+        return found
+    status = text_of(found.fields, "SignStatus")
+    if status != APPROVED:
+        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
+    unregistered = ", ".join(_unregistered(found))
+    detail = f"approved, but not registered with: {unregistered}" if unregistered else "approved"
+    return CheckResult(what, CheckVerdict.WRONG if unregistered else CheckVerdict.OK, detail)
+
+
+def _template(api: Api, code: str, text: str) -> CheckResult:
+    what = f"template {code}"
+    found = _asked(api, what, Call("GetSmsTemplate", {"TemplateCode": code}))
+    if isinstance(found, CheckResult):
+        return found
+    status = text_of(found.fields, "TemplateStatus")
+    if status != APPROVED:
+        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
+    if text and text != text_of(found.fields, "TemplateContent"):
+        return CheckResult(what, CheckVerdict.WRONG, "the approved text differs from `text` in the settings")
+    return CheckResult(what, CheckVerdict.OK, "approved, and `text` is the same" if text else "approved")
+
+
+def _asked(api: Api, what: str, call: Call) -> Answered | CheckResult:
+    """The answer when it is one, else what its absence says of the sign or template."""
+    end = api.call(call)
+    found = answered(end)
+    if found is None:
+        return CheckResult(what, CheckVerdict.UNTOLD, f"no answer: {end.code}")
+    if found.ok:
+        return found
+    meaning = listed(found.code)
+    wrong = meaning is not None and meaning.outcome in (Outcome.TEMPLATE, Outcome.ACCOUNT, Outcome.REJECTED)
+    detail = f"{public_code(found.code)}: {meaning.reason}" if meaning else public_code(found.code)
+    return CheckResult(what, CheckVerdict.WRONG if wrong else CheckVerdict.UNTOLD, detail)
+
+
+def _unregistered(found: Answered) -> Iterator[str]:
+    """Carriers at which the sign is not registered; messages under it are mostly lost there."""
+    carriers = found.fields.get("SignIspRegisterDetailList")
+    for carrier in carriers if isinstance(carriers, list) else []:
+        if isinstance(carrier, dict) and text_of(carrier, "RegisterStatus") not in _REGISTERED:
+            yield public_code(text_of(carrier, "OperatorCode"))

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from pydantic import SecretStr
 
-from carloan_notify.delivery.codes import Carried, carrier_codes
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import Carried, carrier_codes, public_code
 from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest, safe_root
 from carloan_notify.delivery.provider import Received, ReturnPage
 from carloan_notify.delivery.providers.aliyun.api import (
@@ -32,9 +32,8 @@ from carloan_notify.delivery.providers.aliyun.api import (
     e164,
     instant,
     listed,
-    message_id_in,
 )
-from carloan_notify.delivery.vendor import SUCCESS, text_of
+from carloan_notify.delivery.vendor import UnreadableRecordError, our_reference, read_records, text_of
 from carloan_notify.records import Outcome, PushAnswer, Receipt, Reply
 
 TAKEN: Final = PushAnswer(200, "application/json; charset=utf-8", '{"code":0,"msg":"成功"}'.encode())
@@ -62,53 +61,40 @@ class Returns:
             fields = json.loads(body)
         except (ValueError, RecursionError):
             return ReturnPage(problems=(f"{self.provider}: what came back is not JSON",), unread=body)
-        return self._page(fields if isinstance(fields, list) else [fields], body, now)
+        records = fields if isinstance(fields, list) else [fields]
+        return read_records(self.provider, records, partial(self._read, now), body)
 
-    def _page(self, records: Sequence[object], body: bytes, now: datetime) -> ReturnPage:
-        receipts: list[Receipt] = []
-        replies: list[Reply] = []
-        problems: list[str] = []
-        for place, record in enumerate(records):
-            try:
-                found = self._read(record, now)
-            except ValueError as error:
-                problems.append(f"{self.provider}: record {place}: {error}")
-            else:
-                receipts += [found] if isinstance(found, Receipt) else []
-                replies += [found] if isinstance(found, Reply) else []
-        return ReturnPage(tuple(receipts), tuple(replies), tuple(problems), unread=body if problems else b"")
-
-    def _read(self, record: object, now: datetime) -> Receipt | Reply | None:
+    def _read(self, now: datetime, record: object) -> Receipt | Reply | None:
         """One record; None when the network has not decided yet."""
         if not isinstance(record, Mapping):
-            raise ValueError("no record")  # noqa: TRY004 - a record that cannot be read, like any other
+            raise UnreadableRecordError("no record")
         if "call_id" in record:
             return self._call(record, now)
         if "biz_id" in record or "success" in record:
             return self._receipt(record)
         if "content" in record and "phone_number" in record:
             return self._reply(record)
-        raise ValueError("neither receipt nor reply")
+        raise UnreadableRecordError("neither receipt nor reply")
 
     def _receipt(self, record: Record) -> Receipt | None:
         code, out_id = text_of(record, "err_code"), text_of(record, "out_id")
-        carried = meaning(code)
-        delivered = _truth(record.get("success"), carried)
-        if not delivered and not carried.final:
+        told = carried(code)
+        delivered = _truth(record.get("success"), told)
+        if not delivered and not told.final:
             return None
         reference = batch_reference_in(out_id) or text_of(record, "biz_id")
-        if not (reference or message_id_in(out_id)):
-            raise ValueError("neither our reference nor the vendor's")
+        if not (reference or our_reference(out_id)):
+            raise UnreadableRecordError("neither our reference nor the vendor's")
         return Receipt(
             provider=self.provider,
             provider_ref=reference,
-            message_id=message_id_in(out_id),
+            message_id=our_reference(out_id),
             delivered=delivered,
             code=public_code(code) if code else "",
-            detail="" if delivered else carried.reason,
+            detail="" if delivered else told.reason,
             occurred_at=instant(text_of(record, "report_time")),
             phone=e164(text_of(record, "phone_number")),
-            blocked=carried.blocked and not delivered,
+            blocked=told.blocked and not delivered,
         )
 
     def _reply(self, record: Record) -> Reply:
@@ -123,40 +109,40 @@ class Returns:
     def _call(self, record: Record, now: datetime) -> Receipt | None:
         code, call_id = text_of(record, "status_code"), text_of(record, "call_id")
         if not (code and call_id):
-            raise ValueError("a call report without call_id or status_code")
-        carried = meaning(code, CALLS)
-        if not carried.final:
+            raise UnreadableRecordError("a call report without call_id or status_code")
+        told = carried(code, CALLS)
+        if not told.final:
             return None
         times = (text_of(record, name) for name in ("end_time", "status_time", "originate_time"))
-        told = next((text for text in times if text), "")
+        written = next((text for text in times if text), "")
         callee = text_of(record, "callee")
         return Receipt(
             provider=self.provider,
             provider_ref=call_id,
-            message_id=message_id_in(text_of(record, "out_id")),
-            delivered=carried.delivered,
+            message_id=our_reference(text_of(record, "out_id")),
+            delivered=told.delivered,
             code=public_code(code),
-            detail="" if carried.delivered else carried.reason,
-            occurred_at=instant(told) if told else now,
+            detail="" if told.delivered else told.reason,
+            occurred_at=instant(written) if written else now,
             phone=e164(callee) if callee else "",
         )
 
 
-def meaning(code: str, own: str = "aliyun") -> Carried:
+def carried(code: str, own: str = "aliyun") -> Carried:
     """What a receipt code says; an unlisted one: undelivered, without a reason."""
-    carried = carrier_codes(own).get(code)
-    if carried is not None:
-        return carried
+    told = carrier_codes(own).get(code)
+    if told is not None:
+        return told
     answer = listed(code) if own == "aliyun" else None
     if answer is None:
         return Carried(delivered=False, reason="")
     return Carried(delivered=False, reason=answer.reason, blocked=answer.outcome is Outcome.BLOCKED)
 
 
-def _truth(value: object, carried: Carried) -> bool:
+def _truth(value: object, meant: Carried) -> bool:
     """`success`, which the vendor writes as true or "true"; without it, what the code says."""
     told = _TRUTHS.get(str(value).lower())
-    return carried.delivered if told is None else told
+    return meant.delivered if told is None else told
 
 
 # Alibaba Cloud's message queues (MNS) on the wire: fetch up to 16 messages, delete them by their handles.
@@ -199,10 +185,8 @@ class Mns:
         """Up to 16 messages, none when the queue is empty; a text is the code of a fault."""
         resource = f"/queues/{queue}/messages?numOfMessages={AT_ONCE}"
         end = self.wire.exchange(self._request("GET", resource, b"", token))
-        if isinstance(end, WireFault):
-            return end.code
         root = _xml(end.body)
-        if end.status in SUCCESS:
+        if end.ok:
             return "unreadable_answer" if root is None else _messages(root)
         code = _code(root, end)
         return [] if code == _EMPTY else code
@@ -213,9 +197,7 @@ class Mns:
         body = f'{_XML}<ReceiptHandles xmlns="http://mns.aliyuncs.com/doc/v1/">{inside}</ReceiptHandles>'
         resource = f"/queues/{queue}/messages"
         end = self.wire.exchange(self._request("DELETE", resource, body.encode(), token))
-        if isinstance(end, WireFault):
-            return end.code
-        return "" if end.status in SUCCESS else _code(_xml(end.body), end)
+        return "" if end.ok else _code(_xml(end.body), end)
 
     def _request(self, method: str, resource: str, body: bytes, token: Token) -> WireRequest:
         headers = {
@@ -263,9 +245,9 @@ def _decoded(text: str) -> bytes:
         return text.encode()
 
 
-def _code(root: ET.Element | None, end: WireAnswer) -> str:
+def _code(root: ET.Element | None, end: WireAnswer | WireFault) -> str:
     found = None if root is None else (root.findtext("{*}Code") or root.findtext("{*}Error/{*}ErrorCode"))
-    return public_code(found) if found else f"http_{end.status}"
+    return public_code(found) if found else end.code
 
 
 # Receipts and replies from Alibaba Cloud's queues, page by page; asking for the next page deletes the last.
@@ -370,11 +352,9 @@ class AliyunQueues:
             return token
         query = {"MessageType": queue.message_type, "QueueName": queue.name}
         end = self.tokens.call(Call("QueryTokenForMnsQueue", query))
-        if isinstance(end, WireFault):
-            return end.code
         found = answered(end)
         if found is None or not found.ok:
-            return public_code(found.code) if found else f"http_{end.status}"
+            return public_code(found.code) if found else end.code
         told = found.fields.get("MessageTokenDTO")
         parts = told if isinstance(told, dict) else {}
         token = Token(

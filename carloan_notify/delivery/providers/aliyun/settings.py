@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.provider import TemplateVendorSettings
 from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
@@ -40,7 +40,7 @@ class AliyunSmsQueueSettings(AliyunQueueSettings):
         return self
 
 
-class AliyunCredentials(VendorSettings):
+class AliyunCredentials(TemplateVendorSettings):
     """What both interfaces ask for."""
 
     access_key_id: Credential = Field(
@@ -48,9 +48,6 @@ class AliyunCredentials(VendorSettings):
     )
     access_key_secret: Secret = Field(
         min_length=1, description="Its secret.", examples=["${ALIYUN_ACCESS_KEY_SECRET}"]
-    )
-    templates: list[ApprovedTemplateSettings] = Field(
-        default=[], description="Approved templates; the first that words a message is used."
     )
 
 
@@ -75,6 +72,7 @@ class AliyunVoiceSettings(AliyunCredentials):
     """Voice calls through Alibaba Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.aliyun.aliyun:AliyunVoice"
+    channel = Channel.VOICE
     type: Literal["aliyun_voice"] = Field(
         description="Voice calls through Alibaba Cloud.", examples=["aliyun_voice"]
     )
@@ -84,17 +82,10 @@ class AliyunVoiceSettings(AliyunCredentials):
         description="Number of yours that the borrower sees; empty for the shared pool.",
         examples=["057100000000"],
     )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
-    )
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is spoken in one call.")
     mns: AliyunQueueSettings | None = Field(
         default=None, description="Fetch call reports from a queue instead of having them pushed."
     )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
 
     @model_validator(mode="after")
     def _some_queue(self) -> Self:

@@ -1,106 +1,52 @@
-"""SMS through Huawei Cloud: batchSendDiffSms, one template and one set of variables per number."""
+"""SMS through Huawei Cloud: batchSendDiffSms, one template and one set of variables per number; what it pushes back."""
 
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, ClassVar, Final, Literal, Self
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, Literal, Unpack
+from urllib.parse import parse_qsl, urlsplit
 
-import requests
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from carloan_notify.delivery.approved import choose, fill, without_template
-from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, of_whole_request
-from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, retry_after
-from carloan_notify.delivery.http import WireAnswer, WireFault, WireRequest
+from carloan_notify.delivery.codes import Carried, carrier_codes, coded, public_code
+from carloan_notify.delivery.http import REFUSED_BY_HTTP, WireAnswer, WireFault, WireRequest
 from carloan_notify.delivery.provider import (
-    ApprovedTemplateSettings,
-    Capabilities,
+    REQUEST_FULL,
     CheckResult,
     CheckVerdict,
-    ReceiptMode,
     Received,
     Refused,
-    VendorSettings,
+    ReturnPage,
+    TemplateVendorSettings,
     one_per_message,
     same_for_all,
 )
-from carloan_notify.delivery.providers.huawei import returns
-from carloan_notify.delivery.providers.huawei.returns import country_key, e164
 from carloan_notify.delivery.vendor import (
-    ADDRESS,
-    SUCCESS,
     Credential,
+    Filled,
     Secret,
-    Vendor,
-    callback,
-    check_address,
+    TemplateVendor,
+    UnreadableRecordError,
+    Wired,
     clock_check,
-    coded,
     json_object,
-    no_answer,
+    our_reference,
+    read_records,
     text_of,
 )
-from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
-
-# Reads Huawei's answer to a request: a code for the whole, then a status for each number.
-
-ALL_WELL: Final = "000000"
-SEE_STATUS: Final = "E000510"
-"""No number was taken; the status of each says why."""
-_OF_ONE_TOO: Final = frozenset({Outcome.TEMPLATE, Outcome.RETRYABLE})
-"""Templates may differ within a request; the codes under `retryable` tell of the way to one number."""
-
-
-def table() -> ByCode[Listed]:
-    """Huawei's answer codes."""
-    return answer_codes("huawei")
-
-
-def read(end: WireFault | WireAnswer, batch: Sequence[OutboundMessage], now: datetime) -> list[SendResult]:
-    """One result per message. No message is refused for what may be wrong with another of its request."""
-    fields = json_object(end)
-    code = code_of(fields)
-    if isinstance(end, WireFault) or fields is None or not code:
-        return no_answer(end, batch, now)
-    numbers = fields.get("result")
-    taken = code == ALL_WELL and end.status in SUCCESS
-    if (taken or code == SEE_STATUS) and isinstance(numbers, list):
-        return _by_number(numbers, batch, taken=taken)
-    listed = table().get(code)
-    if listed is None and end.status in REFUSED_BY_HTTP:
-        return no_answer(end, batch, now)
-    if code == ALL_WELL or (listed is not None and listed.outcome is Outcome.ACCEPTED):
-        why = "no_status_per_number" if end.status in SUCCESS else "contradicting_answer"
-        return same_for_all(batch, Outcome.UNKNOWN, why)
-    wait = retry_after(end.headers, now)
-    each = [coded(m.message_id, code, table(), retry_after_s=wait) for m in batch]
-    return of_whole_request(each, also=_OF_ONE_TOO)
-
-
-def code_of(fields: dict[str, Any] | None) -> str:
-    """The code of the whole answer; the gateway before the interface calls it `error_code`."""
-    return text_of(fields, "code") or text_of(fields, "error_code") if fields else ""
-
-
-def _by_number(items: Sequence[object], batch: Sequence[OutboundMessage], *, taken: bool) -> list[SendResult]:
-    """By each number's status; one that is well although the request took nobody is in doubt."""
-    asked = {e164(message.phone): message.message_id for message in batch}
-    results = []
-    for item in items:
-        if isinstance(item, dict) and (message_id := asked.get(e164(text_of(item, "originTo")))):
-            status = text_of(item, "status") or "no_status"
-            result = coded(message_id, status, table(), text_of(item, "smsMsgId"))
-            doubtful = result.outcome is Outcome.ACCEPTED and not taken
-            results.append(
-                replace(result, outcome=Outcome.UNKNOWN, code="contradicting_answer") if doubtful else result
-            )
-    return one_per_message(batch, results)
-
+from carloan_notify.records import (
+    OutboundMessage,
+    Outcome,
+    PushAnswer,
+    PushRequest,
+    Receipt,
+    Reply,
+    SendResult,
+)
 
 # Huawei Cloud's request signature, SDK-HMAC-SHA256, as in the vendor's SDK 3.1.219 (`core/signer`).
 
@@ -131,10 +77,11 @@ def _canonical(path: str, headers: Mapping[str, str], signed: str, body: bytes) 
 # Options of Huawei Cloud.
 
 
-class HuaweiSettings(VendorSettings):
+class HuaweiSettings(TemplateVendorSettings):
     """SMS through Huawei Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.huawei.huawei:HuaweiSms"
+    push_address = "https"
     type: Literal["huawei"] = Field(description="SMS through Huawei Cloud.", examples=["huawei"])
     app_key: Credential = Field(
         min_length=1, description="APP_Key of the application.", examples=["${HUAWEI_APP_KEY}"]
@@ -145,27 +92,11 @@ class HuaweiSettings(VendorSettings):
         description="Channel number that Huawei assigned to the approved sign.",
         examples=["csms12345678", "8823111111111"],
     )
-    templates: list[ApprovedTemplateSettings] = Field(
-        default=[], description="Approved templates; the first that words a message is used."
-    )
     rate_per_second: float | None = Field(
         default=500,
         gt=0,
         description="Most messages a second; Huawei advises at most 500. Empty for no limit.",
-        examples=[500],
     )
-    public_url: str = Field(
-        default="",
-        pattern=ADDRESS,
-        description="Address under which `receipts listen` is reached from outside. Huawei then pushes receipts "
-        "to public_url/NAME/push_secret; empty: to the address set in its console, if any.",
-        examples=["https://notify.example"],
-    )
-
-    @model_validator(mode="after")
-    def _callback_is_secret(self) -> Self:
-        check_address(self.public_url, self)
-        return self
 
 
 USUAL_URL: Final = "https://smsapi.cn-north-4.myhuaweicloud.com"
@@ -175,71 +106,132 @@ LONGEST_CONTENT: Final = 60_000
 _WRITABLE_PHONE: Final = re.compile(r"\+\d{1,20}")
 """With its country code: without the + it may be a number of another country."""
 _UNWRITABLE: Final = re.compile(r"['{}]")
-_KNOWN_BY_REFERENCE: Final = frozenset({Outcome.ACCEPTED, Outcome.UNKNOWN})
+ALL_WELL: Final = "000000"
+SEE_STATUS: Final = "E000510"
+"""No number was taken; the status of each says why."""
 
 Content = dict[str, Any]
-Going = tuple[OutboundMessage, Content]
 
 
-class HuaweiSms(Vendor):
+class HuaweiSms(TemplateVendor):
     """Huawei's SMS interface for application key and secret."""
 
     batch_limit = 100
     """Huawei takes 500. A batch that gets no answer is unknown as a whole, until receipts settle it one by one."""
+    codes = "huawei"
+    of_one_too = frozenset({Outcome.TEMPLATE, Outcome.RETRYABLE})
+    """Templates may differ within a request; the codes under `retryable` tell of the way to one number."""
+    _settings: HuaweiSettings
 
-    def __init__(
-        self,
-        name: str,
-        settings: HuaweiSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
+    def __init__(self, name: str, settings: HuaweiSettings, **wired: Unpack[Wired]) -> None:
+        super().__init__(name, settings, **wired)
         self._base = (settings.base_url or USUAL_URL).rstrip("/")
-        self._callback = callback(settings.public_url, name, settings)
-        self._apart: dict[str, str] = {}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """No query. A receipt carries the reference of its request, which is the message's when it went alone."""
-        mode = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
-        return Capabilities(look_up_window=None, receipts=mode)
+        self._later: dict[str, str] = {}
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """Templates may differ within a request. A message of a refused one goes alone, what did not fit together."""
-        return self._apart.get(message.message_id) or country_key(message.phone)
+        """Templates may differ within a request. What did not fit into one goes together."""
+        return self._later.get(message.message_id) or country_key(message.phone)
 
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
-        """One request; one result per message."""
-        results: list[SendResult] = []
-        going: list[Going] = []
-        for message in batch:
-            content = self._content(message)
-            if isinstance(content, SendResult):
-                results.append(content)
-            else:
-                going.append((message, content))
-        first, *later = _requests(going) or [[]]
+    def odd(self, filled: Filled) -> SendResult | None:
+        """A number or a value that Huawei cannot write."""
+        message_id, code = filled.message.message_id, filled.template.code
+        if not _WRITABLE_PHONE.fullmatch(filled.message.phone):
+            return SendResult(message_id, Outcome.REJECTED, code="unwritable_phone")
+        odd = (name for name, value in filled.values.items() if not value or _UNWRITABLE.search(value))
+        if name := next(odd, ""):
+            why = f"variable {name} of template {code} is empty or holds ', {{ or }}"
+            return SendResult(message_id, Outcome.REJECTED, code="unwritable_variable", detail=why)
+        return None
+
+    def sent(self, going: Sequence[Filled]) -> list[SendResult]:
+        """One request; what does not fit fills requests of its own, under keys of their own."""
+        first, *later = _requests(going)
+        results = super().sent(first)
         for request in later:
-            results += self._put_off([message for message, _ in request])
-        return results + self._sent(first)
+            left = [filled.message for filled in request]
+            self._later.update(dict.fromkeys((m.message_id for m in left), f"request-{left[0].message_id}"))
+            results += same_for_all(left, Outcome.APART, REQUEST_FULL, "goes with a later request")
+        return results
 
-    def _put_off(self, left: Sequence[OutboundMessage]) -> list[SendResult]:
-        """Messages that fill a request of their own, which they get under a key of their own."""
-        self._apart.update(dict.fromkeys((m.message_id for m in left), f"request-{left[0].message_id}"))
-        return same_for_all(left, Outcome.APART, "request_full", "goes with a later request")
+    def request(self, going: Sequence[Filled]) -> WireRequest:
+        """One template and one set of variables per number."""
+        return self._signed(
+            [_content(filled) for filled in going], _extend([filled.message for filled in going])
+        )
+
+    def batch_reference(self, batch: Sequence[OutboundMessage]) -> str:
+        """What the request carries as `extend`."""
+        return _extend(batch)
+
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """A code for the whole, then a status for each number.
+
+        No message is refused for what may be wrong with another of its request.
+        """
+        fields = json_object(answer) or {}
+        code, numbers = code_of(fields), fields.get("result")
+        taken = code == ALL_WELL and answer.ok
+        if (taken or code == SEE_STATUS) and isinstance(numbers, list):
+            return self._by_number(numbers, batch, taken=taken)
+        listed = self.meaning(code)
+        unknown = listed is None and answer.status in REFUSED_BY_HTTP
+        if not unknown and (code == ALL_WELL or (listed is not None and listed.outcome is Outcome.ACCEPTED)):
+            why = "no_status_per_number" if answer.ok else "contradicting_answer"
+            return same_for_all(batch, Outcome.UNKNOWN, why)
+        return self.refused(answer, code, batch)
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Read a receipt, a list of them, or a reply."""
         if request.method != "POST":
             return Refused(405, "not_a_post")
-        return Received(*returns.read(self._name, request, self._clock()))
+        listed = request.headers.get("content-type", "").lower().startswith("application/json")
+        answer = TAKEN if listed else EMPTY
+        try:
+            records = _list(request.body) if listed else [_form(request.body)]
+        except (ValueError, RecursionError):
+            problem = f"{self._name}: a push is not {'a JSON list' if listed else 'a form'}"
+            return Received(ReturnPage(problems=(problem,), unread=request.body), answer)
+        page = read_records(self._name, records, self._pushed, request.body, "pushed record ")
+        return Received(page, answer)
+
+    def _pushed(self, record: object) -> Receipt | Reply | None:
+        """A receipt or a reply; None while the network still tries."""
+        if not isinstance(record, dict):
+            raise UnreadableRecordError("it is no record")
+        if text_of(record, "status"):
+            return self._receipt(record)
+        if "body" in record and "from" in record:
+            return self._reply(record)
+        raise UnreadableRecordError("neither a status nor a text")
+
+    def _receipt(self, record: Mapping[str, Any]) -> Receipt | None:
+        status, reference = text_of(record, "status"), _reference(record)
+        carried = carrier_codes("huawei").get(status) or Carried(delivered=False, reason="")
+        if not carried.final:
+            return None
+        extend = text_of(record, "extend")
+        return Receipt(
+            self._name,
+            reference,
+            our_reference(extend),
+            carried.delivered,
+            public_code(status),
+            carried.reason,
+            _moment(record, "updateTime", self._clock()),
+            e164(text_of(record, "to")),
+            carried.blocked,
+        )
+
+    def _reply(self, record: Mapping[str, Any]) -> Reply:
+        phone = e164(text_of(record, "from"))
+        if not phone:
+            raise UnreadableRecordError("a reply without the sender's number")
+        received_at = _moment(record, "createTime", self._clock())
+        return Reply(self._name, text_of(record, "smsMsgId"), phone, text_of(record, "body"), received_at)
 
     def check(self) -> list[CheckResult]:
         """Send a request without numbers: it can only be refused, and the code says whether for the key."""
-        end = self._exchange([], "check")
+        end = self.exchange(self._signed([], "check"))
         untold = CheckResult(
             "signs and templates",
             CheckVerdict.UNTOLD,
@@ -247,44 +239,27 @@ class HuaweiSms(Vendor):
         )
         if isinstance(end, WireFault):
             return [CheckResult("credentials", CheckVerdict.UNTOLD, f"no answer: {end.code}"), untold]
-        return [_credentials(end), clock_check(end.headers, self._clock()), untold]
+        return [self._credentials(end), clock_check(end.headers, self._clock()), untold]
 
-    def _content(self, message: OutboundMessage) -> Content | SendResult:
-        """What the request says of one message, or why it may not: one odd value would refuse the whole batch."""
-        template = choose(self._settings.templates, message)
-        if template is None:
-            return without_template([message])[0]
-        values = fill(template, message)
-        if not _WRITABLE_PHONE.fullmatch(message.phone):
-            return SendResult(message.message_id, Outcome.REJECTED, code="unwritable_phone")
-        if odd := next(
-            (name for name, value in values.items() if not value or _UNWRITABLE.search(value)), ""
-        ):
-            why = f"variable {odd} of template {template.code} is empty or holds ', {{ or }}"
-            return SendResult(message.message_id, Outcome.REJECTED, code="unwritable_variable", detail=why)
-        content: Content = {"to": [message.phone], "templateId": template.code}
-        if values:
-            content["templateParas"] = list(values.values())
-        if template.sign:
-            content["signature"] = template.sign
-        return content
+    def _by_number(
+        self, items: Sequence[object], batch: Sequence[OutboundMessage], *, taken: bool
+    ) -> list[SendResult]:
+        """By each number's status; one that is well although the request took nobody is in doubt."""
+        asked = {e164(message.phone): message.message_id for message in batch}
+        results = []
+        for item in items:
+            if isinstance(item, dict) and (message_id := asked.get(e164(text_of(item, "originTo")))):
+                status = text_of(item, "status") or "no_status"
+                result = coded(message_id, status, self.meaning(status), text_of(item, "smsMsgId"))
+                if result.outcome is Outcome.ACCEPTED and not taken:
+                    result = replace(result, outcome=Outcome.UNKNOWN, code="contradicting_answer")
+                results.append(result)
+        return one_per_message(batch, results)
 
-    def _sent(self, going: Sequence[Going]) -> list[SendResult]:
-        if not going:
-            return []
-        batch = [message for message, _ in going]
-        extend = _extend(batch)
-        end = self._exchange([content for _, content in going], extend)
-        results = read(end, batch, self._clock())
-        self._apart.update({r.message_id: r.message_id for r in results if r.outcome is Outcome.APART})
-        if len(batch) == 1:
-            return results
-        return [replace(r, provider_ref=extend if r.outcome in _KNOWN_BY_REFERENCE else "") for r in results]
-
-    def _exchange(self, contents: Sequence[Content], extend: str) -> WireAnswer | WireFault:
+    def _signed(self, contents: Sequence[Content], extend: str) -> WireRequest:
         fields: dict[str, Any] = {"from": self._settings.sender}
-        if self._callback:
-            fields["statusCallback"] = self._callback
+        if self._push_url:
+            fields["statusCallback"] = self._push_url
         body = json.dumps(fields | {"smsContent": contents, "extend": extend}).encode()
         address = urlsplit(self._base)
         headers = {
@@ -294,9 +269,33 @@ class HuaweiSms(Vendor):
         }
         secret = self._settings.app_secret.get_secret_value()
         signed = authorization(self._settings.app_key, secret, address.path + PATH, headers, body)
-        return self._wire.exchange(
-            WireRequest("POST", f"{self._base}{PATH}", {**headers, "authorization": signed}, body)
+        return WireRequest("POST", f"{self._base}{PATH}", {**headers, "authorization": signed}, body)
+
+    def _credentials(self, end: WireAnswer) -> CheckResult:
+        code = code_of(json_object(end) or {})
+        listed = self.meaning(code)
+        if listed is not None and listed.outcome is Outcome.ACCOUNT:
+            return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
+        if listed is not None and listed.outcome is Outcome.REJECTED:
+            return CheckResult("credentials", CheckVerdict.OK, "the signature was taken")
+        return CheckResult(
+            "credentials", CheckVerdict.UNTOLD, "the answer does not tell; try: providers test"
         )
+
+
+def code_of(fields: Mapping[str, Any]) -> str:
+    """The code of the whole answer; the gateway before the interface calls it `error_code`."""
+    return text_of(fields, "code") or text_of(fields, "error_code")
+
+
+def _content(filled: Filled) -> Content:
+    """What the request says of one message."""
+    content: Content = {"to": [filled.message.phone], "templateId": filled.template.code}
+    if filled.values:
+        content["templateParas"] = list(filled.values.values())
+    if filled.template.sign:
+        content["signature"] = filled.template.sign
+    return content
 
 
 def _extend(batch: Sequence[OutboundMessage]) -> str:
@@ -310,25 +309,89 @@ def _extend(batch: Sequence[OutboundMessage]) -> str:
     return f"batch-{first.message_id}" + (f"-{first.attempts}" if first.attempts else "")
 
 
-def _requests(going: Sequence[Going]) -> list[list[Going]]:
+def _requests(going: Sequence[Filled]) -> list[list[Filled]]:
     """The messages in requests that are short enough, as they come."""
-    found: list[list[Going]] = []
+    found: list[list[Filled]] = []
     room = 0
-    for message, content in going:
-        length = len(json.dumps(content)) + 2
+    for filled in going:
+        length = len(json.dumps(_content(filled))) + 2
         if not found or length > room:
             found.append([])
             room = LONGEST_CONTENT
-        found[-1].append((message, content))
+        found[-1].append(filled)
         room -= length
     return found
 
 
-def _credentials(end: WireAnswer) -> CheckResult:
-    code = code_of(json_object(end))
-    listed = table().get(code)
-    if listed is not None and listed.outcome is Outcome.ACCOUNT:
-        return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
-    if listed is not None and listed.outcome is Outcome.REJECTED:
-        return CheckResult("credentials", CheckVerdict.OK, "the signature was taken")
-    return CheckResult("credentials", CheckVerdict.UNTOLD, "the answer does not tell; try: providers test")
+# What Huawei pushes: a receipt or a reply as a form, or up to 50 receipts as JSON.
+
+# Phone numbers as Huawei writes them: with +, with the country code alone, or a Chinese number bare.
+
+_CHINESE_MOBILE: Final = re.compile(r"1[3-9]\d{9}")
+_DIGITS: Final = re.compile(r"\d{5,20}")
+_ABROAD: Final = "abroad"
+
+
+def country_key(phone: str) -> str:
+    """What parts numbers of mainland China from all others, which Huawei may write alike once the + is gone."""
+    return "" if phone.startswith("+86") else _ABROAD
+
+
+def e164(number: str) -> str:
+    """The number with + and country code, "" when it is none. A bare Chinese mobile number gets +86."""
+    digits = number.strip().removeprefix("+")
+    if not _DIGITS.fullmatch(digits):
+        return ""
+    if not number.strip().startswith("+") and _CHINESE_MOBILE.fullmatch(digits):
+        return f"+86{digits}"
+    return f"+{digits}"
+
+
+EMPTY: Final = PushAnswer(body=b"")
+"""What Huawei wants for a form: 200 and nothing."""
+TAKEN: Final = PushAnswer(
+    content_type="application/json;charset=UTF-8", body=b'{"returnCode":0,"returnCodeDesc":"Success"}'
+)
+"""What it wants for a list."""
+_OUR_BATCH: Final = re.compile(r"batch-[A-Z0-9]{26}(-\d{1,9})?")
+_MOST_FIELDS: Final = 100
+
+
+def _list(body: bytes) -> list[Any]:
+    whole = json.loads(body)
+    records = whole.get("statusReportList") if isinstance(whole, dict) else None
+    if not isinstance(records, list):
+        raise UnreadableRecordError("no statusReportList")
+    return records
+
+
+def _form(body: bytes) -> dict[str, str]:
+    pairs = parse_qsl(
+        body.decode(),
+        keep_blank_values=True,
+        strict_parsing=True,
+        errors="strict",
+        max_num_fields=_MOST_FIELDS,
+    )
+    return dict(pairs)
+
+
+def _reference(record: Mapping[str, Any]) -> str:
+    """That of the request where it carried several messages, which their numbers tell apart; else Huawei's."""
+    extend = text_of(record, "extend")
+    reference = extend if _OUR_BATCH.fullmatch(extend) else text_of(record, "smsMsgId")
+    if not reference:
+        raise UnreadableRecordError("a receipt without smsMsgId")
+    return reference
+
+
+def _moment(record: Mapping[str, Any], name: str, otherwise: datetime) -> datetime:
+    """Huawei's times are UTC; a status that the platform made itself carries none."""
+    text = text_of(record, name)
+    if not text:
+        return otherwise
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UnreadableRecordError(f"{name} is no time") from None

@@ -1,20 +1,18 @@
-"""SMS through Kannel's smsbox: one POST per message, its delivery reports and replies pushed back."""
+"""SMS through Kannel, a gateway that a lender runs itself: one POST per message, reports and replies pushed back."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import ClassVar, Final, Literal, Self
-from urllib.parse import quote
+from typing import ClassVar, Final, Literal, Self, Unpack
+from urllib.parse import parse_qsl, quote, urlsplit
 
-import requests
 from pydantic import Field, SecretStr, model_validator
 
-from carloan_notify.delivery.codes import ByCode, Listed, answer_codes, carrier_codes
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import carrier_codes, public_code
 from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest, safe_root, web_date
 from carloan_notify.delivery.provider import (
-    Capabilities,
     CheckResult,
     CheckVerdict,
     ReceiptMode,
@@ -24,11 +22,26 @@ from carloan_notify.delivery.provider import (
     minutes_left,
     same_for_all,
 )
-from carloan_notify.delivery.providers.kannel.returns import FINAL_TYPES, REPORT_QUERY, KannelReturns
-from carloan_notify.delivery.vendor import SUCCESS, Vendor, coded, no_answer
+from carloan_notify.delivery.vendor import (
+    Ready,
+    UnreadableRecordError,
+    Vendor,
+    Wired,
+    by_status,
+    read_records,
+)
 from carloan_notify.errors import ConfigError
-from carloan_notify.gsm import encode
-from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+from carloan_notify.gsm import Encoded, encode
+from carloan_notify.phones import e164
+from carloan_notify.records import (
+    OutboundMessage,
+    Outcome,
+    PushAnswer,
+    PushRequest,
+    Receipt,
+    Reply,
+    SendResult,
+)
 
 # What smsbox's answer to a sendsms request means.
 
@@ -48,32 +61,19 @@ def answer_code(answer: WireAnswer) -> str:
     return _NOT_IN_CODE.sub(b"_", answer.body).strip(b"_").decode("ascii")
 
 
-def read_answer(
-    end: WireAnswer | WireFault, message: OutboundMessage, codes: ByCode[Listed], now: datetime
-) -> SendResult:
-    """The result of one message. A text that says yes under a status that says no is UNKNOWN."""
-    code = answer_code(end) if isinstance(end, WireAnswer) else ""
-    if isinstance(end, WireFault) or not code:
-        return no_answer(end, [message], now)[0]
-    listed, success = codes.get(code), end.status in SUCCESS
-    if listed is None:
-        return _unlisted(end, code, message, codes, now)
-    if (listed.outcome is Outcome.ACCEPTED) is not success:
-        return SendResult(
-            message.message_id, Outcome.UNKNOWN, code="contradicting_answer", detail=public_code(code)
-        )
-    return coded(message.message_id, code, codes)
+# What smsbox pushes: delivery reports to the address given with each message, and replies from get-url.
 
+NOTHING_TO_SAY: Final = PushAnswer(body=b"")
+"""Empty on purpose: Kannel may text what it is answered to the borrower."""
+REPORT_QUERY: Final = "reference={reference}&type=%d&answer=%A&time=%T"
+"""Of a delivery report. The number stays out of it; our reference tells whose it is."""
+REPLY_QUERY: Final = "phone=%p&text=%b&charset=%C&time=%T&id=%I"
+"""Of a reply, for get-url. %a would spoil Chinese: it takes octets for blanks."""
+FINAL_TYPES: Final = 1 | 2 | 16
+"""dlr-mask: delivered, failed, refused. Buffered and accepted would be two more requests that settle nothing."""
 
-def _unlisted(
-    answer: WireAnswer, code: str, message: OutboundMessage, codes: ByCode[Listed], now: datetime
-) -> SendResult:
-    """Any 400 is a refusal (user guide); other statuses mean what HTTP says."""
-    if answer.status == HTTPStatus.BAD_REQUEST:
-        return coded(message.message_id, f"http_{answer.status}", codes)
-    if answer.status in SUCCESS:
-        return coded(message.message_id, code, codes)
-    return no_answer(answer, [message], now)[0]
+_STATE: Final = re.compile(r"\bstat:([A-Za-z]{2,10})\b")
+_REFERENCE: Final = re.compile(r"[A-Z0-9]{1,64}")
 
 
 # Options of Kannel.
@@ -87,17 +87,16 @@ class KannelSettings(VendorSettings):
     """SMS through a Kannel of the lender's own."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.kannel.kannel:KannelSms"
+    push_address = "any"
     type: Literal["kannel"] = Field(description="SMS through a Kannel gateway.", examples=["kannel"])
     base_url: str = Field(
         default="http://127.0.0.1:13013",
         pattern=r"^https?://\S+$",
         description="Address of Kannel's smsbox: its host and sendsms-port.",
-        examples=["http://127.0.0.1:13013"],
     )
     allow_plain_http: bool = Field(
         default=False,
         description="Allow http:// to a Kannel on another host. Phone numbers would travel in the clear.",
-        examples=[False],
     )
     username: str = Field(pattern=r"^[!-~]+$", description="User of group sendsms-user.", examples=["lender"])
     password: SecretStr = Field(description="Its password.", examples=["${KANNEL_PASSWORD}"])
@@ -113,20 +112,11 @@ class KannelSettings(VendorSettings):
         le=255,
         description="Parts that a long message may have: max-messages of group sendsms-user. Kannel would cut "
         "a longer text off without a word, so it is refused here.",
-        examples=[10],
-    )
-    public_url: str = Field(
-        default="",
-        pattern=_ADDRESS,
-        description="Where Kannel reaches `receipts listen`, without NAME/SECRET; empty: no delivery reports "
-        "are asked for.",
-        examples=["http://127.0.0.1:8080"],
     )
     phone_region: str = Field(
         default="CN",
         pattern=r"^[A-Z]{2}$",
         description="ISO 3166 country of numbers in replies that come without + and country code.",
-        examples=["CN"],
     )
     admin_url: str = Field(
         default="",
@@ -141,33 +131,24 @@ class KannelSettings(VendorSettings):
         examples=["${KANNEL_STATUS_PASSWORD}"],
     )
 
-    @property
-    def plain_http(self) -> bool:
-        """As configured."""
-        return self.allow_plain_http
-
     @model_validator(mode="after")
     def _check_kannel(self) -> Self:
-        problems = [*self._unwritable_password(), *self._report_address()]
+        problems = self._unwritable()
         if bool(self.admin_url) != (self.status_password is not None):
             problems.append("admin_url and status_password: give both or neither")
         if problems:
             raise ValueError("; ".join(problems))
         return self
 
-    def _unwritable_password(self) -> list[str]:
-        if _HEADER_TEXT.fullmatch(self.password.get_secret_value()):
-            return []
-        return ["password: Kannel takes printable ASCII without blanks at either end"]
-
-    def _report_address(self) -> list[str]:
-        if not self.public_url:
-            return []
-        if self.push_secret is None:
-            return ["push_secret: delivery reports are asked for at public_url/NAME/SECRET; set the secret"]
-        if not _URL_TEXT.fullmatch(self.push_secret.get_secret_value()):
-            return ["push_secret: Kannel reads % as a sign of its own; use letters, digits, - and _ only"]
-        return []
+    def _unwritable(self) -> list[str]:
+        problems = []
+        if not _HEADER_TEXT.fullmatch(self.password.get_secret_value()):
+            problems.append("password: Kannel takes printable ASCII without blanks at either end")
+        if self.push_secret and not _URL_TEXT.fullmatch(self.push_secret.get_secret_value()):
+            problems.append(
+                "push_secret: Kannel reads % as a sign of its own; use letters, digits, - and _ only"
+            )
+        return problems
 
 
 # A look at Kannel without sending: the user, the clock, the links of bearerbox.
@@ -240,65 +221,84 @@ def _links(end: WireAnswer | WireFault) -> Iterator[CheckResult]:
 
 
 PATH: Final = "/cgi-bin/sendsms"
-_URL_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class KannelSms(Vendor):
+@dataclass(frozen=True, slots=True)
+class _Encoded(Ready):
+    encoded: Encoded = field(repr=False)
+
+
+class KannelSms(Vendor[_Encoded]):
     """Kannel of one's own. The text goes in the body and the number in a header, so no log of addresses has them."""
 
-    batch_limit = 1
+    codes = "kannel"
+    bounds_delivery = True
+    """Kannel hands the validity on to the SMSC."""
+    _settings: KannelSettings
 
-    def __init__(
-        self,
-        name: str,
-        settings: KannelSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, name: str, settings: KannelSettings, **wired: Unpack[Wired]) -> None:
         """Opens no connection yet.
 
         Raises:
             ConfigError: delivery reports are wanted and the name cannot stand in their address.
         """
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
-        self._codes = answer_codes("kannel")
-        self._report_url = _report_url(name, settings)
-        self._returns = KannelReturns(name, settings.phone_region, carrier_codes("kannel"), clock)
+        super().__init__(name, settings, **wired)
+        self._report_url = f"{self._push_url}?{REPORT_QUERY}" if self._push_url else ""
+        if self._report_url and not _URL_TEXT.fullmatch(name):
+            problem = (
+                f"delivery.providers.{name}: Kannel reads % as a sign of its own, so the name of a provider "
+                "with delivery reports may hold letters, digits, - and _ only; rename it"
+            )
+            raise ConfigError([problem])
 
     @property
-    def capabilities(self) -> Capabilities:
-        """Reports carry our reference; nothing can be asked for. Kannel hands the validity on to the SMSC."""
-        mode = ReceiptMode.PUSH if self._report_url else ReceiptMode.NONE
-        return Capabilities(look_up_window=None, receipts=mode, bounds_delivery=True)
+    def receipt_mode(self) -> ReceiptMode:
+        """Reports carry our reference, where they are asked for."""
+        return ReceiptMode.PUSH if self._report_url else ReceiptMode.NONE
 
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
-        """One request per message."""
-        return [result for message in batch for result in self._sent(message)]
-
-    def receive(self, request: PushRequest) -> Received | Refused:
-        """A delivery report or a reply."""
-        return self._returns.read(request)
-
-    def check(self) -> list[CheckResult]:
-        """User and password by a request without a number; the clock; bearerbox's links if it may be asked."""
-        return look(self._wire, self._settings, self._request(b"", {}), self._clock())
-
-    def _sent(self, message: OutboundMessage) -> list[SendResult]:
+    def screen(self, message: OutboundMessage) -> _Encoded | SendResult:
+        """The message as it goes out, unless Kannel would cut it off."""
         encoded = encode(message.text)
-        if len(encoded.parts) > self._settings.max_parts:
-            detail = f"{len(encoded.parts)} parts, and Kannel would cut it after `max_parts`"
-            return same_for_all([message], Outcome.REJECTED, "too_many_parts", detail)
-        headers = {"X-Kannel-To": message.phone, "X-Kannel-Coding": "2" if encoded.ucs2 else "0"}
+        if len(encoded.parts) <= self._settings.max_parts:
+            return _Encoded(message, encoded)
+        detail = f"{len(encoded.parts)} parts, and Kannel would cut it after `max_parts`"
+        return SendResult(message.message_id, Outcome.REJECTED, code="too_many_parts", detail=detail)
+
+    def request(self, going: Sequence[_Encoded]) -> WireRequest:
+        """The text in the body, everything else in headers."""
+        message, ucs2 = going[0].message, going[0].encoded.ucs2
+        headers = {"X-Kannel-To": message.phone, "X-Kannel-Coding": "2" if ucs2 else "0"}
         if self._report_url:
             headers["X-Kannel-DLR-Mask"] = str(FINAL_TYPES)
             headers["X-Kannel-DLR-Url"] = self._report_url.replace("{reference}", message.message_id)
         if (minutes := minutes_left(message, self._clock())) is not None:
             headers["X-Kannel-Validity"] = str(minutes)
-        body = message.text.encode("utf-8", "replace")
-        end = self._wire.exchange(self._request(body, headers))
-        return [read_answer(end, message, self._codes, self._clock())]
+        return self._request(message.text.encode("utf-8", "replace"), headers)
+
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """By the code in the text. Any 400 is a refusal (user guide); yes under a status that says no is UNKNOWN."""
+        code = answer_code(answer)
+        listed = self.meaning(code)
+        if code and listed is None and answer.status == HTTPStatus.BAD_REQUEST:
+            return self.by_code(answer, answer.code, batch)
+        if not code or (listed is None and not answer.ok):
+            return by_status(answer, batch, self._clock())
+        if listed is not None and (listed.outcome is Outcome.ACCEPTED) is not answer.ok:
+            return same_for_all(batch, Outcome.UNKNOWN, "contradicting_answer", public_code(code))
+        return self.by_code(answer, code, batch)
+
+    def receive(self, request: PushRequest) -> Received | Refused:
+        """A delivery report, a reply, or nothing that Kannel was told to send."""
+        query = urlsplit(request.url).query
+        fields = _fields(query)
+        if not fields.keys() & {"reference", "phone"}:
+            return Refused(400, "no_report_and_no_reply")
+        read = self._report if "reference" in fields else self._reply
+        return Received(read_records(self._name, [fields], read, query.encode(), called=""), NOTHING_TO_SAY)
+
+    def check(self) -> list[CheckResult]:
+        """User and password by a request without a number; the clock; bearerbox's links if it may be asked."""
+        return look(self._wire, self._settings, self._request(b"", {}), self._clock())
 
     def _request(self, body: bytes, headers: dict[str, str]) -> WireRequest:
         settings = self._settings
@@ -311,15 +311,52 @@ class KannelSms(Vendor):
         url = settings.base_url.rstrip("/") + PATH
         return WireRequest("POST", url, {**user, **sender, **headers}, body)
 
-
-def _report_url(name: str, settings: KannelSettings) -> str:
-    if not settings.public_url or settings.push_secret is None:
-        return ""
-    if not _URL_NAME.fullmatch(name):
-        problem = (
-            f"delivery.providers.{name}: Kannel reads % as a sign of its own, so the name of a provider "
-            "with delivery reports may hold letters, digits, - and _ only; rename it"
+    def _report(self, fields: Mapping[str, bytes]) -> Receipt | None:
+        reference = _ascii(fields.get("reference", b""))
+        kind = _ascii(fields.get("type", b""))
+        told = carrier_codes("kannel").get(f"dlr_{kind}")
+        if told is None or not _REFERENCE.fullmatch(reference):
+            raise UnreadableRecordError("delivery report: no type or no reference of ours")
+        if not told.final:
+            return None
+        state = _STATE.search(_ascii(fields.get("answer", b"")))
+        carried = carrier_codes("kannel").get(state[1]) if state else None
+        known = carried if carried and carried.delivered == told.delivered else told
+        return Receipt(
+            provider=self._name,
+            provider_ref="",
+            message_id=reference,
+            delivered=told.delivered,
+            code=public_code(state[1] if state else f"dlr_{kind}"),
+            detail=known.reason,
+            occurred_at=self._time(fields),
+            blocked=known.blocked,
         )
-        raise ConfigError([problem])
-    address = f"{settings.public_url.rstrip('/')}/{name}/{settings.push_secret.get_secret_value()}"
-    return f"{address}?{REPORT_QUERY}"
+
+    def _reply(self, fields: Mapping[str, bytes]) -> Reply:
+        phone = e164(_ascii(fields.get("phone", b"")), self._settings.phone_region)
+        if phone is None:
+            raise UnreadableRecordError("reply: its sender is no telephone number")
+        try:
+            text = fields.get("text", b"").decode(_ascii(fields.get("charset", b"")) or "utf-8")
+        except (UnicodeDecodeError, LookupError):
+            raise UnreadableRecordError("reply: its text cannot be read in the charset it names") from None
+        reply_id = _ascii(fields.get("id", b""))
+        return Reply(self._name, reply_id, phone, text, self._time(fields))
+
+    def _time(self, fields: Mapping[str, bytes]) -> datetime:
+        seconds = _ascii(fields.get("time", b""))
+        try:
+            return datetime.fromtimestamp(int(seconds), UTC)
+        except (ValueError, OverflowError, OSError):
+            return self._clock()
+
+
+def _fields(query: str) -> dict[str, bytes]:
+    """The fields as octets, because a reply's text comes in its own charset."""
+    pairs = parse_qsl(query, keep_blank_values=True, encoding="latin-1", max_num_fields=50)
+    return {name: value.encode("latin-1") for name, value in pairs}
+
+
+def _ascii(value: bytes) -> str:
+    return value.decode("ascii", "replace").strip()

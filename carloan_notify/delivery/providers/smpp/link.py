@@ -20,6 +20,7 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     OK,
     UNBIND,
     UNKNOWN_COMMAND,
+    Mailbox,
     ProtocolError,
     Unit,
     Units,
@@ -27,7 +28,6 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     status_name,
     written,
 )
-from carloan_notify.delivery.providers.smpp.returns import Mailbox
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.records import Outcome
 

@@ -14,7 +14,7 @@ class SmppAccountSettings(ProviderSettings):
     """The link and who binds."""
 
     host: str = Field(min_length=1, description="Host of the SMSC.", examples=["smsc.example"])
-    port: int = Field(default=2775, ge=1, le=65535, description="Port of the SMSC.", examples=[2775])
+    port: int = Field(default=2775, ge=1, le=65535, description="Port of the SMSC.")
     system_id: str = Field(
         min_length=1,
         max_length=15,
@@ -102,7 +102,6 @@ class SmppSettings(SmppAccountSettings):
         ge=1,
         le=1000,
         description="Messages on the link that wait for an answer, from the operator's contract.",
-        examples=[10],
     )
     receipt_ids: Literal["same", "hex_in_answer", "decimal_in_answer"] = Field(
         default="same",
@@ -119,7 +118,6 @@ class SmppSettings(SmppAccountSettings):
         default="CN",
         pattern=r"^[A-Z]{2}$",
         description="ISO 3166 country of numbers in replies that come without country code.",
-        examples=["CN"],
     )
 
     @field_validator("time_zone")

@@ -4,18 +4,23 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import answer_codes, of_whole_request
-from carloan_notify.delivery.gateway.answer import retry_after
+from carloan_notify.delivery.codes import answer_codes, public_code
 from carloan_notify.delivery.http import Wire, WireAnswer, WireFault, WireRequest
-from carloan_notify.delivery.provider import one_per_message
-from carloan_notify.delivery.providers.tencent.settings import TencentCredentials
-from carloan_notify.delivery.vendor import SUCCESS, coded, json_object, no_answer, text_of
-from carloan_notify.records import OutboundMessage, SendResult
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, CheckResult, CheckVerdict
+from carloan_notify.delivery.providers.tencent.settings import (
+    VARIABLE,
+    TencentCredentials,
+    TencentSettings,
+    TencentVoiceSettings,
+)
+from carloan_notify.delivery.vendor import clock_check, json_object, text_of
+from carloan_notify.records import Outcome
 
 # TC3-HMAC-SHA256, the signature of Tencent Cloud's API 3.0.
 #
@@ -136,65 +141,150 @@ def entries(response: Mapping[str, Any] | None, name: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-# What the answer to SendSms or SendTtsVoice means for each message. In doubt it is unknown.
+# A look at a set-up without sending: key, application, clock, templates, signs.
 
-CAPS: Final[Mapping[str, float]] = {
-    "LimitExceeded.PhoneNumberThirtySecondLimit": 30.0,
-    "LimitExceeded.PhoneNumberOneHourLimit": 3600.0,
+_LONGEST_PAGE: Final = 100
+_MOST_PAGES: Final = 20
+_WHERE: Final = (0, 1)
+"""The vendor keeps mainland (0) and international (1) signs and templates apart."""
+_NO_RIGHT: Final = (
+    "AuthFailure.UnauthorizedOperation",
+    "UnauthorizedOperation",
+    "FailedOperation.ProhibitSubAccountUse",
+    "FailedOperation.NotEnterpriseCertification",
+)
+"""The key is believed; it may only not look."""
+_INCOMPLETE: Final = ("MissingParameter", "InvalidParameterValue.CalledNumberVerifyFail")
+_STATES: Final[Mapping[str, str]] = {
+    "0": "",
+    "1": "is being reviewed",
+    "2": "is approved but not in force yet",
+    "-1": "was refused",
 }
-"""Seconds until a number may have messages again; other caps do not tell, and count as a day's."""
 
 
-def read_statuses(
-    end: WireFault | WireAnswer, batch: Sequence[OutboundMessage], now: datetime
-) -> list[SendResult]:
-    """One result per message: by its number's status, else by the error of the whole request.
+def check_messages(interface: Interface, settings: TencentSettings, now: datetime) -> list[CheckResult]:
+    """Key and application by a harmless statistic, then every template and sign that is configured."""
+    hour = f"{now.astimezone(ZoneInfo('Asia/Shanghai')):%Y%m%d%H}"
+    period = {"BeginTime": hour, "EndTime": hour, "SmsSdkAppId": settings.app_id, "Limit": 0, "Offset": 0}
+    end = interface.call("SendStatusStatistics", period)
+    key = CheckResult("key and application", *_told(end, "SendStatusStatistics"))
+    found = [key, _clock(end, now)]
+    if key.verdict is CheckVerdict.WRONG or isinstance(end, WireFault):
+        return found
+    return [*found, *_templates(interface, settings.templates), *_signs(interface, settings.templates)]
 
-    Statuses go before an error, because they may say that something was sent. An error that can only be one
-    number's refuses none of several.
-    """
+
+def check_calls(interface: Interface, settings: TencentVoiceSettings, now: datetime) -> list[CheckResult]:
+    """The key, by a call without template and number: that is refused as incomplete once the key is believed."""
+    end = interface.call("SendTtsVoice", {"VoiceSdkAppid": settings.app_id})
+    incomplete = error_code(response_in(end)).startswith(_INCOMPLETE)
+    told = (CheckVerdict.OK, "") if incomplete else _told(end, "SendTtsVoice")
+    detail = "Tencent shows voice templates and applications in its console only"
+    return [
+        CheckResult("key", *told),
+        _clock(end, now),
+        CheckResult("templates and application", CheckVerdict.UNTOLD, detail),
+    ]
+
+
+def _told(end: WireFault | WireAnswer, action: str) -> tuple[CheckVerdict, str]:
+    """What an answer says of the key: right, wrong, or nothing."""
+    if isinstance(end, WireFault):
+        return CheckVerdict.UNTOLD, end.code
     response = response_in(end)
-    statuses = [status for status in entries(response, "SendStatusSet") if isinstance(status, Mapping)]
-    if statuses and isinstance(end, WireAnswer) and end.status in SUCCESS:
-        return one_per_message(batch, list(_by_number(statuses, batch)))
-    return _by_error(end, response, batch, now)
-
-
-def read_call(end: WireFault | WireAnswer, message: OutboundMessage, now: datetime) -> SendResult:
-    """The result of a call; without an error, its CallId says that it was taken."""
-    response = response_in(end)
-    status = response.get("SendStatus") if response is not None else None
-    call_id = text_of(status, "CallId") if isinstance(status, Mapping) else ""
-    if call_id and isinstance(end, WireAnswer) and end.status in SUCCESS:
-        return _coded(message.message_id, "Ok", call_id)
-    return _by_error(end, response, [message], now)[0]
-
-
-def _by_error(
-    end: WireFault | WireAnswer,
-    response: Mapping[str, Any] | None,
-    batch: Sequence[OutboundMessage],
-    now: datetime,
-) -> list[SendResult]:
+    if response is None:
+        return CheckVerdict.UNTOLD, end.code
     code = error_code(response)
-    if isinstance(end, WireFault) or not code:
-        return no_answer(end, batch, now)
-    wait = retry_after(end.headers, now)
-    return of_whole_request([_coded(message.message_id, code, wait=wait) for message in batch])
+    if not code:
+        return CheckVerdict.OK, ""
+    if code in _NO_RIGHT:
+        return CheckVerdict.UNTOLD, f"the key has no right to {action}; grant it to have this looked at"
+    listed = answer_codes("tencent").get(code)
+    refused = listed is not None and listed.outcome is Outcome.ACCOUNT
+    reason = f": {listed.reason}" if listed is not None else ""
+    return (CheckVerdict.WRONG if refused else CheckVerdict.UNTOLD), public_code(code) + reason
 
 
-def _by_number(
-    statuses: Sequence[Mapping[str, Any]], batch: Sequence[OutboundMessage]
-) -> Iterator[SendResult]:
-    """Results in the vendor's order. No number stands twice in a batch; one status for one message is its own."""
-    by_number = {message.phone: message.message_id for message in batch}
-    only = batch[0].message_id if len(batch) == len(statuses) == 1 else ""
-    for status in statuses:
-        message_id = only or by_number.get(text_of(status, "PhoneNumber"))
-        if message_id:
-            yield _coded(message_id, text_of(status, "Code"), text_of(status, "SerialNo"))
+def _clock(end: WireFault | WireAnswer, now: datetime) -> CheckResult:
+    if isinstance(end, WireFault):
+        return CheckResult("clock", CheckVerdict.UNTOLD, end.code)
+    return clock_check(end.headers, now)
 
 
-def _coded(message_id: str, code: str, serial: str = "", wait: float = 0.0) -> SendResult:
-    result = coded(message_id, code, answer_codes("tencent"), serial, wait)
-    return replace(result, retry_after_s=CAPS[code]) if code in CAPS else result
+def _templates(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) -> Iterator[CheckResult]:
+    for template in templates:
+        for where in _WHERE:
+            asked = {"International": where, "TemplateIdSet": [int(template.code)]}
+            end = interface.call("DescribeSmsTemplateList", asked)
+            if unheard := _unheard(end, "DescribeSmsTemplateList"):
+                yield CheckResult(f"template {template.code}", CheckVerdict.UNTOLD, unheard)
+                break
+            if records := _records(end, "DescribeTemplateStatusSet"):
+                yield _template(template, records[0])
+                break
+        else:
+            yield _template(template, None)
+
+
+def _template(template: ApprovedTemplateSettings, record: Mapping[str, Any] | None) -> CheckResult:
+    what = f"template {template.code}"
+    if record is None:
+        return CheckResult(what, CheckVerdict.WRONG, "the account has no such template")
+    if state := _state(record):
+        return CheckResult(what, CheckVerdict.WRONG, state)
+    approved = text_of(record, "TemplateContent")
+    asked_for = len(set(VARIABLE.findall(approved)))
+    if approved and asked_for != len(template.params):
+        detail = f"it has {asked_for} variables, `params` has {len(template.params)}"
+        return CheckResult(what, CheckVerdict.WRONG, detail)
+    if approved and template.text and template.text.strip() != approved.strip():
+        return CheckResult(what, CheckVerdict.WRONG, "the approved text differs from the configured `text`")
+    return CheckResult(what, CheckVerdict.OK, "is approved")
+
+
+def _signs(interface: Interface, templates: Sequence[ApprovedTemplateSettings]) -> Iterator[CheckResult]:
+    wanted = sorted({template.sign for template in templates if template.sign})
+    states: dict[str, str] = {}
+    for where in _WHERE if wanted else ():
+        for end in _pages(interface, where):
+            if unheard := _unheard(end, "DescribeSmsSignList"):
+                yield CheckResult("signs", CheckVerdict.UNTOLD, unheard)
+                return
+            for record in _records(end, "DescribeSignListStatusSet"):
+                name, state = text_of(record, "SignName"), _state(record)
+                # A sign may be there twice; "" sorts first, because one that is approved is enough.
+                states[name] = min(states.get(name, state), state)
+    for sign in wanted:
+        state = states.get(sign, "is none of the account's")
+        yield CheckResult(
+            f"sign {sign}", CheckVerdict.WRONG if state else CheckVerdict.OK, state or "is approved"
+        )
+
+
+def _pages(interface: Interface, where: int) -> Iterator[WireFault | WireAnswer]:
+    """Answers with the account's signs, until one is not full."""
+    for place in range(_MOST_PAGES):
+        asked = {"International": where, "Limit": _LONGEST_PAGE, "Offset": place * _LONGEST_PAGE}
+        end = interface.call("DescribeSmsSignList", asked)
+        yield end
+        if len(_records(end, "DescribeSignListStatusSet")) < _LONGEST_PAGE:
+            return
+
+
+def _unheard(end: WireFault | WireAnswer, action: str) -> str:
+    """Why a list could not be looked at, "" when it could. That something is unknown is an empty list."""
+    listed = answer_codes("tencent").get(error_code(response_in(end)))
+    if listed is not None and listed.outcome is Outcome.TEMPLATE:
+        return ""
+    verdict, detail = _told(end, action)
+    return "" if verdict is CheckVerdict.OK else detail
+
+
+def _records(end: WireFault | WireAnswer, name: str) -> list[Mapping[str, Any]]:
+    return [record for record in entries(response_in(end), name) if isinstance(record, Mapping)]
+
+
+def _state(record: Mapping[str, Any]) -> str:
+    """What keeps a sign or a template from being used, "" when nothing does."""
+    return _STATES.get(text_of(record, "StatusCode"), "has a state that is not known")

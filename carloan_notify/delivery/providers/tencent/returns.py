@@ -12,24 +12,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from carloan_notify.delivery.codes import carrier_codes
-from carloan_notify.delivery.gateway.answer import public_code
+from carloan_notify.delivery.codes import carrier_codes, public_code
 from carloan_notify.delivery.http import WireAnswer, WireFault
-from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Received, Refused, ReturnPage
+from carloan_notify.delivery.provider import (
+    Inquiry,
+    LookUp,
+    MessageFate,
+    Received,
+    Refused,
+    ReturnPage,
+    unclear,
+)
 from carloan_notify.delivery.providers.tencent.api import Interface, entries, error_code, response_in
-from carloan_notify.delivery.vendor import text_of
+from carloan_notify.delivery.vendor import UnreadableRecordError, our_reference, read_records, text_of
 from carloan_notify.records import Outcome, PushAnswer, PushRequest, Receipt, Reply
 
 TAKEN: Final = PushAnswer(200, "application/json; charset=utf-8", b'{"result":0,"errmsg":"OK"}')
 _LOCAL: Final = ZoneInfo("Asia/Shanghai")
 _PHONE: Final = re.compile(r"\+[1-9]\d{5,14}")
-_OUR_REFERENCE: Final = re.compile(r"[A-Z0-9]{26}")
 _DELIVERED: Final[Mapping[str, bool]] = {"SUCCESS": True, "FAIL": False}
 _NO_MESSAGE: Final = frozenset({"voicekey_callback", "voicecode_callback"})
-
-
-class MalformedError(ValueError):
-    """A record cannot be read; the text names the field and holds none of its value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class PageReader:
         """The receipt in one pulled status.
 
         Raises:
-            MalformedError: it names no message, or neither success nor failure.
+            UnreadableRecordError: it names no message, or neither success nor failure.
         """
         described = text_of(record, "Description")
         phone = text_of(record, "PhoneNumber") or _phone_of(record, "CountryCode", "SubscriberNumber")
@@ -68,7 +70,7 @@ class PageReader:
         """The reply in one pulled record.
 
         Raises:
-            MalformedError: it lacks a text or a readable number.
+            UnreadableRecordError: it lacks a text or a readable number.
         """
         phone = text_of(record, "PhoneNumber") or _phone_of(record, "CountryCode", "SubscriberNumber")
         return self._reply(phone, record.get("ReplyContent"), self._moment(record, "ReplyTime"))
@@ -79,7 +81,7 @@ class PageReader:
         return self._reply(phone, record.get("text"), self._moment(record, "time"))
 
     def answered(self, call: Mapping[str, Any]) -> Receipt:
-        """The receipt in a `voiceprompt_callback`; raises MalformedError when it names no call or result."""
+        """The receipt in a `voiceprompt_callback`; raises UnreadableRecordError when it names no call or result."""
         code = f"result:{_required(call, 'result')}"
         return self._call(call, code, self._moment(call, "end_calltime"))
 
@@ -92,7 +94,7 @@ class PageReader:
     ) -> Receipt:
         status, code = told
         if status not in _DELIVERED:
-            raise MalformedError("the status is neither SUCCESS nor FAIL")
+            raise UnreadableRecordError("the status is neither SUCCESS nor FAIL")
         delivered = _DELIVERED[status]
         printable = code if code and public_code(code) == code else status
         carried = carrier_codes("tencent").get(printable)
@@ -100,7 +102,7 @@ class PageReader:
         return Receipt(
             provider=self.provider,
             provider_ref=serial,
-            message_id=reference if _OUR_REFERENCE.fullmatch(reference) else "",
+            message_id=our_reference(reference),
             delivered=delivered,
             code=printable,
             detail=carried.reason if carried is not None and agrees else "",
@@ -125,9 +127,9 @@ class PageReader:
 
     def _reply(self, phone: str, text: object, moment: datetime) -> Reply:
         if not isinstance(text, str):
-            raise MalformedError("there is no text")
+            raise UnreadableRecordError("there is no text")
         if not _PHONE.fullmatch(phone):
-            raise MalformedError("the number is missing or malformed")
+            raise UnreadableRecordError("the number is missing or malformed")
         return Reply(self.provider, "", phone, text, moment)
 
     def _moment(self, record: Mapping[str, Any], name: str) -> datetime:
@@ -140,7 +142,7 @@ class PageReader:
                 return datetime.fromtimestamp(int(value), UTC)
             return datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_LOCAL).astimezone(UTC)
         except (ValueError, OverflowError, OSError) as error:
-            raise MalformedError(f"{name} is no time") from error
+            raise UnreadableRecordError(f"{name} is no time") from error
 
 
 Read = Callable[[Mapping[str, Any]], Receipt | Reply | None]
@@ -149,21 +151,7 @@ Read = Callable[[Mapping[str, Any]], Receipt | Reply | None]
 
 def page(provider: str, records: Sequence[object], read: Read, raw: bytes) -> ReturnPage:
     """Everything readable in the records, and the whole of `raw` once one of them is not."""
-    found: list[Receipt | Reply] = []
-    problems: list[str] = []
-    for place, record in enumerate(records, 1):
-        try:
-            one = read(_as_record(record))
-        except MalformedError as error:
-            problems.append(f"{provider}: record {place}: {error}")
-        else:
-            found += [one] if one is not None else []
-    return ReturnPage(
-        receipts=tuple(one for one in found if isinstance(one, Receipt)),
-        replies=tuple(one for one in found if isinstance(one, Reply)),
-        problems=tuple(problems),
-        unread=raw if problems else b"",
-    )
+    return read_records(provider, records, lambda record: read(_as_record(record)), raw, first=1)
 
 
 def received(provider: str, request: PushRequest, read: Read) -> Received | Refused:
@@ -200,21 +188,21 @@ def pushed_call(reader: PageReader) -> Read:
             return reader.failed(failed)
         if record.keys() & _NO_MESSAGE:
             return None
-        raise MalformedError("it is no call-back that is known")
+        raise UnreadableRecordError("it is no call-back that is known")
 
     return read
 
 
 def _as_record(record: object) -> Mapping[str, Any]:
     if not isinstance(record, Mapping):
-        raise MalformedError("it is no object")
+        raise UnreadableRecordError("it is no object")
     return record
 
 
 def _required(record: Mapping[str, Any], name: str) -> str:
     value = text_of(record, name)
     if not value:
-        raise MalformedError(f"{name} is missing")
+        raise UnreadableRecordError(f"{name} is missing")
     return value
 
 
@@ -247,12 +235,12 @@ def pulled(interface: Interface, app_id: str, reader: PageReader, cursor: str) -
     after = f"{_REPLIES}:0" if action == _STATUSES else ""
     end = interface.call(action, {"Limit": LONGEST_PAGE, "SmsSdkAppId": app_id})
     if problem := _problem(end):
-        raw = _body(end) if response_in(end) is None else b""
+        raw = end.body if response_in(end) is None else b""
         problems = (f"{reader.provider}: {action}: {problem}",)
         return ReturnPage(problems=problems, cursor=after, more=bool(after), unread=raw)
     records = entries(response_in(end), f"{action}Set")
     read = reader.status if action == _STATUSES else reader.reply
-    found = page(reader.provider, records, read, _body(end))
+    found = page(reader.provider, records, read, end.body)
     following = f"{action}:{int(pages) + 1}" if records else after
     return replace(found, cursor=following, more=bool(following))
 
@@ -264,7 +252,7 @@ def looked_up(interface: Interface, app_id: str, reader: PageReader, inquiry: In
     """
     end = interface.call("PullSmsSendStatusByPhoneNumber", _inquiry_parameters(app_id, inquiry, reader.now))
     if problem := _problem(end):
-        return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code=public_code(problem.split(";")[0]))
+        return unclear(inquiry, public_code(problem.split(";")[0]))
     records = entries(response_in(end), "PullSmsSendStatusSet")
     for receipt in page(reader.provider, records, reader.status, b"").receipts:
         ours = receipt.message_id == inquiry.message_id
@@ -277,7 +265,7 @@ def looked_up(interface: Interface, app_id: str, reader: PageReader, inquiry: In
                 receipt.detail,
                 receipt.blocked,
             )
-    return LookUp(inquiry.message_id, MessageFate.UNCLEAR, code="no_receipt_yet")
+    return unclear(inquiry, "no_receipt_yet")
 
 
 def _inquiry_parameters(app_id: str, inquiry: Inquiry, now: datetime) -> dict[str, str | int]:
@@ -299,9 +287,5 @@ def _problem(end: WireFault | WireAnswer) -> str:
         return end.code + (lost if end.outcome is Outcome.UNKNOWN else "")
     response = response_in(end)
     if response is None:
-        return f"http_{end.status}; the answer cannot be read"
+        return f"{end.code}; the answer cannot be read"
     return public_code(code) if (code := error_code(response)) else ""
-
-
-def _body(end: WireFault | WireAnswer) -> bytes:
-    return end.body if isinstance(end, WireAnswer) else b""

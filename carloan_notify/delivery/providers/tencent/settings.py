@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.delivery.provider import ApprovedTemplateSettings, VendorSettings
+from carloan_notify.delivery.provider import ApprovedTemplateSettings, TemplateVendorSettings
 from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 
@@ -13,7 +13,7 @@ VARIABLE: Final = re.compile(r"\{(\d+)\}")
 """Tencent numbers the variables of a template: {1}, {2}, …"""
 
 
-class TencentCredentials(VendorSettings):
+class TencentCredentials(TemplateVendorSettings):
     """What both interfaces ask for."""
 
     secret_id: Credential = Field(
@@ -35,7 +35,6 @@ class TencentCredentials(VendorSettings):
         pattern=r"^[a-z0-9-]+$",
         description="Region that takes the requests: ap-guangzhou, ap-beijing or ap-nanjing; ap-singapore with "
         "the international site.",
-        examples=["ap-guangzhou"],
     )
     templates: list[ApprovedTemplateSettings] = Field(
         default=[],
@@ -75,10 +74,7 @@ class TencentSettings(TencentCredentials):
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentSms"
     type: Literal["tencent"] = Field(description="SMS through Tencent Cloud.", examples=["tencent"])
     rate_per_second: float | None = Field(
-        default=3000,
-        gt=0,
-        description="Most messages a second; the vendor takes 3000 requests.",
-        examples=[3000],
+        default=3000, gt=0, description="Most messages a second; the vendor takes 3000 requests."
     )
     extend_code: str = Field(
         default="",
@@ -103,20 +99,12 @@ class TencentVoiceSettings(TencentCredentials):
     """Voice calls through Tencent Cloud."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.tencent.sms:TencentVoice"
+    channel = Channel.VOICE
     type: Literal["tencent_voice"] = Field(
         description="Voice calls through Tencent Cloud.", examples=["tencent_voice"]
     )
     rate_per_second: float | None = Field(
-        default=20, gt=0, description="Most calls a second; the vendor takes 20.", examples=[20]
+        default=20, gt=0, description="Most calls a second; the vendor takes 20."
     )
-    concurrency: int = Field(
-        default=8, ge=1, le=256, description="Requests on the wire at once.", examples=[8]
-    )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is read out in one call.", examples=[2]
-    )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
+    concurrency: int = Field(default=8, ge=1, le=256, description="Requests on the wire at once.")
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is read out in one call.")

@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Unpack
 
-import requests
-
-from carloan_notify.delivery.approved import choose, fill, without_template
-from carloan_notify.delivery.codes import Loners
+from carloan_notify.delivery.approved import choose, fill
+from carloan_notify.delivery.codes import coded
+from carloan_notify.delivery.http import WireAnswer, WireRequest
 from carloan_notify.delivery.provider import (
-    ApprovedTemplateSettings,
-    Capabilities,
     CheckResult,
     Inquiry,
     LookUp,
@@ -20,9 +17,19 @@ from carloan_notify.delivery.provider import (
     Received,
     Refused,
     ReturnPage,
+    one_per_message,
 )
-from carloan_notify.delivery.providers.tencent.api import SMS, VOICE, Interface, read_call, read_statuses
-from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
+from carloan_notify.delivery.providers.tencent.api import (
+    SMS,
+    VOICE,
+    Interface,
+    Service,
+    check_calls,
+    check_messages,
+    entries,
+    error_code,
+    response_in,
+)
 from carloan_notify.delivery.providers.tencent.returns import (
     LOOK_UP_WINDOW,
     PageReader,
@@ -32,77 +39,104 @@ from carloan_notify.delivery.providers.tencent.returns import (
     pushed_message,
     received,
 )
-from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
-from carloan_notify.delivery.vendor import Vendor
+from carloan_notify.delivery.providers.tencent.settings import (
+    TencentCredentials,
+    TencentSettings,
+    TencentVoiceSettings,
+)
+from carloan_notify.delivery.vendor import Filled, TemplateVendor, Wired, by_status, text_of
 from carloan_notify.records import OutboundMessage, PushRequest, SendResult
 
 MAINLAND: Final = "+86"
 
 
-class TencentSms(Vendor):
+CAPS: Final[Mapping[str, float]] = {
+    "LimitExceeded.PhoneNumberThirtySecondLimit": 30.0,
+    "LimitExceeded.PhoneNumberOneHourLimit": 3600.0,
+}
+"""Seconds until a number may have messages again; other caps do not tell, and count as a day's."""
+
+
+class TencentApi(TemplateVendor):
+    """What messages and calls have in common."""
+
+    codes = "tencent"
+    _service: ClassVar[Service]
+    _settings: TencentCredentials
+
+    def __init__(self, name: str, settings: TencentCredentials, **wired: Unpack[Wired]) -> None:
+        super().__init__(name, settings, **wired)
+        self._interface = Interface(self._service, settings, self._wire, self._clock)
+
+    def wait_s(self, answer: WireAnswer, code: str) -> float:
+        """As long as a number's cap lasts."""
+        return CAPS.get(code) or super().wait_s(answer, code)
+
+    def _by_error(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """By the error of the whole request. One that can only be one number's refuses none of several."""
+        code = error_code(response_in(answer))
+        return self.by_code(answer, code, batch) if code else by_status(answer, batch, self._clock())
+
+    def _reader(self) -> PageReader:
+        return PageReader(self._name, self._clock())
+
+
+class TencentSms(TencentApi):
     """Messages of one template with the same parameters share a request."""
 
     batch_limit = 200
-
-    def __init__(
-        self,
-        name: str,
-        settings: TencentSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """Opens no connection yet; `clock` gives the time of signatures."""
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
-        self._interface = Interface(SMS, settings, self._wire, clock)
-        self._loners = Loners()
+    look_up_window = LOOK_UP_WINDOW
+    """Our reference travels with a message that goes alone."""
+    _service = SMS
+    _settings: TencentSettings
 
     @property
-    def capabilities(self) -> Capabilities:
-        """Our reference travels with a message that goes alone."""
-        pushed = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
-        mode = ReceiptMode.PULL if self._settings.pull_receipts else pushed
-        return Capabilities(look_up_window=LOOK_UP_WINDOW, receipts=mode)
+    def receipt_mode(self) -> ReceiptMode:
+        """From the vendor's queues, where these are asked."""
+        return ReceiptMode.PULL if self._settings.pull_receipts else super().receipt_mode
 
     def batch_key(self, message: OutboundMessage) -> str:
-        """A digest of what a request holds once: template, parameters, and whether it goes abroad.
-
-        A message that may have spoilt a request keeps to itself.
-        """
+        """A digest of what a request holds once: template, parameters, and whether it goes abroad."""
         template = choose(self._settings.templates, message)
         if template is None:
             return ""
         abroad = str(not message.phone.startswith(MAINLAND))
-        shared = [
-            template.code,
-            template.sign,
-            abroad,
-            self._loners.key(message),
-            *fill(template, message).values(),
-        ]
+        shared = [template.code, template.sign, abroad, *fill(template, message).values()]
         return hashlib.sha256(json.dumps(shared).encode()).hexdigest()
 
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+    def request(self, going: Sequence[Filled]) -> WireRequest:
         """One request for messages of one `batch_key`.
 
         Raises:
             ValueError: the messages differ in template or parameters, so that somebody would get another's.
         """
-        if len({self.batch_key(message) for message in batch}) > 1:
+        if len({self.batch_key(filled.message) for filled in going}) > 1:
             raise ValueError("messages of different templates or parameters in one batch")
-        template = choose(self._settings.templates, batch[0])
-        if template is None:
-            return without_template(batch)
-        end = self._interface.call("SendSms", self._parameters(template, batch))
-        results = read_statuses(end, batch, self._clock())
-        self._loners.note(results)
-        return results
+        return self._interface.request("SendSms", self._parameters(going))
 
-    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
-        """Ask for the receipts of each number."""
-        reader, app_id = self._reader(), self._settings.app_id
-        return [looked_up(self._interface, app_id, reader, inquiry) for inquiry in inquiries]
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """By each number's status, because it may say that something was sent; else by the error."""
+        listed = entries(response_in(answer), "SendStatusSet")
+        statuses = [status for status in listed if isinstance(status, Mapping)]
+        if statuses and answer.ok:
+            return one_per_message(batch, list(self._by_number(statuses, batch)))
+        return self._by_error(answer, batch)
+
+    def _by_number(
+        self, statuses: Sequence[Mapping[str, Any]], batch: Sequence[OutboundMessage]
+    ) -> Iterator[SendResult]:
+        """In the vendor's order. No number stands twice in a batch; one status for one message is its own."""
+        by_number = {message.phone: message.message_id for message in batch}
+        only = batch[0].message_id if len(batch) == len(statuses) == 1 else ""
+        for status in statuses:
+            message_id = only or by_number.get(text_of(status, "PhoneNumber"))
+            if message_id:
+                code, serial = text_of(status, "Code"), text_of(status, "SerialNo")
+                yield coded(message_id, code, self.meaning(code), serial, CAPS.get(code, 0.0))
+
+    def look_up_one(self, inquiry: Inquiry) -> LookUp:
+        """Ask for the receipts of its number."""
+        return looked_up(self._interface, self._settings.app_id, self._reader(), inquiry)
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Pushed receipts (a list) and replies (one at a time)."""
@@ -116,23 +150,18 @@ class TencentSms(Vendor):
         """Look at key, application, clock, templates and signs."""
         return check_messages(self._interface, self._settings, self._clock())
 
-    def _reader(self) -> PageReader:
-        return PageReader(self._name, self._clock())
-
-    def _parameters(
-        self, template: ApprovedTemplateSettings, batch: Sequence[OutboundMessage]
-    ) -> dict[str, Any]:
+    def _parameters(self, going: Sequence[Filled]) -> dict[str, Any]:
         """The body of SendSms in the order of the vendor's SDK; what is empty is left out."""
-        mainland = batch[0].phone.startswith(MAINLAND)
+        first = going[0].message
         parameters = {
-            "PhoneNumberSet": [message.phone for message in batch],
+            "PhoneNumberSet": [filled.message.phone for filled in going],
             "SmsSdkAppId": self._settings.app_id,
-            "TemplateId": template.code,
-            "SignName": template.sign,
-            "TemplateParamSet": list(fill(template, batch[0]).values()),
+            "TemplateId": going[0].template.code,
+            "SignName": going[0].template.sign,
+            "TemplateParamSet": list(going[0].values.values()),
             "ExtendCode": self._settings.extend_code,
-            "SessionContext": batch[0].message_id if len(batch) == 1 else "",
-            "SenderId": "" if mainland else self._settings.sender_id,
+            "SessionContext": first.message_id if len(going) == 1 else "",
+            "SenderId": "" if first.phone.startswith(MAINLAND) else self._settings.sender_id,
         }
         return {name: value for name, value in parameters.items() if value != ""}
 
@@ -140,60 +169,40 @@ class TencentSms(Vendor):
 # Voice calls through Tencent Cloud: SendTtsVoice (vms, 2020-09-02), call-backs on what became of them.
 
 
-class TencentVoice(Vendor):
+class TencentVoice(TencentApi):
     """Reads an approved template out on the phone, one call a request. It cannot be asked about a call later."""
 
-    batch_limit = 1
+    _service = VOICE
+    _settings: TencentVoiceSettings
 
-    def __init__(
-        self,
-        name: str,
-        settings: TencentVoiceSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        """Opens no connection yet; `clock` gives the time of signatures."""
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
-        self._interface = Interface(VOICE, settings, self._wire, clock)
+    def request(self, going: Sequence[Filled]) -> WireRequest:
+        """One call."""
+        return self._interface.request("SendTtsVoice", self._parameters(going[0]))
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """Call-backs name the CallId; our reference only comes back in the answer."""
-        mode = ReceiptMode.PUSH if self._settings.push_secret else ReceiptMode.NONE
-        return Capabilities(look_up_window=None, receipts=mode)
-
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
-        """Place the one call of the batch.
-
-        Raises:
-            ValueError: there is not exactly one.
-        """
-        (message,) = batch
-        template = choose(self._settings.templates, message)
-        if template is None:
-            return without_template(batch)
-        end = self._interface.call("SendTtsVoice", self._parameters(template, message))
-        return [read_call(end, message, self._clock())]
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """Without an error, its CallId says that the call was taken."""
+        response = response_in(answer) or {}
+        status = response.get("SendStatus")
+        call_id = text_of(status, "CallId") if isinstance(status, Mapping) else ""
+        if call_id and answer.ok:
+            return [coded(message.message_id, "Ok", self.meaning("Ok"), call_id) for message in batch]
+        return self._by_error(answer, batch)
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Pushed results of calls and reasons of failure; pressed keys are acknowledged and left aside."""
-        return received(self._name, request, pushed_call(PageReader(self._name, self._clock())))
+        return received(self._name, request, pushed_call(self._reader()))
 
     def check(self) -> list[CheckResult]:
         """Look at the key and the clock; the vendor shows neither templates nor numbers."""
         return check_calls(self._interface, self._settings, self._clock())
 
-    def _parameters(
-        self, template: ApprovedTemplateSettings, message: OutboundMessage
-    ) -> dict[str, str | int | list[str]]:
+    def _parameters(self, filled: Filled) -> dict[str, str | int | list[str]]:
         """The body of SendTtsVoice in the order of the vendor's SDK."""
         return {
-            "TemplateId": template.code,
-            "CalledNumber": message.phone,
+            "TemplateId": filled.template.code,
+            "CalledNumber": filled.message.phone,
             "VoiceSdkAppid": self._settings.app_id,
-            "TemplateParamSet": list(fill(template, message).values()),
+            "TemplateParamSet": list(filled.values.values()),
             "PlayTimes": self._settings.play_times,
-            "SessionContext": message.message_id,
+            "SessionContext": filled.message.message_id,
         }

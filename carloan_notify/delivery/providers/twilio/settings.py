@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from carloan_notify.delivery.provider import VendorSettings
-from carloan_notify.delivery.vendor import ADDRESS, Credential, Secret, check_address
+from carloan_notify.delivery.vendor import Credential, Secret
 from carloan_notify.records import Channel
 from carloan_notify.settings import Settings
 
@@ -13,6 +13,7 @@ from carloan_notify.settings import Settings
 class TwilioCredentials(VendorSettings):
     """What both interfaces ask for."""
 
+    push_address = "https"
     account_sid: Credential = Field(
         min_length=1, description="Account SID.", examples=["${TWILIO_ACCOUNT_SID}"]
     )
@@ -21,18 +22,6 @@ class TwilioCredentials(VendorSettings):
         description="Auth token; it signs what Twilio sends us, so an API key does not do.",
         examples=["${TWILIO_AUTH_TOKEN}"],
     )
-    public_url: str = Field(
-        default="",
-        pattern=ADDRESS,
-        description="Address under which `receipts listen` is reached from outside. Twilio then pushes receipts "
-        "to public_url/NAME/push_secret; empty: it pushes none.",
-        examples=["https://notify.example"],
-    )
-
-    @model_validator(mode="after")
-    def _callback_is_secret(self) -> Self:
-        check_address(self.public_url, self)
-        return self
 
 
 class TwilioSettings(TwilioCredentials):
@@ -56,7 +45,6 @@ class TwilioSettings(TwilioCredentials):
         le=36_000,
         description="Most seconds a message may wait in Twilio's queue, and never past its contact hours; what waits "
         "longer is dropped. Set `rate_per_second` to what the sender may carry.",
-        examples=[3600],
     )
 
     @model_validator(mode="after")
@@ -83,6 +71,7 @@ class TwilioVoiceSettings(TwilioCredentials):
     """Voice calls through Twilio."""
 
     adapter: ClassVar[str] = "carloan_notify.delivery.providers.twilio.twilio:TwilioVoice"
+    channel = Channel.VOICE
     type: Literal["twilio_voice"] = Field(
         description="Voice calls through Twilio.", examples=["twilio_voice"]
     )
@@ -99,11 +88,4 @@ class TwilioVoiceSettings(TwilioCredentials):
         description="Who speaks each language of our templates; one that is not listed is passed on as it is.",
         examples=[{"en": {"language": "en-GB", "voice": "Polly.Amy"}}],
     )
-    play_times: int = Field(
-        default=2, ge=1, le=3, description="How often the text is spoken in one call.", examples=[2]
-    )
-
-    @property
-    def serves(self) -> frozenset[Channel]:
-        """Calls."""
-        return frozenset({Channel.VOICE})
+    play_times: int = Field(default=2, ge=1, le=3, description="How often the text is spoken in one call.")

@@ -1,33 +1,32 @@
-"""SMS through Twilio's Messages."""
+"""SMS and calls through Twilio: one request each, look-ups, the check, and what Twilio pushes."""
 
 import base64
+import hashlib
+import hmac
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from functools import partial
+from typing import Any, ClassVar, Final, Unpack
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 
-import requests
-
-from carloan_notify.delivery.codes import ByCode, Listed, answer_codes
-from carloan_notify.delivery.gateway.answer import REFUSED_BY_HTTP, public_code, retry_after
-from carloan_notify.delivery.http import WireAnswer, WireFault, WireRequest
+from carloan_notify.delivery.codes import carrier_codes, coded, public_code
+from carloan_notify.delivery.http import REFUSED_BY_HTTP, WireAnswer, WireFault, WireRequest, web_date
 from carloan_notify.delivery.provider import (
-    Capabilities,
     CheckResult,
     CheckVerdict,
     Inquiry,
     LookUp,
+    MessageFate,
     ReceiptMode,
     Received,
     Refused,
     seconds_left,
+    unclear,
 )
-from carloan_notify.delivery.providers.twilio import returns
-from carloan_notify.delivery.providers.twilio.returns import is_genuine, is_genuine_json
 from carloan_notify.delivery.providers.twilio.settings import (
     SpeakerSettings,
     TwilioCredentials,
@@ -35,68 +34,90 @@ from carloan_notify.delivery.providers.twilio.settings import (
     TwilioVoiceSettings,
 )
 from carloan_notify.delivery.vendor import (
-    SUCCESS,
+    Ready,
+    UnreadableRecordError,
     Vendor,
-    callback,
+    Wired,
+    by_status,
     clock_check,
-    coded,
+    fate,
     json_object,
-    no_answer,
+    our_reference,
+    read_records,
     text_of,
 )
-from carloan_notify.records import OutboundMessage, Outcome, PushRequest, SendResult
+from carloan_notify.records import (
+    OutboundMessage,
+    Outcome,
+    PushAnswer,
+    PushRequest,
+    Receipt,
+    Reply,
+    SendResult,
+)
 
 # What Twilio's messages and calls have in common: one request each, look-ups, signed callbacks, the check.
 
 USUAL_URL: Final = "https://api.twilio.com"
-LOOK_UP_WINDOW: Final = timedelta(days=7)
 FAILED_AT_ONCE: Final = ("failed", "undelivered", "canceled")
 SIGNATURE: Final = "x-twilio-signature"
+NOTHING_TO_SAY: Final = PushAnswer(
+    content_type="text/xml; charset=utf-8", body=b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
+)
+"""An empty TwiML document: taken, and nothing is answered to the sender."""
+REFERENCE: Final = "ref"
+"""Our reference in the query of a callback's address; Twilio has no field for it."""
+OPTED_OUT: Final = "STOP"
+
+Fields = Mapping[str, str]
 
 
-class TwilioApi(Vendor, ABC):
+class TwilioApi(Vendor[Ready], ABC):
     """An account's messages or calls."""
 
+    codes = "twilio"
+    look_up_window = timedelta(days=7)
+    _settings: TwilioCredentials
     _resource: ClassVar[str]
     """The name of the collection in the address."""
-    _bounds_delivery: ClassVar[bool] = False
-    """Whether a request says until when it may wait; a call has no such field."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: TwilioCredentials,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        super().__init__(name, settings, session=session, clock=clock)
-        self._account = settings
+    def __init__(self, name: str, settings: TwilioCredentials, **wired: Unpack[Wired]) -> None:
+        super().__init__(name, settings, **wired)
         base = (settings.base_url or USUAL_URL).rstrip("/")
         self._base = f"{base}/2010-04-01/Accounts/{quote(settings.account_sid, safe='')}"
-        self._callback = callback(settings.public_url, name, settings)
 
     @property
-    def batch_limit(self) -> int:
-        """Twilio takes one at a time."""
-        return 1
-
-    @property
-    def capabilities(self) -> Capabilities:
+    def receipt_mode(self) -> ReceiptMode:
         """Receipts carry our reference in their address, if there is one to push to."""
-        pushes = bool(self._callback)
-        mode = ReceiptMode.PUSH if pushes else ReceiptMode.NONE
-        return Capabilities(
-            look_up_window=LOOK_UP_WINDOW, receipts=mode, bounds_delivery=self._bounds_delivery
-        )
+        return ReceiptMode.PUSH if self._push_url else ReceiptMode.NONE
 
-    def send(self, batch: Sequence[OutboundMessage]) -> list[SendResult]:
-        """One request per message."""
-        return [self._sent(message) for message in batch]
+    def screen(self, message: OutboundMessage) -> Ready | SendResult:
+        """Twilio takes any text."""
+        return Ready(message)
 
-    def look_up(self, inquiries: Sequence[Inquiry]) -> list[LookUp]:
+    def request(self, going: Sequence[Ready]) -> WireRequest:
+        """A form."""
+        body = urlencode(self._form(going[0].message)).encode()
+        headers = {**self._headers(), "Content-Type": "application/x-www-form-urlencoded"}
+        return WireRequest("POST", f"{self._base}/{self._resource}.json", headers, body)
+
+    def read(self, answer: WireAnswer, batch: Sequence[OutboundMessage]) -> list[SendResult]:
+        """What was made, by its own state; else the code of the error."""
+        fields = json_object(answer)
+        if fields is None or (answer.ok and not text_of(fields, "sid")):
+            return by_status(answer, batch, self._clock())
+        if not answer.ok:
+            return self.refused(answer, text_of(fields, "code"), batch)
+        return [self._made(message, fields) for message in batch]
+
+    def look_up_one(self, inquiry: Inquiry) -> LookUp:
         """By Twilio's own id; without one, only that nothing arrived can be told, by number and time."""
-        return [self._found(inquiry) for inquiry in inquiries]
+        if inquiry.provider_ref:
+            sid = quote(inquiry.provider_ref, safe="")
+            return by_id(self._get(f"{self._base}/{self._resource}/{sid}.json"), inquiry)
+        query = urlencode({"To": inquiry.phone, "PageSize": PAGE_SIZE})
+        end = self._get(f"{self._base}/{self._resource}.json?{query}")
+        return by_number(end, inquiry, self._resource.lower(), self._clock())
 
     def receive(self, request: PushRequest) -> Received | Refused:
         """Take what Twilio has signed: a state or a reply."""
@@ -105,15 +126,51 @@ class TwilioApi(Vendor, ABC):
         fields = self._believed(request)
         if fields is None:
             return Refused(403, "bad_signature")
-        page = returns.read(self._name, request.url, fields, request.body, self._clock())
-        return Received(page, returns.NOTHING_TO_SAY)
+        return Received(
+            read_records(self._name, [fields], partial(self._pushed, request.url), request.body, ""),
+            NOTHING_TO_SAY,
+        )
+
+    def _pushed(self, url: str, fields: Fields) -> Receipt | Reply | None:
+        """A receipt, a reply, or None while a message is under way."""
+        state = fields.get("MessageStatus") or fields.get("CallStatus") or ""
+        sid = fields.get("MessageSid") or fields.get("CallSid") or ""
+        sender = fields.get("From", "")
+        if state and sid:
+            return self._receipt(url, state, sid, fields)
+        if "Body" in fields and sender.startswith("+"):
+            opted_out = fields.get("OptOutType", "").upper() == OPTED_OUT
+            return Reply(self._name, sid, sender, fields["Body"], self._clock(), opted_out=opted_out)
+        raise UnreadableRecordError("a push is neither a state nor a reply")
+
+    def _receipt(self, url: str, state: str, sid: str, fields: Fields) -> Receipt | None:
+        told = carrier_codes("twilio").get(state)
+        if told is None:
+            raise UnreadableRecordError(
+                f"a push is state {public_code(state)} is not in the provider's table"
+            )
+        if not told.final:
+            return None
+        error = "" if told.delivered else fields.get("ErrorCode", "")
+        why = carrier_codes("twilio").get(error) if error else None
+        return Receipt(
+            self._name,
+            sid,
+            _reference(url),
+            told.delivered,
+            public_code(error or state),
+            why.reason if why else told.reason,
+            _moment(fields.get("Timestamp", ""), self._clock()),
+            fields.get("To", ""),
+            bool(why and why.blocked),
+        )
 
     def check(self) -> list[CheckResult]:
         """Look at the account, the clock and the sender."""
         end = self._get(f"{self._base}.json")
         if isinstance(end, WireFault):
             return [CheckResult("credentials", CheckVerdict.UNTOLD, f"no answer: {end.code}")]
-        account = _account_check(end)
+        account = self._account_check(end)
         sender = [self._sender_check()] if account.verdict is CheckVerdict.OK else []
         return [account, clock_check(end.headers, self._clock()), *sender]
 
@@ -126,35 +183,42 @@ class TwilioApi(Vendor, ABC):
         """Whether the account may send from the configured sender."""
 
     def _callback_for(self, message: OutboundMessage) -> dict[str, str]:
-        if not self._callback:
+        if not self._push_url:
             return {}
-        return {"StatusCallback": f"{self._callback}?{returns.REFERENCE}={message.message_id}"}
+        return {"StatusCallback": f"{self._push_url}?{REFERENCE}={message.message_id}"}
 
-    def _sent(self, message: OutboundMessage) -> SendResult:
-        body = urlencode(self._form(message)).encode()
-        headers = {**self._headers(), "Content-Type": "application/x-www-form-urlencoded"}
-        end = self._wire.exchange(WireRequest("POST", f"{self._base}/{self._resource}.json", headers, body))
-        return _result(message, end, self._clock())
+    def _made(self, message: OutboundMessage, fields: Mapping[str, Any]) -> SendResult:
+        sid, state = text_of(fields, "sid"), text_of(fields, "status")
+        if state not in FAILED_AT_ONCE:
+            return SendResult(message.message_id, Outcome.ACCEPTED, sid, public_code(state or "created"))
+        error = text_of(fields, "error_code")
+        code = error if self.meaning(error) else state
+        return coded(message.message_id, code, self.meaning(code), sid)
 
-    def _found(self, inquiry: Inquiry) -> LookUp:
-        if inquiry.provider_ref:
-            sid = quote(inquiry.provider_ref, safe="")
-            return returns.by_id(self._get(f"{self._base}/{self._resource}/{sid}.json"), inquiry)
-        query = urlencode({"To": inquiry.phone, "PageSize": returns.PAGE_SIZE})
-        end = self._get(f"{self._base}/{self._resource}.json?{query}")
-        return returns.by_number(end, inquiry, self._resource.lower(), self._clock())
+    def _account_check(self, end: WireAnswer) -> CheckResult:
+        fields = json_object(end) or {}
+        code, state = text_of(fields, "code"), text_of(fields, "status")
+        listed = self.meaning(code)
+        if end.ok and state == "active":
+            return CheckResult("credentials", CheckVerdict.OK, "the account is active")
+        if end.ok and state:
+            return CheckResult("credentials", CheckVerdict.WRONG, f"the account is {state}")
+        if listed is not None and listed.outcome is Outcome.ACCOUNT:
+            return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
+        refused = REFUSED_BY_HTTP.get(end.status) is Outcome.ACCOUNT
+        return CheckResult("credentials", CheckVerdict.WRONG if refused else CheckVerdict.UNTOLD, end.code)
 
     def _get(self, url: str) -> WireAnswer | WireFault:
-        return self._wire.exchange(WireRequest("GET", url, self._headers(), b""))
+        return self.exchange(WireRequest("GET", url, self._headers(), b""))
 
     def _headers(self) -> dict[str, str]:
-        login = f"{self._account.account_sid}:{self._account.auth_token.get_secret_value()}"
+        login = f"{self._settings.account_sid}:{self._settings.auth_token.get_secret_value()}"
         basic = base64.b64encode(login.encode()).decode()
         return {"Accept": "application/json", "Authorization": f"Basic {basic}"}
 
     def _believed(self, request: PushRequest) -> Mapping[str, str] | None:
         """The fields of a request that Twilio signed, None when it did not."""
-        token, signature = self._account.auth_token.get_secret_value(), request.headers.get(SIGNATURE, "")
+        token, signature = self._settings.auth_token.get_secret_value(), request.headers.get(SIGNATURE, "")
         try:
             urls = self._addresses(request.url)
             if request.headers.get("content-type", "").lower().startswith("application/json"):
@@ -169,52 +233,8 @@ class TwilioApi(Vendor, ABC):
     def _addresses(self, url: str) -> list[str]:
         """The request's address as we saw it, and the one Twilio was given, which a proxy may have changed."""
         query = urlsplit(url).query
-        given = f"{self._callback}?{query}" if query else self._callback
-        return [url, given] if self._callback else [url]
-
-
-def table() -> ByCode[Listed]:
-    """Twilio's answer codes."""
-    return answer_codes("twilio")
-
-
-def _result(message: OutboundMessage, end: WireFault | WireAnswer, now: datetime) -> SendResult:
-    fields = json_object(end)
-    if isinstance(end, WireFault) or fields is None:
-        return no_answer(end, [message], now)[0]
-    if end.status in SUCCESS:
-        return _created(message, end, fields, now)
-    code = text_of(fields, "code")
-    if not code or (table().get(code) is None and end.status in REFUSED_BY_HTTP):
-        return no_answer(end, [message], now)[0]
-    return coded(message.message_id, code, table(), retry_after_s=retry_after(end.headers, now))
-
-
-def _created(
-    message: OutboundMessage, end: WireAnswer, fields: Mapping[str, Any], now: datetime
-) -> SendResult:
-    sid, state = text_of(fields, "sid"), text_of(fields, "status")
-    if not sid:
-        return no_answer(end, [message], now)[0]
-    if state in FAILED_AT_ONCE:
-        error = text_of(fields, "error_code")
-        return coded(message.message_id, error if table().get(error) else state, table(), sid)
-    return SendResult(message.message_id, Outcome.ACCEPTED, sid, public_code(state or "created"))
-
-
-def _account_check(end: WireAnswer) -> CheckResult:
-    fields = json_object(end) or {}
-    code, state = text_of(fields, "code"), text_of(fields, "status")
-    listed = table().get(code)
-    if end.status in SUCCESS and state == "active":
-        return CheckResult("credentials", CheckVerdict.OK, "the account is active")
-    if end.status in SUCCESS and state:
-        return CheckResult("credentials", CheckVerdict.WRONG, f"the account is {state}")
-    if listed is not None and listed.outcome is Outcome.ACCOUNT:
-        return CheckResult("credentials", CheckVerdict.WRONG, f"{code}: {listed.reason}")
-    if REFUSED_BY_HTTP.get(end.status) is Outcome.ACCOUNT:
-        return CheckResult("credentials", CheckVerdict.WRONG, f"http_{end.status}")
-    return CheckResult("credentials", CheckVerdict.UNTOLD, f"http_{end.status}")
+        given = f"{self._push_url}?{query}" if query else self._push_url
+        return [url, given] if self._push_url else [url]
 
 
 def _texts(fields: object) -> Mapping[str, str]:
@@ -225,19 +245,9 @@ def _texts(fields: object) -> Mapping[str, str]:
 class TwilioSms(TwilioApi):
     """Messages from a number or through a Messaging Service."""
 
+    bounds_delivery = True
     _resource = "Messages"
-    _bounds_delivery = True
-
-    def __init__(
-        self,
-        name: str,
-        settings: TwilioSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
+    _settings: TwilioSettings
 
     def _form(self, message: OutboundMessage) -> dict[str, str]:
         service = self._settings.messaging_service_sid
@@ -261,7 +271,7 @@ class TwilioSms(TwilioApi):
             return CheckResult("sender", CheckVerdict.UNTOLD, why)
         end = self._get(f"{self._base}/IncomingPhoneNumbers.json?{urlencode({'PhoneNumber': sender})}")
         fields = json_object(end)
-        if isinstance(end, WireFault) or end.status not in SUCCESS or fields is None:
+        if not end.ok or fields is None:
             return CheckResult("sender", CheckVerdict.UNTOLD, "the account's numbers cannot be listed")
         return sms_capable(fields.get("incoming_phone_numbers"))
 
@@ -288,17 +298,7 @@ class TwilioVoice(TwilioApi):
     """Calls that speak the message's text in its language."""
 
     _resource = "Calls"
-
-    def __init__(
-        self,
-        name: str,
-        settings: TwilioVoiceSettings,
-        *,
-        session: requests.Session | None = None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        super().__init__(name, settings, session=session, clock=clock)
-        self._settings = settings
+    _settings: TwilioVoiceSettings
 
     def _form(self, message: OutboundMessage) -> dict[str, str]:
         language = message.language
@@ -322,3 +322,109 @@ def twiml(text: str, speaker: SpeakerSettings, play_times: int) -> str:
     say = ET.SubElement(response, "Say", {"language": speaker.language, "loop": str(play_times), **voice})
     say.text = _NOT_XML.sub("", text)
     return ET.tostring(response, encoding="unicode")
+
+
+# What Twilio pushes: whose it is, when it happened.
+
+
+def _reference(url: str) -> str:
+    return our_reference(parse_qs(urlsplit(url).query).get(REFERENCE, [""])[0])
+
+
+def _moment(text: str, otherwise: datetime) -> datetime:
+    """Calls tell when (RFC 2822), messages do not."""
+    try:
+        return web_date(text)
+    except ValueError:
+        return otherwise
+
+
+# Whether a request comes from Twilio: X-Twilio-Signature, as in the vendor's RequestValidator 9.13.0.
+#
+# base64(HMAC-SHA1(auth token, URL + every form field's name and value, sorted by name)). A JSON body is not part
+# of it: the URL then carries its SHA-256 as `bodySHA256`. Twilio is not consistent about the port in the URL.
+
+Form = Mapping[str, Sequence[str]]
+
+
+def is_genuine(token: str, signature: str, urls: Iterable[str], form: Form) -> bool:
+    """Whether the signature of a form fits one of the addresses that the request may have had."""
+    signed = (signature_of(token, variant, form) for url in urls for variant in with_ports(url))
+    return any(hmac.compare_digest(ours.encode(), signature.encode()) for ours in signed)
+
+
+def is_genuine_json(token: str, signature: str, urls: Sequence[str], body: bytes) -> bool:
+    """The same for a body that is no form; without `bodySHA256` in the address nothing vouches for it."""
+    digest = hashlib.sha256(body).hexdigest()
+    vouching = [url for url in urls if parse_qs(urlsplit(url).query).get("bodySHA256") == [digest]]
+    return is_genuine(token, signature, vouching, {})
+
+
+def signature_of(token: str, url: str, form: Form) -> str:
+    """The signature Twilio gives; a value that is sent twice counts once."""
+    signed = url + "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
+    digest = hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def with_ports(url: str) -> tuple[str, str]:
+    """The address without and with its port; the usual one where it names none."""
+    address = urlsplit(url)
+    host = f"[{address.hostname}]" if ":" in (address.hostname or "") else address.netloc.rsplit(":", 1)[0]
+    port = address.port or (443 if address.scheme == "https" else 80)
+    return address._replace(netloc=host).geturl(), address._replace(netloc=f"{host}:{port}").geturl()
+
+
+# What became of a message or call, as Twilio's list tells it.
+#
+# A record bears neither our reference nor the address of its callback. Without Twilio's id another message to the same
+# number may be taken for ours, so that a list proves only that ours never arrived.
+
+PAGE_SIZE: Final = 1000
+"""Twilio's largest. The list is asked by number alone: its filter by date would hide what still waits."""
+BEFORE: Final = timedelta(minutes=1)
+AFTER: Final = timedelta(minutes=5)
+"""A message was made within these of the moment it was sent; the clocks may differ a little."""
+SETTLED: Final = timedelta(minutes=10)
+"""Only after this a list without the message means that it never arrived."""
+
+
+def by_id(end: WireAnswer | WireFault, inquiry: Inquiry) -> LookUp:
+    """The standing of the message that bears Twilio's id."""
+    fields = json_object(end)
+    if not end.ok or fields is None:
+        return _unread(inquiry, end)
+    state, sid, error = (text_of(fields, name) for name in ("status", "sid", "error_code"))
+    return fate(inquiry, "twilio", state, sid, error)
+
+
+def by_number(end: WireAnswer | WireFault, inquiry: Inquiry, listed_as: str, now: datetime) -> LookUp:
+    """ABSENT when there was no message to the number at that time; whose any other is, nobody can say."""
+    fields = json_object(end)
+    records = fields.get(listed_as) if fields is not None else None
+    if not end.ok or fields is None or not isinstance(records, list):
+        return _unread(inquiry, end)
+    if fields.get("next_page_uri"):
+        return unclear(inquiry, "too_many_to_one_number")
+    if any(_may_be(record, inquiry.sent_at) for record in records):
+        return unclear(inquiry, "record_without_our_reference")
+    if now - inquiry.sent_at < SETTLED:
+        return unclear(inquiry, "asked_too_early")
+    return LookUp(inquiry.message_id, MessageFate.ABSENT)
+
+
+def _may_be(record: object, sent_at: datetime) -> bool:
+    """Whether this may be the message; what cannot be read may be."""
+    if not isinstance(record, dict):
+        return True
+    if text_of(record, "direction") == "inbound":
+        return False
+    try:
+        made_at = web_date(text_of(record, "date_created"))
+    except ValueError:
+        return True
+    return sent_at - BEFORE <= made_at <= sent_at + AFTER
+
+
+def _unread(inquiry: Inquiry, end: WireAnswer | WireFault) -> LookUp:
+    return unclear(inquiry, "unreadable_answer" if end.ok else end.code)

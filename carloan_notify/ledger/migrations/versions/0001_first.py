@@ -23,6 +23,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seq"),
     )
     op.create_table(
+        "audit_facts",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("leaves", sa.BigInteger(), nullable=False),
+        sa.Column("facts", sa.LargeBinary(), nullable=False),
+        sa.Column("marks", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_table(
         "audit_head",
         sa.Column("only", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -37,93 +45,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number"),
     )
     op.create_table(
-        "messages",
-        sa.Column("message_id", sa.Text(), nullable=False),
+        "lots",
+        sa.Column(
+            "lot_no",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
         sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("customer_ref", sa.Text(), nullable=False),
-        sa.Column("phone_hash", sa.Text(), nullable=False),
         sa.Column("notice", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("message_class", sa.Text(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("template", sa.Text(), nullable=False),
         sa.Column("template_version", sa.Text(), nullable=False),
         sa.Column("encoding", sa.Text(), nullable=False),
-        sa.Column("units", sa.BigInteger(), nullable=False),
-        sa.Column("segments", sa.BigInteger(), nullable=False),
-        sa.Column("due_on", sa.Text(), nullable=True),
-        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("until_paid", sa.Boolean(), nullable=False),
         sa.Column("not_before", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.Text(), nullable=False),
-        sa.Column("due_at", sa.Text(), nullable=True),
-        sa.Column("contact_at", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("lease_until", sa.Text(), nullable=True),
-        sa.Column("attempts", sa.BigInteger(), nullable=False),
-        sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("provider_ref", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("queued_at", sa.Text(), nullable=False),
-        sa.Column("sent_at", sa.Text(), nullable=True),
-        sa.Column("answered_at", sa.Text(), nullable=True),
-        sa.Column("settled_at", sa.Text(), nullable=True),
-        sa.Column("resend_of", sa.Text(), nullable=False),
-        sa.Column("operator", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("name_sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("text_sealed", sa.LargeBinary(), nullable=False),
-        sa.Column("params_sealed", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint(
-            "(due_at IS NULL) = (state NOT IN ('queued', 'retryable'))", name="ck_messages_due"
-        ),
-        sa.CheckConstraint(
-            "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
-        ),
-        sa.PrimaryKeyConstraint("message_id"),
+        sa.PrimaryKeyConstraint("lot_no"),
     )
-    op.create_index("ix_messages_contact", "messages", ["contact_at"], unique=False)
-    op.create_index("ix_messages_customer", "messages", ["customer_ref"], unique=False)
-    op.create_index("ix_messages_due", "messages", ["channel", "due_at", "message_id"], unique=False)
-    op.create_index("ix_messages_phone", "messages", ["phone_hash"], unique=False)
-    op.create_index("ix_messages_reference", "messages", ["provider_ref"], unique=False)
-    op.create_index("ix_messages_run", "messages", ["run_id"], unique=False)
-    op.create_index("ix_messages_state", "messages", ["state", "sent_at"], unique=False)
+    op.create_index("ix_lots_end", "lots", ["expires_at"], unique=False)
+    op.create_index("ix_lots_run", "lots", ["run_id"], unique=False)
     op.create_table(
         "meta",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
-    op.create_table(
-        "notices",
-        sa.Column("notice_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("loan_id", sa.Text(), nullable=False),
-        sa.Column("customer_ref", sa.Text(), nullable=False),
-        sa.Column("notice", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("message_class", sa.Text(), nullable=False),
-        sa.Column("installment_no", sa.BigInteger(), nullable=False),
-        sa.Column("due_on", sa.Text(), nullable=True),
-        sa.Column("original_due_on", sa.Text(), nullable=True),
-        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
-        sa.Column("days_past_due", sa.BigInteger(), nullable=False),
-        sa.Column("decision", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("idempotency_key", sa.Text(), nullable=False),
-        sa.Column("merged_into", sa.Text(), nullable=False),
-        sa.Column("not_before", sa.Text(), nullable=True),
-        sa.Column("expires_at", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("notice_no"),
-    )
-    op.create_index("ix_notices_loan", "notices", ["loan_id"], unique=False)
-    op.create_index("ix_notices_run", "notices", ["run_id"], unique=False)
     op.create_table(
         "portfolio",
         sa.Column("part", sa.Text(), nullable=False),
@@ -170,10 +120,30 @@ def upgrade() -> None:
         sa.Column("text_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("reply_id"),
     )
-    op.create_index("ix_replies_state", "replies", ["state", "received_at"], unique=False)
     op.create_index("ix_replies_customer", "replies", ["customer_ref"], unique=False)
-    op.create_index("ix_replies_phone", "replies", ["phone_hash"], unique=False)
     op.create_index("ix_replies_message", "replies", ["message_id"], unique=False)
+    op.create_index("ix_replies_phone", "replies", ["phone_hash"], unique=False)
+    op.create_index("ix_replies_state", "replies", ["state", "received_at"], unique=False)
+    op.create_table(
+        "rulings",
+        sa.Column(
+            "ruling_no",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("not_before", sa.Text(), nullable=True),
+        sa.Column("expires_at", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("ruling_no"),
+    )
+    op.create_index("ix_rulings_run", "rulings", ["run_id"], unique=False)
     op.create_table(
         "runs",
         sa.Column("run_id", sa.Text(), nullable=False),
@@ -213,17 +183,130 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unread_id"),
     )
     op.create_table(
+        "messages",
+        sa.Column(
+            "message_no",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("lot_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.Text(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("lease_until", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("provider", sa.Text(), nullable=False),
+        sa.Column("provider_ref", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.Text(), nullable=True),
+        sa.Column("answered_at", sa.Text(), nullable=True),
+        sa.Column("settled_at", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "(due_at IS NULL) = (state NOT IN ('queued', 'retryable'))", name="ck_messages_due"
+        ),
+        sa.CheckConstraint(
+            "(lease_until IS NULL) = (state NOT IN ('claimed', 'sending'))", name="ck_messages_lease"
+        ),
+        sa.ForeignKeyConstraint(
+            ["lot_no"],
+            ["lots.lot_no"],
+        ),
+        sa.PrimaryKeyConstraint("message_no"),
+        sa.UniqueConstraint("message_id"),
+    )
+    op.create_index(
+        "ix_messages_due",
+        "messages",
+        ["channel", "due_at", "message_no"],
+        unique=False,
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index("ix_messages_lot", "messages", ["lot_no"], unique=False)
+    op.create_index(
+        "ix_messages_reference",
+        "messages",
+        ["provider_ref"],
+        unique=False,
+        sqlite_where=sa.text("provider_ref != ''"),
+        postgresql_where=sa.text("provider_ref != ''"),
+    )
+    op.create_index(
+        "ix_messages_open",
+        "messages",
+        ["state", "sent_at"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('queued', 'retryable', 'claimed', 'sending', 'unknown')"),
+        postgresql_where=sa.text("state IN ('queued', 'retryable', 'claimed', 'sending', 'unknown')"),
+    )
+    op.create_table(
+        "notices",
+        sa.Column(
+            "notice_no",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("ruling_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("installment_no", sa.BigInteger(), nullable=False),
+        sa.Column("due_on", sa.Text(), nullable=True),
+        sa.Column("original_due_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("days_past_due", sa.BigInteger(), nullable=False),
+        sa.Column("idempotency_key", sa.Text(), nullable=False),
+        sa.Column("merged_into", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["ruling_no"],
+            ["rulings.ruling_no"],
+        ),
+        sa.PrimaryKeyConstraint("notice_no"),
+    )
+    op.create_index("ix_notices_loan", "notices", ["loan_id"], unique=False)
+    op.create_index("ix_notices_ruling", "notices", ["ruling_no"], unique=False)
+    op.create_table(
+        "contents",
+        sa.Column(
+            "message_no",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("due_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.BigInteger(), nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("resend_of", sa.Text(), nullable=False),
+        sa.Column("content_sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_no"],
+            ["messages.message_no"],
+        ),
+        sa.PrimaryKeyConstraint("message_no"),
+    )
+    op.create_index("ix_contents_customer", "contents", ["customer_ref"], unique=False)
+    op.create_index("ix_contents_phone", "contents", ["phone_hash"], unique=False)
+    op.create_table(
         "message_keys",
         sa.Column("idempotency_key", sa.Text(), nullable=False),
-        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("message_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("loan_id", sa.Text(), nullable=False),
         sa.Column("installment_no", sa.BigInteger(), nullable=False),
         sa.Column("original_due_on", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["message_id"],
-            ["messages.message_id"],
+            ["message_no"],
+            ["messages.message_no"],
         ),
         sa.PrimaryKeyConstraint("idempotency_key"),
     )
     op.create_index("ix_message_keys_loan", "message_keys", ["loan_id"], unique=False)
-    op.create_index("ix_message_keys_message", "message_keys", ["message_id"], unique=False)
+    op.create_index("ix_message_keys_message", "message_keys", ["message_no"], unique=False)

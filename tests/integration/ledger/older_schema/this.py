@@ -11,8 +11,8 @@ down_revision = "0000"
 
 def upgrade() -> None:
     """Add what is newer; rows that are there keep their values."""
-    op.drop_index("ix_messages_lease", table_name="messages")
-    op.create_index("ix_messages_phone", "messages", ["phone_hash"], unique=False)
+    op.drop_index("ix_messages_owner", table_name="messages")
+    op.create_index("ix_contents_phone", "contents", ["phone_hash"], unique=False)
     op.add_column("receipts", sa.Column("phone_hash", sa.Text(), nullable=False, server_default=""))
     op.add_column("receipts", sa.Column("blocked", sa.Boolean(), nullable=False, server_default=sa.false()))
     for table in (PORTFOLIO, REPLIES, UNREAD):

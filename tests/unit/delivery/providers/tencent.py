@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from carloan_notify.delivery.http import WireAnswer
+from carloan_notify.delivery.http import WireAnswer, WireFault
 from carloan_notify.delivery.providers.tencent.settings import TencentSettings, TencentVoiceSettings
-from carloan_notify.records import Channel, OutboundMessage
+from carloan_notify.delivery.providers.tencent.sms import TencentSms, TencentVoice
+from carloan_notify.records import Channel, OutboundMessage, SendResult
 
 SDK: dict[str, Any] = json.loads(
     (Path(__file__).parents[3] / "data" / "wire" / "tencent.json").read_text(encoding="utf-8")
@@ -70,3 +71,18 @@ def error(code: str) -> dict[str, Any]:
 def status(phone: str, code: str = "Ok", serial: str = "s") -> dict[str, Any]:
     """What the vendor says of one number."""
     return {"SerialNo": serial, "PhoneNumber": phone, "Fee": 1, "SessionContext": "", "Code": code}
+
+
+_SMS = TencentSms("t", sms_settings(), clock=lambda: NOW)
+_VOICE = TencentVoice("t", voice_settings(), clock=lambda: NOW)
+
+
+def read_statuses(end: WireAnswer, batch: list[OutboundMessage]) -> list[SendResult]:
+    """What an answer to SendSms says of each message."""
+    return _SMS.read(end, batch)
+
+
+def read_call(end: WireAnswer | WireFault, of: OutboundMessage) -> SendResult:
+    """What the end of SendTtsVoice says of the call."""
+    (only,) = _VOICE.read_fault(end, [of]) if isinstance(end, WireFault) else _VOICE.read(end, [of])
+    return only

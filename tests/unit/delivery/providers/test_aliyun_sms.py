@@ -98,7 +98,6 @@ def test_what_is_true_of_one_message_of_a_batch_is_said_of_none() -> None:
             apart = outcome in {"rejected", "blocked", "not_tonight", "retryable"}
             told = {r.outcome for r in provider.send(batch)}
             assert told == {Outcome.APART if apart else Outcome(outcome)}
-            assert len({provider.batch_key(m) for m in batch}) == (3 if apart else 1)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,6 @@ def test_one_bad_number_spoils_no_batch_for_good(code: str) -> None:
     batch = [message(n) for n in range(2)]
     assert len({provider.batch_key(m) for m in batch}) == 1
     assert {(r.outcome, r.provider_ref) for r in provider.send(batch)} == {(Outcome.APART, "")}
-    assert len({provider.batch_key(m) for m in batch}) == 2
     (bad,), (good,) = provider.send(batch[:1]), provider.send(batch[1:])
     meaning = listed(code)
     assert meaning is not None

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from carloan_notify.delivery.http import Wire
 from carloan_notify.delivery.provider import Inquiry
-from carloan_notify.delivery.providers.aliyun.api import AccessKey, Api
-from carloan_notify.delivery.providers.aliyun.asking import History, check_sms
+from carloan_notify.delivery.providers.aliyun.aliyun import History
+from carloan_notify.delivery.providers.aliyun.api import AccessKey, Api, check_sms
 from carloan_notify.delivery.providers.aliyun.returns import AliyunQueues, Mns, Queue, Returns, Token
 from carloan_notify.records import Channel
 from tests.unit.delivery.providers.aliyun_world import (

@@ -13,15 +13,15 @@ from pydantic import ValidationError
 
 from carloan_notify.app import system_clock
 from carloan_notify.delivery.provider import UNLISTED_CODE, CheckVerdict, ReceiptMode
-from carloan_notify.delivery.providers.kannel.kannel import KannelSettings, KannelSms
-from carloan_notify.delivery.providers.kannel.returns import REPLY_QUERY
-from carloan_notify.delivery.registry import DeliverySettings
+from carloan_notify.delivery.providers.kannel.kannel import REPLY_QUERY, KannelSettings, KannelSms
+from carloan_notify.delivery.registry import DeliverySettings, build_provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.unit.delivery.providers.vendors import Network, listed, message
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 SECRET = "0123456789abcdef"
+PUBLIC = "http://10.0.0.2:8080/"
 ACCEPTED = b"0: Accepted for delivery"
 SERVER = {"Server": "Kannel/1.4.5", "Date": "Mon, 23 Nov 2026 01:02:00 GMT"}
 KANNEL: Mapping[str, Any] = {
@@ -29,7 +29,6 @@ KANNEL: Mapping[str, Any] = {
     "username": "lender",
     "password": "made-up password",
     "sender": "1069012345",
-    "public_url": "http://10.0.0.2:8080/",
     "push_secret": SECRET,
 }
 
@@ -38,9 +37,10 @@ def settings(**changes: Any) -> KannelSettings:
     return KannelSettings.model_validate({**KANNEL, **changes})
 
 
-def kannel(network: Network | None = None, **changes: Any) -> KannelSms:
-    session = network.session if network else None
-    return KannelSms("main", settings(**changes), session=session, clock=lambda: NOW)
+def kannel(network: Network | None = None, *, public_url: str = PUBLIC, **changes: Any) -> KannelSms:
+    session, options = network.session if network else None, settings(**changes)
+    push_url = options.push_url(public_url, "main")
+    return KannelSms("main", options, session=session, clock=lambda: NOW, push_url=push_url)
 
 
 def answered(status: int, text: bytes, headers: Mapping[str, str] = SERVER) -> SendResult:
@@ -93,7 +93,7 @@ def test_the_coding_follows_the_text(text: str, coding: str) -> None:
 
 
 def test_without_a_listener_and_a_sender() -> None:
-    request = sent("hi", public_url="", push_secret=None, sender="")
+    request = sent("hi", push_secret=None, sender="")
     assert not {"X-Kannel-DLR-Url", "X-Kannel-DLR-Mask", "X-Kannel-From"} & set(request.headers)
     assert kannel(public_url="").capabilities.receipts is ReceiptMode.NONE
     assert kannel().capabilities.receipts is ReceiptMode.PUSH
@@ -178,8 +178,8 @@ def test_what_is_the_same_for_every_vendor() -> None:
 
 def test_a_name_that_kannel_would_misread() -> None:
     with pytest.raises(ConfigError, match=r"delivery\.providers\.主: .*rename"):
-        KannelSms("主", settings(), clock=system_clock)
-    assert KannelSms("主", settings(public_url=""), clock=system_clock).name == "主"
+        build_provider("主", settings(), system_clock, PUBLIC)
+    assert build_provider("主", settings(), system_clock).name == "主"
 
 
 @pytest.mark.parametrize(
@@ -189,13 +189,11 @@ def test_a_name_that_kannel_would_misread() -> None:
         ({"password": "密码"}, "password: Kannel takes printable ASCII"),
         ({"username": "a b"}, "username"),
         ({"sender": "安达"}, "sender"),
-        ({"push_secret": None}, "push_secret: delivery reports are asked for"),
         ({"push_secret": "0123456789%abcdef"}, "push_secret: Kannel reads %"),
         ({"admin_url": "http://127.0.0.1:13000"}, "admin_url and status_password: give both"),
         ({"status_password": "x"}, "admin_url and status_password: give both"),
         ({"base_url": "http://kannel.example:13013"}, "in the clear"),
         ({"base_url": ""}, "base_url"),
-        ({"public_url": "http://user@host"}, "public_url"),
         ({"phone_region": "cn"}, "phone_region"),
         ({"max_parts": 0}, "max_parts"),
     ],

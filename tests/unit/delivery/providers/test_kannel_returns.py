@@ -7,15 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.delivery.codes import carrier_codes
 from carloan_notify.delivery.provider import Received, Refused, ReturnPage
-from carloan_notify.delivery.providers.kannel.returns import REPLY_QUERY, REPORT_QUERY, KannelReturns
+from carloan_notify.delivery.providers.kannel.kannel import REPLY_QUERY, REPORT_QUERY
 from carloan_notify.records import PushRequest
+from tests.unit.delivery.providers.test_kannel import NOW, kannel
 from tests.unit.delivery.providers.vendors import listed
 
-NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 THEN = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
-READ = KannelReturns("main", "CN", carrier_codes("kannel"), lambda: NOW)
+READ = kannel()
 REFERENCE = "M" + "0" * 25
 SECRET = "0123456789abcdef"
 
@@ -25,7 +24,7 @@ def pushed(query: str) -> PushRequest:
 
 
 def page(query: str) -> ReturnPage:
-    end = READ.read(pushed(query))
+    end = READ.receive(pushed(query))
     assert isinstance(end, Received)
     assert (end.answer.status, end.answer.body) == (200, b"")
     return end.page
@@ -116,8 +115,8 @@ def test_what_cannot_be_read_is_kept(query: str) -> None:
 
 
 def test_what_is_neither_is_refused() -> None:
-    assert READ.read(pushed("a=b")) == Refused(400, "no_report_and_no_reply")
-    assert READ.read(PushRequest("POST", "https://notify.example/main/x", {}, b"{}")) == Refused(
+    assert READ.receive(pushed("a=b")) == Refused(400, "no_report_and_no_reply")
+    assert READ.receive(PushRequest("POST", "https://notify.example/main/x", {}, b"{}")) == Refused(
         400, "no_report_and_no_reply"
     )
 
@@ -147,7 +146,7 @@ def test_as_the_real_one_wrote_it() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_query_is_read_or_refused(octets: bytes) -> None:
-    end = READ.read(pushed(quote_from_bytes(octets, safe="=&")))
+    end = READ.receive(pushed(quote_from_bytes(octets, safe="=&")))
     assert isinstance(end, Received | Refused)
 
 

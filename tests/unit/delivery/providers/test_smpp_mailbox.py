@@ -3,9 +3,8 @@
 import struct
 import threading
 
-from carloan_notify.delivery.providers.smpp import returns
-from carloan_notify.delivery.providers.smpp.pdus import DELIVER_SM, NOT_NOW, OK, Unit
-from carloan_notify.delivery.providers.smpp.returns import Mailbox
+from carloan_notify.delivery.providers.smpp import pdus
+from carloan_notify.delivery.providers.smpp.pdus import DELIVER_SM, NOT_NOW, OK, Mailbox, Unit
 
 
 class FakeLine:
@@ -47,25 +46,25 @@ def test_a_page_is_answered_when_the_next_is_asked_for() -> None:
 
 def test_pages_have_a_most() -> None:
     box, line = Mailbox(), FakeLine()
-    for sequence in range(returns.PAGE + 1):
+    for sequence in range(pdus.PAGE + 1):
         box.put(line, unit(sequence))
     (first, one), (second, two) = box.take(0), box.take(0)
-    assert (len(one), len(two)) == (returns.PAGE, 1)
+    assert (len(one), len(two)) == (pdus.PAGE, 1)
     assert first != second
 
 
 def test_too_many_are_put_off() -> None:
     box, line = Mailbox(), FakeLine()
-    for sequence in range(returns.MOST_HELD + 2):
+    for sequence in range(pdus.MOST_HELD + 2):
         box.put(line, unit(sequence))
-    assert line.answers == [(returns.MOST_HELD, NOT_NOW), (returns.MOST_HELD + 1, NOT_NOW)]
+    assert line.answers == [(pdus.MOST_HELD, NOT_NOW), (pdus.MOST_HELD + 1, NOT_NOW)]
 
 
 def test_what_nobody_fetches_is_put_off_in_time() -> None:
     now, line = Time(), FakeLine()
     box = Mailbox(now)
     box.put(line, unit(1))
-    now.now = returns.LONGEST_HOLD_S - 1
+    now.now = pdus.LONGEST_HOLD_S - 1
     box.put(line, unit(2))
     box.put_off_overdue()
     assert line.answers == []

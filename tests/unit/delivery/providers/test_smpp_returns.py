@@ -22,7 +22,7 @@ from carloan_notify.delivery.providers.smpp.pdus import (
     ReceiptIds,
     Unit,
 )
-from carloan_notify.delivery.providers.smpp.returns import SmppReturns
+from carloan_notify.delivery.providers.smpp.sms import SmppReturns
 from carloan_notify.gsm import encode
 from tests.unit.delivery.providers.test_smpp_pdus import deliver_sm, parameter
 from tests.unit.delivery.providers.vendors import listed

@@ -10,8 +10,7 @@ import pytest
 
 from carloan_notify.delivery.http import WireFault
 from carloan_notify.delivery.providers.smpp.link import Session, Timers
-from carloan_notify.delivery.providers.smpp.pdus import Unit, answered, written
-from carloan_notify.delivery.providers.smpp.returns import Mailbox
+from carloan_notify.delivery.providers.smpp.pdus import Mailbox, Unit, answered, written
 from carloan_notify.delivery.providers.smpp.settings import SmppSettings
 from carloan_notify.records import Outcome
 

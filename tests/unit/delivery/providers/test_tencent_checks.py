@@ -8,8 +8,7 @@ import pytest
 
 from carloan_notify.delivery.http import Wire, WireAnswer, new_session
 from carloan_notify.delivery.provider import CheckResult, CheckVerdict
-from carloan_notify.delivery.providers.tencent.api import SMS, Interface
-from carloan_notify.delivery.providers.tencent.checks import check_calls, check_messages
+from carloan_notify.delivery.providers.tencent.api import SMS, Interface, check_calls, check_messages
 from tests.unit.delivery.providers.tencent import (
     NOW,
     SDK,

@@ -7,9 +7,16 @@ import yaml
 
 from carloan_notify.delivery.codes import answer_codes
 from carloan_notify.delivery.providers import tencent
-from carloan_notify.delivery.providers.tencent.api import read_call, read_statuses
 from carloan_notify.records import Outcome
-from tests.unit.delivery.providers.tencent import NOW, SDK, answer, error, message, status
+from tests.unit.delivery.providers.tencent import (
+    SDK,
+    answer,
+    error,
+    message,
+    read_call,
+    read_statuses,
+    status,
+)
 
 CODES: dict[str, dict[str, str]] = yaml.safe_load(
     resources.files(tencent).joinpath("codes.yaml").read_text(encoding="utf-8")
@@ -59,11 +66,11 @@ def test_every_code_that_the_sdk_lists_is_classified() -> None:
 )
 def test_every_code_of_the_table_reaches_its_outcome(outcome: str, code: str) -> None:
     told = code.replace("*", "SomethingNew")
-    (of_number,) = read_statuses(answer({"SendStatusSet": [status("+1", told)]}), [message()], NOW)
+    (of_number,) = read_statuses(answer({"SendStatusSet": [status("+1", told)]}), [message()])
     assert (of_number.outcome, of_number.code) == (Outcome(outcome), told)
     if outcome != "accepted":
-        (of_request,) = read_statuses(answer(error(told)), [message()], NOW)
-        of_call = read_call(answer(error(told)), message(), NOW)
+        (of_request,) = read_statuses(answer(error(told)), [message()])
+        of_call = read_call(answer(error(told)), message())
         assert (of_request.outcome, of_request.detail) == (Outcome(outcome), CODES[outcome][code])
         assert of_call == of_request
 
@@ -74,7 +81,7 @@ def test_every_code_of_the_table_reaches_its_outcome(outcome: str, code: str) ->
 )
 def test_what_is_true_of_one_number_of_a_batch_is_said_of_none(outcome: str, code: str) -> None:
     batch = [message(number) for number in range(3)]
-    results = read_statuses(answer(error(code.replace("*", "SomethingNew"))), batch, NOW)
+    results = read_statuses(answer(error(code.replace("*", "SomethingNew"))), batch)
     of_one = outcome in {"rejected", "blocked", "not_tonight"}
     assert {r.outcome for r in results} == {Outcome.APART if of_one else Outcome(outcome)}
 
@@ -88,8 +95,8 @@ def test_what_is_true_of_one_number_of_a_batch_is_said_of_none(outcome: str, cod
     ],
 )
 def test_a_cap_on_a_number_tells_when_it_is_over(code: str, seconds: float) -> None:
-    (by_status,) = read_statuses(answer({"SendStatusSet": [status("+1", code)]}), [message()], NOW)
-    (by_error,) = read_statuses(answer(error(code)), [message()], NOW)
+    (by_status,) = read_statuses(answer({"SendStatusSet": [status("+1", code)]}), [message()])
+    (by_error,) = read_statuses(answer(error(code)), [message()])
     assert by_status.retry_after_s == by_error.retry_after_s == seconds
     assert by_status.outcome is Outcome.NOT_TONIGHT
 

@@ -25,14 +25,14 @@ from carloan_notify.delivery.provider import (
     Refused,
     ReturnPage,
 )
-from carloan_notify.delivery.providers.twilio.returns import (
+from carloan_notify.delivery.providers.twilio.settings import SpeakerSettings
+from carloan_notify.delivery.providers.twilio.twilio import (
     NOTHING_TO_SAY,
     is_genuine,
     is_genuine_json,
     signature_of,
+    twiml,
 )
-from carloan_notify.delivery.providers.twilio.settings import SpeakerSettings
-from carloan_notify.delivery.providers.twilio.twilio import twiml
 from carloan_notify.records import Channel, Outcome, PushRequest, Receipt, Reply, SendResult
 from tests.unit.delivery.providers.vendors import (
     ACCOUNT,
@@ -151,6 +151,7 @@ def test_without_an_address_nothing_is_pushed() -> None:
     provider.send([message(PHONE)])
     assert sorted(form_of(network)) == ["Body", "MessagingServiceSid", "To", "ValidityPeriod"]
     assert provider.capabilities.receipts is ReceiptMode.NONE
+    assert twilio(push_secret=None).capabilities.receipts is ReceiptMode.NONE
 
 
 def test_declared() -> None:
@@ -164,11 +165,9 @@ def test_declared() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"push_secret": None},
         {"sender": ""},
         {"messaging_service_sid": "MG1"},
         {"validity_s": 0},
-        {"public_url": "https://notify.example/?a=1"},
         {"base_url": "http://api.twilio.com"},
     ],
 )
@@ -184,24 +183,11 @@ def test_settings_that_cannot_work(changes: dict[str, Any]) -> None:
         ({"account_sid": "AC“0"}, "neither a Latin letter"),
         ({"auth_token": "token\r\n"}, "holds a line break"),
         ({"auth_token": " token"}, "begins or ends with a space"),
-        ({"public_url": "http://notify.example"}, "would come back in the clear"),
-        ({"public_url": "https://me:pw@notify.example"}, "credentials do not belong"),
     ],
 )
 def test_settings_that_would_lose_messages_or_secrets(changes: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         twilio_settings(**changes)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"public_url": "http://127.0.0.1:8080"},
-        {"public_url": "", "push_secret": None},
-    ],
-)
-def test_where_receipts_may_come_back_to(changes: dict[str, Any]) -> None:
-    assert twilio_settings(**changes).public_url == changes["public_url"]
 
 
 def test_secrets_do_not_show() -> None:

@@ -29,7 +29,6 @@ HUAWEI: Mapping[str, Any] = {
     "app_key": "made-up-app-key",
     "app_secret": "made-up-app-secret",
     "sender": "8823111111111",
-    "public_url": PUBLIC,
     "push_secret": SECRET,
     "templates": [
         {
@@ -45,7 +44,6 @@ _TWILIO: Mapping[str, Any] = {
     "account_sid": ACCOUNT,
     "auth_token": TOKEN,
     "sender": "+12025550199",
-    "public_url": PUBLIC,
     "push_secret": SECRET,
 }
 
@@ -106,21 +104,26 @@ def huawei_settings(**changes: Any) -> HuaweiSettings:
     return HuaweiSettings.model_validate({**HUAWEI, **changes})
 
 
-def huawei(session: requests.Session | None = None, **changes: Any) -> HuaweiSms:
-    return HuaweiSms("main", huawei_settings(**changes), session=session, clock=clock)
+def huawei(session: requests.Session | None = None, *, public_url: str = PUBLIC, **changes: Any) -> HuaweiSms:
+    settings = huawei_settings(**changes)
+    push_url = settings.push_url(public_url, "main")
+    return HuaweiSms("main", settings, session=session, clock=clock, push_url=push_url)
 
 
 def twilio_settings(**changes: Any) -> TwilioSettings:
     return TwilioSettings.model_validate({**_TWILIO, "type": "twilio", **changes})
 
 
-def twilio(session: requests.Session | None = None, **changes: Any) -> TwilioSms:
-    return TwilioSms("main", twilio_settings(**changes), session=session, clock=clock)
+def twilio(session: requests.Session | None = None, *, public_url: str = PUBLIC, **changes: Any) -> TwilioSms:
+    settings = twilio_settings(**changes)
+    push_url = settings.push_url(public_url, "main")
+    return TwilioSms("main", settings, session=session, clock=clock, push_url=push_url)
 
 
 def twilio_voice(session: requests.Session | None = None, **changes: Any) -> TwilioVoice:
     settings = TwilioVoiceSettings.model_validate({**_TWILIO, "type": "twilio_voice", **changes})
-    return TwilioVoice("main", settings, session=session, clock=clock)
+    push_url = settings.push_url(PUBLIC, "main")
+    return TwilioVoice("main", settings, session=session, clock=clock, push_url=push_url)
 
 
 def message(
