@@ -19,9 +19,10 @@ from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import LedgerError, LockedError
-from carloan_notify.ledger import answers, audit, continuity, outbox, runs
+from carloan_notify.ledger import answers, audit, continuity, outbox, runs, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.planned import newest_night
+from carloan_notify.pipeline.stages import end_superseded
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ _log = structlog.get_logger()
 class Watch(Protocol):
     """What is asked of every batch before it leaves (see `last_look.LastLook`)."""
 
+    def end_superseded(self) -> None:
+        """End what earlier runs queued and a later stage of the same installment replaces."""
+
     def expect(self, messages: Sequence[OutboundMessage]) -> None:
         """These were claimed and will soon be screened."""
 
@@ -123,8 +127,15 @@ class LateLook:
     def __init__(self, app: App, ledger: Ledger) -> None:
         self._app = app
         self._ledger = ledger
+        self._night = newest_night(app, ledger)
         self._look: LastLook | None = None
         self._expected: list[OutboundMessage] = []
+
+    def end_superseded(self) -> None:
+        """As the last look does: this needs the ledger alone."""
+        with self._ledger.read() as tx:
+            others = views.of_other_runs(tx, self._night.run_id)
+        end_superseded(self._ledger, self._app.settings.rules, others, self._app.clock())
 
     def expect(self, messages: Sequence[OutboundMessage]) -> None:
         """Told to the look, as soon as there is one."""
@@ -143,7 +154,7 @@ class LateLook:
     def _opened(self) -> "LastLook":
         from carloan_notify.pipeline.last_look import LastLook  # noqa: PLC0415 - the point of this class
 
-        return LastLook(self._app, self._ledger, newest_night(self._app, self._ledger))
+        return LastLook(self._app, self._ledger, self._night)
 
     def close(self) -> None:
         """Close the look, if there was one."""
