@@ -168,7 +168,7 @@ class LastLook:
         for rule in self._app.settings.rules:
             replaces.setdefault(rule.notice, set()).update(rule.supersedes)
         with self._ledger.read() as tx:
-            ids = stopping.superseded(tx, sorted(self._others), replaces)
+            ids = stopping.superseded(tx, replaces, but_run=self._night.run_id)
         if ids:
             with self._ledger.write() as tx:
                 notices.release(tx, outbox.cancel(tx, ids, Look.SUPERSEDED, self._app.clock()))
@@ -319,14 +319,15 @@ def cancel(ledger: Ledger, judged: Iterable[tuple[Waiting, Ruling]], now: dateti
         }
 
 
-def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio) -> None:
+def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio, *, but_run: str = "") -> None:
     """After a night has read its tables: end what earlier runs queued and what is over by them.
 
+    `but_run` planned from the very same tables on the same day: they have nothing new to say of its messages.
     Judged on the recipients' own today: the business date of a night that is made up lies before the days of
     which messages of later nights speak.
     """
     with ledger.read() as tx:
-        waiting = views.waiting(tx)
+        waiting = views.waiting(tx, views.of_other_runs(tx, but_run) if but_run else None)
     if waiting:
         identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         judged = judge(app, portfolio, waiting, identity)

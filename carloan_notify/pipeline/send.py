@@ -106,6 +106,9 @@ class Watch(Protocol):
     def expect(self, messages: Sequence[OutboundMessage]) -> None:
         """These were claimed and will soon be screened."""
 
+    def end_superseded(self) -> None:
+        """Before anything leaves: end what a later stage of the same installment replaces."""
+
     def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
         """What of these may leave, and in which words; may raise: nothing leaves then."""
 
@@ -133,17 +136,26 @@ class LateLook:
         else:
             self._look.expect(messages)
 
+    def end_superseded(self) -> None:
+        """Done where something may go now; what waits is looked at when its time has come."""
+        now = self._app.clock()
+        with self._ledger.read() as tx:
+            due = outbox.next_due(tx, now)
+        if due is not None and due <= now:
+            self._opened()
+
     def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
         """What the last look says. SourceError: the tables cannot be read, and nothing may go."""
-        if self._look is None:
-            self._look = self._opened()
-            self._look.expect(self._expected)
-        return self._look.screen(messages)
+        return self._opened().screen(messages)
 
     def _opened(self) -> "LastLook":
         from carloan_notify.pipeline.last_look import LastLook  # noqa: PLC0415 - the point of this class
 
-        return LastLook(self._app, self._ledger, newest_night(self._app, self._ledger))
+        if self._look is None:
+            self._look = LastLook(self._app, self._ledger, newest_night(self._app, self._ledger))
+            self._look.end_superseded()
+            self._look.expect(self._expected)
+        return self._look
 
     def close(self) -> None:
         """Close the look, if there was one."""
