@@ -27,7 +27,7 @@ class Code(StrEnum):
 
 
 class Method(Code):
-    """How a loan is repaid (`repayment_method`). What each means for amounts stands in `loans.amounts.METHODS`."""
+    """How a loan is repaid (`repayment_method`). What each means for amounts stands in `loans.methods.METHODS`."""
 
     EQUAL_INSTALLMENT = "equal_installment", "Equal installments.", "等额本息"
     EQUAL_PRINCIPAL = "equal_principal", "Equal principal, falling interest.", "等额本金"

@@ -7,14 +7,11 @@ countries unless the caller allows foreign numbers.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
 import phonenumbers
-import pyarrow as pa
-import pyarrow.compute as pc
 from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
 
 NUMBER_TOO_LONG: Final = "too_long"
@@ -183,21 +180,11 @@ def _prefixes(region: str) -> tuple[str, re.Pattern[str]]:
 @lru_cache(maxsize=65_536)
 def is_landline(e164: str) -> bool:
     """Whether a text message cannot arrive there: a landline or a company's number, in whatever country."""
-    mobile = _mobile_pattern(calling_code(e164))
+    mobile = mobile_pattern(calling_code(e164))
     if mobile is not None and mobile.fullmatch(e164):
         return False  # nearly every number of a night, for a hundredth of the time
     number = _of_e164(e164)
     return number is not None and phonenumbers.number_type(number) in _LANDLINES
-
-
-def landlines(numbers: Iterable[str]) -> set[str]:
-    """Those of these numbers (E.164) at which a text message cannot arrive; a million take a second."""
-    left = pa.array(numbers, pa.large_string())
-    for code in {calling_code(head) for head in pc.utf8_slice_codeunits(left, 0, _HEAD).unique().to_pylist()}:
-        mobile = _mobile_pattern(code)
-        if mobile is not None:
-            left = left.filter(pc.invert(pc.match_substring_regex(left, f"^(?:{mobile.pattern})$")))
-    return {number for number in left.to_pylist() if is_landline(number)}
 
 
 @lru_cache(maxsize=65_536)
@@ -217,20 +204,19 @@ def known_country(region: str) -> bool:
 
 
 _NO_COUNTRY: Final = "001"
-_LONGEST_CODE: Final = 3
-_HEAD: Final = 1 + _LONGEST_CODE
-"""A plus sign and the longest country calling code."""
+LONGEST_CODE: Final = 3
 
 
 def calling_code(e164: str) -> str:
     """The country calling code (ITU-T E.164, 1 to 3 digits) of a number; no code begins another. "" for none."""
-    codes = (e164[1 : 1 + size] for size in range(1, _LONGEST_CODE + 1))
+    codes = (e164[1 : 1 + size] for size in range(1, LONGEST_CODE + 1))
     known = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
     return next((code for code in codes if code.isdecimal() and int(code) in known), "")
 
 
 @cache
-def _mobile_pattern(code: str) -> re.Pattern[str] | None:
+def mobile_pattern(code: str) -> re.Pattern[str] | None:
+    """What mobile numbers of a country calling code look like in E.164; None where nobody knows."""
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(
         phonenumbers.region_code_for_country_code(int(code or 0))
     )

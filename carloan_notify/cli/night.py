@@ -2,8 +2,10 @@
 
 import getpass
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -93,7 +95,8 @@ def preview_command(
 ) -> None:
     """What would go out tonight, in full, and what would not and why.
 
-    Writes nothing (but the page asked for) and opens no network beyond the tables it reads.
+    Writes nothing (but the page asked for) and opens no network beyond the tables it reads. With --loan only the
+    rows that can change its answer are read; guards, which look at the whole night, are not asked then.
 
     \b
     Example:
@@ -101,21 +104,33 @@ def preview_command(
       carloan-notify preview --html tonight.html
     """
     from carloan_notify.pipeline.night import NightOrder
+    from carloan_notify.pipeline.one_loan import preview_loan
     from carloan_notify.pipeline.preview import preview_night
     from carloan_notify.reports.html import preview_page
     from carloan_notify.reports.night import print_night
-    from carloan_notify.reports.tables import print_messages, print_rows
 
     app = open_app(ctx, now)
-    preview = preview_night(app, NightOrder(as_of or app.business_date(), getpass.getuser()), loan_id)
-    if html is not None:
-        html.write_text(preview_page(preview.report, preview.rows, app.lender), encoding="utf-8")
-    if form != "table":
-        print_rows(preview.rows, sys.stdout, form, columns=COLUMNS)
+    day = as_of or app.business_date()
+    if loan_id and html is None:
+        _print_preview(preview_loan(app, loan_id, day), form)
         return
-    print_night(preview.report, sys.stdout, "table")
-    print_messages([row for row in preview.rows if row["text"]], sys.stdout)
-    withheld = [row for row in preview.rows if not row["text"]]
+    preview = preview_night(app, NightOrder(day, getpass.getuser()))
+    rows = [row for row in preview.rows if loan_id in ("", row["loan_id"])]
+    if html is not None:
+        html.write_text(preview_page(preview.report, rows, app.lender), encoding="utf-8")
+    if form == "table":
+        print_night(preview.report, sys.stdout, "table")
+    _print_preview(rows, form)
+
+
+def _print_preview(rows: Sequence[Mapping[str, Any]], form: str) -> None:
+    from carloan_notify.reports.tables import print_messages, print_rows
+
+    if form != "table":
+        print_rows(rows, sys.stdout, form, columns=COLUMNS)
+        return
+    print_messages([row for row in rows if row["text"]], sys.stdout)
+    withheld = [row for row in rows if not row["text"]]
     print_rows(withheld, sys.stdout, "table", columns=WITHHELD, title="Not told tonight")
 
 
@@ -135,7 +150,7 @@ def report_command(ctx: click.Context, run_id: str | None, listed: bool, form: s
       carloan-notify report
       carloan-notify report --list --format csv
     """
-    from carloan_notify.pipeline.preview import run_figures, run_list
+    from carloan_notify.pipeline.history import run_figures, run_list
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx)
@@ -174,7 +189,7 @@ def explain_command(
       carloan-notify explain AD2026000001 --as-of 2026-11-23
     """
     from carloan_notify.codes import Heading, word
-    from carloan_notify.pipeline.preview import explain_loan
+    from carloan_notify.pipeline.one_loan import explain_loan
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx, now)

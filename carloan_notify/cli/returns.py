@@ -67,7 +67,7 @@ def import_receipts_file(ctx: click.Context, path: Path, kind: str, now: datetim
       carloan-notify receipts import portal-20261123.csv --kind main_portal
     """
     from carloan_notify.cli.main import print_returns
-    from carloan_notify.pipeline.returns import import_receipts
+    from carloan_notify.pipeline.portal import import_receipts
 
     app = open_app(ctx, now)
     print_returns(ctx, form, lambda tell: [import_receipts(app, path, kind, tell)])
@@ -205,7 +205,7 @@ def import_replies_file(ctx: click.Context, path: Path, kind: str, now: datetime
     """
     from carloan_notify.cli.main import print_returns
     from carloan_notify.pipeline.inbox import REPLY_FIGURES
-    from carloan_notify.pipeline.replies import import_replies
+    from carloan_notify.pipeline.portal import import_replies
 
     app = open_app(ctx, now)
     columns = ("provider", *REPLY_FIGURES)

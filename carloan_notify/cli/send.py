@@ -24,11 +24,12 @@ def send_command(ctx: click.Context, now: datetime | None, form: str) -> None:
       carloan-notify send
       */5 * * * * carloan-notify send --format json >> send.jsonl
     """
-    from carloan_notify.pipeline.send import send_due, summary_row, unfinished_night
+    from carloan_notify.pipeline.send import send_due, summary_row
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx, now)
-    summary, unfinished = send_due(app), unfinished_night(app)
+    sent = send_due(app)
+    summary, unfinished = sent.summary, sent.unfinished
     row = summary_row(summary)
     if form == "json":
         print_json(row, sys.stdout)

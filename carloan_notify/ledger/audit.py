@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import merkle
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.prepared import Prepared
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import AUDIT, AUDIT_FACTS, AUDIT_HEAD
 from carloan_notify.records import AuditEvent
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Canonical JSON and the hash of one audit row, in the few lines an auditor needs to recompute both.
 #
@@ -209,7 +212,7 @@ def show(
     mentions: str = "",
     since: datetime | None = None,
     limit: int = 1_000,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The newest `limit` rows in order, as columns seq, at, kind, subject, data (JSON text).
 
     `kind` takes a prefix (`message.`); `mentions` finds a message, loan or run id in subject or data. A row that
@@ -228,7 +231,7 @@ def show(
     rows = tx.connection.execute(query.execution_options(yield_per=_BLOCKS))
     lines = (line for row in rows for line in _shown(row, quoted if mentions else ""))
     newest = list(islice(lines, limit))
-    return pd.DataFrame(newest[::-1], columns=list(_SHOWN))
+    return as_frame(newest[::-1], _SHOWN)
 
 
 def _shown(row: Any, mention: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - a row of any columns

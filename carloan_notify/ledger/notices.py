@@ -6,18 +6,19 @@ message was for.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
-from carloan_notify import frames
 from carloan_notify.ledger import audit, bulk
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.prepared import Prepared, among, listed
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import MESSAGE_KEYS, MESSAGES, NOTICES, RULINGS, RUNS
-from carloan_notify.notices.endings import OPEN
 from carloan_notify.records import AuditEvent, Decision
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PER_QUERY: Final = 1_000
 _KNOWN: Final = Prepared(
@@ -100,8 +101,12 @@ DECIDED: Final = (
 """Decisions with all that is known of them, for reading."""
 
 
-def to_rows(run_id: str, decisions: pd.DataFrame, customer_ref: Callable[[str], str]) -> pd.DataFrame:
+def to_rows(run_id: str, decisions: "pd.DataFrame", customer_ref: Callable[[str], str]) -> "pd.DataFrame":
     """What is kept of a frame of `frames.DECISIONS`, same order: columns `run_id`, _RULED and _OWN."""
+    import pandas as pd  # noqa: PLC0415 - only a night decides; senders and receipts, which use keys, need no frame
+
+    from carloan_notify import frames  # noqa: PLC0415 - as above
+
     rows = decisions[list(_SAME)].copy()
     rows["run_id"] = run_id
     rows["customer_ref"] = frames.per_value(decisions["customer_id"], customer_ref)
@@ -111,20 +116,22 @@ def to_rows(run_id: str, decisions: pd.DataFrame, customer_ref: Callable[[str], 
     return rows
 
 
-def _texts(instants: pd.Series, form: str) -> list[str | None]:
+def _texts(instants: "pd.Series", form: str) -> list[str | None]:
+    import pandas as pd  # noqa: PLC0415 - as above
+
     codes, days = pd.factorize(instants)
     written = [*pd.DatetimeIndex(days).strftime(form), None]  # the last one for what is not there: code -1
     return [written[code] for code in codes]
 
 
-def record(tx: Transaction, run_id: str, rows: pd.DataFrame, now: datetime) -> None:
+def record(tx: Transaction, run_id: str, rows: "pd.DataFrame", now: datetime) -> None:
     """Keep every decision of a run, as `to_rows` made them, and their tally in the audit."""
     for start in range(0, len(rows), _CHUNK):
         _insert(tx, run_id, rows.iloc[start : start + _CHUNK])
     audit.append(tx, [AuditEvent("run.decided", run_id, tally(rows))], now)
 
 
-def _insert(tx: Transaction, run_id: str, rows: pd.DataFrame) -> None:
+def _insert(tx: Transaction, run_id: str, rows: "pd.DataFrame") -> None:
     audit.lock_head(tx)  # numbers of rulings and decisions are given under it
     ruled = [*zip(*(rows[name].tolist() for name in _RULED), strict=True)]
     number_of = _rulings(tx, run_id, ruled)
@@ -146,7 +153,7 @@ def _rulings(tx: Transaction, run_id: str, ruled: Iterable[tuple[Any, ...]]) -> 
     return known | {each: number for number, each in numbered}
 
 
-def tally(decisions: pd.DataFrame) -> dict[str, int]:
+def tally(decisions: "pd.DataFrame") -> dict[str, int]:
     """How many notices per decision and reason, e.g. `{"queued": 7, "suppressed:opted_out": 2}`."""
     labels = decisions["decision"].where(
         decisions["reason"] == "", decisions["decision"] + ":" + decisions["reason"]
@@ -154,12 +161,14 @@ def tally(decisions: pd.DataFrame) -> dict[str, int]:
     return {str(label): int(count) for label, count in labels.value_counts().sort_index().items()}
 
 
-def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFrame] | None:
+def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, "pd.DataFrame"] | None:
     """Newest business date of runs of this kind and status, and what they left held (OPEN).
 
     Looked at are the last run of that date and those that began after it, which made up for an earlier one; what
     a later of them decided otherwise is not held any more.
     """
+    from carloan_notify.notices.endings import OPEN  # noqa: PLC0415 - only a night asks; it brings in pandas
+
     ran = sa.select(RUNS).where(RUNS.c.kind == kind, RUNS.c.status == status)
     newest = ran.order_by(RUNS.c.as_of.desc(), RUNS.c.started_at.desc(), RUNS.c.run_id.desc()).limit(1)
     run = tx.connection.execute(newest).one_or_none()
@@ -177,4 +186,4 @@ def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, pd.DataFra
         DECIDED.c.run_id.in_(since), DECIDED.c.decision == Decision.HELD.value, ~again
     )
     rows = [tuple(row) for row in tx.connection.execute(query)]
-    return date.fromisoformat(run.as_of), pd.DataFrame(rows, columns=list(OPEN))
+    return date.fromisoformat(run.as_of), as_frame(rows, OPEN)

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -14,12 +13,16 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states, stopping, views
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.stopping import Subject
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import REPLIES, WHOLE
 from carloan_notify.records import AuditEvent, MessageClass, Reply
 from carloan_notify.text import ERASED, mask_digits, mask_phone, whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPEN: Final = "open"
 PER_TRANSACTION: Final = 200
@@ -265,12 +268,12 @@ class ReplyFilter:
     since: datetime | None = None
 
 
-def table(tx: Transaction, wanted: ReplyFilter | None = None) -> pd.DataFrame:
+def table(tx: Transaction, wanted: ReplyFilter | None = None) -> "pd.DataFrame":
     """Replies as received, oldest first, columns `COLUMNS`; the phone masked, the text `""`."""
     return _table(tx, wanted or ReplyFilter(), reveal=False)
 
 
-def reveal(tx: Transaction, wanted: ReplyFilter, operator: str, reason: str, now: datetime) -> pd.DataFrame:
+def reveal(tx: Transaction, wanted: ReplyFilter, operator: str, reason: str, now: datetime) -> "pd.DataFrame":
     """Replies with phone and text in clear; who looked at what, and why, is audited first."""
     shown = _table(tx, wanted, reveal=True)
     data = {"operator": operator, "reason": mask_digits(reason), "replies": list(shown["reply_id"])}
@@ -278,7 +281,7 @@ def reveal(tx: Transaction, wanted: ReplyFilter, operator: str, reason: str, now
     return shown
 
 
-def _table(tx: Transaction, wanted: ReplyFilter, *, reveal: bool) -> pd.DataFrame:
+def _table(tx: Transaction, wanted: ReplyFilter, *, reveal: bool) -> "pd.DataFrame":
     its = sa.and_(WHOLE.c.message_id == REPLIES.c.message_id, REPLIES.c.message_id != "")
     query = sa.select(REPLIES, WHOLE.c.notice).join(WHOLE, its, isouter=True)
     query = query.where(*_conditions(wanted)).order_by(REPLIES.c.received_at, REPLIES.c.reply_id)
@@ -287,7 +290,7 @@ def _table(tx: Transaction, wanted: ReplyFilter, *, reveal: bool) -> pd.DataFram
     lines = [
         {**_line(tx, row, reveal=reveal), "loans": ",".join(loans.get(row["message_id"], ()))} for row in rows
     ]
-    return pd.DataFrame(lines, columns=list(COLUMNS)).astype(object).fillna("").astype("str")
+    return as_frame(lines, COLUMNS).astype(object).fillna("").astype("str")
 
 
 def _line(tx: Transaction, row: sa.RowMapping, *, reveal: bool) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
@@ -119,11 +118,11 @@ def newest(tx: Transaction, kind: str, until: date) -> Run | None:
     return _run(row) if row else None
 
 
-def table(tx: Transaction, limit: int = 100) -> pd.DataFrame:
+def table(tx: Transaction, limit: int = 100) -> list[dict[str, Any]]:
     """The latest `limit` runs, newest first: run_id, kind, as_of, status, started_at, finished_at."""
     names = ["run_id", "kind", "as_of", "status", "started_at", "finished_at"]
     query = sa.select(*(RUNS.c[name] for name in names)).order_by(RUNS.c.started_at.desc()).limit(limit)
-    return pd.DataFrame([tuple(row) for row in tx.connection.execute(query)], columns=names)
+    return [dict(row) for row in tx.connection.execute(query).mappings()]
 
 
 def unfinished(tx: Transaction) -> list[str]:

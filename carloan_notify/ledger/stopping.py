@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import UNTOLD, Step
 from carloan_notify.ledger.store import Transaction, to_text
@@ -17,6 +17,9 @@ from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES,
 from carloan_notify.notices.settings import Role
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Who must not hear what: kept by keyed hash, never by number, and never deleted, only ended.
 
@@ -122,12 +125,12 @@ def binding(message: sa.FromClause) -> sa.ColumnElement[bool]:
     )
 
 
-def table(tx: Transaction, *, standing_only: bool = True) -> pd.DataFrame:
+def table(tx: Transaction, *, standing_only: bool = True) -> "pd.DataFrame":
     """Suppressions in order of entry; text columns, `""` when missing."""
     query = sa.select(*(SUPPRESSIONS.c[name] for name in _SHOWN)).order_by(SUPPRESSIONS.c.suppression_no)
     if standing_only:
         query = query.where(SUPPRESSIONS.c.removed_at.is_(None))
-    frame = pd.DataFrame([tuple(row) for row in tx.connection.execute(query)], columns=list(_SHOWN))
+    frame = as_frame(tx.connection.execute(query), _SHOWN)
     return frame.astype(object).fillna("").astype({**dict.fromkeys(_SHOWN, "str"), "suppression_no": "int64"})
 
 

@@ -1,16 +1,16 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import sqlalchemy as sa
 
 from carloan_notify.ledger import audit, contents, notices
 from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import UNTOLD, is_pending
 from carloan_notify.ledger.store import Transaction, from_text, to_text
@@ -25,6 +25,9 @@ from carloan_notify.records import (
     Rendered,
 )
 from carloan_notify.text import ERASED, mask_digits, mask_phone
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PLAIN: Final = (
     "message_id",
@@ -74,7 +77,7 @@ class MessageFilter:
     limit: int = 1_000
 
 
-def messages(tx: Transaction, wanted: MessageFilter | None = None) -> pd.DataFrame:
+def messages(tx: Transaction, wanted: MessageFilter | None = None) -> "pd.DataFrame":
     """Messages newest first, columns `COLUMNS`; the phone is masked, name and text are `""`."""
     return _table(tx, wanted or MessageFilter(), reveal=False)
 
@@ -85,7 +88,9 @@ def message(tx: Transaction, message_id: str) -> dict[str, Any] | None:
     return {str(name): value for name, value in found[0].items()} if found else None
 
 
-def reveal(tx: Transaction, wanted: MessageFilter, operator: str, reason: str, now: datetime) -> pd.DataFrame:
+def reveal(
+    tx: Transaction, wanted: MessageFilter, operator: str, reason: str, now: datetime
+) -> "pd.DataFrame":
     """Messages with phone, name and text in clear; who looked at what, and why, is audited."""
     shown = _table(tx, wanted, reveal=True)
     data = {"operator": operator, "reason": mask_digits(reason), "messages": list(shown["message_id"])}
@@ -93,12 +98,12 @@ def reveal(tx: Transaction, wanted: MessageFilter, operator: str, reason: str, n
     return shown
 
 
-def _table(tx: Transaction, wanted: MessageFilter, *, reveal: bool) -> pd.DataFrame:
+def _table(tx: Transaction, wanted: MessageFilter, *, reveal: bool) -> "pd.DataFrame":
     query = sa.select(WHOLE).order_by(WHOLE.c.queued_at.desc(), WHOLE.c.message_id.desc())
     rows = tx.connection.execute(query.where(*_conditions(wanted)).limit(wanted.limit)).mappings().all()
     loans = loans_of(tx, [row["message_id"] for row in rows])
     lines = [_line(tx.cipher, row, loans.get(row["message_id"], ()), reveal=reveal) for row in rows]
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+    return as_frame(lines, COLUMNS)
 
 
 def _conditions(wanted: MessageFilter) -> list[sa.ColumnElement[bool]]:
@@ -134,16 +139,18 @@ def loans_of(tx: Transaction, message_ids: Sequence[str]) -> dict[str, tuple[str
     return {name: tuple(dict.fromkeys(loans)) for name, loans in found.items()}
 
 
-def receipts_of(tx: Transaction, message_id: str) -> pd.DataFrame:
+def receipts_of(tx: Transaction, message_id: str) -> "pd.DataFrame":
     """Every receipt of a message as it happened: occurred_at, received_at, delivered, code, detail."""
     names = ["occurred_at", "received_at", "delivered", "code", "detail"]
     query = sa.select(*(RECEIPTS.c[name] for name in names)).where(RECEIPTS.c.message_id == message_id)
-    rows = tx.connection.execute(query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id))
-    return pd.DataFrame([tuple(row) for row in rows], columns=names)
+    ordered = query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id)
+    return as_frame(tx.connection.execute(ordered), names)
 
 
-def recent_contacts(tx: Transaction, since: datetime) -> pd.DataFrame:
-    """Who was or will be reached since then, for caps per person and number.
+def recent_contacts(
+    tx: Transaction, since: datetime, people: Collection[str] | None = None
+) -> "pd.DataFrame":
+    """Who was or will be reached since then, for caps per person and number; with `people` (hashes) only they.
 
     Columns phone_hash, customer_ref, message_class, channel, contact_at (datetime64[us, UTC]), message_id.
     Waiting messages count at the instant they may go; rejected, expired and cancelled ones don't count.
@@ -154,11 +161,11 @@ def recent_contacts(tx: Transaction, since: datetime) -> pd.DataFrame:
         WHOLE.c.contact_at >= to_text(since),
         WHOLE.c.state.not_in([state.value for state in UNTOLD]),
     )
+    if people is not None:
+        query = query.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
     query = query.order_by(WHOLE.c.contact_at, WHOLE.c.message_id)
-    rows = [tuple(row) for row in tx.connection.execute(query)]
-    frame = pd.DataFrame(rows, columns=list(_CONTACTS))
-    frame["contact_at"] = pd.to_datetime(frame["contact_at"], utc=True).astype("datetime64[us, UTC]")
-    return frame.astype({name: "str" for name in _CONTACTS if name != "contact_at"})
+    frame = as_frame(tx.connection.execute(query), _CONTACTS)
+    return frame.astype({**dict.fromkeys(_CONTACTS, "str"), "contact_at": "datetime64[us, UTC]"})
 
 
 # A stored message as the draft it was made from, for sending it again.

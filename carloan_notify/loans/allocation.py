@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from carloan_notify.loans.grid import Flags, Grid, Ints
+from carloan_notify.loans.arrays import Flags, Ints
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.payments import LONG_AGO, Payments, PenaltyRule
 from carloan_notify.loans.standing_settings import PenaltyBase
 from carloan_notify.loans.waterfall import (

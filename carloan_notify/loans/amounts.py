@@ -1,15 +1,12 @@
 """Principal and interest of every installment: one pass over installment numbers, never over loans."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from types import MappingProxyType
-from typing import Final
 
 import numpy as np
 
-from carloan_notify.codes import Method
-from carloan_notify.loans.grid import Flags, Floats, Ints, mul_div, near_tie
+from carloan_notify.loans.arrays import Flags, Floats, Ints, mul_div, near_tie
+from carloan_notify.loans.methods import METHODS
 from carloan_notify.loans.plan import PPB, InstallmentPlan, whole_denominator, whole_period
 from carloan_notify.loans.settings import InterestBasis, Rounding
 
@@ -130,39 +127,6 @@ def _rounded_fraction(value: Fraction, rounding: Rounding) -> int:
     if rounding is Rounding.HALF_EVEN:
         return round(value)
     return floor + (2 * rest >= 1)
-
-
-@dataclass(frozen=True, slots=True)
-class MethodRules:
-    """What a repayment method means for amounts.
-
-    `annuity`: the level solves the present value, so that principal and interest together are equal. `repays_early`:
-    rows before the last repay principal. `leaves_balloon`: the last row repays `balloon` as well. `flat_interest`:
-    interest is charged on the first principal, never on what is left. `also_called` are further words of exports.
-    """
-
-    annuity: bool = False
-    repays_early: bool = True
-    leaves_balloon: bool = False
-    flat_interest: bool = False
-    also_called: tuple[str, ...] = ()
-
-    @property
-    def ends_large(self) -> bool:
-        """Whether the last row is large by contract, so that the term cannot be shortened."""
-        return self.leaves_balloon or not self.repays_early
-
-
-METHODS: Final[Mapping[Method, MethodRules]] = MappingProxyType(
-    {
-        Method.EQUAL_INSTALLMENT: MethodRules(annuity=True, also_called=("annuity",)),
-        Method.EQUAL_PRINCIPAL: MethodRules(),
-        Method.INTEREST_ONLY: MethodRules(repays_early=False, also_called=("按期付息到期还本",)),
-        Method.BALLOON: MethodRules(annuity=True, leaves_balloon=True, also_called=("气球贷", "弹性尾款")),
-        Method.FLAT: MethodRules(flat_interest=True),
-    }
-)
-"""Every repayment method: a new one is a member of `Method` and a row here."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from chinese_calendar import constants as china
 
 from carloan_notify.errors import CalendarError
 from carloan_notify.finding_codes import Finding
-from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Ints
+from carloan_notify.loans.arrays import NO_DATE, Dates, Flags, Ints
 from carloan_notify.loans.settings import (
     FIRST_YEAR,
     LAST_YEAR,

@@ -9,10 +9,11 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import COUNT, DATE, FINDINGS, MONEY, TEXT, findings, stack
-from carloan_notify.loans.amounts import METHODS, amounts, pays_total, with_amounts_fixed
+from carloan_notify.loans.amounts import amounts, pays_total, with_amounts_fixed
+from carloan_notify.loans.arrays import Flags, Ints, Texts
 from carloan_notify.loans.calendar import MONTHS_PER_PERIOD, Calendar, day_of_month, within_count
 from carloan_notify.loans.change_requests import ChangeType, Mode
-from carloan_notify.loans.grid import Flags, Ints, Texts
+from carloan_notify.loans.methods import METHODS
 from carloan_notify.loans.plan import InstallmentPlan
 from carloan_notify.loans.running import (
     Asked,

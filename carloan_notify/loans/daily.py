@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from carloan_notify.loans.amounts import LevelQuestion, level_installment
+from carloan_notify.loans.arrays import Dates, Flags, Ints, mul_div
 from carloan_notify.loans.calendar import day_of_month
-from carloan_notify.loans.grid import Dates, Flags, Grid, Ints, mul_div
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.payments import Payments
 from carloan_notify.loans.plan import PPB, YEAR_DAYS, whole_period
 from carloan_notify.loans.settings import InterestBasis, ProductTerms

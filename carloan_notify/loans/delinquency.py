@@ -9,7 +9,7 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, empty, findings, stack
-from carloan_notify.loans.grid import Dates, Ints, Texts
+from carloan_notify.loans.arrays import Dates, Ints, Texts
 from carloan_notify.loans.standing_settings import DayCount, DelinquencySettings
 
 _MONTH = 30

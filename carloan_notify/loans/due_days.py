@@ -10,7 +10,7 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, findings, stack
-from carloan_notify.loans.grid import Ints
+from carloan_notify.loans.arrays import Ints
 from carloan_notify.loans.standing_settings import DueDaySettings
 
 NEW_LOANS: Final = {

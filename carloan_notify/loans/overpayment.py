@@ -11,8 +11,9 @@ import pandas as pd
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, empty, findings, stack
 from carloan_notify.loans.allocation import AllocationRule, surpluses
+from carloan_notify.loans.arrays import Ints
 from carloan_notify.loans.change_requests import ChangeType
-from carloan_notify.loans.grid import Grid, Ints
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.payments import LONG_AGO, Payments
 from carloan_notify.loans.schedule import build_schedules
 from carloan_notify.loans.standing_settings import StandingSettings

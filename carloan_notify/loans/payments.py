@@ -11,7 +11,7 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, findings, stack
-from carloan_notify.loans.grid import Dates, Flags, Floats, Ints, mul_div, near_tie
+from carloan_notify.loans.arrays import Dates, Flags, Floats, Ints, mul_div, near_tie
 from carloan_notify.loans.settings import Rounding
 from carloan_notify.loans.standing_settings import DelinquencySettings, PenaltyBase
 from carloan_notify.loans.waterfall import FEES, INTEREST, PENALTY, PRINCIPAL

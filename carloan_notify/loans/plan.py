@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify.codes import Method
+from carloan_notify.loans.arrays import Dates, Flags, Ints, Texts
 from carloan_notify.loans.calendar import (
     DAYS_PER_PERIOD,
     MONTHS_PER_PERIOD,
@@ -15,7 +16,6 @@ from carloan_notify.loans.calendar import (
     regular_start,
     within_count,
 )
-from carloan_notify.loans.grid import Dates, Flags, Ints, Texts
 from carloan_notify.loans.settings import Frequency, InterestBasis, ProductTerms, ScheduleSettings
 
 # Which fraction of the balance each interest period charges, as exact integers.

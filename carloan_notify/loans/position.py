@@ -13,6 +13,7 @@ import pandas as pd
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import DATE, DUES, FINDINGS, STANDING, TEXT, findings, stack
 from carloan_notify.loans.allocation import Owed, day_number, due_days
+from carloan_notify.loans.arrays import NO_DATE, Dates, Flags, Ints
 from carloan_notify.loans.delinquency import (
     Pauses,
     buckets,
@@ -21,7 +22,7 @@ from carloan_notify.loans.delinquency import (
     due_date_of,
     paused_days,
 )
-from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.standing_settings import DelinquencySettings, StandingSettings
 from carloan_notify.loans.tolerance import Tolerance, asked_minor
 from carloan_notify.loans.waterfall import PRINCIPAL

@@ -11,7 +11,7 @@ import pandas as pd
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.allocation import day_number, due_days
-from carloan_notify.loans.grid import Flags, Ints, mul_div
+from carloan_notify.loans.arrays import Flags, Ints, mul_div
 from carloan_notify.loans.plan import PPB
 from carloan_notify.loans.position import Position
 from carloan_notify.loans.schedule import build_schedules, schedule_frame

@@ -12,10 +12,11 @@ from carloan_notify.codes import Method
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, LOANS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.amounts import Amounts, amounts, rounds_to_nothing
+from carloan_notify.loans.arrays import Flags, Ints
 from carloan_notify.loans.calendar import load_calendar, within_count
 from carloan_notify.loans.change_requests import ChangeType, read_changes
 from carloan_notify.loans.changes import CHANGE_EFFECTS, apply_changes
-from carloan_notify.loans.grid import Flags, Grid, Ints
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.plan import InstallmentPlan, plan
 from carloan_notify.loans.settings import FIRST_YEAR, LAST_YEAR, ScheduleSettings
 from carloan_notify.loans.supplied import COLUMN as STEPS_COLUMN

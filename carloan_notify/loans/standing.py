@@ -18,12 +18,13 @@ from carloan_notify.loans.allocation import (
     owed_after_payments,
     owed_after_total,
 )
-from carloan_notify.loans.amounts import METHODS
+from carloan_notify.loans.arrays import NO_DATE, Dates, Flags, Ints
 from carloan_notify.loans.calendar import regular_start
 from carloan_notify.loans.change_requests import read_changes
 from carloan_notify.loans.daily import DailyRule, recalculated
 from carloan_notify.loans.delinquency import Pauses, read_pauses
-from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+from carloan_notify.loans.grid import Grid
+from carloan_notify.loans.methods import METHODS
 from carloan_notify.loans.overpayment import Overpaid
 from carloan_notify.loans.payments import Payments, PenaltyRule, received
 from carloan_notify.loans.position import Columns, Position, Sheet, dues_of, standing_columns, write_snapshot

@@ -11,7 +11,8 @@ import pandas as pd
 
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, empty, findings, stack
-from carloan_notify.loans.grid import NO_DATE, Dates, Flags, Grid, Ints
+from carloan_notify.loans.arrays import NO_DATE, Dates, Flags, Ints
+from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.settings import ScheduleSettings
 
 _MONEY = ("principal_minor", "interest_minor", "fees_minor", "total_minor", "paid_minor")

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from carloan_notify.loans.grid import Ints, mul_div
+from carloan_notify.loans.arrays import Ints, mul_div
 from carloan_notify.loans.settings import Rounding
 
 PPB: Final = 1_000_000_000

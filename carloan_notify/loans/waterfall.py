@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from carloan_notify.loans.grid import Flags, Ints
+from carloan_notify.loans.arrays import Flags, Ints
 
 COMPONENTS: Final = ("fees", "penalty", "interest", "principal")
 """Rows of every (4, k, n) array of owed or paid amounts."""

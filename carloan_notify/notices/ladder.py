@@ -4,8 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from carloan_notify.errors import ConfigError
-from carloan_notify.notices.release import permitted_hours
-from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings, Until, When
+from carloan_notify.notices.settings import (
+    EventType,
+    PolicySettings,
+    RuleSettings,
+    Until,
+    When,
+    permitted_hours,
+)
 from carloan_notify.records import Channel, MessageClass
 
 OVERDUE_DAYS = (1, 3, 7, 15, 30)

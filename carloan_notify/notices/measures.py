@@ -17,8 +17,8 @@ import phonenumbers
 from babel.core import get_global
 
 from carloan_notify import frames
-from carloan_notify.loans.amounts import METHODS
 from carloan_notify.loans.calendar import WorkingDays
+from carloan_notify.loans.methods import METHODS
 from carloan_notify.phones import calling_code
 
 

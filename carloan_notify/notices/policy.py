@@ -13,9 +13,9 @@ from carloan_notify import frames
 from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.landlines import landlines
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
-from carloan_notify.phones import landlines
 from carloan_notify.records import Channel, Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.

@@ -7,9 +7,8 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from carloan_notify.codes import Reason
-from carloan_notify.errors import ConfigError
 from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
-from carloan_notify.notices.settings import PolicySettings
+from carloan_notify.notices.settings import PolicySettings, permitted_hours
 
 INSTANT: Final = "datetime64[s, UTC]"
 
@@ -89,25 +88,6 @@ def _release(kind: NoticeKind, policy: PolicySettings, tonight: Tonight) -> Cont
             return Reason.PREFERRED_HOURS_OUTSIDE
         permitted = common
     return first_span(permitted, kind.timezone, tonight, kind.catch_up_days, policy.no_contact_dates)
-
-
-def permitted_hours(policy: PolicySettings, channel: str, message_class: str, rule_window: str) -> Window:
-    """The policy's hours for such a message, narrowed by the rule's own window ("" for none).
-
-    Raises:
-        ConfigError: they share no time.
-    """
-    windows = [policy.hours_for(channel, message_class), parse_window(rule_window) if rule_window else None]
-    common = intersect(*(window for window in windows if window is not None))
-    if common is None:
-        raise ConfigError([f"rules: {outside_hours(rule_window, message_class, channel)}"])
-    return common
-
-
-def outside_hours(rule_window: str, message_class: str, channel: str) -> str:
-    """What to say of a rule's window that shares no time with the policy's hours."""
-    kind = f"{message_class} messages by {channel}"
-    return f"window {rule_window} lies outside policy.hours for {kind}; widen one of them"
 
 
 def _instants(times: list[datetime | None]) -> pd.Series:

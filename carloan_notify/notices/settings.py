@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from carloan_notify.errors import ConfigError
 from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
@@ -369,3 +370,22 @@ class PolicySettings(Settings):
 
 
 # How far a night may differ from the nights before it.
+
+
+def permitted_hours(policy: PolicySettings, channel: str, message_class: str, rule_window: str) -> Window:
+    """The policy's hours for such a message, narrowed by the rule's own window ("" for none).
+
+    Raises:
+        ConfigError: they share no time.
+    """
+    windows = [policy.hours_for(channel, message_class), parse_window(rule_window) if rule_window else None]
+    common = intersect(*(window for window in windows if window is not None))
+    if common is None:
+        raise ConfigError([f"rules: {outside_hours(rule_window, message_class, channel)}"])
+    return common
+
+
+def outside_hours(rule_window: str, message_class: str, channel: str) -> str:
+    """What to say of a rule's window that shares no time with the policy's hours."""
+    kind = f"{message_class} messages by {channel}"
+    return f"window {rule_window} lies outside policy.hours for {kind}; widen one of them"

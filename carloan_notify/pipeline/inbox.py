@@ -12,7 +12,6 @@ from typing import Final
 
 from carloan_notify.app import App, any_number
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
-from carloan_notify.inbound.files import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.inbound.lexicon import (
     EVERY_CLASS,
     Lexicon,
@@ -24,6 +23,7 @@ from carloan_notify.inbound.lexicon import (
     shipped_lexicon,
     shipped_text,
 )
+from carloan_notify.inbound.times import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.ledger import receipts, unknowns, unread
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.replies import PER_TRANSACTION, Hold, Judged, Taken, take

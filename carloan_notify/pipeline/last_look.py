@@ -25,11 +25,12 @@ from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.pipeline.drafts import draft_messages
+from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.verdicts import Judged, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
-from carloan_notify.records import Decision, Draft, NightFacts, OutboundMessage, steady
+from carloan_notify.records import Decision, Draft, OutboundMessage, steady
 
 # The words of what may go: as they are, or anew.
 
@@ -108,19 +109,6 @@ _BLANK: Final = frames.blank_row(DECISION_COLUMNS)
 
 READING_SHARE: Final = 0.1
 """Asking the database may take this share of the time: what took 50 ms to read counts for 0.45 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The night that waiting messages come from: its run, the stamps of the tables it read, and its figures.
-
-    `as_of` is the business date that paths and queries of the tables are dated with.
-    """
-
-    as_of: date
-    run_id: str = ""
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    facts: NightFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
-from carloan_notify.pipeline.last_look import LastLook, Planned, cancel_what_is_over
+from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
+from carloan_notify.pipeline.planned import Planned, newest_night
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
-from carloan_notify.pipeline.send import drain, newest_night
+from carloan_notify.pipeline.send import drain
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
 from carloan_notify.sources.read import write_rejects

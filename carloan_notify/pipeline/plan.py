@@ -1,8 +1,8 @@
 """Plan a night: who must hear what, may they, and in which words. Reads the ledger, writes nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -71,27 +71,57 @@ def remember(app: App, ledger: Ledger) -> Memory:
         with ledger.read() as tx:
             return notices.known(tx, names)
 
-    longest = max((cap.days for cap in app.settings.policy.caps), default=0)
     with ledger.read() as tx:
-        recent = views.recent_contacts(tx, app.clock() - timedelta(days=longest + 1))
+        recent = views.recent_contacts(tx, _since(app))
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
         held = notices.held_last(tx, NIGHT, FINISHED)
         remembered = last_night(tx)
-    local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
     return Memory(
         known_keys=known_keys,
         phone_hash=ledger.cipher.phone_hash,
         customer_ref=ledger.cipher.customer_ref,
         suppressions=suppressions,
-        recent=recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)],
+        recent=_dated(app, recent),
         history=history,
         gap=gap,
         held=held,
         last_night=remembered,
         hash_texts=hasher(ledger.cipher),
     )
+
+
+def _since(app: App) -> datetime:
+    """From when on contacts count for some cap."""
+    return app.clock() - timedelta(days=max((cap.days for cap in app.settings.policy.caps), default=0) + 1)
+
+
+def _dated(app: App, recent: pd.DataFrame) -> pd.DataFrame:
+    """Recent contacts with their date in the lender's zone (RECENT_COLUMNS)."""
+    local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
+    return recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)]
+
+
+def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers: Collection[str]) -> Memory:
+    """What `ledger` knows of these numbers and customers; nothing of what only guards ask."""
+
+    def known_keys(names: Sequence[str]) -> set[str]:
+        with ledger.read() as tx:
+            return notices.known(tx, names)
+
+    cipher = ledger.cipher
+    people = {*map(cipher.phone_hash, phones), *map(cipher.customer_ref, customers)}
+    with ledger.read() as tx:
+        return replace(
+            blank_memory(),
+            known_keys=known_keys,
+            phone_hash=cipher.phone_hash,
+            customer_ref=cipher.customer_ref,
+            suppressions=stopping.table(tx)[list(SUPPRESSION_COLUMNS)],
+            recent=_dated(app, views.recent_contacts(tx, _since(app), people)),
+            held=notices.held_last(tx, NIGHT, FINISHED),
+        )
 
 
 def blank_memory() -> Memory:
@@ -134,8 +164,39 @@ class NightPlan:
         return replace(self, decisions=decisions)
 
 
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """What is decided about a portfolio's loans, and in which words, before any guard looks at it.
+
+    `held` are the decisions (DECISION_COLUMNS) with what could not be worded held, `decisions` those with the
+    endings of what was held before.
+    """
+
+    held: pd.DataFrame
+    decisions: pd.DataFrame
+    drafted: Drafted
+    findings: pd.DataFrame
+
+
 def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> NightPlan:
     """Decide, apply the contact policy and word every message of the night."""
+    worded = decide_and_word(app, portfolio, memory, run_id)
+    prints = fingerprints(portfolio.loans, portfolio.standing.loans, memory.hash_texts)
+    evidence = evidence_of(app, portfolio, prints, memory.last_night)
+    return NightPlan(
+        run_id=run_id,
+        portfolio=portfolio,
+        decisions=worded.decisions,
+        drafted=worded.drafted,
+        findings=worded.findings,
+        facts=with_evidence(night_facts(app, portfolio, worded.drafted, worded.held), evidence),
+        evidence=evidence,
+        prints=prints,
+    )
+
+
+def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Worded:
+    """What a night decides, of a whole portfolio or of loans that no other loan of it can change."""
     settings, as_of = app.settings, portfolio.as_of
     identity = Identity(app.lender.lender_id, memory.phone_hash)
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, identity)
@@ -153,22 +214,9 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
     drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
-    prints = fingerprints(portfolio.loans, portfolio.standing.loans, memory.hash_texts)
-    evidence = evidence_of(app, portfolio, prints, memory.last_night)
     held = hold_failures(decisions, drafted.failures)
-    return NightPlan(
-        run_id=run_id,
-        portfolio=portfolio,
-        decisions=with_endings(held, memory, as_of),
-        drafted=drafted,
-        findings=frames.stack(
-            [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)],
-            frames.FINDINGS,
-        ),
-        facts=with_evidence(night_facts(app, portfolio, drafted, held), evidence),
-        evidence=evidence,
-        prints=prints,
-    )
+    findings = [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)]
+    return Worded(held, with_endings(held, memory, as_of), drafted, frames.stack(findings, frames.FINDINGS))
 
 
 def with_endings(decisions: pd.DataFrame, memory: Memory, as_of: date) -> pd.DataFrame:

@@ -73,7 +73,14 @@ def read_portfolio(app: App, as_of: date) -> Portfolio:
         SourceError: if a table cannot be read at all.
         CalendarError: if a calendar does not cover a needed year.
     """
-    sources = read_all(app.settings.sources, read_context(app, as_of))
+    return portfolio_of(app, as_of, read_all(app.settings.sources, read_context(app, as_of)))
+
+
+def portfolio_of(app: App, as_of: date, sources: Sources) -> Portfolio:
+    """These tables, of all loans or of some, with the standing of every loan in them.
+
+    CalendarError if a calendar does not cover a needed year.
+    """
     tables = loan_tables(sources)
     return Portfolio(
         as_of,

@@ -7,12 +7,10 @@ from zoneinfo import ZoneInfo
 
 from carloan_notify.app import App
 from carloan_notify.errors import ConfigError
-from carloan_notify.inbound.files import read_replies, sentences
 from carloan_notify.inbound.lexicon import action_for
 from carloan_notify.ledger import replies, unread
 from carloan_notify.ledger.replies import ReplyFilter
-from carloan_notify.pipeline.inbox import believed_times, open_lexicon, take_replies
-from carloan_notify.pipeline.returns import Tell
+from carloan_notify.pipeline.inbox import open_lexicon
 from carloan_notify.reports.tables import frame_rows
 
 _ENDING: Final = ".bin"
@@ -23,31 +21,6 @@ def classify(app: App, text: str) -> dict[str, str]:
     reading = open_lexicon(app).read(text)
     action = action_for(reading, app.settings.inbound.opt_out_stops)
     return {"kind": reading.kind.value, "rule": reading.rule, "action": action.summary}
-
-
-def import_replies(app: App, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
-    """Take the replies of a portal's export; `kind` is a name under inbound.reply_files.
-
-    Every problem is told with its place. Returns the provider and `keeping.REPLY_FIGURES`.
-
-    Raises:
-        ConfigError: no such kind, or the lexicon is wrong.
-        SourceError: the file cannot be read.
-    """
-    kinds = app.settings.inbound.reply_files
-    if kind not in kinds:
-        known = ", ".join(sorted(kinds)) or "none yet"
-        raise ConfigError(
-            [f"inbound.reply_files: no kind {kind!r} ({known}); describe the file's columns there"]
-        )
-    lexicon = open_lexicon(app)
-    read = read_replies(path, kinds[kind], app.clock(), believed_times(app), app.settings.lender.timezone)
-    with app.open_ledger() as ledger:
-        kept = take_replies(app, ledger, lexicon, read.replies)
-    problems = [*sentences(read.findings), *kept.problems]
-    for problem in problems:
-        tell(problem)
-    return {"provider": kinds[kind].provider, **kept.figures, "problems": len(problems)}
 
 
 def reply_filter(

@@ -21,12 +21,13 @@ from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
+from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, remember
-from carloan_notify.pipeline.portfolio import Portfolio, frame_of, read_portfolio
-from carloan_notify.pipeline.preview import why
+from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.verdicts import judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
@@ -100,7 +101,8 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         before = _nameless(original.rendered.text, original.recipient_name)
         if refusal:
             return Proposal(before, before, None, refusal=refusal)
-        portfolio = read_portfolio(app, app.business_date())
+        told = {cover.loan_id for cover in original.covers}
+        portfolio = read_alone(app, told, app.business_date())
         identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         refusal, drafted = _worded(app, original, portfolio, identity)
         now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before

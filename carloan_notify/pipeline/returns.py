@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.delivery.provider import LookUp, MessageFate, Provider, ReceiptMode, ReturnPage
-from carloan_notify.errors import ConfigError, LedgerError
-from carloan_notify.inbound.files import read_export, sentences
+from carloan_notify.errors import LedgerError
 from carloan_notify.inbound.listen import place_of
 from carloan_notify.ledger import audit, outbox, receipts, unknowns
 from carloan_notify.ledger.answers import record
@@ -25,7 +23,6 @@ from carloan_notify.pipeline.inbox import (
     Keep,
     Kept,
     ask_about_accepted,
-    believed_times,
     dated,
     endings,
     inquiry,
@@ -184,37 +181,6 @@ def pull_returns(app: App, tell: Tell = log_problem) -> list[dict[str, Any]]:
             pulling.fetch(provider, since)
     blank = dict.fromkeys((*RECEIPT_FIGURES, *REPLY_FIGURES), 0)
     return [{"provider": name, **blank, **counts} for name, counts in pulling.figures.items()]
-
-
-def import_receipts(app: App, path: Path, kind: str, tell: Tell) -> dict[str, Any]:
-    """Settle the receipts of a portal's export; `kind` is a name under inbound.receipt_files.
-
-    Every problem is told, one of the file with its place.
-
-    Raises:
-        ConfigError: no such kind.
-        SourceError: the file cannot be read.
-    """
-    kinds = app.settings.inbound.receipt_files
-    if kind not in kinds:
-        known = ", ".join(sorted(kinds)) or "none yet"
-        raise ConfigError(
-            [f"inbound.receipt_files: no kind {kind!r} ({known}); describe the file's columns there"]
-        )
-    read = read_export(path, kinds[kind], app.clock(), believed_times(app), app.settings.lender.timezone)
-    with app.open_ledger() as ledger, ledger.write() as tx:
-        done = receipts.settle(tx, read.receipts, app.clock())
-    for problem in (*sentences(read.findings), *masked(done.refused)):
-        tell(problem)
-    return {
-        "provider": kinds[kind].provider,
-        "receipts": len(read.receipts),
-        "settled": done.settled,
-        "repeated": done.repeated,
-        "unmatched": done.unmatched,
-        "refused": len(done.refused),
-        "problems": len(read.findings),
-    }
 
 
 def reconcile(app: App) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,12 @@ from carloan_notify.pipeline.portfolio import (
     standing_settings,
 )
 from carloan_notify.reports.tables import frame_rows
-from carloan_notify.sources.read import read_all
+from carloan_notify.sources.picking import read_loans
+from carloan_notify.sources.tables import TableName
 
 AD_HOC = "ad-hoc"
+PAYING: Final[tuple[TableName, ...]] = ("loans", "installments", "payments", "changes")
+"""The tables that decide what is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def loan_schedule(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
     Raises:
         SourceError: the tables do not know the loan, or its schedule cannot be computed.
     """
-    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, as_of))), loan_id)
+    tables = _tables_of(app, loan_id, as_of)
     if tables.loans.empty:
         raise SourceError(
             f"loan {loan_id}: not in the loans table of {as_of}; see `carloan-notify explain {loan_id}`"
@@ -75,7 +78,7 @@ def loan_payoff(app: App, loan_id: str, on: date) -> list[dict[str, Any]]:
     Raises:
         SourceError: the tables do not know the loan, it is not active, or its payoff cannot be told.
     """
-    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, on))), loan_id)
+    tables = _tables_of(app, loan_id, on)
     figures, found = payoff(tables, standing_settings(app), app.settings.payoff, on)
     if figures.empty:
         reasons = [f"{row['code']}: {row['message']}" for row in frame_rows(found)]
@@ -96,7 +99,7 @@ def compared_schedule(app: App, loan_id: str, as_of: date) -> list[dict[str, Any
     """
     if app.settings.sources.installments is None:
         raise ConfigError(["sources.installments: --compare needs the lender's installments table"])
-    tables = _of_loan(loan_tables(read_all(app.settings.sources, read_context(app, as_of))), loan_id)
+    tables = _tables_of(app, loan_id, as_of)
     rows, found = compare(tables, app.settings.schedule)
     unable = found[found["code"] != DIFFERS]
     if len(unable):
@@ -144,19 +147,9 @@ def _edge(name: str, value: Any, digits: int) -> Any:  # noqa: ANN401 - a frame'
     return "" if value is pd.NaT else value
 
 
-def _of_loan(tables: LoanTables, loan_id: str) -> LoanTables:
-    def mine(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[frame["loan_id"] == loan_id].reset_index(drop=True)
-
-    def mine_or_none(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-        return None if frame is None else mine(frame)
-
-    return LoanTables(
-        loans=mine(tables.loans),
-        installments=mine_or_none(tables.installments),
-        payments=mine_or_none(tables.payments),
-        changes=mine_or_none(tables.changes),
-    )
+def _tables_of(app: App, loan_id: str, as_of: date) -> LoanTables:
+    """All that decides what is owed on one loan."""
+    return loan_tables(read_loans(app.settings.sources, read_context(app, as_of), [loan_id], PAYING))
 
 
 def _changes(terms: Terms, loans: pd.DataFrame) -> pd.DataFrame:

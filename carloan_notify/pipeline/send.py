@@ -6,23 +6,26 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from types import FrameType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
 from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import Look
-from carloan_notify.delivery.dispatch import Dispatcher, RunContext
+from carloan_notify.delivery.dispatch import Dispatcher, RunContext, Screened
 from carloan_notify.delivery.registry import build_channels
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import LedgerError, LockedError
 from carloan_notify.ledger import answers, audit, continuity, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.runs import FINISHED, NIGHT, Run
-from carloan_notify.pipeline.last_look import LastLook, Planned
+from carloan_notify.pipeline.planned import newest_night
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
+
+if TYPE_CHECKING:
+    from carloan_notify.pipeline.last_look import LastLook
 
 
 class LedgerOutbox:
@@ -97,7 +100,58 @@ def _by_end(messages: Sequence[OutboundMessage], now: datetime) -> dict[datetime
 _log = structlog.get_logger()
 
 
-def drain(app: App, ledger: Ledger, watch: LastLook) -> DrainSummary:
+class Watch(Protocol):
+    """What is asked of every batch before it leaves (see `last_look.LastLook`)."""
+
+    def expect(self, messages: Sequence[OutboundMessage]) -> None:
+        """These were claimed and will soon be screened."""
+
+    def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
+        """What of these may leave, and in which words; may raise: nothing leaves then."""
+
+    def close(self) -> None:
+        """Let go of what it holds open."""
+
+
+class LateLook:
+    """The last look by the newest night, opened for the first batch.
+
+    A `send` every few minutes finds nothing to send nearly always: then it needs neither the tables nor the
+    libraries that read them.
+    """
+
+    def __init__(self, app: App, ledger: Ledger) -> None:
+        self._app = app
+        self._ledger = ledger
+        self._look: LastLook | None = None
+        self._expected: list[OutboundMessage] = []
+
+    def expect(self, messages: Sequence[OutboundMessage]) -> None:
+        """Told to the look, as soon as there is one."""
+        if self._look is None:
+            self._expected += messages
+        else:
+            self._look.expect(messages)
+
+    def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
+        """What the last look says. SourceError: the tables cannot be read, and nothing may go."""
+        if self._look is None:
+            self._look = self._opened()
+            self._look.expect(self._expected)
+        return self._look.screen(messages)
+
+    def _opened(self) -> "LastLook":
+        from carloan_notify.pipeline.last_look import LastLook  # noqa: PLC0415 - the point of this class
+
+        return LastLook(self._app, self._ledger, newest_night(self._app, self._ledger))
+
+    def close(self) -> None:
+        """Close the look, if there was one."""
+        if self._look is not None:
+            self._look.close()
+
+
+def drain(app: App, ledger: Ledger, watch: Watch) -> DrainSummary:
     """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
     with _politely_stopped() as stop, closing(watch):
         surroundings = RunContext(
@@ -116,7 +170,15 @@ def drain(app: App, ledger: Ledger, watch: LastLook) -> DrainSummary:
     return summary
 
 
-def send_due(app: App) -> DrainSummary:
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a drain did, and what to tell of a night that ended in the middle ("" when there is none)."""
+
+    summary: DrainSummary
+    unfinished: str
+
+
+def send_due(app: App) -> Sent:
     """Send what may go now, over every run.
 
     Raises:
@@ -128,19 +190,13 @@ def send_due(app: App) -> DrainSummary:
     with app.open_ledger() as ledger:
         if continuity.doubt_if_replaced(ledger, app.clock()):
             raise LedgerError(REPLACED)
-        return drain(app, ledger, LastLook(app, ledger, newest_night(app, ledger)))
+        summary = drain(app, ledger, LateLook(app, ledger))
+        return Sent(summary, _unfinished_night(app, ledger))
 
 
-def newest_night(app: App, ledger: Ledger) -> Planned:
-    """The night whose tables say most of today: one that was made up for afterwards reads older ones."""
-    today = app.business_date()
-    with ledger.read() as tx:
-        return _planned(runs.newest(tx, NIGHT, today), today)
-
-
-def unfinished_night(app: App) -> str:
+def _unfinished_night(app: App, ledger: Ledger) -> str:
     """What to tell of a night that was killed or broke while it queued; "" when there is none, or one runs now."""
-    with app.open_ledger() as ledger, ledger.read() as tx:
+    with ledger.read() as tx:
         night = runs.unfinished_night(tx)
     if night is None:
         return ""
@@ -160,15 +216,6 @@ REPLACED: Final = (
     "anew, so nobody knows what was told since; what waited is unknown now and is not sent. Put the right ledger back, "
     "or see `reconcile` and let the next `run` accept it (--accept ledger_restored)"
 )
-
-
-def _planned(night: Run | None, today: date) -> Planned:
-    """A night as the last look needs it; one that did not finish has not screened what waits."""
-    if night is None:
-        return Planned(today)
-    if night.status != FINISHED:
-        return Planned(night.as_of)
-    return Planned(night.as_of, night.run_id, night.sources.get("stamps", {}), night.facts)
 
 
 def summary_row(summary: DrainSummary) -> dict[str, Any]:

@@ -25,8 +25,9 @@ from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.verify import Verification
 from carloan_notify.messages.render import default_templates_dir
 from carloan_notify.messages.settings import LINK_KEY_FILE
+from carloan_notify.pipeline.history import run_figures
 from carloan_notify.pipeline.night import NightOrder, run_night
-from carloan_notify.pipeline.preview import preview_night, run_figures
+from carloan_notify.pipeline.preview import preview_night
 from carloan_notify.pipeline.returns import pull_returns, reconcile
 from carloan_notify.pipeline.send import send_due
 from carloan_notify.records import Channel
@@ -133,9 +134,9 @@ def run_demo(folder: Path) -> Demo:
         night = run_night(night_house, order)
         again = run_night(night_house, order)
         paid_loan = _pay_overdue_loan(folder, rows)
-        morning = send_due(_at(folder, MORNING))
+        morning = send_due(_at(folder, MORNING)).summary
         evening_house = _at(folder, EVENING)
-        evening = send_due(evening_house)
+        evening = send_due(evening_house).summary
         reconciled = reconcile(evening_house)
         receipts = pull_returns(evening_house)
         with evening_house.open_ledger() as ledger:

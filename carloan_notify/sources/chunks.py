@@ -72,15 +72,42 @@ class SourceFile:
     incomplete: str = ""
 
 
+class Sift(Protocol):
+    """Which rows of a table are wanted, told from a few of its columns."""
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The places of those columns among the headers."""
+
+    def mask(self, chunk: TextChunk) -> np.ndarray:
+        """A flag per row; only the columns at `places` are looked at."""
+
+
+def sifted(chunk: TextChunk, sift: Sift | None) -> TextChunk:
+    """The wanted rows, and whatever could not be parted into cells; everything without a `sift`."""
+    return chunk if sift is None else rows_of(chunk, sift.mask(chunk))
+
+
+def rows_of(chunk: TextChunk, mask: np.ndarray) -> TextChunk:
+    """The rows of the mask, and whatever could not be parted into cells."""
+    places = np.flatnonzero(mask)
+    taken = pa.array(places)
+    return TextChunk([cells.take(taken) for cells in chunk.columns], chunk.lines[places], chunk.broken)
+
+
 class ChunkReader(Protocol):
     """An opened table. `origin(rows)` is asked after the last chunk."""
+
+    @property
+    def label(self) -> str:
+        """Where the rows come from, without secrets."""
 
     @property
     def headers(self) -> Sequence[str]:
         """The column names as the source spells them."""
 
-    def chunks(self) -> Iterator[TextChunk]:
-        """All rows in order."""
+    def chunks(self, sift: Sift | None = None) -> Iterator[TextChunk]:
+        """All rows in order, or only the wanted ones; their places stay those in the whole table."""
 
     def origin(self, rows: int) -> SourceFile:
         """Where the rows came from."""

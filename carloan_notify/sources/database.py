@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import values_as_text
-from carloan_notify.sources.chunks import SourceFile, TextChunk
+from carloan_notify.sources.chunks import Sift, SourceFile, TextChunk, sifted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ class SqlReader:
                 f"{label}: {_first_line(error)}; check `url`, `query` and the rights"
             ) from error
 
-    def chunks(self) -> Iterator[TextChunk]:
-        """All rows, `chunk_rows` at a time."""
+    def chunks(self, sift: Sift | None = None) -> Iterator[TextChunk]:
+        """All rows, `chunk_rows` at a time, or only the wanted ones."""
         first = 1
         for rows in self.result.partitions(self.chunk_rows):
             columns = [values_as_text(values, self.timezone) for values in zip(*rows, strict=True)]
             for cells in columns:
                 self.digest.update("\x1f".join(cells.to_pylist()).encode())
-            yield TextChunk(columns, np.arange(first, first + len(rows), dtype=np.int64))
+            yield sifted(TextChunk(columns, np.arange(first, first + len(rows), dtype=np.int64)), sift)
             first += len(rows)
 
     def origin(self, rows: int) -> SourceFile:

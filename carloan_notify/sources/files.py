@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import as_text
-from carloan_notify.sources.chunks import SourceFile, TextChunk
+from carloan_notify.sources.chunks import Sift, SourceFile, TextChunk, sifted
 from carloan_notify.sources.encoding import (
     BLOCK_BYTES,
     Block,
@@ -26,7 +26,7 @@ from carloan_notify.sources.encoding import (
     line_blocks,
     open_binary,
 )
-from carloan_notify.sources.records import Dialect, clean_block, read_chunk
+from carloan_notify.sources.records import Dialect, read_chunk, sifted_block
 from carloan_notify.sources.settings import TableSettings
 
 # CSV and TSV.
@@ -123,7 +123,12 @@ class TextReader:
         dialect = Dialect(encoding, delimiter, len(headers))
         return cls(path, headers, dialect, number, chunk_rows, longest_line, settings.trailer)
 
-    def chunks(self) -> Iterator[TextChunk]:
+    @property
+    def label(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    def chunks(self, sift: Sift | None = None) -> Iterator[TextChunk]:
         """Rows below the header, a block of lines at a time; one that is not clean is read line by line."""
         pending: list[bytes | None] = []
         line = self.header_lines + 1
@@ -133,9 +138,9 @@ class TextReader:
             for block in self._blocks(stream):
                 clean = None
                 if isinstance(block, Block) and not pending:
-                    clean = clean_block(block, line, self.dialect)
-                if clean is not None:
-                    line += len(clean.lines)
+                    clean = sifted_block(block, line, self.dialect, sift)
+                if isinstance(block, Block) and clean is not None:
+                    line += block.count
                     yield clean
                     continue
                 pending += block.lines() if isinstance(block, Block) else block
@@ -143,9 +148,9 @@ class TextReader:
                     chunk, used = read_chunk(pending, line, self.dialect, final=False)
                     pending = pending[used:]
                     line += used
-                    yield chunk
+                    yield sifted(chunk, sift)
         if pending:
-            yield read_chunk(pending, line, self.dialect, final=True)[0]
+            yield sifted(read_chunk(pending, line, self.dialect, final=True)[0], sift)
 
     def _blocks(self, stream: BinaryIO) -> Iterator[Block | list[bytes | None]]:
         if self._trailed():
@@ -231,9 +236,17 @@ class ParquetReader:
             )
         return cls(path, schema.names, chunk_rows, timezone)
 
-    def chunks(self) -> Iterator[TextChunk]:
+    @property
+    def label(self) -> str:
+        """The file's path."""
+        return str(self.path)
+
+    def chunks(self, sift: Sift | None = None) -> Iterator[TextChunk]:
         """All rows, `chunk_rows` at a time. SourceError when the file turns out to be damaged."""
         first = 1
+        if sift is not None:
+            yield from self._wanted(sift)
+            return
         try:
             with parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(batch_size=self.chunk_rows, use_threads=False):
@@ -242,6 +255,33 @@ class ParquetReader:
                     yield TextChunk([as_text(column, self.timezone) for column in batch.columns], lines)
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: is damaged near row {first}; copy or export it again") from error
+
+    def _wanted(self, sift: Sift) -> Iterator[TextChunk]:
+        """The wanted rows, a row group at a time: of the others only the columns that tell it are read."""
+        first = 1
+        try:
+            with parquet.ParquetFile(self.path) as file:
+                for group in range(file.num_row_groups):
+                    count = file.metadata.row_group(group).num_rows
+                    unread = pa.nulls(count, pa.string())
+                    keys = {place: self._column(file, group, place) for place in sift.places}
+                    columns = [keys.get(place, unread) for place in range(len(self.headers))]
+                    rows = np.flatnonzero(sift.mask(TextChunk(columns, np.arange(first, first + count))))
+                    taken = pa.array(rows)
+                    if len(rows):
+                        whole = [self._column(file, group, n, taken) for n in range(len(self.headers))]
+                        yield TextChunk(whole, first + rows)
+                    first += count
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"{self.path}: is damaged near row {first}; copy or export it again") from error
+
+    def _column(
+        self, file: parquet.ParquetFile, group: int, place: int, rows: pa.Array | None = None
+    ) -> pa.Array:
+        """The cells of a column of a row group as text, all or some."""
+        name = self.headers[place]
+        cells = file.read_row_group(group, columns=[name], use_threads=False).column(name)
+        return as_text((cells if rows is None else cells.take(rows)).combine_chunks(), self.timezone)
 
     def origin(self, rows: int) -> SourceFile:
         """The file, its digest and its time of change."""

@@ -242,7 +242,7 @@ def read_table(name: TableName, settings: TableSettings, *, context: ReadContext
 
     SourceError, each line beginning with the table's name, when the table cannot be read at all.
     """
-    with told_of(name), _open(settings, context) as reader:
+    with told_of(name), open_table(settings, context) as reader:
         table = parse_table(name, reader, settings, context)
     table = _marked(table, settings, context)
     if name == "loans" and not table.rows_read:
@@ -267,13 +267,20 @@ def _marked(table: Table, settings: TableSettings, context: ReadContext) -> Tabl
 
 def parse_table(name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext) -> Table:
     """The rows of an opened table. SourceError for headers that do not do."""
-    spec = TABLES[name]
-    match = match_headers(reader.headers, spec, settings, context.basis)
-    rules = TableRules(
-        spec, match, settings, CellRules(context, settings.date_format, settings.fictitious_phones)
-    )
+    rules = table_rules(name, reader, settings, context)
     chunks = [parse_chunk(chunk, rules) for chunk in reader.chunks()]
     return assemble(name, rules, chunks, reader.origin(sum(chunk.rows for chunk in chunks)))
+
+
+def table_rules(
+    name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext
+) -> TableRules:
+    """All that turns the cells of an opened table into values. SourceError for headers that do not do."""
+    spec = TABLES[name]
+    match = match_headers(reader.headers, spec, settings, context.basis)
+    return TableRules(
+        spec, match, settings, CellRules(context, settings.date_format, settings.fictitious_phones)
+    )
 
 
 @contextmanager
@@ -286,7 +293,8 @@ def told_of(name: TableName) -> Iterator[None]:
 
 
 @contextmanager
-def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader]:
+def open_table(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader]:
+    """The table, opened. SourceError where it cannot be."""
     if settings.query:
         with SqlReader.open(
             settings.url,
@@ -298,8 +306,15 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
             yield reader
         return
     path = context.base_dir / context.dated(settings.path)
+    with readable(path):
+        yield open_file(path, settings, context)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into a SourceError that says what to do."""
     try:
-        yield _open_file(path, settings, context)
+        yield
     except FileNotFoundError as error:
         raise SourceError(f"{path}: no such file; look at the export job, or correct `path`") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -308,7 +323,8 @@ def _open(settings: TableSettings, context: ReadContext) -> Iterator[ChunkReader
         raise SourceError(f"{path}: cannot be read ({error.strerror or error}); check its rights") from error
 
 
-def _open_file(path: Path, settings: TableSettings, context: ReadContext) -> ChunkReader:
+def open_file(path: Path, settings: TableSettings, context: ReadContext) -> TextReader | ParquetReader:
+    """The file, opened: its encoding found, its header read; it can be read several times."""
     if is_parquet(path):
         return ParquetReader.open(path, chunk_rows=context.chunk_rows, timezone=context.timezone)
     return TextReader.open(

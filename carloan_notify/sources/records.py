@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from carloan_notify.finding_codes import CellProblem
-from carloan_notify.sources.chunks import BrokenRow, TextChunk
+from carloan_notify.sources.chunks import BrokenRow, Sift, TextChunk, rows_of
 from carloan_notify.sources.encoding import Block
 
 MOST_LINES_OF_A_RECORD: Final = 20
@@ -80,23 +80,47 @@ def clean_chunk(lines: Sequence[bytes | None], first_line: int, dialect: Dialect
     return clean_block(Block(b"\n".join(whole), len(whole)), first_line, dialect)
 
 
-def clean_block(block: Block, first_line: int, dialect: Dialect) -> TextChunk | None:
-    """The same for lines that stand together."""
+def sifted_block(block: Block, first_line: int, dialect: Dialect, sift: Sift | None) -> TextChunk | None:
+    """The wanted rows of lines that stand together; None when any line needs the careful way.
+
+    Where no row is wanted, only the columns that tell it were read: damage elsewhere in those lines goes unseen.
+    """
+    if sift is None:
+        return clean_block(block, first_line, dialect)
+    keys = clean_block(block, first_line, dialect, sift.places)
+    if keys is None:
+        return None
+    mask = sift.mask(keys)
+    if not mask.any():
+        return rows_of(keys, mask)
+    whole = clean_block(block, first_line, dialect)
+    return None if whole is None else rows_of(whole, mask)
+
+
+def clean_block(
+    block: Block, first_line: int, dialect: Dialect, places: Sequence[int] | None = None
+) -> TextChunk | None:
+    """The same for lines that stand together; with `places` only these columns are read, and the others null."""
     if b"\0" in block.data:
         return None
+    read = range(dialect.width) if places is None else places
     try:
         # A quote is this byte in UTF-8 and nothing else; in GB 18030 no part of a character either.
         quoted = b'"' in block.data
         columns = (
-            _quoted_columns(block.data.decode(dialect.encoding), dialect)
+            _quoted_columns(block.data.decode(dialect.encoding), dialect, read)
             if quoted
-            else _plain_columns(block.data, dialect)
+            else _plain_columns(block.data, dialect, read)
         )
     except (UnicodeDecodeError, pa.ArrowInvalid, csv.Error):
         return None
     # Quotes can only join lines to fewer records: as many records as lines are one record each.
     if columns is None or len(columns[0]) != block.count or _has_blank_row(columns):
         return None
+    if places is not None:
+        unread = pa.nulls(block.count, pa.string())
+        found = dict(zip(places, columns, strict=True))
+        columns = [found.get(place, unread) for place in range(dialect.width)]
     return TextChunk(columns, np.arange(first_line, first_line + block.count, dtype=np.int64))
 
 
@@ -110,14 +134,14 @@ def _has_blank_row(columns: Sequence[pa.Array]) -> bool:
     return True
 
 
-def _quoted_columns(text: str, dialect: Dialect) -> Sequence[pa.Array] | None:
+def _quoted_columns(text: str, dialect: Dialect, places: Sequence[int]) -> Sequence[pa.Array] | None:
     rows = list(csv.reader(text.split("\n"), delimiter=dialect.delimiter, strict=True))
     if any(len(row) != dialect.width for row in rows):
         return None
-    return [pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)]
+    return [pa.array([row[place] for row in rows], pa.string()) for place in places]
 
 
-def _plain_columns(data: bytes, dialect: Dialect) -> Sequence[pa.Array]:
+def _plain_columns(data: bytes, dialect: Dialect, places: Sequence[int]) -> Sequence[pa.Array]:
     data = data if dialect.encoding == "utf-8" else data.decode(dialect.encoding).encode()
     names = [str(number) for number in range(dialect.width)]
     table = arrow_csv.read_csv(
@@ -127,7 +151,9 @@ def _plain_columns(data: bytes, dialect: Dialect) -> Sequence[pa.Array]:
             delimiter=dialect.delimiter, quote_char=False, ignore_empty_lines=False
         ),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=False,
+            include_columns=[names[place] for place in places],
         ),
     )
     return [column.combine_chunks() for column in table.columns]

@@ -177,6 +177,11 @@ def parse_chunk(chunk: TextChunk, rules: TableRules) -> ParsedChunk:
     return ParsedChunk(columns, chunk.lines[good], rejects, rows, nulls, spellings)
 
 
+def texts_of(column: Column, chunk: TextChunk, rules: TableRules) -> pa.Array:
+    """The column's cells as they are parsed: trimmed, translated, blanks filled."""
+    return _blanked(column, _texts(column, chunk, rules), rules, {})
+
+
 def _texts(column: Column, chunk: TextChunk, rules: TableRules) -> pa.Array:
     """The column's cells, trimmed and with the lender's codes translated, also where 1 came as 1.0."""
     place = rules.match.columns.get(column.name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
-from carloan_notify.loans.amounts import METHODS
+from carloan_notify.loans.methods import METHODS
 from carloan_notify.sources.values import word_key
 
 # Headers and words as Chinese core systems write them, by canonical name. The lender's own go first.

@@ -49,7 +49,7 @@ def test_runs_are_kept_with_their_facts(ledger: Ledger) -> None:
     assert sent is not None
     assert night is not None
     assert (sent.run_id, sent.finished_at, sent.facts, night.run_id) == ("S1", None, None, "R1")
-    assert list(look(ledger, runs.table)["run_id"]) == ["S1", "R1"]
+    assert [run["run_id"] for run in look(ledger, runs.table)] == ["S1", "R1"]
     assert look(ledger, runs.get, "none") is None
     assert look(ledger, runs.last, "none") is None
 

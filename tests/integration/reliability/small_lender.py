@@ -132,7 +132,7 @@ class SmallLender:
 
     def send(self) -> list[Stored]:
         """Send what may go; what left."""
-        return self._leaving(send_due)
+        return self._leaving(lambda app: send_due(app).summary)
 
     def export(self) -> None:
         """Write the files as the book stands."""

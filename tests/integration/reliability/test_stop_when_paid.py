@@ -19,7 +19,8 @@ from carloan_notify.app import build_app
 from carloan_notify.errors import SourceError
 from carloan_notify.frames import FINDINGS, empty
 from carloan_notify.ledger import outbox
-from carloan_notify.pipeline.last_look import NOWHERE, LastLook, Planned
+from carloan_notify.pipeline.last_look import NOWHERE, LastLook
+from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import (
     CurrentTables,
     Portfolio,
@@ -124,7 +125,7 @@ def test_a_payment_that_comes_while_messages_leave_stops_the_rest(tmp_path: Path
             while not world.simulator.gateway.stats()["accepted"]:
                 time.sleep(0.005)
             database.pay(range(1, 31))
-            summary = sending.result(60)
+            summary = sending.result(60).summary
         # What was on the wire or looked at a moment ago has left; that is a fraction of a second's worth.
         assert summary.accepted < 20
         assert summary.accepted + summary.cancelled == 30

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from carloan_notify.delivery.provider import ReturnPage
 from carloan_notify.errors import SourceError
-from carloan_notify.inbound.files import read_export, span_around
+from carloan_notify.inbound.files import read_export
 from carloan_notify.inbound.settings import InboundSettings, ReceiptFileSettings
+from carloan_notify.inbound.times import span_around
 from carloan_notify.pipeline.returns import pull
 from carloan_notify.records import MessageClass, Receipt
 from tests.unit.delivery.world import FakeProvider

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carloan_notify.errors import SourceError
-from carloan_notify.inbound.files import ODD, instants, read_replies, sentences, span_around
+from carloan_notify.inbound.files import instants, read_replies, sentences
 from carloan_notify.inbound.settings import ReplyFileSettings
+from carloan_notify.inbound.times import ODD, span_around
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SPAN = span_around(NOW)

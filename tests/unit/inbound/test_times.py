@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.inbound.files import (
+from carloan_notify.inbound.times import (
     AHEAD,
     ODD,
     OLDEST,

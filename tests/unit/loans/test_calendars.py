@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.errors import CalendarError
+from carloan_notify.loans.arrays import Dates
 from carloan_notify.loans.calendar import load_calendar, missing_next_year, working_days
-from carloan_notify.loans.grid import Dates
 from carloan_notify.loans.settings import CalendarSettings, Convention, ProductTerms, ScheduleSettings
 from tests.unit.loans.plain_schedule import plain_shift
 

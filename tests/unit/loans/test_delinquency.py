@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify.frames import STANDING
+from carloan_notify.loans.arrays import Dates, Ints
 from carloan_notify.loans.delinquency import (
     Pauses,
     buckets,
@@ -20,7 +21,6 @@ from carloan_notify.loans.delinquency import (
     paused_days,
     read_pauses,
 )
-from carloan_notify.loans.grid import Dates, Ints
 from carloan_notify.loans.standing_settings import BUCKET_PRESETS, DayCount, DelinquencySettings
 from tests.unit.loans.portfolios import NO_SHRINKING, changes_frame
 from tests.unit.loans.status_cases import BUCKETS, frame, loans_frame, random_day

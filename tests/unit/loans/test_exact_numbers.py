@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from carloan_notify.loans.amounts import LevelQuestion, level_installment
-from carloan_notify.loans.grid import Ints, mul_div
+from carloan_notify.loans.arrays import Ints, mul_div
 from carloan_notify.loans.settings import Rounding
 from tests.unit.loans.plain_schedule import level, part_of
 

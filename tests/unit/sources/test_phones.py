@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType
 
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.notices.landlines import landlines
 from carloan_notify.phones import (
     FICTITIOUS_PREFIXES,
     PhoneResult,
     country_of,
     is_landline,
     known_country,
-    landlines,
     normalise_phone,
 )
 from carloan_notify.sources.cells import phone_cells

@@ -1,0 +1,164 @@
+"""One loan: what a night decides about it, and why, read from the rows that can change the answer and no others."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any, Final
+
+import pandas as pd
+
+from carloan_notify.app import App
+from carloan_notify.codes import RenderCode
+from carloan_notify.errors import SourceError
+from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.ledger import views
+from carloan_notify.messages.values import Money
+from carloan_notify.notices.explain import explain
+from carloan_notify.pipeline.decision_rows import preview_rows, why
+from carloan_notify.pipeline.plan import Memory, blank_memory, decide_and_word, remember_people
+from carloan_notify.pipeline.portfolio import Portfolio, inputs_of, portfolio_of, read_context
+from carloan_notify.pipeline.wording import day_or_none
+from carloan_notify.reports.tables import frame_rows
+from carloan_notify.sources.picking import read_connected, read_loans
+
+NO_RUN: Final = ""
+"""Nothing is queued, so no run is named."""
+
+
+def read_with_neighbours(app: App, loan_id: str, as_of: date) -> Portfolio:
+    """The loan with every loan whose messages may be merged or counted with its own.
+
+    Raises:
+        SourceError: a table cannot be read, or neither the tables nor their rejects know the loan.
+    """
+    sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
+    if loan_id not in set(sources.loans.frame["loan_id"]) and not (sources.rejects["owner"] == loan_id).any():
+        raise SourceError(
+            f"loan {loan_id}: in no table of {as_of}, and no rejected row names it; check the number"
+        )
+    return portfolio_of(app, as_of, sources)
+
+
+def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
+    """These loans and their people, without the loans that only share a customer or a number.
+
+    SourceError: a table cannot be read.
+    """
+    return portfolio_of(app, as_of, read_loans(app.settings.sources, read_context(app, as_of), loan_ids))
+
+
+def _recall(app: App, portfolio: Portfolio) -> Memory:
+    """What the ledger knows of these loans' people, or nothing where there is none yet; writes nothing."""
+    if not app.has_ledger():
+        return blank_memory()
+    contacts = portfolio.sources.contacts
+    tables = [portfolio.loans, *([contacts.frame] if contacts else [])]
+    people = {
+        name: {text for rows in tables for text in rows[name]} - {""} for name in ("phone", "customer_id")
+    }
+    with app.open_ledger() as ledger:
+        return remember_people(app, ledger, people["phone"], people["customer_id"])
+
+
+def preview_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+    """What would go out about one loan, and what would not and why; a row per notice. No guard is asked.
+
+    A loan that is in no table has no row.
+
+    Raises:
+        SourceError: a table cannot be read.
+    """
+    sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
+    portfolio = portfolio_of(app, as_of, sources)
+    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    return [row for row in preview_rows(app, worded.decisions, worded.drafted) if row["loan_id"] == loan_id]
+
+
+# Why one loan gets what it gets.
+
+
+def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str, Any]:
+    """The loan's standing, what each rule says of it, what the policy decided, what the tables lack, what was told.
+
+    Raises:
+        SourceError: neither the tables nor their rejects know the loan.
+    """
+    portfolio = read_with_neighbours(app, loan_id, as_of)
+    rejects = portfolio.sources.rejects
+    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    rules = explain(inputs_of(app, portfolio), app.settings.rules, app.settings.policy, as_of, loan_id)
+    findings = worded.findings[worded.findings["loan_id"] == loan_id]
+    return {
+        "loan_id": loan_id,
+        "as_of": as_of.isoformat(),
+        "standing": _standing(portfolio.standing.loans, loan_id, app.lender.currency),
+        "rejected_rows": [
+            f"{row['file']}:{row['line']}: {row['code']}: {_said(row['code'], row['cure'], language)}"
+            for row in frame_rows(rejects[rejects["owner"] == loan_id])
+        ],
+        # Many rows may say the same: a payment of each month for a loan that is not there, say.
+        "findings": list(
+            dict.fromkeys(
+                f"{row['code']}: {_said(row['code'], row['message'], language)}"
+                for row in frame_rows(findings)
+            )
+        ),
+        "rules": [
+            {
+                "notice": rule.notice,
+                "channel": rule.channel,
+                "says": rule.sentence(language),
+                "next_on": rule.next_on.isoformat() if rule.next_on else "",
+            }
+            for rule in rules
+        ],
+        "tonight": _tonight(worded.decisions, loan_id, language),
+        "told": _told(app, loan_id),
+    }
+
+
+def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str]:
+    rows = frame_rows(loans[loans["loan_id"] == loan_id])
+    if not rows:
+        return {}
+    row = rows[0]
+    days = {name: day_or_none(row[name]) for name in ("next_due_on", "oldest_due_on")}
+    return {
+        "status": row["status"],
+        **{name: day.isoformat() if day else "" for name, day in days.items()},
+        "next_due": str(Money(row["next_due_minor"], currency).decimal()),
+        "overdue": str(Money(row["overdue_minor"], currency).decimal()),
+        "carried": str(Money(row["carried_minor"], currency).decimal()),
+        "penalty": str(Money(row["penalty_minor"], currency).decimal()),
+        "remainder": str(Money(row["remainder_minor"], currency).decimal()),
+        "days_past_due": str(row["days_past_due"]),
+        "bucket": row["bucket"],
+    }
+
+
+def _said(code: str, english: str, language: str) -> str:
+    """What a finding or a rejected row says: its own text with its values in English, its code's in Chinese."""
+    catalogue = next((kind for kind in (CellProblem, Finding, RenderCode) if code in set(kind)), None)
+    return catalogue(code).chinese if catalogue and language.startswith("zh") else english
+
+
+def _tonight(decisions: pd.DataFrame, loan_id: str, language: str) -> list[dict[str, str]]:
+    return [
+        {
+            "notice": row["notice"],
+            "channel": row["channel"],
+            "role": row["role"],
+            "decision": row["decision"],
+            "why": why(row["reason"], language) if row["reason"] else "",
+        }
+        for row in frame_rows(decisions[decisions["loan_id"] == loan_id])
+    ]
+
+
+def _told(app: App, loan_id: str) -> list[dict[str, Any]]:
+    """Every message that ever told this loan, newest first."""
+    if not app.has_ledger():
+        return []
+    with app.open_ledger() as ledger, ledger.read() as tx:
+        rows = frame_rows(views.messages(tx, views.MessageFilter(loan_id=loan_id)))
+    names = ("message_id", "notice", "channel", "state", "queued_at", "sent_at")
+    return [{name: "" if pd.isna(row[name]) else row[name] for name in names} for row in rows]

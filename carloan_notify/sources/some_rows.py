@@ -1,0 +1,112 @@
+"""A lender's query, asked for some of its rows only: it becomes a sub-select."""
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from carloan_notify.errors import SourceError
+from carloan_notify.sources.database import SqlReader, bound, make_engine
+from carloan_notify.sources.read import Table, parse_table, table_rules
+from carloan_notify.sources.settings import ReadContext, TableSettings
+from carloan_notify.sources.tables import TableName
+
+_SQLITE: Final = "sqlite"
+_MYSQL: Final = frozenset({"mysql", "mariadb"})
+
+
+def ask_for(
+    name: TableName,
+    settings: TableSettings,
+    wanted: Mapping[str, Collection[str]],
+    ends: Collection[str],
+    context: ReadContext,
+) -> Table | None:
+    """Rows of which one of these columns holds one of these values, or whose number may end so (digits).
+
+    None where the query cannot be asked so: it is no sub-select, or a value is none for its column. Then what is
+    wrong, if anything is, shows when it is run as it is. Row numbers are those of the answer.
+
+    Raises:
+        SourceError: no database URL, or no driver for it.
+    """
+    engine = make_engine(settings.url)
+    try:
+        return _Question(engine, name, settings, context).answer(wanted, ends)
+    except SourceError:  # a missing database is told of by the whole reading, which follows
+        return None
+    finally:
+        engine.dispose()
+
+
+class _Question:
+    """One query, its engine, and the names that it gives our columns."""
+
+    def __init__(
+        self, engine: sa.Engine, name: TableName, settings: TableSettings, context: ReadContext
+    ) -> None:
+        self._engine = engine
+        self._name = name
+        self._settings = settings
+        self._context = context
+        self._query = context.dated(settings.query).strip().rstrip(";")
+
+    def answer(self, wanted: Mapping[str, Collection[str]], ends: Collection[str]) -> Table | None:
+        """The rows; None where our columns are not compared as the query gives them."""
+        if {*wanted, "phone"} & {*self._settings.values, *self._settings.defaults}:
+            return None
+        with self._run("1 = 0", {}) as reader:
+            rules = table_rules(self._name, reader, self._settings, self._context)
+        place, headers = rules.match.columns, reader.headers
+        values: dict[str, Any] = {}
+        conditions = ["1 = 0"]
+        for number, (column, ids) in enumerate(wanted.items()):
+            if column in place:
+                conditions.append(f"{self._compared(headers[place[column]])} IN :wanted_{number}")
+                values[f"wanted_{number}"] = self._as_spelt(ids)
+        if "phone" in place:
+            phone = f"CAST({self._quoted(headers[place['phone']])} AS {self._text_type})"
+            for number, digits in enumerate(sorted(ends)):
+                conditions.append(f"{phone} LIKE :ends_{number}")
+                values[f"ends_{number}"] = f"%{'%'.join(digits)}%"  # whatever stands between them
+        with self._run(" OR ".join(conditions), values) as reader:
+            return parse_table(self._name, reader, self._settings, self._context)
+
+    def _run(self, condition: str, values: Mapping[str, Any]) -> AbstractContextManager[SqlReader]:
+        statement = sa.text(f"SELECT wanted.* FROM (\n{self._query}\n) wanted WHERE {condition}")  # noqa: S608 - the lender's own query
+        # Without a type of its own a value takes the column's, be that a number or a UUID.
+        several = [
+            sa.bindparam(name, expanding=True, type_=sa.types.NullType())
+            for name, value in values.items()
+            if isinstance(value, list)
+        ]
+        return SqlReader.on(
+            self._engine,
+            statement.bindparams(*several),
+            {**bound(sa.text(self._query), self._context.as_of), **values},
+            chunk_rows=self._context.chunk_rows,
+            timezone=self._context.timezone,
+        )
+
+    def _compared(self, header: str) -> str:
+        column = self._quoted(header)
+        # SQLite casts nothing by itself: there 7 = '7' is false.
+        return f"trim(CAST({column} AS TEXT))" if self._is_sqlite else column
+
+    def _quoted(self, header: str) -> str:
+        name = self._engine.dialect.identifier_preparer.quote_identifier(header)
+        return "wanted." + name.replace(":", r"\:")
+
+    def _as_spelt(self, ids: Collection[str]) -> list[str]:
+        """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
+        floats = {f"{each}.0" for each in ids if self._is_sqlite and each.isdecimal()}
+        return sorted({*ids, *floats})
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._engine.dialect.name == _SQLITE
+
+    @property
+    def _text_type(self) -> str:
+        return "CHAR(64)" if self._engine.dialect.name in _MYSQL else "VARCHAR(64)"
