@@ -38,7 +38,7 @@ ELSEWHERE = {
     "ledger/schema.py:migrate": "`ledger migrate`: one transaction, after a backup",
     "pipeline/providers.py:try_provider": "`providers test`: one message that an operator sends to an own phone",
     "pipeline/replies.py": "`replies …`: a person at the work list",
-    "pipeline/returns.py:import_receipts": "`receipts import`: one transaction, and the file stays",
+    "pipeline/portal.py:import_receipts": "`receipts import`: one transaction, and the file stays",
     "pipeline/upkeep.py": "`suppress …`: one transaction each",
 }
 """Sites by file and function, file or folder, and the command that they belong to."""
