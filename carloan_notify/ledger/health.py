@@ -120,6 +120,7 @@ def examine(tx: Transaction, now: datetime) -> list[Ailment]:
         *_damage(tx),
         *_states(tx),
         *_without_loan(tx),
+        *_without_content(tx),
         *_foreign_keys(tx),
         *_lapsed(tx, now),
         *_conflicts(tx),
@@ -159,6 +160,15 @@ def _without_loan(tx: Transaction) -> Iterator[Ailment]:
     for message_id in tx.connection.execute(query).scalars():
         yield Ailment(
             "message_without_loan", f"message {message_id}", "its keys were deleted; it could be told twice"
+        )
+
+
+def _without_content(tx: Transaction) -> Iterator[Ailment]:
+    """A message whose content is gone is claimed by nobody and shown to nobody."""
+    kept = sa.exists().where(CONTENTS.c.message_no == MESSAGES.c.message_no)
+    for message_id in tx.connection.execute(sa.select(MESSAGES.c.message_id).where(~kept)).scalars():
+        yield Ailment(
+            "message_without_content", f"message {message_id}", "its content was deleted; restore a backup"
         )
 
 

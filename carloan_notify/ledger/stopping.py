@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, states
 from carloan_notify.ledger.listing import as_frame
-from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import UNTOLD, Step
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES, SUPPRESSIONS, WHOLE
@@ -186,16 +185,14 @@ def cancel_suppressed(tx: Transaction, first: int, now: datetime) -> None:
     _cancel(tx, sorted(tx.connection.execute(bound).scalars()), now)
 
 
-def superseded(
-    tx: Transaction, message_ids: Sequence[str], replaces: Mapping[str, Collection[str]]
-) -> list[str]:
-    """Those of these pending messages of which a later stage waits, is on its way or was sent.
+def superseded(tx: Transaction, replaces: Mapping[str, Collection[str]], *, but_run: str = "") -> list[str]:
+    """The pending messages of which a later stage waits, is on its way or was sent, but for those of `but_run`.
 
     `replaces` names for each notice those that it replaces. Compared are loan, original due date and role; among
     other parties than the borrower, the number too. A resend, which somebody asked for, is never replaced.
     """
     earlier, later = sorted({name for names in replaces.values() for name in names}), sorted(replaces)
-    if not message_ids or not earlier:
+    if not earlier:
         return []
     mine, its, other, its_own = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
     query = (
@@ -211,6 +208,7 @@ def superseded(
         .join(other, other.c.message_no == its_own.c.message_no)
         .where(
             states.is_pending(mine),
+            mine.c.run_id != but_run,
             mine.c.notice.in_(earlier),
             mine.c.resend_of == "",
             other.c.notice.in_(later),
@@ -220,11 +218,7 @@ def superseded(
         )
         .distinct()
     )
-    found = (
-        row
-        for part in in_parts(message_ids)
-        for row in tx.connection.execute(query.where(mine.c.message_id.in_(part)))
-    )
+    found = tx.connection.execute(query)
     return sorted({row.message_id for row in found if row.notice in replaces[row.later]})
 
 

@@ -30,7 +30,7 @@ from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.planned import Planned, newest_night
-from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps
+from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps, unchanged
 from carloan_notify.pipeline.send import drain
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
@@ -278,7 +278,8 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     newest = newest_night(app, ledger)
     made_up = newest.as_of > order.as_of
     if not made_up:
-        cancel_what_is_over(app, ledger, portfolio)
+        again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
+        cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
     plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:

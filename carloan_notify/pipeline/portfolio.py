@@ -216,6 +216,11 @@ def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
     return {name: _content(one[name]) for name in one} == {name: _content(other[name]) for name in other}
 
 
+def unchanged(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether the tables are certainly the same; of a database nobody can say."""
+    return ASKED not in other.values() and same_content(one, other)
+
+
 class CurrentTables:
     """What the tables say now. Files are read whole, and again when they change; queries only for the loans asked."""
 

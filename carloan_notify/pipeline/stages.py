@@ -1,12 +1,12 @@
 """What goes first in a stage: a text that follows a call waits for it, and stays away where it was answered."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from carloan_notify.codes import Look
-from carloan_notify.ledger import notices, outbox, stopping, views
+from carloan_notify.ledger import outbox, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.views import First
@@ -76,19 +76,3 @@ def _firsts(ledger: Ledger, ruled: Mapping[str, RuleSettings]) -> dict[str, list
             ids = [name for name, rule in ruled.items() if rule.after is channel]
             found |= views.firsts(tx, ids, channel)
     return found
-
-
-def end_superseded(
-    ledger: Ledger, rules: Sequence[RuleSettings], message_ids: Collection[str], now: datetime
-) -> None:
-    """End those of these waiting messages that a later stage of the same installment replaces."""
-    if not message_ids:
-        return
-    replaces: dict[str, set[str]] = {}
-    for rule in rules:
-        replaces.setdefault(rule.notice, set()).update(rule.supersedes)
-    with ledger.read() as tx:
-        ids = stopping.superseded(tx, sorted(message_ids), replaces)
-    if ids:
-        with ledger.write() as tx:
-            notices.release(tx, outbox.cancel(tx, ids, Look.SUPERSEDED, now))

@@ -43,8 +43,8 @@ STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     "waiting": (lambda of: look(of, views.waiting), {OPEN}),
     "waiting of these": (lambda of: look(of, views.waiting, IDS), {BY_ID}),
     "superseded": (
-        lambda of: look(of, stopping.superseded, IDS, {"overdue_3": {"overdue_1"}}),
-        {BY_ID, BY_NUMBER},
+        lambda of: look(of, stopping.superseded, {"overdue_3": {"overdue_1"}}),
+        {OPEN, BY_NUMBER},
     ),
     "of_other_runs": (lambda of: look(of, views.of_other_runs, "R9"), {OPEN}),
     "unknown": (lambda of: look(of, unknowns.waiting), {OPEN}),

@@ -261,13 +261,14 @@ def test_the_doctor_finds_nothing_in_a_healthy_ledger(ledger: Ledger) -> None:
 
 def test_the_doctor_names_what_is_wrong(sqlite_ledger: Ledger) -> None:
     commit(sqlite_ledger, runs.start, "R1", DAY, "run", NOW)
-    commit(sqlite_ledger, intake.enqueue, "R1", [draft(n) for n in range(1, 4)], NOW)
+    commit(sqlite_ledger, intake.enqueue, "R1", [draft(n) for n in range(1, 5)], NOW)
     claim(sqlite_ledger, limit=1)
     commit(sqlite_ledger, answers.record, [SendResult("stranger", Outcome.ACCEPTED)], "gate", NOW)
     with sqlite_ledger.store.write() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         connection.exec_driver_sql("DELETE FROM message_keys WHERE loan_id = 'L2'")
         connection.exec_driver_sql("UPDATE messages SET state = 'flying' WHERE message_id LIKE '%3'")
+        connection.exec_driver_sql("DELETE FROM contents WHERE message_no = 4")
         connection.exec_driver_sql("UPDATE contents SET content_sealed = x'00112233445566778899'")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = OFF")
     codes = {ailment.code for ailment in look(sqlite_ledger, health.examine, NOW + timedelta(hours=1))}
@@ -275,6 +276,7 @@ def test_the_doctor_names_what_is_wrong(sqlite_ledger: Ledger) -> None:
         "database_damaged",
         "state_unknown_to_us",
         "message_without_loan",
+        "message_without_content",
         "key_missing",
         "lease_lapsed",
         "answer_conflict",

@@ -34,10 +34,11 @@ ELSEWHERE = {
     "cli/ledger.py:erase": "`ledger erase`; `restore` passes what a crash of it leaves",
     "delivery/testing.py": "the contract test for providers; no command has it",
     "delivery/providers/": "a vendor's request leaves between the same two commits as the described gateway's",
+    "ledger/upkeep.py:compact": "`ledger compact`: one audit row, after the database has rewritten its own files",
     "ledger/schema.py:migrate": "`ledger migrate`: one transaction, after a backup",
     "pipeline/providers.py:try_provider": "`providers test`: one message that an operator sends to an own phone",
     "pipeline/replies.py": "`replies …`: a person at the work list",
-    "pipeline/returns.py:import_receipts": "`receipts import`: one transaction, and the file stays",
+    "pipeline/portal.py:import_receipts": "`receipts import`: one transaction, and the file stays",
     "pipeline/upkeep.py": "`suppress …`: one transaction each",
 }
 """Sites by file and function, file or folder, and the command that they belong to."""
