@@ -13,7 +13,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.delivery.dispatch import Screened
-from carloan_notify.ledger import notices, outbox, rewording, stopping, views
+from carloan_notify.ledger import outbox, rewording, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.rewording import Reworded
 from carloan_notify.ledger.views import Waiting
@@ -27,7 +27,7 @@ from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
-from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
+from carloan_notify.pipeline.stages import LOOK_AGAIN, end_superseded, take_turns
 from carloan_notify.pipeline.verdicts import Judged, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
@@ -162,16 +162,7 @@ class LastLook:
 
     def end_superseded(self) -> None:
         """End what earlier runs queued and a later stage of the same installment replaces."""
-        if not self._others:
-            return
-        replaces: dict[str, set[str]] = {}
-        for rule in self._app.settings.rules:
-            replaces.setdefault(rule.notice, set()).update(rule.supersedes)
-        with self._ledger.read() as tx:
-            ids = stopping.superseded(tx, replaces, but_run=self._night.run_id)
-        if ids:
-            with self._ledger.write() as tx:
-                notices.release(tx, outbox.cancel(tx, ids, Look.SUPERSEDED, self._app.clock()))
+        end_superseded(self._ledger, self._app.settings.rules, self._night.run_id, self._app.clock())
 
     def close(self) -> None:
         """Close the connections to the lender's databases."""

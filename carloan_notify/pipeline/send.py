@@ -22,6 +22,7 @@ from carloan_notify.errors import LedgerError, LockedError
 from carloan_notify.ledger import answers, audit, continuity, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.pipeline.planned import newest_night
+from carloan_notify.pipeline.stages import end_superseded
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ _log = structlog.get_logger()
 class Watch(Protocol):
     """What is asked of every batch before it leaves (see `last_look.LastLook`)."""
 
+    def end_superseded(self) -> None:
+        """End what earlier runs queued and a later stage of the same installment replaces."""
+
     def expect(self, messages: Sequence[OutboundMessage]) -> None:
         """These were claimed and will soon be screened."""
-
-    def end_superseded(self) -> None:
-        """Before anything leaves: end what a later stage of the same installment replaces."""
 
     def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
         """What of these may leave, and in which words; may raise: nothing leaves then."""
@@ -126,6 +127,7 @@ class LateLook:
     def __init__(self, app: App, ledger: Ledger) -> None:
         self._app = app
         self._ledger = ledger
+        self._night = newest_night(app, ledger)
         self._look: LastLook | None = None
         self._expected: list[OutboundMessage] = []
 
@@ -137,25 +139,20 @@ class LateLook:
             self._look.expect(messages)
 
     def end_superseded(self) -> None:
-        """Done where something may go now; what waits is looked at when its time has come."""
-        now = self._app.clock()
-        with self._ledger.read() as tx:
-            due = outbox.next_due(tx, now)
-        if due is not None and due <= now:
-            self._opened()
+        """As the last look does: this needs the ledger alone."""
+        end_superseded(self._ledger, self._app.settings.rules, self._night.run_id, self._app.clock())
 
     def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
         """What the last look says. SourceError: the tables cannot be read, and nothing may go."""
-        return self._opened().screen(messages)
+        if self._look is None:
+            self._look = self._opened()
+            self._look.expect(self._expected)
+        return self._look.screen(messages)
 
     def _opened(self) -> "LastLook":
         from carloan_notify.pipeline.last_look import LastLook  # noqa: PLC0415 - the point of this class
 
-        if self._look is None:
-            self._look = LastLook(self._app, self._ledger, newest_night(self._app, self._ledger))
-            self._look.end_superseded()
-            self._look.expect(self._expected)
-        return self._look
+        return LastLook(self._app, self._ledger, self._night)
 
     def close(self) -> None:
         """Close the look, if there was one."""

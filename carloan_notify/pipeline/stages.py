@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from carloan_notify.codes import Look
-from carloan_notify.ledger import outbox, views
+from carloan_notify.ledger import notices, outbox, stopping, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.views import First
@@ -76,3 +76,15 @@ def _firsts(ledger: Ledger, ruled: Mapping[str, RuleSettings]) -> dict[str, list
             ids = [name for name, rule in ruled.items() if rule.after is channel]
             found |= views.firsts(tx, ids, channel)
     return found
+
+
+def end_superseded(ledger: Ledger, rules: Sequence[RuleSettings], but_run: str, now: datetime) -> None:
+    """End what runs other than `but_run` queued and a later stage of the same installment replaces."""
+    replaces: dict[str, set[str]] = {}
+    for rule in rules:
+        replaces.setdefault(rule.notice, set()).update(rule.supersedes)
+    with ledger.read() as tx:
+        ids = stopping.superseded(tx, replaces, but_run=but_run)
+    if ids:
+        with ledger.write() as tx:
+            notices.release(tx, outbox.cancel(tx, ids, Look.SUPERSEDED, now))
