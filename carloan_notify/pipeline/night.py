@@ -251,7 +251,7 @@ def new_run_id(app: App, as_of: date) -> str:
 
     Rehearsals begin at the same instant again and again; only the lot tells them apart.
     """
-    return f"{as_of:%Y%m%d}-{app.clock():%Y%m%dT%H%M%S%f}-{secrets.token_hex(2)}"
+    return f"{as_of:%Y%m%d}-{app.clock():%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
 
 
 def _noted(app: App, stamps: Mapping[str, str]) -> dict[str, Any]:

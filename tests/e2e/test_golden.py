@@ -27,7 +27,7 @@ SHOWN: Final = 40
 AS_OF: Final = "2026-11-23"
 LOANS: Final = tuple(f"AD202600{number:04d}" for number in range(1, 62))
 NEVER_SAME: Final = {
-    "run": re.compile(r"\d{8}-\d{8}T\d{6,18}-[0-9a-f]{4}"),
+    "run": re.compile(r"\d{8}-\d{8}T\d{6,18}-[0-9a-f]{8}"),
     "link": re.compile(r"(?<=https://pay\.example\.com/[pc]/)[\w-]+"),
     "message": re.compile(r"\b[A-Z2-7]{26}\b"),
     "hash": re.compile(r"\b[0-9a-f]{32,64}\b"),
