@@ -263,7 +263,9 @@ class LastLook:
         look = self._look
         if not going.keys() <= look.drafts.keys() | look.failures:
             told = {name: (look.asked[name], each) for name, (_, each) in look.rulings.items() if each.still}
-            drafts, failures = worded(self._words, going if self._tables.asks else told | going, look.truths)
+            drafts, failures = worded(
+                self._words, going if self._tables.asks else {**told, **going}, look.truths
+            )
             look.drafts.update({draft.covers[0].idempotency_key: draft for draft in drafts})
             look.failures.update(failures)
         drafts_of = {name: look.drafts[name] for name in going if name in look.drafts}
