@@ -1,7 +1,7 @@
 """What a reader yields: cells as text, column by column, each row with its place."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -93,6 +93,17 @@ def rows_of(chunk: TextChunk, mask: np.ndarray) -> TextChunk:
     places = np.flatnonzero(mask)
     taken = pa.array(places)
     return TextChunk([cells.take(taken) for cells in chunk.columns], chunk.lines[places], chunk.broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows of a table, of which only a few columns were read: `keys`, the others null.
+
+    `rows` reads those that are wanted whole, with whatever among them could not be parted into cells.
+    """
+
+    keys: TextChunk
+    rows: Callable[[Sift], TextChunk]
 
 
 class ChunkReader(Protocol):

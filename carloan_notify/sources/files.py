@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -16,7 +17,7 @@ from pyarrow import parquet
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import as_text
-from carloan_notify.sources.chunks import Sift, SourceFile, TextChunk, sifted
+from carloan_notify.sources.chunks import Piece, Sift, SourceFile, TextChunk, rows_of, sifted
 from carloan_notify.sources.encoding import (
     BLOCK_BYTES,
     Block,
@@ -26,13 +27,16 @@ from carloan_notify.sources.encoding import (
     line_blocks,
     open_binary,
 )
-from carloan_notify.sources.records import Dialect, read_chunk, sifted_block
+from carloan_notify.sources.records import Dialect, clean_block, read_chunk, sifted_block
 from carloan_notify.sources.settings import TableSettings
 
 # CSV and TSV.
 
 
 _TAIL_BYTES: Final = 64 * 1024
+MOST_SURVEYED: Final = 512 * 1024 * 1024
+MOST_SURVEYED_ROWS: Final = 3_000_000
+SURVEYED_BYTES: Final = 4 * 1024 * 1024
 USUAL_LINE: Final = 160
 """Bytes of a row, about; from it follows how much is read for so many rows."""
 _NUMBER: Final = re.compile(r"\d+")
@@ -152,6 +156,40 @@ class TextReader:
         if pending:
             yield sifted(read_chunk(pending, line, self.dialect, final=True)[0], sift)
 
+    def survey(self, places: Sequence[int]) -> list[Piece] | None:
+        """All rows with the columns at `places` alone, to look through several times; None where that may not be.
+
+        It is for files of clean lines, unzipped and of no more than `MOST_SURVEYED` bytes.
+        """
+        if self._trailed() or self.path.stat().st_size > MOST_SURVEYED:
+            return None
+        pieces, line = list[Piece](), self.header_lines + 1
+        with open_binary(self.path) as stream:
+            if isinstance(stream, gzip.GzipFile):
+                return None
+            for _ in range(self.header_lines):
+                stream.readline()
+            place = stream.tell()
+            for block in line_blocks(stream, self.longest_line, SURVEYED_BYTES):
+                keys = clean_block(block, line, self.dialect, places) if isinstance(block, Block) else None
+                if keys is None or not isinstance(block, Block):
+                    return None
+                pieces.append(Piece(keys, partial(self._at, place, len(block.data), line)))
+                place += len(block.data) + 1
+                line += block.count
+        return pieces
+
+    def _at(self, place: int, size: int, line: int, sift: Sift) -> TextChunk:
+        """The wanted rows of a block of clean lines: `size` bytes from `place` on, whose first line is `line`."""
+        with self.path.open("rb") as stream:
+            stream.seek(place)
+            data = stream.read(size)
+        block = Block(data, data.count(b"\n") + 1)
+        found = sifted_block(block, line, self.dialect, sift)
+        if found is None:  # damage in another column than those that were surveyed
+            found = sifted(read_chunk(block.lines(), line, self.dialect, final=True)[0], sift)
+        return found
+
     def _blocks(self, stream: BinaryIO) -> Iterator[Block | list[bytes | None]]:
         if self._trailed():
             return without_last(line_batches(stream, self.longest_line, self.chunk_rows))
@@ -256,24 +294,46 @@ class ParquetReader:
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: is damaged near row {first}; copy or export it again") from error
 
+    def survey(self, places: Sequence[int]) -> list[Piece] | None:
+        """All rows with the columns at `places` alone, to look through several times; None for too many rows."""
+        with parquet.ParquetFile(self.path) as file:
+            if file.metadata.num_rows > MOST_SURVEYED_ROWS:
+                return None
+        return list(self._pieces(places))
+
     def _wanted(self, sift: Sift) -> Iterator[TextChunk]:
-        """The wanted rows, a row group at a time: of the others only the columns that tell it are read."""
+        for piece in self._pieces(sift.places):
+            yield piece.rows(sift)
+
+    def _pieces(self, places: Sequence[int]) -> Iterator[Piece]:
+        """A piece for each row group. SourceError when the file turns out to be damaged."""
         first = 1
         try:
             with parquet.ParquetFile(self.path) as file:
                 for group in range(file.num_row_groups):
                     count = file.metadata.row_group(group).num_rows
                     unread = pa.nulls(count, pa.string())
-                    keys = {place: self._column(file, group, place) for place in sift.places}
+                    keys = {place: self._column(file, group, place) for place in places}
                     columns = [keys.get(place, unread) for place in range(len(self.headers))]
-                    rows = np.flatnonzero(sift.mask(TextChunk(columns, np.arange(first, first + count))))
-                    taken = pa.array(rows)
-                    if len(rows):
-                        whole = [self._column(file, group, n, taken) for n in range(len(self.headers))]
-                        yield TextChunk(whole, first + rows)
+                    chunk = TextChunk(columns, np.arange(first, first + count, dtype=np.int64))
+                    yield Piece(chunk, partial(self._of_group, group, chunk))
                     first += count
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{self.path}: is damaged near row {first}; copy or export it again") from error
+
+    def _of_group(self, group: int, keys: TextChunk, sift: Sift) -> TextChunk:
+        """The wanted rows of a row group."""
+        rows = np.flatnonzero(sift.mask(keys))
+        if not len(rows):
+            return rows_of(keys, np.zeros(len(keys.lines), dtype=bool))
+        taken = pa.array(rows)
+        try:
+            with parquet.ParquetFile(self.path) as file:
+                whole = [self._column(file, group, place, taken) for place in range(len(self.headers))]
+        except (pa.ArrowException, OSError) as error:
+            near = keys.lines[0]
+            raise SourceError(f"{self.path}: is damaged near row {near}; copy or export it again") from error
+        return TextChunk(whole, keys.lines[rows])
 
     def _column(
         self, file: parquet.ParquetFile, group: int, place: int, rows: pa.Array | None = None

@@ -4,7 +4,7 @@ Rows are found by what their cells mean, as the whole reading would read them (`
 encoding), so nothing depends on how an id is spelt. Of rows that are not wanted only the ids are read.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Final
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from carloan_notify import frames
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.cells import parse_cells
-from carloan_notify.sources.chunks import ChunkReader, SourceFile, TextChunk
+from carloan_notify.sources.chunks import ChunkReader, Piece, SourceFile, TextChunk
 from carloan_notify.sources.files import ParquetReader, TextReader
 from carloan_notify.sources.read import (
     Sources,
@@ -94,9 +94,7 @@ class RowSift:
     @property
     def places(self) -> Sequence[int]:
         """Where the ids and the number stand."""
-        names = [*self._columns, *(["phone"] if len(self._tails) else [])]
-        found = self.rules.match.columns
-        return sorted({found[name] for name in names if name in found})
+        return places_of([*self._columns, *(["phone"] if len(self._tails) else [])], self.rules)
 
     def mask(self, chunk: TextChunk) -> np.ndarray:
         """A flag per row of the chunk."""
@@ -141,6 +139,12 @@ class RowSift:
         return mask
 
 
+def places_of(names: Collection[str], rules: TableRules) -> list[int]:
+    """Where these columns stand, those that the table has."""
+    found = rules.match.columns
+    return sorted({found[name] for name in names if name in found})
+
+
 def _ends_so(cells: pa.Array, tails: pa.Array) -> pa.Array:
     return pc.is_in(pc.utf8_slice_codeunits(cells, -_TAIL), value_set=tails)
 
@@ -161,6 +165,11 @@ def _flags(mask: pa.Array) -> np.ndarray:
 MOST_TOGETHER: Final = 2_000
 """Loans. Where a number hangs together with more (a dealer's, a test's), the whole tables are read instead."""
 _OF_LOANS: Final[tuple[TableName, ...]] = ("installments", "payments", "changes", "events")
+_LOOKED_THROUGH: Final[Mapping[TableName, tuple[str, ...]]] = {
+    "loans": ("loan_id", "customer_id", "phone"),
+    "contacts": ("loan_id", "customer_id", "phone"),
+}
+"""Tables that are looked through more than once, until no more loans are found, and their columns that tell it."""
 _KEYED: Final[tuple[TableName, ...]] = ("payments", "changes", "events")
 """Tables whose rows have a key of their own, not the loan's."""
 
@@ -239,6 +248,8 @@ class _Reading:
     context: ReadContext
     problems: list[str] = field(default_factory=list)
     files: dict[TableName, TextReader | ParquetReader] = field(default_factory=dict)
+    surveys: dict[TableName, list[Piece] | None] = field(default_factory=dict)
+    found: dict[TableName, tuple[list[list[int]], Table]] = field(default_factory=dict)
 
     def table(self, name: TableName, wanted: Wanted) -> Table | None:
         """The wanted rows of a table that is configured and can be read, and perhaps some more."""
@@ -266,7 +277,30 @@ class _Reading:
         with readable(path):
             if name not in self.files:
                 self.files[name] = open_file(path, settings, self.context)
-            return _picked(name, self.files[name], settings, wanted, self.context)
+            reader = self.files[name]
+            if name in _LOOKED_THROUGH and name not in self.surveys:
+                rules = table_rules(name, reader, settings, self.context)
+                self.surveys[name] = reader.survey(places_of(_LOOKED_THROUGH[name], rules))
+            pieces = self.surveys.get(name)
+            if pieces is None:
+                return _picked(name, reader, settings, wanted, self.context)
+            return self._again(name, reader, settings, wanted, pieces)
+
+    def _again(
+        self,
+        name: TableName,
+        reader: ChunkReader,
+        settings: TableSettings,
+        wanted: Wanted,
+        pieces: Sequence[Piece],
+    ) -> Table:
+        """The wanted rows of a table that was surveyed; they are read anew only when they are others than before."""
+        sift = RowSift(name, table_rules(name, reader, settings, self.context), wanted)
+        rows = [piece.keys.lines[sift.mask(piece.keys)].tolist() for piece in pieces]
+        if name not in self.found or self.found[name][0] != rows:
+            hit = [piece for piece, lines in zip(pieces, rows, strict=True) if lines]
+            self.found[name] = (rows, _picked(name, reader, settings, wanted, self.context, hit))
+        return self.found[name][1]
 
     def _asked(self, name: TableName, settings: TableSettings, wanted: Wanted) -> Table:
         """The rows of a query.
@@ -297,10 +331,16 @@ class _Reading:
 
 
 def _picked(
-    name: TableName, reader: ChunkReader, settings: TableSettings, wanted: Wanted, context: ReadContext
+    name: TableName,
+    reader: ChunkReader,
+    settings: TableSettings,
+    wanted: Wanted,
+    context: ReadContext,
+    pieces: Sequence[Piece] | None = None,
 ) -> Table:
     rules = table_rules(name, reader, settings, context)
-    found = reader.chunks(RowSift(name, rules, wanted))
+    sift = RowSift(name, rules, wanted)
+    found = reader.chunks(sift) if pieces is None else (piece.rows(sift) for piece in pieces)
     chunks = [parse_chunk(chunk, rules) for chunk in found if len(chunk.lines) or chunk.broken]
     origin = SourceFile(reader.label, "", None, sum(chunk.rows for chunk in chunks))
     return assemble(name, rules, chunks, origin)

@@ -269,6 +269,14 @@ def test_a_query_that_cannot_be_asked_for_rows_is_run_as_it_is(tmp_path: Path) -
     assert list(read_loans(renamed, context, ["X1"]).loans.frame["loan_id"]) == ["X1"]
 
 
+def test_damage_in_another_cell_of_the_block_costs_its_own_line_only(tmp_path: Path) -> None:
+    for name, text in TABLES.items():
+        (tmp_path / f"{name}.csv").write_bytes(text.encode().replace("赵六".encode(), b"\xff\xfe"))
+    tables, context = settings_of(".csv", "utf-8"), context_of(tmp_path)
+    compare(tables, context)
+    assert set(read_connected(tables, context, "20003").loans.rejects["code"]) == {"bad_encoding"}
+
+
 def test_loans_that_hang_together_with_too_many_are_read_with_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
