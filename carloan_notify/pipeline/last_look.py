@@ -113,12 +113,18 @@ READING_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look: the ids it covers, what is to become of those it asked about, and how long it holds."""
+    """One look: the ids it covers, what is to become of those it asked about, and how long it holds.
+
+    `drafts` and `failures` fill up with the words of now, when some are first asked for.
+    """
 
     messages: frozenset[str] = frozenset()
     rulings: Mapping[str, tuple[Waiting, Ruling]] = field(default_factory=dict)
     truths: Mapping[date, Truth] = field(default_factory=dict)
     holds_until: float = 0.0
+    asked: Mapping[str, OutboundMessage] = field(default_factory=dict)
+    drafts: dict[str, Draft] = field(default_factory=dict)
+    failures: dict[str, RenderFailure] = field(default_factory=dict)
 
 
 class LastLook:
@@ -216,7 +222,8 @@ class LastLook:
         judged = self._judged(waiting, names)
         rulings = zip(waiting, judged.rulings, strict=True)
         told = {message.message_id: (message, each) for message, each in rulings}
-        return _Look(ids, told, judged.truths, self._holds_until(began))
+        asked_of = {name: claimed[name] for name in asked}
+        return _Look(ids, told, judged.truths, self._holds_until(began), asked_of)
 
     def _judged(self, waiting: Sequence[Waiting], names: Mapping[str, str]) -> Judged:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
@@ -249,16 +256,30 @@ class LastLook:
                 held.update(outbox.hold(tx, ids, reason, now, until))
         return held
 
+    def _drafted(
+        self, going: Mapping[str, tuple[OutboundMessage, Ruling]]
+    ) -> tuple[dict[str, Draft], Collection[str]]:
+        """These messages' words by what is true now, and ids without. A look that holds words all it covers at once."""
+        look = self._look
+        if not going.keys() <= look.drafts.keys() | look.failures:
+            told = {name: (look.asked[name], each) for name, (_, each) in look.rulings.items() if each.still}
+            drafts, failures = worded(
+                self._words, going if self._tables.asks else {**told, **going}, look.truths
+            )
+            look.drafts.update({draft.covers[0].idempotency_key: draft for draft in drafts})
+            look.failures.update(failures)
+        drafts_of = {name: look.drafts[name] for name in going if name in look.drafts}
+        return drafts_of, [name for name in going if name in look.failures]
+
     def _word(
         self, going: Mapping[str, tuple[OutboundMessage, Ruling]]
     ) -> tuple[dict[str, OutboundMessage], Collection[str]]:
         """The messages that say something else now, stored with their new words; ids that could not be worded."""
         if not going:
             return {}, ()
-        drafts, failures = worded(self._words, going, self._look.truths)
+        drafts, failures = self._drafted(going)
         changes = []
-        for draft in drafts:
-            name = draft.covers[0].idempotency_key
+        for name, draft in drafts.items():
             message, each = going[name]
             dropped = _dropped(self._look.rulings[name][0], each)
             if dropped or differs(draft, message, self._app.settings.messages):
