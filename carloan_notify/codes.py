@@ -440,17 +440,9 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
-
-
-class Heading(Code):
-    """Lines above tables; names in braces are filled in."""
-
-    LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"
-
-
-_WORDS = {each.value: each for each in Word}
+    LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"  # a line above tables
 
 
 def word(text: str, language: str) -> str:
     """A word of a table in the reader's language; what is no word of ours stays as it is."""
-    return _WORDS[text].sentence(language) if text in _WORDS else text
+    return Word(text).sentence(language) if text in set(Word) else text

@@ -188,7 +188,7 @@ def explain_command(
     Example:
       carloan-notify explain AD2026000001 --as-of 2026-11-23
     """
-    from carloan_notify.codes import Heading, word
+    from carloan_notify.codes import Word, word
     from carloan_notify.pipeline.one_loan import explain_loan
     from carloan_notify.reports.tables import print_json, print_rows
 
@@ -197,7 +197,7 @@ def explain_command(
     if form == "json":
         print_json(told, sys.stdout)
         return
-    click.echo(Heading.LOAN_ON.sentence(language).format(loan=told["loan_id"], date=told["as_of"]))
+    click.echo(Word.LOAN_ON.sentence(language).format(loan=told["loan_id"], date=told["as_of"]))
     for line in (*told["rejected_rows"], *told["findings"]):
         click.echo(f"  ! {line}")
     sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}

@@ -188,7 +188,7 @@ class Proof:
     """A message's facts, the steps from them to the root, and the audit row that holds that root."""
 
     facts: str
-    steps: Sequence[merkle.Step]
+    steps: Sequence[merkle.ProofStep]
     row: AuditRow
 
 

@@ -19,7 +19,7 @@ _LEVEL: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProofStep:
     """One step from a leaf to the root: the other child's hash (hex), and whether it stands to the left."""
 
     other: str
@@ -45,18 +45,18 @@ def root(leaves: Sequence[bytes]) -> str:
     return nodes[0].hex() if nodes else hashlib.sha256(b"").hexdigest()
 
 
-def proof(leaves: Sequence[bytes], place: int) -> list[Step]:
+def proof(leaves: Sequence[bytes], place: int) -> list[ProofStep]:
     """The steps from the leaf at `place` (from 0) to the root, the lowest first."""
-    steps, nodes = list[Step](), list(leaves)
+    steps, nodes = list[ProofStep](), list(leaves)
     while len(nodes) > 1:
         other = place ^ 1
         if other < len(nodes):
-            steps.append(Step(nodes[other].hex(), is_left=other < place))
+            steps.append(ProofStep(nodes[other].hex(), is_left=other < place))
         nodes, place = _above(nodes), place // 2
     return steps
 
 
-def proven(line: str, steps: Sequence[Step]) -> str:
+def proven(line: str, steps: Sequence[ProofStep]) -> str:
     """The root that a line of facts and its proof lead to: the auditor compares it with the row's."""
     node = leaf(line)
     for step in steps:

@@ -33,7 +33,7 @@ def extra(column: str) -> str:
     return f"{_EXTRA}__{column}"
 
 
-class Piece(Protocol):
+class TemplatePart(Protocol):
     """A part of a template."""
 
     def texts(self, columns: Columns, count: int) -> Iterable[str | None]:
@@ -140,9 +140,9 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Pieces one after the other, and the names of the values that they need."""
+    """TemplateParts one after the other, and the names of the values that they need."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TemplatePart, ...]
     needs: frozenset[str]
 
     def texts(self, columns: Columns, count: int) -> list[str | None]:
@@ -230,7 +230,7 @@ class _Reader:
         pieces = tuple(_merged(self._pieces(tree)))
         return Body(pieces, frozenset(name for piece in pieces for name in _needs(piece)))
 
-    def _pieces(self, tree: Sequence[nodes.Node]) -> Iterator[Piece]:
+    def _pieces(self, tree: Sequence[nodes.Node]) -> Iterator[TemplatePart]:
         for node in tree:
             if isinstance(node, nodes.Output):
                 for part in node.nodes:
@@ -240,13 +240,13 @@ class _Reader:
             elif not isinstance(node, nodes.Import):
                 raise _WholeError
 
-    def _fork(self, node: nodes.If) -> Piece:
+    def _fork(self, node: nodes.If) -> TemplatePart:
         branches = [(each.test, each.body) for each in (node, *node.elif_)]
         return Fork(
             tuple((self._question(test), self.body(body)) for test, body in branches), self.body(node.else_)
         )
 
-    def _part(self, part: nodes.Node) -> Iterator[Piece]:
+    def _part(self, part: nodes.Node) -> Iterator[TemplatePart]:
         if isinstance(part, nodes.TemplateData):
             yield Fixed(part.data)
         elif isinstance(part, nodes.Call):
@@ -277,7 +277,7 @@ class _Reader:
                 return found
         raise _WholeError
 
-    def _fill(self, expression: nodes.Node) -> Piece:
+    def _fill(self, expression: nodes.Node) -> TemplatePart:
         expression, names = _own_columns(expression)
         names = tuple(name for name in names if name not in self.environment.globals)
         if isinstance(expression, nodes.Name) and names:
@@ -390,7 +390,7 @@ def _named(node: nodes.Node) -> nodes.Node | None:
     return None
 
 
-def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
+def _merged(pieces: Iterable[TemplatePart]) -> Iterator[TemplatePart]:
     """The pieces, with fixed words that follow each other as one."""
     words = ""
     for piece in pieces:
@@ -405,7 +405,7 @@ def _merged(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield Fixed(words)
 
 
-def _needs(piece: Piece | Question) -> Iterator[str]:
+def _needs(piece: TemplatePart | Question) -> Iterator[str]:
     if isinstance(piece, Fill | Condition):
         yield from piece.names
     elif isinstance(piece, Given):

@@ -34,7 +34,7 @@ _GROUPED: Final = ["template", "language", "channel"]
 
 
 @dataclass(frozen=True, slots=True)
-class Worded:
+class WordedSlice:
     """Some messages: their `rows` (frames.DECISIONS), their words and their values as plain texts."""
 
     rows: pd.DataFrame
@@ -50,7 +50,7 @@ class Drafted:
     """
 
     run_id: str
-    slices: tuple[Worded, ...]
+    slices: tuple[WordedSlice, ...]
     merged: pd.DataFrame
     failures: Mapping[str, RenderFailure]
 
@@ -118,7 +118,7 @@ def _worded(
     failures: dict[str, RenderFailure],
     sheet_of: Callable[[pd.DataFrame], MessageValues],
     templates: TemplateSet,
-) -> Worded:
+) -> WordedSlice:
     """The messages of some rows, template by template; what cannot be worded goes into `failures`."""
     words: list[Rendered | RenderFailure | None] = [None] * len(rows)
     params: list[Params] = [{}] * len(rows)
@@ -138,7 +138,7 @@ def _worded(
     )
     good = [place for place, one in enumerate(words) if isinstance(one, Rendered)]
     kept = rows if len(good) == len(rows) else rows.iloc[good]
-    return Worded(
+    return WordedSlice(
         kept, [one for one in words if isinstance(one, Rendered)], [params[place] for place in good]
     )
 
@@ -179,7 +179,9 @@ def _params(
 # From columns to the messages that the ledger takes.
 
 
-def _drafts(run_id: str, part: Worded, merged: Mapping[str, tuple[CoveredNotice, ...]]) -> Iterator[Draft]:
+def _drafts(
+    run_id: str, part: WordedSlice, merged: Mapping[str, tuple[CoveredNotice, ...]]
+) -> Iterator[Draft]:
     rows = part.rows
     channels = {each.value: each for each in Channel}
     classes = {each.value: each for each in MessageClass}

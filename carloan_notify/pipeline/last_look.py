@@ -28,7 +28,7 @@ from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
 from carloan_notify.pipeline.stages import LOOK_AGAIN, end_superseded, take_turns
-from carloan_notify.pipeline.verdicts import Judged, Ruling, Truth, doubted, judge, shrunk
+from carloan_notify.pipeline.verdicts import JudgedMessages, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
 
@@ -225,14 +225,14 @@ class LastLook:
         asked_of = {name: claimed[name] for name in asked}
         return _Look(ids, told, judged.truths, self._holds_until(began), asked_of)
 
-    def _judged(self, waiting: Sequence[Waiting], names: Mapping[str, str]) -> Judged:
+    def _judged(self, waiting: Sequence[Waiting], names: Mapping[str, str]) -> JudgedMessages:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self._night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
         judged = judge(self._app, whole, waiting, self._identity, names)
         less = not self._tables.asks and shrunk(whole, self._night.facts, guards)
         if less or doubted(judged.rulings, guards):
-            return Judged(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))
+            return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))
         return judged
 
     def _holds_until(self, began: float) -> float:
@@ -335,7 +335,7 @@ def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio, *, but_r
     """After a night has read its tables: end what earlier runs queued and what is over by them.
 
     `but_run` planned from the very same tables on the same day: they have nothing new to say of its messages.
-    Judged on the recipients' own today: the business date of a night that is made up lies before the days of
+    JudgedMessages on the recipients' own today: the business date of a night that is made up lies before the days of
     which messages of later nights speak.
     """
     with ledger.read() as tx:

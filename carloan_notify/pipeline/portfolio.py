@@ -18,8 +18,9 @@ from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.reports.night import TableCount
-from carloan_notify.sources.read import LoanRows, Sources, Table, read_all, read_table
+from carloan_notify.sources.read import Sources, Table, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
+from carloan_notify.sources.some_rows import LoanRows
 from carloan_notify.sources.tables import TABLES, TableName
 
 

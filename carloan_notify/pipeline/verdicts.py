@@ -314,7 +314,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedMessages:
     """A ruling for each message, in their order, and what is true on each of their days."""
 
     rulings: tuple[Ruling, ...] = ()
@@ -329,7 +329,7 @@ def judge(
     names: Mapping[str, str] | None = None,
     *,
     of_people: bool = True,
-) -> Judged:
+) -> JudgedMessages:
     """What is to become of each of these messages by the tables of now (without a standing of their own).
 
     Days and sums are those of the recipient's own date, with every payment that the lender knows by its own today.
@@ -351,7 +351,7 @@ def judge(
     rulings = (
         verdict(message, truths[day], each) for message, day, each in zip(waiting, days, whose, strict=True)
     )
-    return Judged(tuple(rulings), truths)
+    return JudgedMessages(tuple(rulings), truths)
 
 
 def _of_these(tables: Portfolio, loan_ids: Collection[str]) -> Portfolio:

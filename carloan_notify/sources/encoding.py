@@ -52,7 +52,7 @@ def physical_lines(stream: Readable, longest: int) -> Iterator[list[bytes | None
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LineBlock:
     """`count` whole lines as they stand in the file, without the end of the last one; none is too long."""
 
     data: bytes
@@ -63,7 +63,7 @@ class Block:
         return [*self.data.split(b"\n")]
 
 
-def line_blocks(stream: BinaryIO, longest: int, size: int) -> Iterator[Block | list[bytes | None]]:
+def line_blocks(stream: BinaryIO, longest: int, size: int) -> Iterator[LineBlock | list[bytes | None]]:
     """The same lines in blocks of about `size` bytes, which are quicker to read than a list of lines.
 
     What holds a line that may be longer than `longest` bytes comes as a list.
@@ -77,9 +77,9 @@ def line_blocks(stream: BinaryIO, longest: int, size: int) -> Iterator[Block | l
             return
         data = rest + block[:end]
         rest = block[end + 1 :]
-        yield Block(data, data.count(b"\n") + 1)
+        yield LineBlock(data, data.count(b"\n") + 1)
     if rest:
-        yield Block(rest, rest.count(b"\n") + 1)
+        yield LineBlock(rest, rest.count(b"\n") + 1)
 
 
 def _short(block: bytes, before: int, longest: int) -> bool:

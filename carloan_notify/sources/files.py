@@ -20,7 +20,7 @@ from carloan_notify.sources.cells import as_text
 from carloan_notify.sources.chunks import Piece, Sift, SourceFile, TextChunk, rows_of, sifted
 from carloan_notify.sources.encoding import (
     BLOCK_BYTES,
-    Block,
+    LineBlock,
     Neighbour,
     detect_encoding,
     line_batches,
@@ -141,13 +141,13 @@ class TextReader:
                 stream.readline()
             for block in self._blocks(stream):
                 clean = None
-                if isinstance(block, Block) and not pending:
+                if isinstance(block, LineBlock) and not pending:
                     clean = sifted_block(block, line, self.dialect, sift)
-                if isinstance(block, Block) and clean is not None:
+                if isinstance(block, LineBlock) and clean is not None:
                     line += block.count
                     yield clean
                     continue
-                pending += block.lines() if isinstance(block, Block) else block
+                pending += block.lines() if isinstance(block, LineBlock) else block
                 if pending:
                     chunk, used = read_chunk(pending, line, self.dialect, final=False)
                     pending = pending[used:]
@@ -171,8 +171,10 @@ class TextReader:
                 stream.readline()
             place = stream.tell()
             for block in line_blocks(stream, self.longest_line, SURVEYED_BYTES):
-                keys = clean_block(block, line, self.dialect, places) if isinstance(block, Block) else None
-                if keys is None or not isinstance(block, Block):
+                keys = (
+                    clean_block(block, line, self.dialect, places) if isinstance(block, LineBlock) else None
+                )
+                if keys is None or not isinstance(block, LineBlock):
                     return None
                 pieces.append(Piece(keys, partial(self._at, place, len(block.data), line)))
                 place += len(block.data) + 1
@@ -184,13 +186,13 @@ class TextReader:
         with self.path.open("rb") as stream:
             stream.seek(place)
             data = stream.read(size)
-        block = Block(data, data.count(b"\n") + 1)
+        block = LineBlock(data, data.count(b"\n") + 1)
         found = sifted_block(block, line, self.dialect, sift)
         if found is None:  # damage in another column than those that were surveyed
             found = sifted(read_chunk(block.lines(), line, self.dialect, final=True)[0], sift)
         return found
 
-    def _blocks(self, stream: BinaryIO) -> Iterator[Block | list[bytes | None]]:
+    def _blocks(self, stream: BinaryIO) -> Iterator[LineBlock | list[bytes | None]]:
         if self._trailed():
             return without_last(line_batches(stream, self.longest_line, self.chunk_rows))
         return line_blocks(stream, self.longest_line, self.chunk_rows * USUAL_LINE)

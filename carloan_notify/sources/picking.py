@@ -46,7 +46,7 @@ _UNCLEAR_NUMBER: Final = r"[^0-9+().\-/\s]"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedRows:
     """Rows of these loans, of these customers, with these keys of their table, or with one of these numbers (E.164)."""
 
     loans: frozenset[str] = frozenset()
@@ -74,11 +74,11 @@ _Look = Callable[[pa.Array], pa.Array]
 
 @dataclass(frozen=True)
 class RowSift:
-    """Tells the wanted rows of one table; of numbers also some others, which `Wanted.phones` must part from them."""
+    """Tells the wanted rows of one table; of numbers some others too, which `WantedRows.phones` must part from them."""
 
     name: TableName
     rules: TableRules
-    wanted: Wanted
+    wanted: WantedRows
 
     @cached_property
     def _columns(self) -> dict[str, pa.Array]:
@@ -189,7 +189,7 @@ def read_loans(
         SourceError: with the problems of all tables, one per line.
     """
     reading = _Reading(settings, replace(context, sources=settings))
-    wanted = Wanted(frozenset(loan_ids))
+    wanted = WantedRows(frozenset(loan_ids))
     loans = reading.table("loans", wanted)
     customers = frozenset() if loans is None else frozenset(loans.frame["customer_id"])
     contacts = None
@@ -208,7 +208,7 @@ def read_connected(settings: SourcesSettings, context: ReadContext, loan_id: str
         SourceError: with the problems of all tables, one per line.
     """
     reading = _Reading(settings, replace(context, sources=settings))
-    wanted, grown = Wanted(), Wanted(frozenset({loan_id}))
+    wanted, grown = WantedRows(), WantedRows(frozenset({loan_id}))
     loans = contacts = None
     while grown != wanted and not reading.problems:
         wanted = grown
@@ -221,12 +221,12 @@ def read_connected(settings: SourcesSettings, context: ReadContext, loan_id: str
     return reading.sources(loans, contacts, wanted)
 
 
-def _grown(wanted: Wanted, loans: Table | None, contacts: Table | None) -> Wanted:
+def _grown(wanted: WantedRows, loans: Table | None, contacts: Table | None) -> WantedRows:
     """With the loans, customers and numbers of all rows that are wanted."""
     for table in (loans, contacts):
         if table is not None:
             rows = table.frame[_theirs(table.frame, wanted)]
-            wanted = Wanted(
+            wanted = WantedRows(
                 wanted.loans | set(rows["loan_id"]) - {""},
                 wanted.customers | set(rows["customer_id"]) - {""},
                 wanted.phones | set(rows["phone"]) - {""},
@@ -234,7 +234,7 @@ def _grown(wanted: Wanted, loans: Table | None, contacts: Table | None) -> Wante
     return wanted
 
 
-def _theirs(rows: pd.DataFrame, wanted: Wanted) -> pd.Series:
+def _theirs(rows: pd.DataFrame, wanted: WantedRows) -> pd.Series:
     """Rows of loans or contacts that are wanted, and no others."""
     by_id = frames.among(rows["loan_id"], wanted.loans) | frames.among(rows["customer_id"], wanted.customers)
     return by_id | frames.among(rows["phone"], wanted.phones)
@@ -251,7 +251,7 @@ class _Reading:
     surveys: dict[TableName, list[Piece] | None] = field(default_factory=dict)
     found: dict[TableName, tuple[list[list[int]], Table]] = field(default_factory=dict)
 
-    def table(self, name: TableName, wanted: Wanted) -> Table | None:
+    def table(self, name: TableName, wanted: WantedRows) -> Table | None:
         """The wanted rows of a table that is configured and can be read, and perhaps some more."""
         settings = self.settings.table(name)
         if settings is None:
@@ -263,14 +263,14 @@ class _Reading:
             self.problems.append(str(error))
             return None
 
-    def _settled(self, name: TableName, settings: TableSettings, wanted: Wanted) -> Table:
+    def _settled(self, name: TableName, settings: TableSettings, wanted: WantedRows) -> Table:
         """The rows, less those whose key a row of another loan claimed before: a key names one row of all."""
         table = self._rows(name, settings, wanted)
         if name not in _KEYED or table.frame.empty:
             return table
         return self._rows(name, settings, replace(wanted, keys=frozenset(table.frame[TABLES[name].key[0]])))
 
-    def _rows(self, name: TableName, settings: TableSettings, wanted: Wanted) -> Table:
+    def _rows(self, name: TableName, settings: TableSettings, wanted: WantedRows) -> Table:
         if settings.query:
             return self._asked(name, settings, wanted)
         path = self.context.base_dir / self.context.dated(settings.path)
@@ -291,7 +291,7 @@ class _Reading:
         name: TableName,
         reader: ChunkReader,
         settings: TableSettings,
-        wanted: Wanted,
+        wanted: WantedRows,
         pieces: Sequence[Piece],
     ) -> Table:
         """The wanted rows of a table that was surveyed; they are read anew only when they are others than before."""
@@ -302,7 +302,7 @@ class _Reading:
             self.found[name] = (rows, _picked(name, reader, settings, wanted, self.context, hit))
         return self.found[name][1]
 
-    def _asked(self, name: TableName, settings: TableSettings, wanted: Wanted) -> Table:
+    def _asked(self, name: TableName, settings: TableSettings, wanted: WantedRows) -> Table:
         """The rows of a query.
 
         The database compares columns as they stand, so that their indexes serve. Where it cannot be asked so, or
@@ -319,11 +319,11 @@ class _Reading:
         self,
         loans: Table | None,
         contacts: Table | None,
-        wanted: Wanted,
+        wanted: WantedRows,
         names: Collection[TableName] = tuple(TABLES),
     ) -> Sources:
         """These two and the others, with the rows of these loans alone."""
-        others = {name: self.table(name, Wanted(wanted.loans)) for name in _OF_LOANS if name in names}
+        others = {name: self.table(name, WantedRows(wanted.loans)) for name in _OF_LOANS if name in names}
         if self.problems or loans is None:
             raise SourceError("\n".join(self.problems))
         only = {name: _only(table, wanted.loans) for name, table in others.items() if table is not None}
@@ -334,7 +334,7 @@ def _picked(
     name: TableName,
     reader: ChunkReader,
     settings: TableSettings,
-    wanted: Wanted,
+    wanted: WantedRows,
     context: ReadContext,
     pieces: Sequence[Piece] | None = None,
 ) -> Table:

@@ -13,7 +13,7 @@ from pyarrow import csv as arrow_csv
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.chunks import BrokenRow, Sift, TextChunk, rows_of
-from carloan_notify.sources.encoding import Block
+from carloan_notify.sources.encoding import LineBlock
 
 MOST_LINES_OF_A_RECORD: Final = 20
 _PIECE_LINES: Final = 500
@@ -77,10 +77,10 @@ def clean_chunk(lines: Sequence[bytes | None], first_line: int, dialect: Dialect
     whole = [line for line in lines if line is not None]
     if len(whole) < len(lines):
         return None
-    return clean_block(Block(b"\n".join(whole), len(whole)), first_line, dialect)
+    return clean_block(LineBlock(b"\n".join(whole), len(whole)), first_line, dialect)
 
 
-def sifted_block(block: Block, first_line: int, dialect: Dialect, sift: Sift | None) -> TextChunk | None:
+def sifted_block(block: LineBlock, first_line: int, dialect: Dialect, sift: Sift | None) -> TextChunk | None:
     """The wanted rows of lines that stand together; None when any line needs the careful way.
 
     Where no row is wanted, only the columns that tell it were read: damage elsewhere in those lines goes unseen.
@@ -98,7 +98,7 @@ def sifted_block(block: Block, first_line: int, dialect: Dialect, sift: Sift | N
 
 
 def clean_block(
-    block: Block, first_line: int, dialect: Dialect, places: Sequence[int] | None = None
+    block: LineBlock, first_line: int, dialect: Dialect, places: Sequence[int] | None = None
 ) -> TextChunk | None:
     """The same for lines that stand together; with `places` only these columns are read, and the others null."""
     if b"\0" in block.data:

@@ -1,6 +1,6 @@
 """A lender's query, asked for some of its rows only: it becomes a sub-select."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.database import SqlReader, bound, make_engine
-from carloan_notify.sources.read import Table, parse_table, table_rules
+from carloan_notify.sources.read import Table, parse_table, table_rules, told_of
+from carloan_notify.sources.rows import match_headers
 from carloan_notify.sources.settings import ReadContext, TableSettings
-from carloan_notify.sources.tables import TableName
+from carloan_notify.sources.tables import TABLES, TableName
 
 _SQLITE: Final = "sqlite"
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
@@ -110,3 +111,84 @@ class _Question:
     @property
     def _text_type(self) -> str:
         return "CHAR(64)" if self._engine.dialect.name in _MYSQL else "VARCHAR(64)"
+
+
+# Reading the rows of some loans again and again: one database, one engine, nothing else of the table.
+
+
+class LoanRows:
+    """One table behind a query, a few loans at a time. Use `close` at the end."""
+
+    def __init__(self, name: TableName, settings: TableSettings, context: ReadContext) -> None:
+        """Nothing is asked yet. SourceError for a URL that cannot be used."""
+        self._name = name
+        self._settings = settings
+        self._context = context
+        self._query = context.dated(settings.query).strip().rstrip(";")
+        self._restricted: sa.TextClause | None = None
+        self._owners: tuple[str, ...] = ()
+        with told_of(name):
+            self._engine = make_engine(settings.url)
+
+    def read(self, loan_ids: Sequence[str], customer_ids: Sequence[str] = ()) -> Table:
+        """The rows of these loans (of contacts: of these customers too): the lender's query becomes a sub-select.
+
+        The column is compared as it stands, so that its index serves: a text that holds an id in another
+        spelling, or with spaces around it, is not found. SourceError when the query fails or cannot be a sub-select.
+        """
+        with told_of(self._name):
+            if self._restricted is None:
+                self._restricted = self._restriction()
+            ids = {"loan_id": self._as_spelt(loan_ids), "customer_id": self._as_spelt(customer_ids)}
+            asked: dict[str, object] = {name: ids[name] for name in self._owners}
+            with self._run(self._restricted, asked) as reader:
+                return parse_table(self._name, reader, self._settings, self._context)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._engine.dispose()
+
+    def _run(self, statement: sa.TextClause, values: dict[str, object]) -> AbstractContextManager[SqlReader]:
+        return SqlReader.on(
+            self._engine,
+            statement,
+            {**bound(sa.text(self._query), self._context.as_of), **values},
+            chunk_rows=self._context.chunk_rows,
+            timezone=self._context.timezone,
+        )
+
+    def _as_spelt(self, ids: Sequence[str]) -> list[str]:
+        """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
+        wanted = set(ids)
+        if self._engine.dialect.name == _SQLITE:
+            wanted |= {f"{one}.0" for one in wanted if one.isdecimal()}
+        return sorted(wanted)
+
+    def _restriction(self) -> sa.TextClause:
+        headers = self._owner_headers()
+        self._owners = tuple(headers)
+        conditions = (f"{self._compared(header)} IN :{name}" for name, header in headers.items())
+        statement = sa.text(f"{self._wrapped()} WHERE {' OR '.join(conditions)}")
+        # Without a type of its own a value takes the column's, be that a number or a UUID.
+        kind = sa.types.NullType()
+        return statement.bindparams(*(sa.bindparam(name, expanding=True, type_=kind) for name in headers))
+
+    def _compared(self, header: str) -> str:
+        column = self._engine.dialect.identifier_preparer.quote_identifier(header)
+        column = "wanted." + column.replace(":", r"\:")
+        # SQLite casts nothing by itself: 7 = '7' is false there.
+        return f"trim(CAST({column} AS TEXT))" if self._engine.dialect.name == _SQLITE else column
+
+    def _owner_headers(self) -> dict[str, str]:
+        """What the query calls the columns that say whose a row is: the loan, of contacts the customer too."""
+        with self._run(sa.text(f"{self._wrapped()} WHERE 1 = 0"), {}) as reader:
+            headers = tuple(reader.headers)
+        places = match_headers(headers, TABLES[self._name], self._settings, self._context.basis).columns
+        wanted = dict.fromkeys(("loan_id", TABLES[self._name].owner))
+        found = {name: headers[places[name]] for name in wanted if name in places}
+        if not found:
+            raise SourceError(f"column 'loan_id' is missing from {', '.join(headers)}; map it in `columns`")
+        return found
+
+    def _wrapped(self) -> str:
+        return f"SELECT wanted.* FROM (\n{self._query}\n) wanted"  # noqa: S608 - the lender's own query

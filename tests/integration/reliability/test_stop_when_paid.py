@@ -31,8 +31,8 @@ from carloan_notify.pipeline.portfolio import (
 from carloan_notify.pipeline.reading import on_day
 from carloan_notify.pipeline.send import send_due
 from carloan_notify.records import Channel
-from carloan_notify.sources.read import LoanRows
 from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.some_rows import LoanRows
 from tests.integration.reliability.lender_database import (
     AS_OF,
     MORNING,

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import SourceError
 from carloan_notify.sources.database import SqlReader, database_label
-from carloan_notify.sources.read import LoanRows, read_table
+from carloan_notify.sources.read import read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
+from carloan_notify.sources.some_rows import LoanRows
 
 AS_OF = date(2026, 11, 23)
 METADATA = sa.MetaData()

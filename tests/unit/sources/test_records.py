@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.sources.chunks import BrokenRow
-from carloan_notify.sources.encoding import BLOCK_BYTES, Block, line_batches, line_blocks, physical_lines
+from carloan_notify.sources.encoding import BLOCK_BYTES, LineBlock, line_batches, line_blocks, physical_lines
 from carloan_notify.sources.records import (
     MOST_LINES_OF_A_RECORD,
     Dialect,
@@ -147,9 +147,9 @@ def test_blocks_hold_the_same_lines(lines: list[bytes], ended: bool, size: int, 
     blocks = list(line_blocks(io.BytesIO(data), longest, size))
     plain = [line for batch in line_batches(io.BytesIO(data), longest, 3) for line in batch]
     assert [
-        line for block in blocks for line in (block.lines() if isinstance(block, Block) else block)
+        line for block in blocks for line in (block.lines() if isinstance(block, LineBlock) else block)
     ] == plain
-    assert all(block.count == len(block.lines()) for block in blocks if isinstance(block, Block))
+    assert all(block.count == len(block.lines()) for block in blocks if isinstance(block, LineBlock))
 
 
 @pytest.mark.parametrize("tail", [b"", b"\n", b"\nshort", b"\nshort\n"])
@@ -160,7 +160,7 @@ def test_a_line_longer_than_many_blocks_is_dropped(tail: bytes) -> None:
     assert lines == [
         line
         for block in line_blocks(stream, 100, BLOCK_BYTES)
-        for line in (block.lines() if isinstance(block, Block) else block)
+        for line in (block.lines() if isinstance(block, LineBlock) else block)
     ]
     assert lines == [b"a", None, *([b"short"] if b"short" in tail else [])]
 
