@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from carloan_notify import frames
+
 Hasher = Callable[[pd.Series], np.ndarray]
 """Texts → uint64, the same for equal texts; keyed, so that nobody without the key can try numbers out."""
 
@@ -33,6 +35,15 @@ EPOCH: Final = np.datetime64("2000-01-01", "D")
 MOST_MINOR: Final = 2**32 - 1
 """An amount above this is kept as this: it is not compared."""
 _MOST_DAYS: Final = 2**16 - 1
+_PART: Final = 100_000
+_OF_STANDING: Final = (
+    "status",
+    "next_due_on",
+    "next_original_due_on",
+    "days_past_due",
+    "next_due_minor",
+    "overdue_minor",
+)
 _HUNDRED: Final = 100
 
 
@@ -65,12 +76,17 @@ class Pairs:
 
 def fingerprints(loans: pd.DataFrame, standing: pd.DataFrame, hasher: Hasher) -> np.ndarray:
     """FINGERPRINT rows of `loans` (frames.LOANS), in their order; `standing` is frames.STANDING."""
-    stands = standing.set_index("loan_id").reindex(loans["loan_id"])
+    places = frames.places(loans["loan_id"], standing["loan_id"])
+    stands = (
+        standing[list(_OF_STANDING)].reset_index(drop=True).reindex(places)
+    )  # -1 is no row: nothing is known
     rows = np.zeros(len(loans), dtype=FINGERPRINT)
-    rows["loan"] = hasher(loans["loan_id"])
+    rows["loan"] = _hashed(hasher, loans["loan_id"])
     for field in ("customer", "phone", "product"):
         column = loans["customer_id" if field == "customer" else field]
-        rows[field] = np.where(column.to_numpy() == "", 0, hasher(column)).astype(FINGERPRINT[field])
+        rows[field] = np.where((column == "").to_numpy(), 0, _hashed(hasher, column)).astype(
+            FINGERPRINT[field]
+        )
     statuses = pd.Index(STATUSES).get_indexer(pd.Index(stands["status"].fillna(""))) + 1
     rows["status"] = statuses.astype(np.uint8)
     rows["due"] = day_numbers(stands["next_due_on"])
@@ -80,6 +96,12 @@ def fingerprints(loans: pd.DataFrame, standing: pd.DataFrame, hasher: Hasher) ->
     rows["overdue_minor"] = _capped(stands["overdue_minor"], MOST_MINOR)
     rows["principal"] = _capped(loans["principal_minor"] // _HUNDRED, MOST_MINOR)
     return rows
+
+
+def _hashed(hasher: Hasher, texts: pd.Series) -> np.ndarray:
+    """The hashes, made in parts: for a moment each text is an object of its own, which takes ten times its room."""
+    parts = [hasher(texts.iloc[begin : begin + _PART]) for begin in range(0, len(texts), _PART)]
+    return np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
 
 
 def paired(last: LastNight, tonight: np.ndarray, as_of: date) -> Pairs:

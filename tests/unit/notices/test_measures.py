@@ -308,3 +308,17 @@ def test_what_tonight_is_expected_to_hold() -> None:
 def test_least_is_never_more_than_most(days: list[tuple[int, int]], nights: int) -> None:
     found = expected(last(*map(list, zip(*days, strict=True))), nights, DEFAULT_LADDER)
     assert 0 <= found.least <= found.most
+
+
+@given(st.permutations(range(len(RIGHT.standing))), st.sets(st.integers(0, len(RIGHT.standing) - 1)))
+def test_a_fingerprint_is_the_loans_own(order: list[int], unknown: set[int]) -> None:
+    """Whatever the order of the standing, and whoever else is in it; a loan without one has no dates and no amounts."""
+    whole = prints(RIGHT)
+    left = RIGHT.standing.iloc[[place for place in order if place not in unknown]].reset_index(drop=True)
+    found = fingerprints(RIGHT.loans, left, hashes)
+    known = ~RIGHT.loans["loan_id"].isin(RIGHT.standing["loan_id"].iloc[sorted(unknown)]).to_numpy()
+    assert (found[known] == whole[known]).all()
+    assert not any(
+        found[name][~known].any() for name in ("status", "due", "original", "past_due", "due_minor")
+    )
+    assert (found["loan"] == whole["loan"]).all()
