@@ -26,6 +26,10 @@ FICTITIOUS_PREFIXES: Final[dict[str, int]] = {"+86100": 14, "+120255501": 12, "+
 +86 100: no operator holds it (Chinese mobiles begin 13 to 19); +1 202 555 01xx: reserved for fiction by the
 North American numbering plan; +44 7700 900xxx: Ofcom's range for drama.
 """
+FICTITIOUS: Final = "|".join(
+    rf"\+{prefix[1:]}\d{{{size - len(prefix)}}}" for prefix, size in FICTITIOUS_PREFIXES.items()
+)
+"""The pattern of such a number in E.164."""
 _DRAMA_PREFIX: Final = "+447700900"  # always accepted, as GOV.UK Notify does: safe as a test recipient
 
 _LANDLINES: Final = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.UAN})

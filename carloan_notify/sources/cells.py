@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from carloan_notify.finding_codes import CellProblem
 from carloan_notify.phones import (
+    FICTITIOUS,
     NUMBER_INVALID,
     NUMBER_TOO_LONG,
     NUMBER_TOO_SHORT,
@@ -122,7 +123,7 @@ def phone_cells(
 
     A foreign number counts only when it is written in full with + or 00, a landline when it has its area code.
     """
-    quick = _quick(cells, region)
+    quick = _quick(cells, region, fictitious=fictitious)
     others = np.flatnonzero(np.asarray(pc.equal(quick, "").to_numpy(zero_copy_only=False), dtype=bool))
     if not len(others):
         return quick, {}
@@ -142,7 +143,7 @@ def phone_cells(
     return pc.replace_with_mask(quick, pa.array(wide), pa.array(numbers, pa.string())), problems
 
 
-def _quick(cells: pa.Array, region: str) -> pa.Array:
+def _quick(cells: pa.Array, region: str, *, fictitious: bool) -> pa.Array:
     """E.164 of plainly written home mobiles by the library's own pattern, "" for all other cells."""
     code = phonenumbers.country_code_for_region(region)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
@@ -151,7 +152,10 @@ def _quick(cells: pa.Array, region: str) -> pa.Array:
     pattern = metadata.mobile.national_number_pattern
     bare = pc.replace_substring_regex(cells, rf"^\+{code}", "")
     plain = pc.match_substring_regex(bare, f"^(?:{pattern})$")
-    return pc.if_else(plain, pc.binary_join_element_wise(f"+{code}", bare, ""), "")
+    full = pc.binary_join_element_wise(f"+{code}", bare, "")
+    if fictitious:
+        plain = pc.or_(plain, pc.match_substring_regex(full, f"^(?:{FICTITIOUS})$"))
+    return pc.if_else(plain, full, "")
 
 
 def _one(text: str, region: str, *, fictitious: bool) -> str | CellProblem:

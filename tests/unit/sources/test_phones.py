@@ -195,14 +195,18 @@ def test_cells_of_a_region_without_the_quick_way() -> None:
         st.one_of(
             st.from_regex(r"(\+86|\+1|86|1)?1?[0-9]{9,11}", fullmatch=True),
             st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True),
-            st.sampled_from(["", "x", "+447723456789"]),
+            st.from_regex(r"(\+86|86|0086)?100[0-9]{7,9}|(\+1|1)?20255501[0-9]{1,3}", fullmatch=True),
+            st.sampled_from(["", "x", "+447723456789", "+447700900123"]),
         ),
         max_size=8,
     ),
     st.sampled_from(["CN", "US"]),
+    st.booleans(),
 )
-def test_the_quick_way_finds_what_the_careful_way_finds(texts: list[str], region: str) -> None:
-    values, problems = phone_cells(pa.array(texts, pa.string()), region, fictitious=False)
+def test_the_quick_way_finds_what_the_careful_way_finds(
+    texts: list[str], region: str, fictitious: bool
+) -> None:  # noqa: FBT001 - drawn
+    values, problems = phone_cells(pa.array(texts, pa.string()), region, fictitious=fictitious)
     bad = np.logical_or.reduce([np.zeros(len(texts), dtype=bool), *problems.values()])
     for text, e164, is_bad in zip(texts, values.to_pylist(), bad, strict=True):
         one_by_one = normalise_phone(
@@ -210,6 +214,7 @@ def test_the_quick_way_finds_what_the_careful_way_finds(texts: list[str], region
             region=region,
             allow_international=text.startswith(("+", "00")),
             allow_landline=text.startswith(("+", "0")) or (region == "US" and text.startswith("1")),
+            allow_fictitious=fictitious,
         )
         assert e164 == one_by_one.e164
         assert is_bad == bool(text and one_by_one.error)
