@@ -204,8 +204,10 @@ def test_cells_of_a_region_without_the_quick_way() -> None:
     st.booleans(),
 )
 def test_the_quick_way_finds_what_the_careful_way_finds(
-    texts: list[str], region: str, fictitious: bool
-) -> None:  # noqa: FBT001 - drawn
+    texts: list[str],
+    region: str,
+    fictitious: bool,  # noqa: FBT001 - drawn
+) -> None:
     values, problems = phone_cells(pa.array(texts, pa.string()), region, fictitious=fictitious)
     bad = np.logical_or.reduce([np.zeros(len(texts), dtype=bool), *problems.values()])
     for text, e164, is_bad in zip(texts, values.to_pylist(), bad, strict=True):
