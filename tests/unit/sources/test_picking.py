@@ -129,12 +129,13 @@ def said_of(sources: Sources, loan_id: str) -> dict[str, list[Any]]:
     assert payments is not None
     customers = mine["customer_id"]
     people, rejects = contacts.frame, sources.rejects
-    of_person = (rejects["table"] == "contacts") & rejects["owner"].isin(customers)
+    contact = rejects["table"] == "contacts"  # its owner is a customer, who may be called as a loan is
+    owned = rejects["owner"].isin(customers).where(contact, rejects["owner"] == loan_id)
     tables = {
         "loans": mine,
         "payments": payments.frame[payments.frame["loan_id"] == loan_id],
         "contacts": people[(people["loan_id"] == loan_id) | people["customer_id"].isin(customers)],
-        "rejects": rejects[of_person | (rejects["owner"] == loan_id)],
+        "rejects": rejects[owned],
     }
     return {name: rows.astype("str").to_dict("records") for name, rows in tables.items()}
 
