@@ -18,7 +18,7 @@ from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.reports.night import TableCount
-from carloan_notify.sources.read import Sources, Table, read_all, read_table
+from carloan_notify.sources.read import Sources, Table, of_loans, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
 from carloan_notify.sources.some_rows import LoanRows
 from carloan_notify.sources.tables import TABLES, TableName
@@ -189,7 +189,7 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
 def only_loans(sources: Sources, loan_ids: Collection[str]) -> Sources:
     """The same tables with the rows of these loans alone; contacts, which speak of customers too, stay whole."""
     tables = {name: table for name in OF_LOANS if (table := getattr(sources, name)) is not None}
-    return replace(sources, **{name: _only(table, loan_ids) for name, table in tables.items()})
+    return replace(sources, **{name: of_loans(table, loan_ids) for name, table in tables.items()})
 
 
 # The tables: have they changed, and what do they say of some loans and their people now.
@@ -276,13 +276,6 @@ def _configured(app: App) -> dict[TableName, TableSettings]:
 
 def _path(app: App, as_of: date, table: TableSettings) -> Path:
     return app.folder / read_context(app, as_of).dated(table.path)
-
-
-def _only(table: Table, loan_ids: Collection[str] | None) -> Table:
-    if loan_ids is None:
-        return table
-    mine = frames.among(table.frame["loan_id"], loan_ids)
-    return replace(table, frame=table.frame[mine].reset_index(drop=True))
 
 
 def _file_stamp(path: Path, seen: str) -> str:

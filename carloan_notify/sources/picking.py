@@ -23,6 +23,7 @@ from carloan_notify.sources.read import (
     Sources,
     Table,
     assemble,
+    of_loans,
     open_file,
     open_table,
     read_all,
@@ -326,8 +327,8 @@ class _Reading:
         others = {name: self.table(name, WantedRows(wanted.loans)) for name in _OF_LOANS if name in names}
         if self.problems or loans is None:
             raise SourceError("\n".join(self.problems))
-        only = {name: _only(table, wanted.loans) for name, table in others.items() if table is not None}
-        return Sources(loans=_only(loans, wanted.loans), contacts=contacts, **only)
+        only = {name: of_loans(table, wanted.loans) for name, table in others.items() if table is not None}
+        return Sources(loans=of_loans(loans, wanted.loans), contacts=contacts, **only)
 
 
 def _picked(
@@ -344,8 +345,3 @@ def _picked(
     chunks = [parse_chunk(chunk, rules) for chunk in found if len(chunk.lines) or chunk.broken]
     origin = SourceFile(reader.label, "", None, sum(chunk.rows for chunk in chunks))
     return assemble(name, rules, chunks, origin)
-
-
-def _only(table: Table, loan_ids: Collection[str]) -> Table:
-    mine = frames.among(table.frame["loan_id"], loan_ids)
-    return replace(table, frame=table.frame[mine].reset_index(drop=True))

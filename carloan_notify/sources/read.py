@@ -4,7 +4,7 @@ import csv
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -216,6 +216,12 @@ class Sources:
     def rows_read(self) -> int:
         """Rows of all tables, rejected ones included."""
         return sum(table.rows_read for table in self.tables)
+
+
+def of_loans(table: Table, loan_ids: Collection[str]) -> Table:
+    """The same table with the rows of these loans alone."""
+    mine = frames.among(table.frame["loan_id"], loan_ids)
+    return replace(table, frame=table.frame[mine].reset_index(drop=True))
 
 
 def read_all(settings: SourcesSettings, context: ReadContext) -> Sources:

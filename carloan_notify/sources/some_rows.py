@@ -14,6 +14,8 @@ from carloan_notify.sources.settings import ReadContext, TableSettings
 from carloan_notify.sources.tables import TABLES, TableName
 
 _SQLITE: Final = "sqlite"
+_NONE: Final = "1 = 0"
+"""The condition of a question for the columns alone."""
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
 
 
@@ -41,8 +43,8 @@ def ask_for(
         engine.dispose()
 
 
-class _Question:
-    """One query, its engine, and the names that it gives our columns."""
+class _SubSelect:
+    """A lender's query as a sub-select: its engine, and how our ids are compared in it."""
 
     def __init__(
         self, engine: sa.Engine, name: TableName, settings: TableSettings, context: ReadContext
@@ -53,28 +55,8 @@ class _Question:
         self._context = context
         self._query = context.dated(settings.query).strip().rstrip(";")
 
-    def answer(self, wanted: Mapping[str, Collection[str]], ends: Collection[str]) -> Table | None:
-        """The rows; None where our columns are not compared as the query gives them."""
-        if {*wanted, "phone"} & {*self._settings.values, *self._settings.defaults}:
-            return None
-        with self._run("1 = 0", {}) as reader:
-            rules = table_rules(self._name, reader, self._settings, self._context)
-        place, headers = rules.match.columns, reader.headers
-        values: dict[str, Any] = {}
-        conditions = ["1 = 0"]
-        for number, (column, ids) in enumerate(wanted.items()):
-            if column in place:
-                conditions.append(f"{self._compared(headers[place[column]])} IN :wanted_{number}")
-                values[f"wanted_{number}"] = self._as_spelt(ids)
-        if "phone" in place:
-            phone = f"CAST({self._quoted(headers[place['phone']])} AS {self._text_type})"
-            for number, digits in enumerate(sorted(ends)):
-                conditions.append(f"{phone} LIKE :ends_{number}")
-                values[f"ends_{number}"] = f"%{'%'.join(digits)}%"  # whatever stands between them
-        with self._run(" OR ".join(conditions), values) as reader:
-            return parse_table(self._name, reader, self._settings, self._context)
-
-    def _run(self, condition: str, values: Mapping[str, Any]) -> AbstractContextManager[SqlReader]:
+    def where(self, condition: str, values: Mapping[str, Any]) -> AbstractContextManager[SqlReader]:
+        """The rows of which this is true; a value that is a list stands for any of its members."""
         statement = sa.text(f"SELECT wanted.* FROM (\n{self._query}\n) wanted WHERE {condition}")  # noqa: S608 - the lender's own query
         # Without a type of its own a value takes the column's, be that a number or a UUID.
         several = [
@@ -90,16 +72,23 @@ class _Question:
             timezone=self._context.timezone,
         )
 
-    def _compared(self, header: str) -> str:
-        column = self._quoted(header)
+    def rows(self, condition: str, values: Mapping[str, Any]) -> Table:
+        """The same rows as the table's."""
+        with self.where(condition, values) as reader:
+            return parse_table(self._name, reader, self._settings, self._context)
+
+    def compared(self, header: str) -> str:
+        """A column as ids are compared with it."""
+        column = self.quoted(header)
         # SQLite casts nothing by itself: there 7 = '7' is false.
         return f"trim(CAST({column} AS TEXT))" if self._is_sqlite else column
 
-    def _quoted(self, header: str) -> str:
+    def quoted(self, header: str) -> str:
+        """A column by its name."""
         name = self._engine.dialect.identifier_preparer.quote_identifier(header)
         return "wanted." + name.replace(":", r"\:")
 
-    def _as_spelt(self, ids: Collection[str]) -> list[str]:
+    def as_spelt(self, ids: Collection[str]) -> list[str]:
         """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
         floats = {f"{each}.0" for each in ids if self._is_sqlite and each.isdecimal()}
         return sorted({*ids, *floats})
@@ -107,6 +96,30 @@ class _Question:
     @property
     def _is_sqlite(self) -> bool:
         return self._engine.dialect.name == _SQLITE
+
+
+class _Question(_SubSelect):
+    """One query, and the names that it gives our columns."""
+
+    def answer(self, wanted: Mapping[str, Collection[str]], ends: Collection[str]) -> Table | None:
+        """The rows; None where our columns are not compared as the query gives them."""
+        if {*wanted, "phone"} & {*self._settings.values, *self._settings.defaults}:
+            return None
+        with self.where(_NONE, {}) as reader:
+            rules = table_rules(self._name, reader, self._settings, self._context)
+        place, headers = rules.match.columns, reader.headers
+        values: dict[str, Any] = {}
+        conditions = [_NONE]
+        for number, (column, ids) in enumerate(wanted.items()):
+            if column in place:
+                conditions.append(f"{self.compared(headers[place[column]])} IN :wanted_{number}")
+                values[f"wanted_{number}"] = self.as_spelt(ids)
+        if "phone" in place:
+            phone = f"CAST({self.quoted(headers[place['phone']])} AS {self._text_type})"
+            for number, digits in enumerate(sorted(ends)):
+                conditions.append(f"{phone} LIKE :ends_{number}")
+                values[f"ends_{number}"] = f"%{'%'.join(digits)}%"  # whatever stands between them
+        return self.rows(" OR ".join(conditions), values)
 
     @property
     def _text_type(self) -> str:
@@ -116,19 +129,14 @@ class _Question:
 # Reading the rows of some loans again and again: one database, one engine, nothing else of the table.
 
 
-class LoanRows:
+class LoanRows(_SubSelect):
     """One table behind a query, a few loans at a time. Use `close` at the end."""
 
     def __init__(self, name: TableName, settings: TableSettings, context: ReadContext) -> None:
         """Nothing is asked yet. SourceError for a URL that cannot be used."""
-        self._name = name
-        self._settings = settings
-        self._context = context
-        self._query = context.dated(settings.query).strip().rstrip(";")
-        self._restricted: sa.TextClause | None = None
-        self._owners: tuple[str, ...] = ()
         with told_of(name):
-            self._engine = make_engine(settings.url)
+            super().__init__(make_engine(settings.url), name, settings, context)
+        self._owners: Mapping[str, str] = {}
 
     def read(self, loan_ids: Sequence[str], customer_ids: Sequence[str] = ()) -> Table:
         """The rows of these loans (of contacts: of these customers too): the lender's query becomes a sub-select.
@@ -137,51 +145,18 @@ class LoanRows:
         spelling, or with spaces around it, is not found. SourceError when the query fails or cannot be a sub-select.
         """
         with told_of(self._name):
-            if self._restricted is None:
-                self._restricted = self._restriction()
-            ids = {"loan_id": self._as_spelt(loan_ids), "customer_id": self._as_spelt(customer_ids)}
-            asked: dict[str, object] = {name: ids[name] for name in self._owners}
-            with self._run(self._restricted, asked) as reader:
-                return parse_table(self._name, reader, self._settings, self._context)
+            self._owners = self._owners or self._owner_headers()
+            conditions = (f"{self.compared(header)} IN :{name}" for name, header in self._owners.items())
+            ids = {"loan_id": self.as_spelt(loan_ids), "customer_id": self.as_spelt(customer_ids)}
+            return self.rows(" OR ".join(conditions), {name: ids[name] for name in self._owners})
 
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
 
-    def _run(self, statement: sa.TextClause, values: dict[str, object]) -> AbstractContextManager[SqlReader]:
-        return SqlReader.on(
-            self._engine,
-            statement,
-            {**bound(sa.text(self._query), self._context.as_of), **values},
-            chunk_rows=self._context.chunk_rows,
-            timezone=self._context.timezone,
-        )
-
-    def _as_spelt(self, ids: Sequence[str]) -> list[str]:
-        """The ids as the database may hold them: SQLite, which compares texts, writes the number 7.0 so."""
-        wanted = set(ids)
-        if self._engine.dialect.name == _SQLITE:
-            wanted |= {f"{one}.0" for one in wanted if one.isdecimal()}
-        return sorted(wanted)
-
-    def _restriction(self) -> sa.TextClause:
-        headers = self._owner_headers()
-        self._owners = tuple(headers)
-        conditions = (f"{self._compared(header)} IN :{name}" for name, header in headers.items())
-        statement = sa.text(f"{self._wrapped()} WHERE {' OR '.join(conditions)}")
-        # Without a type of its own a value takes the column's, be that a number or a UUID.
-        kind = sa.types.NullType()
-        return statement.bindparams(*(sa.bindparam(name, expanding=True, type_=kind) for name in headers))
-
-    def _compared(self, header: str) -> str:
-        column = self._engine.dialect.identifier_preparer.quote_identifier(header)
-        column = "wanted." + column.replace(":", r"\:")
-        # SQLite casts nothing by itself: 7 = '7' is false there.
-        return f"trim(CAST({column} AS TEXT))" if self._engine.dialect.name == _SQLITE else column
-
     def _owner_headers(self) -> dict[str, str]:
         """What the query calls the columns that say whose a row is: the loan, of contacts the customer too."""
-        with self._run(sa.text(f"{self._wrapped()} WHERE 1 = 0"), {}) as reader:
+        with self.where(_NONE, {}) as reader:
             headers = tuple(reader.headers)
         places = match_headers(headers, TABLES[self._name], self._settings, self._context.basis).columns
         wanted = dict.fromkeys(("loan_id", TABLES[self._name].owner))
@@ -189,6 +164,3 @@ class LoanRows:
         if not found:
             raise SourceError(f"column 'loan_id' is missing from {', '.join(headers)}; map it in `columns`")
         return found
-
-    def _wrapped(self) -> str:
-        return f"SELECT wanted.* FROM (\n{self._query}\n) wanted"  # noqa: S608 - the lender's own query
