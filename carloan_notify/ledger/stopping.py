@@ -12,7 +12,7 @@ from carloan_notify.ledger import audit, states
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.states import UNTOLD, Step
 from carloan_notify.ledger.store import Transaction, to_text
-from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES, SUPPRESSIONS, WHOLE
+from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGES, SUPPRESSIONS, WHOLE, of_one_installment
 from carloan_notify.notices.settings import Role
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
@@ -194,18 +194,10 @@ def superseded(tx: Transaction, replaces: Mapping[str, Collection[str]], *, but_
     earlier, later = sorted({name for names in replaces.values() for name in names}), sorted(replaces)
     if not earlier:
         return []
-    mine, its, other, its_own = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
+    mine, other, both = of_one_installment()
     query = (
         sa.select(mine.c.message_id, mine.c.notice, other.c.notice.label("later"))
-        .join(its, its.c.message_no == mine.c.message_no)
-        .join(
-            its_own,
-            sa.and_(
-                its_own.c.loan_id == its.c.loan_id,
-                its_own.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
-            ),
-        )
-        .join(other, other.c.message_no == its_own.c.message_no)
+        .select_from(both)
         .where(
             states.is_pending(mine),
             mine.c.run_id != but_run,

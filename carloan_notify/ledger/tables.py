@@ -217,6 +217,22 @@ MESSAGE_KEYS: Final = sa.Table(
     sa.Index("ix_message_keys_loan", "loan_id"),
 )
 
+
+def of_one_installment() -> tuple[sa.FromClause, sa.FromClause, sa.FromClause]:
+    """A message, another one (both as `WHOLE`), and their join: they tell the same loan and original due date."""
+    mine, its, other, its_own = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
+    same = sa.and_(
+        its_own.c.loan_id == its.c.loan_id,
+        its_own.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
+    )
+    joined = (
+        mine.join(its, its.c.message_no == mine.c.message_no)
+        .join(its_own, same)
+        .join(other, other.c.message_no == its_own.c.message_no)
+    )
+    return mine, other, joined
+
+
 RECEIPTS: Final = sa.Table(
     "receipts",
     METADATA,

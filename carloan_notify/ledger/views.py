@@ -14,7 +14,7 @@ from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import UNTOLD, is_pending
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, RECEIPTS, WHOLE
+from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, RECEIPTS, WHOLE, of_one_installment
 from carloan_notify.records import (
     AuditEvent,
     Channel,
@@ -295,18 +295,10 @@ class First:
 
 def firsts(tx: Transaction, message_ids: Sequence[str], channel: Channel) -> dict[str, list[First]]:
     """By message: those of the same notice, role, loan and installment by `channel`, whatever their run."""
-    mine, its, other, other_keys = WHOLE.alias(), MESSAGE_KEYS.alias(), WHOLE.alias(), MESSAGE_KEYS.alias()
+    mine, other, both = of_one_installment()
     query = (
         sa.select(mine.c.message_id, other.c.state, other.c.not_before, other.c.sent_at)
-        .join(its, its.c.message_no == mine.c.message_no)
-        .join(
-            other_keys,
-            sa.and_(
-                other_keys.c.loan_id == its.c.loan_id,
-                other_keys.c.original_due_on.is_not_distinct_from(its.c.original_due_on),
-            ),
-        )
-        .join(other, other.c.message_no == other_keys.c.message_no)
+        .select_from(both)
         .where(
             other.c.notice == mine.c.notice,
             other.c.role == mine.c.role,

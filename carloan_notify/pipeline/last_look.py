@@ -27,7 +27,7 @@ from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
-from carloan_notify.pipeline.stages import LOOK_AGAIN, end_superseded, take_turns
+from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.verdicts import JudgedMessages, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
@@ -146,7 +146,7 @@ class LastLook:
         """Nothing is read yet."""
         self._app = app
         self._ledger = ledger
-        self._night = night
+        self.night = night
         self._monotonic = monotonic
         self._identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         self._tables = CurrentTables(app, night.as_of)
@@ -165,10 +165,6 @@ class LastLook:
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
         self._claimed.update((message.message_id, message) for message in messages)
-
-    def end_superseded(self) -> None:
-        """End what earlier runs queued and a later stage of the same installment replaces."""
-        end_superseded(self._ledger, self._app.settings.rules, self._night.run_id, self._app.clock())
 
     def close(self) -> None:
         """Close the connections to the lender's databases."""
@@ -202,7 +198,7 @@ class LastLook:
             self._look = self._looked({**self._claimed, **messages})
 
     def _files_changed(self) -> bool:
-        current = table_stamps(self._app, self._night.as_of, self._seen)
+        current = table_stamps(self._app, self.night.as_of, self._seen)
         changed = not same_content(current, self._seen)
         self._seen = current
         if changed:
@@ -228,9 +224,9 @@ class LastLook:
     def _judged(self, waiting: Sequence[Waiting], names: Mapping[str, str]) -> JudgedMessages:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
-        whole = Portfolio(self._night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
+        whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
         judged = judge(self._app, whole, waiting, self._identity, names)
-        less = not self._tables.asks and shrunk(whole, self._night.facts, guards)
+        less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):
             return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))
         return judged

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -66,11 +67,6 @@ class Memory:
 
 def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
-
-    def known_keys(names: Sequence[str]) -> set[str]:
-        with ledger.read() as tx:
-            return notices.known(tx, names)
-
     with ledger.read() as tx:
         recent = views.recent_contacts(tx, _since(app))
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
@@ -79,7 +75,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         held = notices.held_last(tx, NIGHT, FINISHED)
         remembered = last_night(tx)
     return Memory(
-        known_keys=known_keys,
+        known_keys=partial(_known_keys, ledger),
         phone_hash=ledger.cipher.phone_hash,
         customer_ref=ledger.cipher.customer_ref,
         suppressions=suppressions,
@@ -90,6 +86,11 @@ def remember(app: App, ledger: Ledger) -> Memory:
         last_night=remembered,
         hash_texts=hasher(ledger.cipher),
     )
+
+
+def _known_keys(ledger: Ledger, names: Sequence[str]) -> set[str]:
+    with ledger.read() as tx:
+        return notices.known(tx, names)
 
 
 def _since(app: App) -> datetime:
@@ -105,17 +106,12 @@ def _dated(app: App, recent: pd.DataFrame) -> pd.DataFrame:
 
 def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers: Collection[str]) -> Memory:
     """What `ledger` knows of these numbers and customers; nothing of what only guards ask."""
-
-    def known_keys(names: Sequence[str]) -> set[str]:
-        with ledger.read() as tx:
-            return notices.known(tx, names)
-
     cipher = ledger.cipher
     people = {*map(cipher.phone_hash, phones), *map(cipher.customer_ref, customers)}
     with ledger.read() as tx:
         return replace(
             blank_memory(),
-            known_keys=known_keys,
+            known_keys=partial(_known_keys, ledger),
             phone_hash=cipher.phone_hash,
             customer_ref=cipher.customer_ref,
             suppressions=stopping.table(tx)[list(SUPPRESSION_COLUMNS)],

@@ -21,7 +21,7 @@ from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import LedgerError, LockedError
 from carloan_notify.ledger import answers, audit, continuity, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.pipeline.planned import newest_night
+from carloan_notify.pipeline.planned import Planned, newest_night
 from carloan_notify.pipeline.stages import end_superseded
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
 
@@ -102,10 +102,11 @@ _log = structlog.get_logger()
 
 
 class Watch(Protocol):
-    """What is asked of every batch before it leaves (see `last_look.LastLook`)."""
+    """What is asked of every batch before it leaves (see `last_look.LastLook`), by the newest `night`."""
 
-    def end_superseded(self) -> None:
-        """End what earlier runs queued and a later stage of the same installment replaces."""
+    @property
+    def night(self) -> Planned:
+        """The night that waiting messages come from."""
 
     def expect(self, messages: Sequence[OutboundMessage]) -> None:
         """These were claimed and will soon be screened."""
@@ -127,7 +128,7 @@ class LateLook:
     def __init__(self, app: App, ledger: Ledger) -> None:
         self._app = app
         self._ledger = ledger
-        self._night = newest_night(app, ledger)
+        self.night = newest_night(app, ledger)
         self._look: LastLook | None = None
         self._expected: list[OutboundMessage] = []
 
@@ -137,10 +138,6 @@ class LateLook:
             self._expected += messages
         else:
             self._look.expect(messages)
-
-    def end_superseded(self) -> None:
-        """As the last look does: this needs the ledger alone."""
-        end_superseded(self._ledger, self._app.settings.rules, self._night.run_id, self._app.clock())
 
     def screen(self, messages: Sequence[OutboundMessage]) -> Screened:
         """What the last look says. SourceError: the tables cannot be read, and nothing may go."""
@@ -152,7 +149,7 @@ class LateLook:
     def _opened(self) -> "LastLook":
         from carloan_notify.pipeline.last_look import LastLook  # noqa: PLC0415 - the point of this class
 
-        return LastLook(self._app, self._ledger, self._night)
+        return LastLook(self._app, self._ledger, self.night)
 
     def close(self) -> None:
         """Close the look, if there was one."""
@@ -173,7 +170,7 @@ def drain(app: App, ledger: Ledger, watch: Watch) -> DrainSummary:
         )
         channels = build_channels(app.settings.delivery, app.clock, app.settings.inbound.public_url)
         waiting = LedgerOutbox(ledger, watch.expect)
-        watch.end_superseded()
+        end_superseded(ledger, app.settings.rules, watch.night.run_id, app.clock())
         summary = Dispatcher(waiting, channels, app.settings.delivery, surroundings).drain()
     _note(app, ledger, summary)
     return summary
