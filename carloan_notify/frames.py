@@ -258,7 +258,12 @@ def among(texts: pd.Series, allowed: Iterable[str]) -> pd.Series:
     """A mask on the index of `texts`. `allowed` is any collection of texts, each as often as it likes."""
     wanted = pa.array(allowed if isinstance(allowed, pd.Series) else list(allowed), pa.large_string())
     mask = pc.is_in(pa.array(texts, pa.large_string()), value_set=wanted)
-    return pd.Series(mask.to_numpy(zero_copy_only=False), index=texts.index, dtype=bool)
+    return pd.Series(bools(mask), index=texts.index, dtype=bool)
+
+
+def bools(mask: pa.Array) -> np.ndarray:
+    """An Arrow mask without nulls as numpy's, of its own."""
+    return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def counted(texts: pd.Series) -> Counter[str]:

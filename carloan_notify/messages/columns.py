@@ -9,7 +9,7 @@ the template itself says what is wrong and where.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import repeat
 from typing import Any, Final, Protocol, Self
 
@@ -36,12 +36,20 @@ def extra(column: str) -> str:
 class TemplatePart(Protocol):
     """A part of a template."""
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The names of the values it asks for."""
+
     def texts(self, columns: Columns, count: int) -> Iterable[str | None]:
         """What it says in each of `count` messages; None where it fails."""
 
 
 class Question(Protocol):
     """The condition of a branch."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The names of the values it asks for."""
 
     def truths(self, columns: Columns, count: int) -> list[bool | None]:
         """Its answer for each of `count` messages; None where it fails."""
@@ -52,6 +60,7 @@ class Fixed:
     """Words that are the same in every message."""
 
     text: str
+    needs: frozenset[str] = frozenset()
 
     def texts(self, columns: Columns, count: int) -> Iterable[str | None]:  # noqa: ARG002 - a piece's signature
         """The same words `count` times."""
@@ -65,6 +74,11 @@ class Fill:
     names: tuple[str, ...]
     write: Callable[..., str] = field(repr=False)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Its own."""
+        return frozenset(self.names)
+
     def texts(self, columns: Columns, count: int) -> Iterable[str | None]:
         """The written values."""
         return _per_distinct(self.write, [columns[name] for name in self.names], count)
@@ -77,6 +91,11 @@ class Condition:
     names: tuple[str, ...]
     ask: Callable[..., bool] = field(repr=False)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Its own."""
+        return frozenset(self.names)
+
     def truths(self, columns: Columns, count: int) -> list[bool | None]:
         """The answers."""
         return _per_distinct(self.ask, [columns[name] for name in self.names], count)
@@ -88,6 +107,11 @@ class Given:
 
     name: str
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Its own."""
+        return frozenset({self.name})
+
     def truths(self, columns: Columns, count: int) -> list[bool | None]:  # noqa: ARG002 - a question's signature
         """The truth of each value."""
         return list(map(bool, columns[self.name]))
@@ -98,6 +122,11 @@ class Not:
     """The contrary of a question."""
 
     asked: Question
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Those of the question."""
+        return self.asked.needs
 
     def truths(self, columns: Columns, count: int) -> list[bool | None]:
         """The contrary answers."""
@@ -112,6 +141,11 @@ class Joined:
     left: Question
     right: Question
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """Those of both."""
+        return self.left.needs | self.right.needs
+
     def truths(self, columns: Columns, count: int) -> list[bool | None]:
         """The answers to both together."""
         pairs = zip(self.left.truths(columns, count), self.right.truths(columns, count), strict=True)
@@ -124,6 +158,12 @@ class Fork:
 
     branches: tuple[tuple[Question, "Body"], ...]
     otherwise: "Body"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Those of all questions and branches."""
+        parts = (part.needs for branch in self.branches for part in branch)
+        return self.otherwise.needs.union(*parts)
 
     def texts(self, columns: Columns, count: int) -> Iterable[str | None]:
         """The words of the branch that each message takes."""
@@ -138,12 +178,16 @@ class Fork:
         return told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Body:
-    """TemplateParts one after the other, and the names of the values that they need."""
+    """Parts one after the other."""
 
     pieces: tuple[TemplatePart, ...]
-    needs: frozenset[str]
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """Those of all parts; asked for with every slice."""
+        return frozenset[str]().union(*(piece.needs for piece in self.pieces))
 
     def texts(self, columns: Columns, count: int) -> list[str | None]:
         """What they say together in each of `count` messages; None where one of them fails."""
@@ -227,8 +271,7 @@ class _Reader:
         return cls(environment, tree, macros)
 
     def body(self, tree: Sequence[nodes.Node]) -> Body:
-        pieces = tuple(_merged(self._pieces(tree)))
-        return Body(pieces, frozenset(name for piece in pieces for name in _needs(piece)))
+        return Body(tuple(_merged(self._pieces(tree))))
 
     def _pieces(self, tree: Sequence[nodes.Node]) -> Iterator[TemplatePart]:
         for node in tree:
@@ -278,8 +321,7 @@ class _Reader:
         raise _WholeError
 
     def _fill(self, expression: nodes.Node) -> TemplatePart:
-        expression, names = _own_columns(expression)
-        names = tuple(name for name in names if name not in self.environment.globals)
+        expression, names = self._values_of(expression)
         if isinstance(expression, nodes.Name) and names:
             return Fill(names, _plainly)
         fragment = self._fragment(nodes.Output([expression]))
@@ -297,13 +339,20 @@ class _Reader:
         if isinstance(test, nodes.And | nodes.Or):
             every = isinstance(test, nodes.And)
             return Joined(every, self._question(test.left), self._question(test.right))
-        expression, names = _own_columns(test)
-        names = tuple(name for name in names if name not in self.environment.globals)
+        expression, names = self._values_of(test)
         if isinstance(expression, nodes.Name) and names:
             return Given(expression.name)
         said = nodes.Output([nodes.TemplateData(_YES)])
         fragment = self._fragment(nodes.If(expression, [said], [], []))
         return Condition(names, partial(_answered, fragment, self.environment.globals, names))
+
+    def _values_of(self, expression: nodes.Node) -> tuple[nodes.Node, tuple[str, ...]]:
+        """The expression with `extra.column` as a name of its own, and the names in it that each message fills."""
+        expression = _copied(expression, _named)
+        names = dict.fromkeys(node.name for node in _names(expression))
+        if _EXTRA in names:
+            raise _WholeError
+        return expression, tuple(name for name in names if name not in self.environment.globals)
 
     def _fragment(self, node: nodes.Node) -> Template:
         """This part as a template by itself, in the same sandbox."""
@@ -375,15 +424,6 @@ def _given_for(node: nodes.Node, given: Mapping[str, nodes.Node]) -> nodes.Node 
     return given.get(node.name) if isinstance(node, nodes.Name) else None
 
 
-def _own_columns(expression: nodes.Node) -> tuple[nodes.Node, tuple[str, ...]]:
-    """The expression with `extra.column` as a name of its own, and all names in it."""
-    expression = _copied(expression, _named)
-    names = tuple(dict.fromkeys(node.name for node in _names(expression)))
-    if _EXTRA in names:
-        raise _WholeError
-    return expression, names
-
-
 def _named(node: nodes.Node) -> nodes.Node | None:
     if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == _EXTRA:
         return nodes.Name(extra(node.attr), "load", lineno=node.lineno, environment=node.environment)
@@ -403,23 +443,6 @@ def _merged(pieces: Iterable[TemplatePart]) -> Iterator[TemplatePart]:
         yield piece
     if words:
         yield Fixed(words)
-
-
-def _needs(piece: TemplatePart | Question) -> Iterator[str]:
-    if isinstance(piece, Fill | Condition):
-        yield from piece.names
-    elif isinstance(piece, Given):
-        yield piece.name
-    elif isinstance(piece, Not):
-        yield from _needs(piece.asked)
-    elif isinstance(piece, Joined):
-        yield from _needs(piece.left)
-        yield from _needs(piece.right)
-    elif isinstance(piece, Fork):
-        yield from piece.otherwise.needs
-        for question, body in piece.branches:
-            yield from _needs(question)
-            yield from body.needs
 
 
 def _plainly(value: object) -> str:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.frames import bools
 from carloan_notify.phones import (
     FICTITIOUS,
     NUMBER_INVALID,
@@ -124,7 +125,7 @@ def phone_cells(
     A foreign number counts only when it is written in full with + or 00, a landline when it has its area code.
     """
     quick = _quick(cells, region, fictitious=fictitious)
-    others = np.flatnonzero(np.asarray(pc.equal(quick, "").to_numpy(zero_copy_only=False), dtype=bool))
+    others = np.flatnonzero(bools(pc.equal(quick, "")))
     if not len(others):
         return quick, {}
     coded = cells.take(pa.array(others)).dictionary_encode()
@@ -203,7 +204,7 @@ _LINK: Final = r"(?i)://|www\.|[a-z0-9]\.[a-z]{2,}/"
 def _text(column: Column, cells: pa.Array) -> Values:
     """Text for people; a name that holds a link has been tampered with."""
     plain = inline_cells(cells)
-    linked = _bools(pc.match_substring_regex(plain, _LINK)) if column.personal else np.array([False])
+    linked = bools(pc.match_substring_regex(plain, _LINK)) if column.personal else np.array([False])
     return Values(plain, {CellProblem.NAME_WITH_LINK: linked} if linked.any() else {})
 
 
@@ -248,7 +249,7 @@ def _quick_or_careful(
     """int64 values: `quick` on cells of the `plain` form, `careful` on the others."""
     is_plain = pc.match_substring_regex(cells, plain)
     values = quick(pc.if_else(is_plain, cells, "0")).to_numpy(zero_copy_only=False)
-    others = np.flatnonzero(~_bools(is_plain))
+    others = np.flatnonzero(~bools(is_plain))
     if not len(others):
         return Values(values)
     slow = _numbers(cells.take(pa.array(others)), careful)
@@ -309,16 +310,12 @@ def _bounded(column: Column, cells: pa.Array, parsed: Values) -> Values:
         outside |= parsed.values > column.most
     if not outside.any():
         return parsed
-    for mask in (_bools(pc.equal(cells, "")), *parsed.problems.values()):
+    for mask in (bools(pc.equal(cells, "")), *parsed.problems.values()):
         outside &= ~mask
     negative = column.kind is CellKind.AMOUNT and column.least == 0
     problem = CellProblem.NEGATIVE_AMOUNT if negative else CellProblem.OUT_OF_RANGE
     outside |= parsed.problems.get(problem, False)
     return Values(parsed.values, {**parsed.problems, problem: outside} if outside.any() else parsed.problems)
-
-
-def _bools(flags: pa.Array) -> np.ndarray:
-    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _flags(cells: pa.Array) -> Values:

@@ -130,13 +130,13 @@ class RowSift:
         """
         place, settings = self.rules.match.columns.get(column.name), self.rules.settings
         if place is None or column.name in settings.values or column.name in settings.defaults:
-            return _flags(looked(texts_of(column, chunk, self.rules)))
+            return frames.bools(looked(texts_of(column, chunk, self.rules)))
         cells = chunk.columns[place]
-        mask = _flags(quick(cells))
-        odd = np.flatnonzero(~_flags(plain(cells)))
+        mask = frames.bools(quick(cells))
+        odd = np.flatnonzero(~frames.bools(plain(cells)))
         if len(odd):
             alone = TextChunk([cells.take(pa.array(odd))] * len(chunk.columns), chunk.lines[odd])
-            mask[odd] = _flags(looked(texts_of(column, alone, self.rules)))
+            mask[odd] = frames.bools(looked(texts_of(column, alone, self.rules)))
         return mask
 
 
@@ -155,10 +155,6 @@ def _may_end_so(cells: pa.Array, tails: pa.Array) -> pa.Array:
     tidy = pc.replace_substring_regex(pc.utf8_normalize(cells, "NFKC"), _FLOAT_TAIL, "")
     digits = pc.replace_substring_regex(tidy, r"[^0-9]+", "")
     return pc.or_(_ends_so(digits, tails), pc.match_substring_regex(tidy, _UNCLEAR_NUMBER))
-
-
-def _flags(mask: pa.Array) -> np.ndarray:
-    return np.asarray(mask.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 # The tables.

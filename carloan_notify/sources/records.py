@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.frames import bools
 from carloan_notify.sources.chunks import BrokenRow, Sift, TextChunk, rows_of
 from carloan_notify.sources.encoding import LineBlock
 
@@ -128,7 +129,7 @@ def _has_blank_row(columns: Sequence[pa.Array]) -> bool:
     rows = np.arange(len(columns[0]))
     for cells in columns:
         blank = pc.equal(pc.utf8_trim_whitespace(cells.take(pa.array(rows))), "")
-        rows = rows[np.asarray(blank.to_numpy(zero_copy_only=False), dtype=bool)]
+        rows = rows[bools(blank)]
         if not len(rows):
             return False
     return True

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.frames import bools
 from carloan_notify.sources.cells import CellRules, Values, parse_cells
 from carloan_notify.sources.chunks import BrokenRow, TextChunk, shown
 from carloan_notify.sources.settings import TableSettings
@@ -237,7 +238,7 @@ def _issues(
 
 
 def _is_blank(cells: pa.Array) -> np.ndarray:
-    return np.array(pc.equal(cells, "").to_numpy(zero_copy_only=False), dtype=bool)
+    return bools(pc.equal(cells, ""))
 
 
 def _taken(values: Any, good: np.ndarray, bad: np.ndarray) -> Any:  # noqa: ANN401 - Arrow or numpy array, as it came

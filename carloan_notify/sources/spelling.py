@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.frames import bools
 from carloan_notify.text import inline, inline_pattern
 
 # Words that stand for nothing when they are the whole cell (pandas, NumPy, SQL, MySQL's dump, R, spreadsheets).
@@ -82,7 +83,7 @@ def identifiers(cells: pa.Array) -> tuple[pa.Array, np.ndarray]:
 
 def _odd(cells: pa.Array) -> np.ndarray:
     """The places of cells that may have to be mended."""
-    return np.flatnonzero(~_bools(pc.match_substring_regex(cells, _PLAIN)))
+    return np.flatnonzero(~bools(pc.match_substring_regex(cells, _PLAIN)))
 
 
 def identifier(text: str) -> str | CellProblem:
@@ -156,7 +157,7 @@ def without_formulas(cells: pa.Array) -> pa.Array:
 
 def inline_cells(cells: pa.Array) -> pa.Array:
     """Each cell as `text.inline` gives it."""
-    odd = np.flatnonzero(_bools(pc.match_substring_regex(cells, inline_pattern())))
+    odd = np.flatnonzero(bools(pc.match_substring_regex(cells, inline_pattern())))
     if not len(odd):
         return cells
     return _replaced(cells, odd, _mapped(cells.take(pa.array(odd)), inline))
@@ -172,7 +173,3 @@ def _replaced(cells: pa.Array, places: np.ndarray, texts: pa.Array) -> pa.Array:
     wide = np.zeros(len(cells), dtype=bool)
     wide[places] = True
     return pc.replace_with_mask(cells, pa.array(wide), texts)
-
-
-def _bools(flags: pa.Array) -> np.ndarray:
-    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
