@@ -208,12 +208,13 @@ def known_country(region: str) -> bool:
 
 
 _NO_COUNTRY: Final = "001"
-LONGEST_CODE: Final = 3
+CODE_HEAD: Final = 4
+"""A plus sign and the longest country calling code."""
 
 
 def calling_code(e164: str) -> str:
     """The country calling code (ITU-T E.164, 1 to 3 digits) of a number; no code begins another. "" for none."""
-    codes = (e164[1 : 1 + size] for size in range(1, LONGEST_CODE + 1))
+    codes = (e164[1 : 1 + size] for size in range(1, CODE_HEAD))
     known = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
     return next((code for code in codes if code.isdecimal() and int(code) in known), "")
 

@@ -13,6 +13,9 @@ _EXPONENTS: Final[Mapping[int, str]] = {
 }
 _EXPONENT: Final = {code: digits for digits, codes in _EXPONENTS.items() for code in codes.split()}
 
+PPB: Final = 1_000_000_000
+"""One, in the unit of rates: whole parts per billion."""
+
 
 def currency_exponent(currency: str) -> int:
     """Decimals of a currency's minor unit. Source: ISO 4217, list one; every code not named there has 2."""

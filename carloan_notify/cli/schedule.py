@@ -10,9 +10,9 @@ import click
 from carloan_notify import errors
 from carloan_notify.cli.main import IsoDate, LoanId, as_of_option, format_option, open_app
 from carloan_notify.codes import Method
+from carloan_notify.records import PPB
 
 COLUMNS = ("installment_no", "due_on", "principal", "interest", "fees", "total_due", "balance_after")
-PPB = 10**9
 
 
 class Amount(click.ParamType[Decimal]):

@@ -20,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from carloan_notify.delivery.gateway.check import problems
+from carloan_notify.delivery.gateway.request import names_in
 from carloan_notify.delivery.gateway.settings import GatewaySettings
 from carloan_notify.delivery.provider import (
     ANSWER_S,
@@ -67,8 +68,8 @@ class HttpProviderSettings(AnyChannelSettings, WiredSettings, GatewaySettings):
     @property
     def asks_values(self) -> bool:
         """Whether its request names them: {params} or {params.NAME}."""
-        described = self.model_dump_json(include={"request", "batch", "signatures"})
-        return "{params" in described
+        described = self.model_dump(include={"request", "batch", "signatures"})
+        return any(name.partition(".")[0] == "params" for name in names_in(described))
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,8 +7,9 @@ import numpy as np
 
 from carloan_notify.loans.arrays import Flags, Floats, Ints, mul_div, near_tie
 from carloan_notify.loans.methods import METHODS
-from carloan_notify.loans.plan import PPB, InstallmentPlan, whole_denominator, whole_period
+from carloan_notify.loans.plan import InstallmentPlan, whole_denominator, whole_period
 from carloan_notify.loans.settings import InterestBasis, Rounding
+from carloan_notify.records import PPB
 
 # The equal installment: in float64, and in exact fractions where a float cannot decide the last cent.
 

@@ -13,8 +13,8 @@ import pandas as pd
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, empty, findings, stack
 from carloan_notify.loans.grid import Grid
-from carloan_notify.loans.plan import PPB
 from carloan_notify.loans.settings import ScheduleSettings
+from carloan_notify.records import PPB
 
 # What the text of a change's `value` means.
 #

@@ -10,8 +10,9 @@ from carloan_notify.loans.arrays import Dates, Flags, Ints, mul_div
 from carloan_notify.loans.calendar import day_of_month
 from carloan_notify.loans.grid import Grid
 from carloan_notify.loans.payments import Payments
-from carloan_notify.loans.plan import PPB, YEAR_DAYS, whole_period
+from carloan_notify.loans.plan import YEAR_DAYS, whole_period
 from carloan_notify.loans.settings import InterestBasis, ProductTerms
+from carloan_notify.records import PPB
 
 _MONTH: Final = 30
 _NEVER: Final = 2**40

@@ -15,6 +15,7 @@ from carloan_notify.loans.arrays import Dates, Flags, Floats, Ints, mul_div, nea
 from carloan_notify.loans.settings import Rounding
 from carloan_notify.loans.standing_settings import DelinquencySettings, PenaltyBase
 from carloan_notify.loans.waterfall import FEES, INTEREST, PENALTY, PRINCIPAL
+from carloan_notify.records import PPB
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +157,6 @@ def _undo(grid: Ints, at: int) -> npt.NDArray[np.bool_]:
 
 # Penalty interest (罚息) on what is overdue, exact to the smallest currency unit.
 
-PPB: Final = 1_000_000_000
 LONG_AGO: Final = -(2**40)
 """A day number before every due date."""
 _MODES: Final = {

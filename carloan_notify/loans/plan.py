@@ -17,10 +17,10 @@ from carloan_notify.loans.calendar import (
     within_count,
 )
 from carloan_notify.loans.settings import Frequency, InterestBasis, ProductTerms, ScheduleSettings
+from carloan_notify.records import PPB
 
 # Which fraction of the balance each interest period charges, as exact integers.
 
-PPB = 1_000_000_000
 """A rate of 1 (100 % a year) in parts per billion."""
 YEAR_DAYS = {
     InterestBasis.ACTUAL_365: 365,

@@ -12,13 +12,13 @@ from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import CHANGES, FINDINGS, INSTALLMENTS, SCHEDULE, empty, findings, stack
 from carloan_notify.loans.allocation import day_number, due_days
 from carloan_notify.loans.arrays import Flags, Ints, mul_div
-from carloan_notify.loans.plan import PPB
 from carloan_notify.loans.position import Position
 from carloan_notify.loans.schedule import build_schedules, schedule_frame
 from carloan_notify.loans.settings import Rounding, ScheduleSettings
 from carloan_notify.loans.standing import LoanBook, LoanTables, usable
 from carloan_notify.loans.standing_settings import PayoffSettings, StandingSettings
 from carloan_notify.loans.waterfall import FEES, INTEREST, PRINCIPAL
+from carloan_notify.records import PPB
 
 COLUMNS = (
     "loan_id",

@@ -8,8 +8,9 @@ from carloan_notify.loans.arrays import Dates, Flags, Ints, Texts, mul_div
 from carloan_notify.loans.calendar import DAYS_PER_PERIOD, MONTHS_PER_PERIOD, add_months, anchor_day, in_month
 from carloan_notify.loans.change_requests import ChangeType, Mode
 from carloan_notify.loans.methods import METHODS
-from carloan_notify.loans.plan import PPB, YEAR_DAYS, InstallmentPlan, days_between, whole_period
+from carloan_notify.loans.plan import YEAR_DAYS, InstallmentPlan, days_between, whole_period
 from carloan_notify.loans.settings import InterestBasis
+from carloan_notify.records import PPB
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,9 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from carloan_notify.loans.settings import Rounding, ScheduleSettings
-from carloan_notify.loans.tolerance import PPB, Tolerance
+from carloan_notify.loans.tolerance import Tolerance
 from carloan_notify.loans.waterfall import PRESETS, Waterfall
+from carloan_notify.records import PPB
 from carloan_notify.settings import Settings
 
 BUCKET_PRESETS: Mapping[str, Mapping[str, int]] = {

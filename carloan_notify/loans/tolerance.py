@@ -1,14 +1,12 @@
 """Rests too small to be arrears: which installments count as paid, and what is carried to the next one."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from carloan_notify.loans.arrays import Ints, mul_div
 from carloan_notify.loans.settings import Rounding
-
-PPB: Final = 1_000_000_000
+from carloan_notify.records import PPB
 
 
 @dataclass(frozen=True, slots=True)

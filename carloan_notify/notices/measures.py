@@ -19,7 +19,8 @@ from babel.core import get_global
 from carloan_notify import frames
 from carloan_notify.loans.calendar import WorkingDays
 from carloan_notify.loans.methods import METHODS
-from carloan_notify.phones import calling_code
+from carloan_notify.phones import CODE_HEAD, calling_code
+from carloan_notify.records import PPB
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,11 @@ class Tables:
 
 CROWD: Final = 5
 """A number that this many customers share is no family's."""
-CODE_LENGTH: Final = 4
-"""A plus sign and the longest country calling code."""
 FIRST_DUE_WITHIN: Final = 75
 """A first installment later than this after the disbursement is no ordinary one; days."""
 SHIFT_DAYS: Final = 4  # a business-day calendar moves a date by no more
 OVERDUE_TIMES_PAID: Final = 9
 PAID_TIMES_PRINCIPAL: Final = 2
-PPB: Final = 1_000_000_000
 MONTHS: Final = 12
 BEYOND: Final = 20
 """An amount this many times a loan's usual installment is beyond any plausible one."""
@@ -187,8 +185,8 @@ def _decoded(data: bytes) -> str:
 def zones_foreign(tables: Tables) -> Share:
     """Loans whose time zone lies in no country of their phone number, and not in the lender's."""
     loans = tables.loans[(tables.loans["phone"] != "") & (tables.loans["timezone"] != "")]
-    heads = (loans["phone"].str.slice(0, CODE_LENGTH) + " " + loans["timezone"]).value_counts()
-    codes = [f"{calling_code(str(head)[:CODE_LENGTH])}{str(head)[CODE_LENGTH:]}" for head in heads.index]
+    heads = (loans["phone"].str.slice(0, CODE_HEAD) + " " + loans["timezone"]).value_counts()
+    codes = [f"{calling_code(str(head)[:CODE_HEAD])}{str(head)[CODE_HEAD:]}" for head in heads.index]
     pairs = heads.groupby(codes).sum().sort_values(ascending=False)
     foreign = {
         str(pair): int(number) for pair, number in pairs.items() if not _zone_fits(str(pair), tables.home)

@@ -10,9 +10,9 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.records import PPB
 
 MOST_MAJOR_UNITS: Final = 10**13
-PPB: Final = 10**9
 HIGHEST_RATE_PPB: Final = 12 * PPB
 
 _SYMBOLS: Final = {

@@ -322,12 +322,9 @@ def _credentials(end: WireAnswer | WireFault, own: str = "") -> CheckResult:
 
 def _sign(api: Api, sign: str) -> CheckResult:
     what = f"sign {sign}"
-    found = _asked(api, what, Call("GetSmsSign", {"SignName": sign}))
+    found = _approved(api, what, Call("GetSmsSign", {"SignName": sign}), "SignStatus")
     if isinstance(found, CheckResult):
         return found
-    status = text_of(found.fields, "SignStatus")
-    if status != APPROVED:
-        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
     unregistered = ", ".join(_unregistered(found))
     detail = f"approved, but not registered with: {unregistered}" if unregistered else "approved"
     return CheckResult(what, CheckVerdict.WRONG if unregistered else CheckVerdict.OK, detail)
@@ -335,15 +332,23 @@ def _sign(api: Api, sign: str) -> CheckResult:
 
 def _template(api: Api, code: str, text: str) -> CheckResult:
     what = f"template {code}"
-    found = _asked(api, what, Call("GetSmsTemplate", {"TemplateCode": code}))
+    found = _approved(api, what, Call("GetSmsTemplate", {"TemplateCode": code}), "TemplateStatus")
     if isinstance(found, CheckResult):
         return found
-    status = text_of(found.fields, "TemplateStatus")
-    if status != APPROVED:
-        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
     if text and text != text_of(found.fields, "TemplateContent"):
         return CheckResult(what, CheckVerdict.WRONG, "the approved text differs from `text` in the settings")
     return CheckResult(what, CheckVerdict.OK, "approved, and `text` is the same" if text else "approved")
+
+
+def _approved(api: Api, what: str, call: Call, status_field: str) -> Answered | CheckResult:
+    """The answer of an approved sign or template, else what is wrong with it."""
+    found = _asked(api, what, call)
+    if isinstance(found, CheckResult):
+        return found
+    status = text_of(found.fields, status_field)
+    if status != APPROVED:
+        return CheckResult(what, CheckVerdict.WRONG, _AUDIT.get(status, "has an unknown status"))
+    return found
 
 
 def _asked(api: Api, what: str, call: Call) -> Answered | CheckResult:
