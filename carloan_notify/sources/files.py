@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -136,18 +137,17 @@ class TextReader:
         """Rows below the header, a block of lines at a time; one that is not clean is read line by line."""
         pending: list[bytes | None] = []
         line = self.header_lines + 1
-        with open_binary(self.path) as stream:
-            for _ in range(self.header_lines):
-                stream.readline()
+        with self._below_header() as stream:
             for block in self._blocks(stream):
-                clean = None
-                if isinstance(block, LineBlock) and not pending:
-                    clean = sifted_block(block, line, self.dialect, sift)
-                if isinstance(block, LineBlock) and clean is not None:
-                    line += block.count
-                    yield clean
-                    continue
-                pending += block.lines() if isinstance(block, LineBlock) else block
+                if isinstance(block, LineBlock):
+                    clean = None if pending else sifted_block(block, line, self.dialect, sift)
+                    if clean is not None:
+                        line += block.count
+                        yield clean
+                        continue
+                    pending += block.lines()
+                else:
+                    pending += block
                 if pending:
                     chunk, used = read_chunk(pending, line, self.dialect, final=False)
                     pending = pending[used:]
@@ -164,17 +164,15 @@ class TextReader:
         if self._trailed() or self.path.stat().st_size > MOST_SURVEYED:
             return None
         pieces, line = list[Piece](), self.header_lines + 1
-        with open_binary(self.path) as stream:
+        with self._below_header() as stream:
             if isinstance(stream, gzip.GzipFile):
                 return None
-            for _ in range(self.header_lines):
-                stream.readline()
             place = stream.tell()
             for block in line_blocks(stream, self.longest_line, SURVEYED_BYTES):
-                keys = (
-                    clean_block(block, line, self.dialect, places) if isinstance(block, LineBlock) else None
-                )
-                if keys is None or not isinstance(block, LineBlock):
+                if not isinstance(block, LineBlock):
+                    return None
+                keys = clean_block(block, line, self.dialect, places)
+                if keys is None:
                     return None
                 pieces.append(Piece(keys, partial(self._at, place, len(block.data), line)))
                 place += len(block.data) + 1
@@ -191,6 +189,14 @@ class TextReader:
         if found is None:  # damage in another column than those that were surveyed
             found = sifted(read_chunk(block.lines(), line, self.dialect, final=True)[0], sift)
         return found
+
+    @contextmanager
+    def _below_header(self) -> Iterator[BinaryIO]:
+        """The file, opened and read up to its rows."""
+        with open_binary(self.path) as stream:
+            for _ in range(self.header_lines):
+                stream.readline()
+            yield stream
 
     def _blocks(self, stream: BinaryIO) -> Iterator[LineBlock | list[bytes | None]]:
         if self._trailed():
