@@ -244,6 +244,8 @@ def run_night(app: App, order: NightOrder) -> NightReport:
             with ledger.write() as tx:
                 runs.finish(tx, run_id, BROKEN, {}, None, app.clock())
             raise
+        finally:
+            gc.unfreeze()  # a process may run many nights
 
 
 def new_run_id(app: App, as_of: date) -> str:
