@@ -207,6 +207,12 @@ def known_country(region: str) -> bool:
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
+def example_mobile(region: str) -> str:
+    """A mobile number of a country that nobody has, in E.164."""
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else ""
+
+
 _NO_COUNTRY: Final = "001"
 CODE_HEAD: Final = 4
 """A plus sign and the longest country calling code."""

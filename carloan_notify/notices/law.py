@@ -114,6 +114,14 @@ def _names(policy: PolicySettings, where: str) -> str:
 # The hours of a day.
 
 
+class HoursGroup(NamedTuple):
+    """Hours that bind together: the lender's own or those of a preset, and the country whose holidays they mean."""
+
+    entries: Sequence[HoursSettings]
+    calendar: str
+    preset: str = ""
+
+
 @dataclass
 class Timetable:
     """The hours in which messages to `whom` may arrive, day by day; `window` is the rule's own, "" for none."""
@@ -131,12 +139,12 @@ class Timetable:
 
     def weekly(self) -> list[Window | Shut]:
         """The same by weekday, Monday first, for days that are no public holiday."""
-        return [self._common(on_weekday(group, weekday) for group in self.groups()) for weekday in range(7)]
+        return [self._common(on_weekday(group.entries, weekday) for group in self.groups()) for weekday in range(7)]
 
     def on_holidays(self) -> list[Window | Shut]:
         """The same for public holidays, by weekday."""
         return [
-            self._common(on_weekday(group, weekday, holiday=True) for group in self.groups())
+            self._common(on_weekday(group.entries, weekday, holiday=True) for group in self.groups())
             for weekday in range(7)
         ]
 
@@ -150,12 +158,13 @@ class Timetable:
         """Whether there are hours on any weekday: a rule's own window may lie outside what binds a person."""
         return bool(self.open_weekdays)
 
-    def groups(self) -> Iterator[list[HoursSettings]]:
+    def groups(self) -> Iterator[HoursGroup]:
         """What binds together: the lender's own hours, and those of each preset that has some for such messages."""
-        yield [entry for entry in self.policy.hours if entry.covers(*self.whom[:2])]
-        for preset in binding(self.policy, self.whom.country, self.whom.region):
+        country = self.whom.country
+        yield HoursGroup([entry for entry in self.policy.hours if entry.covers(*self.whom[:2])], country)
+        for preset in binding(self.policy, country, self.whom.region):
             if group := [entry for entry in preset.hours if self._binds(entry)]:
-                yield group
+                yield HoursGroup(group, country or preset.countries[0], preset.name)
 
     def _binds(self, entry: PresetHours) -> bool:
         if not entry.covers(*self.whom[:2]) or (entry.unless_agreed and self.whom.agreed):
@@ -165,7 +174,7 @@ class Timetable:
     def _on(self, day: date) -> Window | Shut:
         if day in self.policy.no_contact_dates:
             return Shut()
-        return self._common(on_day(group, day, self.whom.country) for group in self.groups())
+        return self._common(on_day(group, day) for group in self.groups())
 
     def _common(self, windows: Iterator[Window | Shut]) -> Window | Shut:
         found = [*windows, *([parsed] if (parsed := parse_window(self.window)) else [])]
@@ -174,13 +183,13 @@ class Timetable:
         return intersect(*(each for each in found if isinstance(each, Window))) or Shut()
 
 
-def on_day(group: Sequence[HoursSettings], day: date, country: str) -> Window | Shut:
+def on_day(group: HoursGroup, day: date) -> Window | Shut:
     """The time common to the entries of a group that speak of a day."""
     return common_hours(
-        [entry for entry in group if entry.names(day.weekday())],
+        [entry for entry in group.entries if entry.names(day.weekday())],
         [
-            (entry, is_public_holiday(entry.calendar or country, day))
-            for entry in group
+            (entry, is_public_holiday(entry.calendar or group.calendar, day))
+            for entry in group.entries
             if entry.names_holidays
         ],
     )
