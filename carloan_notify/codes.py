@@ -118,7 +118,7 @@ class Reason(Code):
     )
     HOLIDAYS_UNKNOWN = (
         "holidays_unknown",
-        "Hours depend on public holidays, and those of the person's country are unknown; name a calendar in policy.hours.",
+        "Hours depend on public holidays, which are unknown for the person's country; name a calendar in policy.hours.",
         "联系时段取决于法定节假日，而该联系人所在国家的节假日未知；请在 policy.hours 中指定 calendar。",
     )
     NO_CONTACT_DATE = (
@@ -198,6 +198,47 @@ class Why(Code):
         "not_happened",
         "The event has not been reported for this loan.",
         "该贷款没有此事件的记录。",
+    )
+
+
+class LawFinding(Code):
+    """What `policy lint` says of a preset and the lender's own configuration; values stand in braces."""
+
+    STAGE_SUPPRESSED = (
+        "stage_suppressed",
+        "Never told{when}: {why}",
+        "一律不发送{when}：{why}",
+    )
+    STAGE_DELAYED = (
+        "stage_delayed",
+        "Always {days} day(s) late{when}: {why}",
+        "一律延后 {days} 天{when}：{why}",
+    )
+    STAGE_SOMETIMES = (
+        "stage_sometimes",
+        "Late or not told on some days, such as {day}{when}: {why}",
+        "在部分日期延后或不发送，例如 {day}{when}：{why}",
+    )
+    CLOSED_DAY = "closed_day", "its own day has no hours.", "当日没有允许的时段。"
+    HOURS_LOOSER = (
+        "hours_looser",
+        "{kind}: policy.hours say {own} ({day}); the preset binds, {bound}.",
+        "{kind}：policy.hours 为 {own}（{day}）；以法规预设为准，{bound}。",
+    )
+    CAP_LOOSER = (
+        "cap_looser",
+        "{kind}: policy.caps allow more than {limit} in {days} day(s) per {per}; the preset binds.",
+        "{kind}：policy.caps 允许每 {per} {days} 天超过 {limit} 次；以法规预设为准。",
+    )
+    OPT_OUT_TEXT_MISSING = (
+        "opt_out_text_missing",
+        "The text tells no way to opt out ({words}), which the preset asks for in each message.",
+        "文案未告知退订方式（{words}），而法规预设要求每条消息都须告知。",
+    )
+    REVOCATION_MISSED = (
+        "revocation_missed",
+        "A reply {word!r} is not taken for an opt-out; add it to inbound.lexicon_file.",
+        "回复 {word!r} 未被视为退订；请加入 inbound.lexicon_file。",
     )
 
 
@@ -460,6 +501,57 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    EVERYBODY = "everybody", "everybody", "所有人"
+    PRESETS = "presets", "presets", "法规预设"
+    PRESET = "preset", "preset", "预设"
+    BECAUSE = "because", "because", "依据"
+    HOURS = "hours", "hours", "时段"
+    CAPS = "caps", "caps", "次数上限"
+    GAPS = "gaps", "gaps", "最短间隔"
+    COOL_OFFS = "cool_offs", "rest after a conversation", "沟通后暂停"
+    NO_CONTACT = "no_contact", "days ahead without contact", "近期不联系日"
+    SOURCES = "sources", "what the hours are made of", "时段来源"
+    DUTIES = "duties", "duties", "其他要求"
+    DUTY = "duty", "duty", "要求"
+    CLASS = "class", "class", "类别"
+    SERVICE = "service", "service", "服务"
+    COLLECTION = "collection", "collection", "催收"
+    MARKETING = "marketing", "marketing", "营销"
+    MON = "mon", "mon", "周一"
+    TUE = "tue", "tue", "周二"
+    WED = "wed", "wed", "周三"
+    THU = "thu", "thu", "周四"
+    FRI = "fri", "fri", "周五"
+    SAT = "sat", "sat", "周六"
+    SUN = "sun", "sun", "周日"
+    HOLIDAY = "holiday", "holiday", "节假日"
+    NONE = "none", "none", "不联系"
+    BY = "by", "by", "规则出处"
+    SOURCE = "source", "source", "来源"
+    GATHERED = "gathered", "gathered", "采集日期"
+    CERTAINTY = "certainty", "certainty", "确定程度"
+    READING = "reading", "reading", "解读"
+    PER = "per", "per", "对象范围"
+    NUMBER = "number", "number", "号码"
+    LOAN = "loan", "loan", "贷款"
+    COUNTS = "counts", "counts", "计数方式"
+    ATTEMPTS = "attempts", "attempts", "发送次数"
+    CONTACTS = "contacts", "contacts", "接通次数"
+    DAYS = "days", "days", "天数"
+    LIMIT = "limit", "limit", "上限"
+    USED = "used", "used", "已用"
+    LEFT = "left", "left", "剩余"
+    RESTS_UNTIL = "rests_until", "rests_until", "暂停至"
+    DATE = "date", "date", "日期"
+    MESSAGES = "messages", "messages", "消息"
+    WINDOW = "window", "window", "时间段"
+    CALENDAR = "calendar", "calendar", "日历"
+    POLICY = "policy", "policy", "本机构"
+    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "policy.no_contact_dates"
+    OPT_OUT_TEXT = "opt_out_text", "opt_out_text", "退订告知"
+    REVOCATION = "revocation", "revocation", "撤回同意"
+    OTHER = "other", "other", "其他"
+    LAW_OF = "law_of", "What binds {who} in {where}", "约束 {who}（{where}）的规则"  # a line above tables
     LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"  # a line above tables
 
 

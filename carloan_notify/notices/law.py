@@ -139,7 +139,10 @@ class Timetable:
 
     def weekly(self) -> list[Window | Shut]:
         """The same by weekday, Monday first, for days that are no public holiday."""
-        return [self._common(on_weekday(group.entries, weekday) for group in self.groups()) for weekday in range(7)]
+        return [
+            self._common(on_weekday(group.entries, weekday) for group in self.groups())
+            for weekday in range(7)
+        ]
 
     def on_holidays(self) -> list[Window | Shut]:
         """The same for public holidays, by weekday."""

@@ -33,7 +33,9 @@ STAGES: Final[Mapping[str, str]] = {
 NEVER: Final = -1
 
 
-def walk(rules: Sequence[RuleSettings], policy: PolicySettings, presets: Sequence[Preset], since: date) -> pd.DataFrame:
+def walk(
+    rules: Sequence[RuleSettings], policy: PolicySettings, presets: Sequence[Preset], since: date
+) -> pd.DataFrame:
     """STAGES of unpaid loans, one due on each day of the week from `since` on, for each preset alone and for none.
 
     Every day is decided by the functions of a night. Once all calls are answered, and once none is: a text that follows
@@ -175,7 +177,11 @@ class _Walker:
         """What leaves: a text that follows an answered call is ended, as the sender ends it."""
         answered = frames.among(queued["loan_id"], self.loans.loc[self.loans["answered"], "loan_id"])
         self.told |= {key for name in KEYS for key in queued[name] if key}
-        follows = pd.Series([self._stays(*kind) for kind in zip(queued["notice"], queued["channel"], strict=True)], index=queued.index, dtype="bool")
+        follows = pd.Series(
+            [self._stays(*kind) for kind in zip(queued["notice"], queued["channel"], strict=True)],
+            index=queued.index,
+            dtype="bool",
+        )
         calls = queued["channel"] == Channel.VOICE.value
         left = queued[~(answered & follows)]
         day = left["not_before"].dt.tz_localize(None).dt.normalize()
@@ -195,16 +201,19 @@ class _Walker:
     def _stays(self, notice: str, channel: str) -> bool:
         """Whether such a message is not sent where its call was answered."""
         return any(
-            rule.unless is not None for rule in self.rules if (rule.notice, rule.channel.value) == (notice, channel)
+            rule.unless is not None
+            for rule in self.rules
+            if (rule.notice, rule.channel.value) == (notice, channel)
         )
 
     def stages(self) -> pd.DataFrame:
         """STAGES of all that was walked."""
-        facts = self.loans.set_index("loan_id")
+        whose = zip(self.loans["answered"].tolist(), self.loans["due_on"].tolist(), strict=True)
+        facts = dict(zip(self.loans["loan_id"], whose, strict=True))
         rows = [
-            (*loan_id.split("|")[:1], facts.at[loan_id, "answered"], facts.at[loan_id, "due_on"], place, *outcome)
+            (loan_id.partition("|")[0], *facts[loan_id], place, *outcome)
             for (loan_id, place), outcome in self.outcomes.items()
-            if not (facts.at[loan_id, "answered"] and self.rules[place].unless is not None)
+            if not (facts[loan_id][0] and self.rules[place].unless is not None)
         ]
         return pd.DataFrame(rows, columns=list(STAGES)).astype(dict(STAGES))
 
