@@ -232,8 +232,8 @@ class LawFinding(Code):
     )
     OPT_OUT_TEXT_MISSING = (
         "opt_out_text_missing",
-        "The text tells no way to opt out ({words}), which the preset asks for in each message.",
-        "文案未告知退订方式（{words}），而法规预设要求每条消息都须告知。",
+        "The text tells no way to opt out (one of: {words}); add it to messages.reply_hint or to the template.",
+        "文案未告知退订方式（须含其一：{words}）；请加入 messages.reply_hint 或模板。",
     )
     REVOCATION_MISSED = (
         "revocation_missed",
@@ -339,6 +339,11 @@ class Look(Code):
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
         "按数据表现在的时区或偏好时段，此刻不宜联系。",
     )
+    TALKED = (
+        "talked",
+        "An answered call or a reply came since it was queued, after which policy.cool_offs or a preset asks for rest.",
+        "排队后已有沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
+    )
     EXPORT_DOUBTED = (
         "export_doubted",
         "The tables shrank, or say of most at once that they paid, moved or refuse: they are not believed yet.",
@@ -373,6 +378,11 @@ class Repeated(Code):
         "attempt_in_doubt",
         "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
         "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
+    )
+    NEWS = (
+        "contacted_since",
+        "Something was queued for this person, or a conversation was held, since this was proposed; look at it again.",
+        "自提出补发以来，该联系人已有新的消息排队或已有沟通；请重新查看。",
     )
 
 
@@ -547,7 +557,7 @@ class Word(Code):
     WINDOW = "window", "window", "时间段"
     CALENDAR = "calendar", "calendar", "日历"
     POLICY = "policy", "policy", "本机构"
-    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "policy.no_contact_dates"
+    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "不联系日 (policy.no_contact_dates)"
     OPT_OUT_TEXT = "opt_out_text", "opt_out_text", "退订告知"
     REVOCATION = "revocation", "revocation", "撤回同意"
     OTHER = "other", "other", "其他"

@@ -222,23 +222,54 @@ def conversations(tx: Transaction, since: datetime, people: Collection[str] | No
     Columns phone_hash, customer_ref, loan_ids (one a line; "" where nobody knows what a reply was about) and held_at
     (datetime64[us, UTC]).
     """
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
+    rows = _talks(tx, to_text(since), people)
+    told = loans_of(tx, [row[2] for row in rows if row[2]])
+    lines = [(phone, ref, "\n".join(told.get(name, ())), at) for phone, ref, name, at in rows]
+    return as_frame(lines, list(CONVERSATIONS)).astype(dict(CONVERSATIONS))
+
+
+def _talks(tx: Transaction, since: str, people: Collection[str] | None) -> list[tuple[str, str, str, str]]:
+    """Number, customer, message ("" where not known) and time of each answered call and each reply since then."""
+    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(from_text(since) - LATE))
     calls = sa.select(WHOLE.c.phone_hash, WHOLE.c.customer_ref, WHOLE.c.message_id, WHOLE.c.sent_at).where(
         WHOLE.c.lot_no.in_(lately),
         WHOLE.c.channel == Channel.VOICE.value,
         WHOLE.c.state == MessageState.DELIVERED.value,
-        WHOLE.c.sent_at >= to_text(since),
+        WHOLE.c.sent_at >= since,
     )
-    wrote = sa.select(
-        REPLIES.c.phone_hash, REPLIES.c.customer_ref, REPLIES.c.message_id, REPLIES.c.received_at
-    ).where(REPLIES.c.received_at >= to_text(since))
+    columns = (REPLIES.c.phone_hash, REPLIES.c.customer_ref, REPLIES.c.message_id, REPLIES.c.received_at)
+    wrote = sa.select(*columns).where(REPLIES.c.received_at >= since)
     if people is not None:
         calls = calls.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
         wrote = wrote.where(sa.or_(REPLIES.c.phone_hash.in_(people), REPLIES.c.customer_ref.in_(people)))
-    rows = [tuple(row) for query in (calls, wrote) for row in tx.connection.execute(query)]
-    told = loans_of(tx, [row[2] for row in rows if row[2]])
-    lines = [(phone, ref, "\n".join(told.get(name, ())), at) for phone, ref, name, at in rows]
-    return as_frame(lines, list(CONVERSATIONS)).astype(dict(CONVERSATIONS))
+    return [
+        (phone, customer, message_id, at)
+        for query in (calls, wrote)
+        for phone, customer, message_id, at in tx.connection.execute(query)
+    ]
+
+
+def talked_since(tx: Transaction, message_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Those of these messages (id, channel, class) whose number or customer was talked with since they were queued."""
+    names = ("message_id", "channel", "message_class", "phone_hash", "customer_ref", "queued_at")
+    query = sa.select(*(WHOLE.c[name] for name in names))
+    rows = [
+        row
+        for part in in_parts(message_ids)
+        for row in tx.connection.execute(query.where(WHOLE.c.message_id.in_(part)))
+    ]
+    if not rows:
+        return []
+    people = {text for row in rows for text in (row.phone_hash, row.customer_ref) if text}
+    last: dict[str, str] = {}
+    for phone_hash, customer_ref, _, at in _talks(tx, min(row.queued_at for row in rows), people):
+        for who in {phone_hash, customer_ref} - {""}:
+            last[who] = max(at, last.get(who, ""))
+    return [
+        (row.message_id, row.channel, row.message_class)
+        for row in rows
+        if max(last.get(row.phone_hash, ""), last.get(row.customer_ref, "")) >= row.queued_at
+    ]
 
 
 # A stored message as the draft it was made from, for sending it again.

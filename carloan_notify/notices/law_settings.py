@@ -301,3 +301,15 @@ class Preset(Settings):
     def binds(self, country: str, region: str) -> bool:
         """Whether it binds a person there. Who is nobody knows where is bound: "" is a place not known."""
         return country in {"", *self.countries} and (not self.regions or region in {"", *self.regions})
+
+
+class Limit(NamedTuple):
+    """A cap, gap or cool-off, and the preset it is of; "" is the lender's own, which binds everybody."""
+
+    entry: CapSettings | GapSettings | CoolOffSettings
+    preset: str = ""
+
+    def binds(self, channel: str, message_class: str, bound: str) -> bool:
+        """Whether it binds a message of that kind to a person bound by those presets (a comma list)."""
+        theirs = not self.preset or self.preset in bound.split(",")
+        return theirs and self.entry.covers(channel, message_class)

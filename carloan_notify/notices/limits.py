@@ -18,6 +18,7 @@ from carloan_notify.notices.law_settings import (
     Counted,
     GapSettings,
     KindSettings,
+    Limit,
 )
 from carloan_notify.notices.settings import PolicySettings
 from carloan_notify.records import MessageClass
@@ -42,29 +43,9 @@ PRESSED: Final = ("on", "leaves_at", "left_by", "loan_ids", "bound")
 """What `limited` needs of a message besides its notice: its date, its hours, all loans it tells, its presets."""
 
 
-class Limit(NamedTuple):
-    """A cap, gap or cool-off, and the preset it is of; "" is the lender's own, which binds everybody."""
-
-    entry: CapSettings | GapSettings | CoolOffSettings
-    preset: str = ""
-
-    def binds(self, channel: str, message_class: str, bound: str) -> bool:
-        """Whether it binds a message of that kind to a person bound by those presets (a comma list)."""
-        theirs = not self.preset or self.preset in bound.split(",")
-        return theirs and self.entry.covers(channel, message_class)
-
-
-def limits(policy: PolicySettings) -> list[Limit]:
-    """Every cap, gap and cool-off of the policy and its presets, the lender's own first."""
-    own = [Limit(entry) for entry in (*policy.caps, *policy.gaps, *policy.cool_offs)]
-    return own + [
-        Limit(entry, preset.name) for preset in policy.law for entry in (*preset.caps, *preset.cool_offs)
-    ]
-
-
 def reach(policy: PolicySettings) -> int:
     """For how many days messages and conversations of the past matter."""
-    entries = [limit.entry for limit in limits(policy)]
+    entries = [limit.entry for limit in policy.limits]
     return max((_days(entry) for entry in entries), default=0)
 
 
@@ -74,12 +55,12 @@ def _days(entry: CapSettings | GapSettings | CoolOffSettings) -> int:
 
 def asks_conversations(policy: PolicySettings) -> bool:
     """Whether any rest follows a conversation."""
-    return any(isinstance(limit.entry, CoolOffSettings) for limit in limits(policy))
+    return any(isinstance(limit.entry, CoolOffSettings) for limit in policy.limits)
 
 
 def asks_loans(policy: PolicySettings) -> bool:
     """Whether any of them is counted per loan."""
-    return any(limit.entry.per is CapSubject.LOAN for limit in limits(policy))
+    return any(limit.entry.per is CapSubject.LOAN for limit in policy.limits)
 
 
 # Whom an entry counts for.
@@ -127,7 +108,7 @@ def _covered(rows: pd.DataFrame, entry: CapSettings | GapSettings | CoolOffSetti
 def cooling_off(messages: pd.DataFrame, conversations: pd.DataFrame, policy: PolicySettings) -> pd.Series:
     """Which messages fall into the days after a conversation; the day of the conversation is the first of them."""
     held = pd.Series(data=False, index=messages.index)
-    for limit in limits(policy):
+    for limit in policy.limits:
         if isinstance(limit.entry, CoolOffSettings) and len(conversations):
             mine = messages[_bound(messages, limit)]
             held |= _after_one(mine, conversations, limit.entry).reindex(held.index, fill_value=False)
@@ -177,7 +158,7 @@ def limited(messages: pd.DataFrame, recent: pd.DataFrame, policy: PolicySettings
     the person's own calendar. Places are given to service before collection before marketing, to the longest overdue
     first, then by loan_id, notice and the order of the rows; what is held takes no place.
     """
-    rules = [limit for limit in limits(policy) if not isinstance(limit.entry, CoolOffSettings)]
+    rules = [limit for limit in policy.limits if not isinstance(limit.entry, CoolOffSettings)]
     told = pd.DataFrame({"reason": "", "not_before": messages["leaves_at"]}, index=messages.index)
     near = messages[_near(messages, recent, rules)]
     if near.empty:

@@ -16,6 +16,7 @@ from carloan_notify.notices.law_settings import (
     CoolOffSettings,
     GapSettings,
     HoursSettings,
+    Limit,
     Preset,
     WindowText,
     checked_window,
@@ -323,6 +324,14 @@ class PolicySettings(Settings):
         if self._law is None and self.presets:
             raise RuntimeError("the presets of this policy were not brought; see config.presets")
         return self._law or ()
+
+    @property
+    def limits(self) -> list[Limit]:
+        """Every cap, gap and cool-off of the policy and of its presets, the lender's own first."""
+        own = [Limit(entry) for entry in (*self.caps, *self.gaps, *self.cool_offs)]
+        return own + [
+            Limit(entry, preset.name) for preset in self.law for entry in (*preset.caps, *preset.cool_offs)
+        ]
 
     @property
     def needs_places(self) -> bool:

@@ -38,17 +38,19 @@ def walk(
 ) -> pd.DataFrame:
     """STAGES of unpaid loans, one due on each day of the week from `since` on, for each preset alone and for none.
 
-    Every day is decided by the functions of a night. Once all calls are answered, and once none is: a text that follows
-    an answered call is not sent, and is no stage there.
+    Every day is decided by the functions of a night; what events call for is left out. Once all calls are answered, and
+    once none is: a text that follows an answered call is not sent, and is no stage there.
     """
     mine = [*(_alone(preset) for preset in presets)]
     lender = policy.model_copy(update={"countries": frozenset(), "presets": tuple(one.name for one in mine)})
-    steps = [rule.model_copy(update={"who": (Role.BORROWER,)}) for rule in rules]
+    places = [place for place, rule in enumerate(rules) if rule.when.event is None]
+    steps = [rules[place].model_copy(update={"who": (Role.BORROWER,)}) for place in places]
     loans = _loans([OWN, *(preset.name for preset in presets)], since)
     walker = _Walker(steps, lender.with_law(mine), loans)
-    for day in _days(rules, since):
+    for day in _days(steps, since):
         walker.live(day)
-    return walker.stages()
+    found = walker.stages()
+    return found.assign(rule_no=[places[number] for number in found["rule_no"]]).astype(dict(STAGES))
 
 
 def _alone(preset: Preset) -> Preset:
@@ -63,9 +65,8 @@ def _days(rules: Sequence[RuleSettings], since: date) -> list[date]:
     offsets: set[int] = set()
     for rule in rules:
         days = firing_days(rule)
-        if rule.when.event is None:
-            sign = -1 if rule.when.days_before_due is not None else 1
-            offsets |= {sign * day for day in range(days.first, days.last + 1)}
+        sign = -1 if rule.when.days_before_due is not None else 1
+        offsets |= {sign * day for day in range(days.first, days.last + 1)}
     found = {since + timedelta(days=offset + start) for offset in offsets for start in range(WEEK)}
     return sorted(found)
 

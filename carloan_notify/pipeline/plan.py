@@ -71,7 +71,7 @@ class Memory:
 def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
     with ledger.read() as tx:
-        recent, conversations = _contacts(app, tx)
+        recent, conversations = contacts_of(app, tx)
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
@@ -101,7 +101,7 @@ DAY_AHEAD = 2
 """Where a person is it may be another date than where the lender is, and a plan may be made for yesterday."""
 
 
-def _contacts(
+def contacts_of(
     app: App, tx: Transaction, people: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
@@ -123,7 +123,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
     cipher = ledger.cipher
     people = {*map(cipher.phone_hash, phones), *map(cipher.customer_ref, customers)}
     with ledger.read() as tx:
-        recent, conversations = _contacts(app, tx, people)
+        recent, conversations = contacts_of(app, tx, people)
         return replace(
             blank_memory(),
             known_keys=partial(_known_keys, ledger),

@@ -23,7 +23,7 @@ from carloan_notify.notices.law_settings import (
     Shut,
     Sourced,
 )
-from carloan_notify.notices.limits import limits, rests_until, used
+from carloan_notify.notices.limits import rests_until, used
 from carloan_notify.notices.policy import ContactHistory
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.settings import PolicySettings
@@ -131,7 +131,7 @@ def _because(told: str, country: str, region: str) -> str:
 
 
 def _law(policy: PolicySettings, one: Subject, as_of: date, history: ContactHistory | None) -> dict[str, Any]:
-    mine = [limit for limit in limits(policy) if _binds_subject(policy, one, limit.preset)]
+    mine = [limit for limit in policy.limits if _binds_subject(policy, one, limit.preset)]
     caps = [(limit.entry, limit.preset) for limit in mine if isinstance(limit.entry, CapSettings)]
     gaps = [(limit.entry, limit.preset) for limit in mine if isinstance(limit.entry, GapSettings)]
     rests = [(limit.entry, limit.preset) for limit in mine if isinstance(limit.entry, CoolOffSettings)]
