@@ -303,10 +303,13 @@ class Preset(Settings):
         return country in {"", *self.countries} and (not self.regions or region in {"", *self.regions})
 
 
+LimitEntry = CapSettings | GapSettings | CoolOffSettings
+
+
 class Limit(NamedTuple):
     """A cap, gap or cool-off, and the preset it is of; "" is the lender's own, which binds everybody."""
 
-    entry: CapSettings | GapSettings | CoolOffSettings
+    entry: LimitEntry
     preset: str = ""
 
     def binds(self, channel: str, message_class: str, bound: str) -> bool:

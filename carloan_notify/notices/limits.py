@@ -19,6 +19,7 @@ from carloan_notify.notices.law_settings import (
     GapSettings,
     KindSettings,
     Limit,
+    LimitEntry,
 )
 from carloan_notify.notices.settings import PolicySettings
 from carloan_notify.records import MessageClass
@@ -49,7 +50,7 @@ def reach(policy: PolicySettings) -> int:
     return max((_days(entry) for entry in entries), default=0)
 
 
-def _days(entry: CapSettings | GapSettings | CoolOffSettings) -> int:
+def _days(entry: LimitEntry) -> int:
     return max(entry.days, -(-entry.hours // 24)) if isinstance(entry, GapSettings) else entry.days
 
 
@@ -94,7 +95,7 @@ def _of_kind(rows: pd.DataFrame, entry: KindSettings) -> pd.Series:
     return mask
 
 
-def _covered(rows: pd.DataFrame, entry: CapSettings | GapSettings | CoolOffSettings) -> pd.DataFrame:
+def _covered(rows: pd.DataFrame, entry: LimitEntry) -> pd.DataFrame:
     """Rows of the past that it counts."""
     mask = _of_kind(rows, entry)
     if isinstance(entry, CapSettings) and entry.counts is Counted.CONTACTS:

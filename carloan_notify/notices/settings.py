@@ -17,6 +17,7 @@ from carloan_notify.notices.law_settings import (
     GapSettings,
     HoursSettings,
     Limit,
+    LimitEntry,
     Preset,
     WindowText,
     checked_window,
@@ -328,10 +329,12 @@ class PolicySettings(Settings):
     @property
     def limits(self) -> list[Limit]:
         """Every cap, gap and cool-off of the policy and of its presets, the lender's own first."""
-        own = [Limit(entry) for entry in (*self.caps, *self.gaps, *self.cool_offs)]
-        return own + [
-            Limit(entry, preset.name) for preset in self.law for entry in (*preset.caps, *preset.cool_offs)
-        ]
+        own: tuple[LimitEntry, ...] = (*self.caps, *self.gaps, *self.cool_offs)
+        found = [Limit(entry) for entry in own]
+        for preset in self.law:
+            theirs: tuple[LimitEntry, ...] = (*preset.caps, *preset.cool_offs)
+            found += [Limit(entry, preset.name) for entry in theirs]
+        return found
 
     @property
     def needs_places(self) -> bool:

@@ -31,7 +31,7 @@ FATAL: Final = frozenset(
 )
 """Findings that the lender should do something about; the others only tell what binds."""
 COLUMNS: Final = ("code", "preset", "place", "message")
-_SINCE: Final = {
+_WHERE: Final = {
     False: (" (where nobody answers the calls)", "（电话无人接听时）"),
     True: (" (where the calls are answered)", "（电话已接听时）"),
 }
@@ -81,7 +81,9 @@ def _stages(
 ) -> Iterator[dict[str, str]]:
     found = walk(rules, policy, presets, since)
     usual = found[found["preset"] == OWN].set_index(["answered", "due_on", "rule_no"])["days_late"]
-    for (preset, number), rows in found.groupby(["preset", "rule_no"], sort=False):
+    stages = dict.fromkeys(zip(found["preset"].tolist(), found["rule_no"].tolist(), strict=True))
+    for preset, number in stages:
+        rows = found[(found["preset"] == preset) & (found["rule_no"] == number)]
         worse = rows if preset == OWN else _worse(rows, usual)
         bad = worse[worse["days_late"] != 0]
         if len(bad):
@@ -91,7 +93,8 @@ def _stages(
 def _worse(rows: pd.DataFrame, usual: pd.Series) -> pd.DataFrame:
     """Those in which the preset changes what the lender's own policy would do."""
     before = usual.reindex(pd.MultiIndex.from_frame(rows[["answered", "due_on", "rule_no"]])).to_numpy()
-    return rows[rows["days_late"].to_numpy() != before]
+    worse: pd.DataFrame = rows[rows["days_late"].to_numpy() != before]
+    return worse
 
 
 def _stage(
@@ -103,8 +106,8 @@ def _stage(
     why = (reasons[0] if reasons else LawFinding.CLOSED_DAY).sentence(language)
     whole = [
         answered
-        for answered, those in rows.groupby("answered")
-        if len(bad[bad["answered"] == answered]) == len(those)
+        for answered in (False, True)
+        if 0 < (rows["answered"] == answered).sum() == (bad["answered"] == answered).sum()
     ]
     when = "" if set(whole) == set(rows["answered"]) else _when(whole, language)
     if not whole:
@@ -123,7 +126,7 @@ def _span(days: Sequence[int]) -> str:
 
 
 def _when(whole: Sequence[bool], language: str) -> str:
-    english, chinese = _SINCE[bool(whole[0])] if whole else ("", "")
+    english, chinese = _WHERE[whole[0]] if whole else ("", "")
     return chinese if language.startswith("zh") else english
 
 

@@ -209,7 +209,7 @@ def table_stamps(app: App, as_of: date, seen: Mapping[str, str]) -> dict[str, st
     whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash. The policy
     has a stamp too: what was queued under another one is looked at once more before it leaves.
     """
-    stamps = {
+    stamps: dict[str, str] = {
         name: ASKED if table.query else _file_stamp(_path(app, as_of, table), seen.get(name, ""))
         for name, table in _configured(app).items()
     }
