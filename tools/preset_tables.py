@@ -19,13 +19,14 @@ from carloan_notify.notices.law_settings import (
 
 HEAD: Final = """# Presets of places · 各地法规预设
 
-Generated from `carloan_notify/config/presets`. `policy.presets` names them; a lender's own policy can only tighten them.
-[T] the rule's own text was seen, [N] news or a law firm, [V] a vendor's documentation. Where a text leaves doubt, the
-stricter reading was taken, and is told. Of the rules without hours or numbers `policy lint` checks opt-out words and
-revocation; the others are only told. Counsel decides.
+Generated from `carloan_notify/config/presets`. `policy.presets` names them; a lender's own policy can only tighten
+them. [T] the rule's own text was seen, [N] news or a law firm, [V] a vendor's documentation. Where a text leaves
+doubt, the stricter reading was taken, and is told. Of the rules without hours or numbers `policy lint` checks opt-out
+words and revocation; the others are only told. Counsel decides.
 
 由程序生成。以 `policy.presets` 启用；本机构的规则只能更严。[T] 见到法规原文，[N] 新闻或律所摘要，[V] 厂商文档。
-有疑义时从严解读并注明。没有时段或次数的要求中，`policy lint` 检查退订告知与撤回同意的用语，其余仅供查阅。最终由法务决定。
+有疑义时从严解读并注明。没有时段或次数的要求中，`policy lint` 检查退订告知与撤回同意的用语，
+其余仅供查阅。最终由法务决定。
 """
 
 
@@ -41,7 +42,8 @@ def _section(one: Preset) -> Iterator[str]:
         "| rule · 规则 | applies to · 适用 | source · 来源 | gathered | seen | reading · 解读 |",
         "|---|---|---|---|---|---|",
     )
-    for entry in (*one.hours, *one.caps, *one.cool_offs, *one.duties):
+    entries: list[Sourced] = [*one.hours, *one.caps, *one.cool_offs, *one.duties]
+    for entry in entries:
         yield _row(_says(entry), _kind(entry), entry)
     yield ""
 

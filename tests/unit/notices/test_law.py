@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -52,7 +53,7 @@ def notice(country: str, **more: object) -> pd.DataFrame:
     return pd.DataFrame([row]).astype(columns)
 
 
-def judged(rows: pd.DataFrame, policy: PolicySettings, local: str, zone: str) -> "pd.Series[str]":
+def judged(rows: pd.DataFrame, policy: PolicySettings, local: str, zone: str) -> "pd.Series[Any]":
     now = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone))
     tonight = Tonight(now.astimezone(UTC), now.date())
     return apply_policy(rows, policy, history(), tonight).iloc[0]
