@@ -225,6 +225,12 @@ def calling_code(e164: str) -> str:
     return next((code for code in codes if code.isdecimal() and int(code) in known), "")
 
 
+def one_country(code: str) -> str:
+    """The country of a calling code that has one alone; "" for none, and where several share it."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ())
+    return regions[0] if len(regions) == 1 and regions[0] != _NO_COUNTRY else ""
+
+
 @cache
 def mobile_pattern(code: str) -> re.Pattern[str] | None:
     """What mobile numbers of a country calling code look like in E.164; None where nobody knows."""

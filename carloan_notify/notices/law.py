@@ -21,7 +21,7 @@ from carloan_notify.notices.law_settings import (
     on_weekday,
 )
 from carloan_notify.notices.settings import PolicySettings
-from carloan_notify.phones import country_of
+from carloan_notify.phones import CODE_HEAD, calling_code, country_of, one_country
 
 AGREED: Final = "hours"
 """The word in `consent` of who agreed to be told at other hours than a place prescribes."""
@@ -41,20 +41,24 @@ class Whom(NamedTuple):
     agreed: bool
 
 
-def places(people: pd.DataFrame) -> pd.DataFrame:
+def located(people: pd.DataFrame) -> pd.DataFrame:
     """`country` and `region` of each row: what its tables say, else the country of its number; "" where unknown.
 
     A region that its country does not have is not known either.
     """
-    country = people["country"].where(
-        people["country"] != "", frames.per_value(people["phone"], _country_of_number)
-    )
+    told = people["country"] != ""
+    country = people["country"].where(told, _countries_of_numbers(people["phone"].where(~told, "")))
     where = country.str.cat(people["region"], sep="|")
     return pd.DataFrame({"country": country, "region": frames.per_value(where, _region)}, index=people.index)
 
 
-def _country_of_number(phone: str) -> str:
-    return country_of(phone) if phone else ""
+def _countries_of_numbers(phones: pd.Series) -> pd.Series:
+    """The country of each number, by its calling code where that has one country alone."""
+    heads = phones.str[:CODE_HEAD]
+    found = frames.per_value(heads, lambda head: one_country(calling_code(head)))
+    shared = (found == "") & (phones != "")
+    found[shared] = frames.per_value(phones[shared], country_of)
+    return found
 
 
 def _region(where: str) -> str:
@@ -79,7 +83,7 @@ def whom(notices: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
     return pd.DataFrame(
         {
             **{name: notices[name] for name in ("channel", "message_class")},
-            **(dict(places(notices)) if policy.needs_places else dict.fromkeys(PLACE, "")),
+            **(dict(located(notices)) if policy.needs_places else dict.fromkeys(PLACE, "")),
             "days_past_due": beyond,
             "agreed": agreed & tells_agreed,
         },
@@ -100,7 +104,7 @@ def bound_by(notices: pd.DataFrame, policy: PolicySettings) -> pd.Series:
     """Of each notice the names of the presets that bind it, as a comma list."""
     if not policy.law:
         return pd.Series("", index=notices.index, dtype=frames.TEXT)
-    where = places(notices)
+    where = located(notices)
     return frames.per_value(
         where["country"].str.cat(where["region"], sep="|"), lambda text: _names(policy, text)
     )

@@ -10,7 +10,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.hours import Window
-from carloan_notify.notices.law import Timetable, Whom, binding, on_day, places, whom
+from carloan_notify.notices.law import Timetable, Whom, binding, located, on_day, whom
 from carloan_notify.notices.law_settings import (
     WEEKDAYS,
     CapSettings,
@@ -97,7 +97,7 @@ def _people(app: App, loan_id: str, as_of: date) -> tuple[list[Subject], Contact
         **dict.fromkeys(("idempotency_key", "number_key", "name_key"), ""),
     )
     history = contact_history(rows, memory, (), portfolio)
-    where = places(rows)
+    where = located(rows)
     agreed = whom(rows, app.settings.policy)["agreed"]
     facts = zip(where["country"], where["region"], agreed, frame_rows(rows), strict=True)
     return [

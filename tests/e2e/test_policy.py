@@ -111,11 +111,9 @@ def test_a_reply_since_the_night_puts_the_waiting_call_off(boston: Desk) -> None
     boston.run("replies", "import", "replies.csv", "--kind", "portal", "--now", "2026-11-23T08:40:00+08:00")
     assert boston.send("2026-11-23T09:30:00+08:00", code=1)["accepted"] == 1
     calls = {row["loans"]: row["state"] for row in boston.messages() if row["channel"] == "voice"}
-    assert calls == {
-        TEXAS: "expired",
-        BOSTON: "accepted",
-    }  # its notice is free again, for a night after the rest
-    assert any("talked" in row for row in audited(boston, "message.queued"))
+    # Its notice is free again, for a night after the rest.
+    assert calls == {TEXAS: "expired", BOSTON: "accepted"}
+    assert any("talked" in row for row in audited(boston, "message.held"))
 
 
 def test_a_policy_that_grew_stricter_binds_what_waits_already(boston: Desk) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from carloan_notify.config.presets import PRESETS, load_presets, preset
 from carloan_notify.loans.calendar import is_public_holiday, region_code
 from carloan_notify.notices.decide import NOTICE_COLUMNS
-from carloan_notify.notices.law import binding, bound_by, places
+from carloan_notify.notices.law import binding, bound_by, located
 from carloan_notify.notices.law_settings import Day, HoursSettings, PresetHours
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.release import Tonight
@@ -173,7 +173,7 @@ def test_where_a_person_is_says_what_binds(line: list[str]) -> None:
     rows = notice(country, region=region, phone=phone)
     policy = lender("cn", "us-reg-f", "us-ma", "us-tcpa")
     assert bound_by(rows, policy).tolist() == [expected]
-    where = places(rows).iloc[0]
+    where = located(rows).iloc[0]
     assert ",".join(one.name for one in binding(policy, where["country"], where["region"])) == expected
 
 
