@@ -14,7 +14,6 @@ from carloan_notify.codes import (
     Code,
     GuardName,
     HoldReason,
-    LawFinding,
     Look,
     Method,
     Reason,
@@ -22,7 +21,7 @@ from carloan_notify.codes import (
     Repeated,
     Why,
 )
-from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),

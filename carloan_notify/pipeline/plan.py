@@ -11,7 +11,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.ledger import continuity, notices, runs, stopping, views
+from carloan_notify.ledger import contacts, continuity, notices, runs, stopping
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
@@ -36,8 +36,8 @@ from carloan_notify.records import NightFacts
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
 SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
-RECENT_COLUMNS = views.CONTACTS
-CONVERSATION_COLUMNS = views.CONVERSATIONS
+RECENT_COLUMNS = contacts.CONTACTS
+CONVERSATION_COLUMNS = contacts.CONVERSATIONS
 
 
 def plain_hashes(texts: pd.Series) -> np.ndarray:
@@ -107,9 +107,11 @@ def contacts_of(
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
     policy = app.settings.policy
     since = app.clock() - timedelta(days=reach(policy) + DAY_AHEAD)
-    recent = views.recent_contacts(tx, since, people, with_loans=asks_loans(policy))
+    recent = contacts.recent(tx, since, people, with_loans=asks_loans(policy))
     talked = (
-        views.conversations(tx, since, people) if asks_conversations(policy) else _none(CONVERSATION_COLUMNS)
+        contacts.conversations(tx, since, people)
+        if asks_conversations(policy)
+        else _none(CONVERSATION_COLUMNS)
     )
     return recent, talked
 
@@ -282,5 +284,5 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
     zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.fillna(values.map(known.set_index(name)["timezone"]))
+        zone = zone.fillna(values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
     return rows.assign(timezone=zone)[zone.notna()]

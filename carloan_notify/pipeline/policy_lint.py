@@ -8,8 +8,9 @@ from typing import Any, Final
 import pandas as pd
 
 from carloan_notify.app import App
-from carloan_notify.codes import LawFinding, Reason, Word
+from carloan_notify.codes import Reason, Word
 from carloan_notify.config.presets import PRESETS, load_presets
+from carloan_notify.finding_codes import LawFinding
 from carloan_notify.inbound.lexicon import ReplyKind
 from carloan_notify.messages.context import sample_context
 from carloan_notify.messages.render import RenderFailure

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from carloan_notify.codes import Look
-from carloan_notify.ledger import notices, outbox, stopping, views
+from carloan_notify.ledger import contacts, notices, outbox, stopping, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.views import First
@@ -89,7 +89,7 @@ def _talked_since(ledger: Ledger, policy: PolicySettings, messages: Sequence[Out
     if not asked:
         return set()
     with ledger.read() as tx:
-        found = views.talked_since(tx, asked)
+        found = contacts.talked_since(tx, asked)
     return {
         name
         for name, channel, message_class in found
