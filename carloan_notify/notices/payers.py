@@ -36,7 +36,11 @@ def nobody(dues: pd.DataFrame) -> pd.DataFrame:
 
 def everybody(dues: pd.DataFrame, first: date) -> pd.DataFrame:
     """Each of `dues` (DUES) in full on its due date; what is overdue on the `first` day is paid on that day."""
-    return _payments(dues, dues["due_on"].clip(lower=pd.Timestamp(first)))
+    return _payments(dues, _no_earlier(dues["due_on"], first))
+
+
+def _no_earlier(days: pd.Series, first: date) -> pd.Series:
+    return days.mask(days < pd.Timestamp(first), pd.Timestamp(first))
 
 
 def _payments(dues: pd.DataFrame, paid_on: pd.Series) -> pd.DataFrame:
@@ -140,7 +144,7 @@ def as_before(dues: pd.DataFrame, late: Lateness, first: date) -> pd.DataFrame:
     days = begin + (within * width).astype(np.int64)
     paid_on = dues["due_on"] + pd.to_timedelta(pd.Series(days, index=dues.index), unit="D")
     rows = dues[paid]
-    return _payments(rows, paid_on[paid].clip(lower=pd.Timestamp(first)))
+    return _payments(rows, _no_earlier(paid_on[paid], first))
 
 
 def _draws(dues: pd.DataFrame, purpose: str) -> np.ndarray:
@@ -178,5 +182,6 @@ def _settling(installments: pd.DataFrame, paid: "pd.Series[int]") -> pd.DataFram
     unpaid = (ordered["total_minor"] - ordered["paid_minor"]).clip(lower=0)
     before = unpaid.groupby(ordered["loan_id"], sort=False).cumsum() - unpaid
     money = ordered["loan_id"].map(paid).fillna(0).astype(frames.MONEY)
-    share = np.minimum((money - before).clip(lower=0), unpaid).astype(frames.MONEY)
+    rest = (money - before).clip(lower=0)
+    share = rest.where(rest < unpaid, unpaid)
     return installments.assign(paid_minor=installments["paid_minor"] + share.reindex(installments.index))

@@ -129,7 +129,9 @@ def assumed_payments(app: App, sources: Sources, order: SimulationOrder) -> pd.D
         return _of_file(app, Path(order.payers), order)
     settings = standing_settings(app)
     ahead = max(settings.horizon_days, (order.last - order.first).days)
-    dues = standing(loan_tables(sources), settings.model_copy(update={"horizon_days": ahead}), order.first).dues
+    dues = standing(
+        loan_tables(sources), settings.model_copy(update={"horizon_days": ahead}), order.first
+    ).dues
     assume: dict[str, Callable[[], pd.DataFrame]] = {
         NOBODY: lambda: nobody(dues),
         EVERYBODY: lambda: everybody(dues, order.first),
@@ -184,13 +186,13 @@ class _Walk:
         self._app, self._sources, self._payments = app, sources, payments
         self._tables, self._settings = loan_tables(sources), standing_settings(app)
         self._memory, self._told = recall(app), set[str]()
-        self._waiting = frames.empty(MESSAGES)
+        self._templates, self._waiting = app.templates(), frames.empty(MESSAGES)
 
     def night(self, day: date) -> pd.DataFrame:
         """What becomes of the notices of a business date (OUTCOMES)."""
         app = replace(self._app, clock=_at(day, self._app.lender.timezone))
         portfolio = self._portfolio(day)
-        worded = decide_and_word(app, portfolio, self._memory, "")
+        worded = decide_and_word(app, portfolio, self._memory, "", self._templates)
         messages = _messages(worded.decisions, worded.drafted, app.lender.timezone)
         self._remember(day, worded.decisions, messages)
         leaving = self._leaving(pd.concat([self._waiting, messages], ignore_index=True), portfolio)
