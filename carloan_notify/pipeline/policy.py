@@ -62,7 +62,7 @@ def show_policy(app: App, loan_id: str, as_of: date) -> dict[str, Any]:
     """
     policy = app.settings.policy
     if not loan_id:
-        places_of = [_place(preset) for preset in policy.law] or [Subject("everybody", "", "", "")]
+        places_of = [_place(preset) for preset in policy.law] or [Subject("anybody", "", "", "")]
         return {
             "loan_id": "",
             "as_of": as_of.isoformat(),
@@ -153,7 +153,13 @@ def _law(policy: PolicySettings, one: Subject, as_of: date, history: ContactHist
         "hours": [_hours(policy, one, *kind) for kind in KINDS],
         "caps": [_cap(cap, name, one, as_of, history) for cap, name in caps],
         "gaps": [
-            {**_kind(gap), "per": gap.per.value, "hours": gap.hours, "days": gap.days, **_origin(gap, name)}
+            {
+                **_kind(gap),
+                "per": gap.per.value,
+                "hours": gap.hours,
+                "in_days": gap.days,
+                **_origin(gap, name),
+            }
             for gap, name in gaps
         ],
         "cool_offs": [_rest(rest, name, one, history) for rest, name in rests],
@@ -223,7 +229,7 @@ def _hours(
         "by": ", ".join(group.preset or POLICY for group in groups),
         "sources": [
             {
-                "days": ",".join(entry.days),
+                "on_days": ",".join(entry.days),
                 "window": entry.window,
                 "calendar": entry.calendar or group.calendar,
                 **_origin(entry, group.preset),
@@ -250,7 +256,7 @@ def _cap(
         **_kind(cap),
         "per": cap.per.value,
         "counts": cap.counts.value,
-        "days": cap.days,
+        "in_days": cap.days,
         "limit": cap.limit,
         "used": "" if places_used is None else places_used,
         "left": "" if places_used is None else max(cap.limit - places_used, 0),
@@ -263,7 +269,7 @@ def _rest(rest: CoolOffSettings, preset: str, one: Subject, history: ContactHist
     return {
         **_kind(rest),
         "per": rest.per.value,
-        "days": rest.days,
+        "in_days": rest.days,
         "rests_until": until.isoformat() if until else "",
         **_origin(rest, preset),
     }

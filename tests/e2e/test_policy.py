@@ -66,7 +66,7 @@ def test_a_cap_per_loan_holds_over_nights_and_through_a_resend(boston: Desk) -> 
     (person,) = shown["people"]
     assert [one["preset"] for one in person["presets"]] == ["us-reg-f", "us-ma", "us-tcpa"]
     assert person["presets"][1]["because"] == "US-MA (country, region)"
-    caps = {(cap["by"], cap["days"]): (cap["limit"], cap["used"], cap["left"]) for cap in person["caps"]}
+    caps = {(cap["by"], cap["in_days"]): (cap["limit"], cap["used"], cap["left"]) for cap in person["caps"]}
     assert caps["us-ma", 7] == (2, 2, 0)
     assert caps["us-reg-f", 7] == (7, 1, 6)
     (ma,) = [cap for cap in person["caps"] if cap["by"] == "us-ma"]

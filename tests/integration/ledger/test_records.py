@@ -152,7 +152,7 @@ def test_recent_contacts_are_those_reached_or_about_to_be(ledger: Ledger) -> Non
         ledger.cipher.customer_ref("C1"),
         ledger.cipher.customer_ref("C3"),
     ]
-    assert contacts["contact_at"].tolist() == [pd.Timestamp(NOW)] * 2
+    assert reached["contact_at"].tolist() == [pd.Timestamp(NOW)] * 2
     nobody = look(ledger, contacts.recent, NOW + timedelta(days=9))
     assert nobody.empty
     assert str(nobody["contact_at"].dtype) == "datetime64[us, UTC]"
