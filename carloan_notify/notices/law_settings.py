@@ -64,6 +64,16 @@ def checked_country(code: str) -> str:
     return code
 
 
+def listed(value: object) -> object:
+    """One word where a list is asked for is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def not_at_all(value: object) -> object:
+    """`no` and `off`, which YAML takes for false, are no window either."""
+    return NO_WINDOW if value is False else value
+
+
 class KindSettings(Settings):
     """Which messages something is said of: those of a channel, of a class, or all."""
 
@@ -104,6 +114,8 @@ class HoursSettings(KindSettings):
         examples=["08:00-21:00", "none"],
     )
 
+    _days = field_validator("days", mode="before")(listed)
+    _no_window = field_validator("window", mode="before")(not_at_all)
     _window = field_validator("window")(checked_window)
     _calendar = field_validator("calendar")(checked_country)
 

@@ -21,6 +21,7 @@ from carloan_notify.notices.law_settings import (
     Preset,
     WindowText,
     checked_window,
+    listed,
     on_weekday,
 )
 from carloan_notify.phones import country_of, known_country
@@ -340,6 +341,8 @@ class PolicySettings(Settings):
     def needs_places(self) -> bool:
         """Whether it matters where a person is."""
         return bool(self.law) or any(entry.names_holidays for entry in self.hours)
+
+    _listed = field_validator("presets", mode="before")(listed)
 
     @field_validator("presets")
     @classmethod

@@ -290,5 +290,5 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
     zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.fillna(values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
+        zone = zone.where(zone.notna(), values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
     return rows.assign(timezone=zone)[zone.notna()]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import pandas as pd
@@ -15,7 +16,15 @@ from carloan_notify.inbound.lexicon import ReplyKind
 from carloan_notify.messages.context import sample_context
 from carloan_notify.messages.render import RenderFailure
 from carloan_notify.notices.law import Timetable, Whom
-from carloan_notify.notices.law_settings import WEEKDAYS, CapSettings, Counted, DutyName, Preset, PresetDuty
+from carloan_notify.notices.law_settings import (
+    WEEKDAYS,
+    CapSettings,
+    Counted,
+    Day,
+    DutyName,
+    Preset,
+    PresetDuty,
+)
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
 from carloan_notify.notices.walk import NEVER, OWN, own_day, walk
 from carloan_notify.pipeline.inbox import open_lexicon
@@ -141,12 +150,16 @@ def _looser_hours(policy: PolicySettings, preset: Preset, language: str) -> Iter
         if not any(entry.covers(channel, message_class) for entry in preset.hours):
             continue
         whom = Whom(channel, message_class, preset.countries[0], "", 0, agreed=False)
-        pairs = zip(WEEKDAYS, Timetable(own, whom).weekly(), Timetable(alone, whom).weekly(), strict=True)
-        changed = [(day, mine, both) for day, mine, both in pairs if mine != both]
-        for (mine, both), days in groupby(changed, key=lambda each: each[1:]):
+        mine, both = Timetable(own, whom), Timetable(alone, whom)
+        pairs = [*zip(WEEKDAYS, mine.weekly(), both.weekly(), strict=True)]
+        holiday = (Day.HOLIDAY, mine.on_holidays()[0], both.on_holidays()[0])
+        if holiday[1:] != pairs[0][1:]:  # else Monday says it already
+            pairs.append(holiday)
+        changed = [pair for pair in pairs if pair[1] != pair[2]]
+        for (wide, narrow), days in groupby(changed, key=itemgetter(1, 2)):
             names = [Word(day.value).sentence(language) for day, *_ in days]
             kind = f"{message_class} {channel}"
-            told = {"own": said(mine), "bound": said(both), "day": _run(names)}
+            told = {"own": said(wide), "bound": said(narrow), "day": _run(names)}
             yield _row(LawFinding.HOURS_LOOSER, preset.name, "policy.hours", language, kind=kind, **told)
 
 

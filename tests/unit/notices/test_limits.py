@@ -229,6 +229,12 @@ def test_bad_words_are_refused_with_what_is_wrong() -> None:
             PolicySettings.model_validate(wrong)
 
 
+def test_one_word_is_a_list_of_one_and_yamls_no_is_none() -> None:
+    hours = [{"window": "08:00-21:00"}, {"days": "sun", "window": False}]
+    policy = PolicySettings.model_validate({"presets": "cn", "hours": hours})
+    assert (policy.presets, policy.hours[1].days, policy.hours[1].window) == (("cn",), ("sun",), "none")
+
+
 # The twin: one message after the other, every window of days in turn.
 
 some = st.sampled_from
