@@ -31,7 +31,7 @@ from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidenc
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, make_wording
-from carloan_notify.records import NightFacts
+from carloan_notify.records import MessageClass, NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
@@ -106,15 +106,14 @@ def contacts_of(
     app: App, tx: Transaction, people: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
-    policy = app.settings.policy
-    since = app.clock() - timedelta(days=reach(policy) + DAY_AHEAD)
-    recent = contacts.recent(tx, since, people, with_loans=asks_loans(policy))
-    talked = (
-        contacts.conversations(tx, since, people)
-        if asks_conversations(policy)
-        else _none(CONVERSATION_COLUMNS)
-    )
-    return recent, talked
+    policy, now = app.settings.policy, app.clock()
+    days = {name: reach(policy, name) for name in ("", *MessageClass)}
+    since = {name: now - timedelta(days=number + DAY_AHEAD) for name, number in days.items()}
+    later = {name: since[name] for name, number in days.items() if number < days[""]}
+    recent = contacts.recent(tx, since[""], people, later=later, with_loans=asks_loans(policy))
+    if not asks_conversations(policy):
+        return recent, _none(CONVERSATION_COLUMNS)
+    return recent, contacts.conversations(tx, since[""], people)
 
 
 def _none(columns: Mapping[str, str]) -> pd.DataFrame:
@@ -287,8 +286,9 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
         "customer_id": rows["customer_id"],
         "loan_id": rows["loan_ids"].str.split(AND).str[0],
     }
-    zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
+    found = {}
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.where(zone.notna(), values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
+        found[name] = values.map(known.set_index(name)["timezone"]).astype(frames.TEXT)
+    zone = pd.DataFrame(found, index=rows.index).bfill(axis=1)["phone_hash"]  # the first that is known
     return rows.assign(timezone=zone)[zone.notna()]
