@@ -111,6 +111,16 @@ class Reason(Code):
         "The person's preferred hours lie outside the permitted hours.",
         "偏好联系时段不在允许的联系时段之内。",
     )
+    HOURS_OUTSIDE = (
+        "hours_outside",
+        "The rule's hours, or policy.hours, share no time with the law that binds this person; see `policy show`.",
+        "规则或 policy.hours 的时段与约束该联系人的法规时段没有交集；请见 `policy show`。",
+    )
+    HOLIDAYS_UNKNOWN = (
+        "holidays_unknown",
+        "Hours depend on public holidays, and those of the person's country are unknown; name a calendar in policy.hours.",
+        "联系时段取决于法定节假日，而该联系人所在国家的节假日未知；请在 policy.hours 中指定 calendar。",
+    )
     NO_CONTACT_DATE = (
         "no_contact_date",
         "No contact is made on the days on which it could still be told.",
@@ -138,8 +148,18 @@ class Reason(Code):
     )
     OVER_CAP = (
         "over_cap",
-        "The person has been contacted as often as policy.caps allows; it waits for a following night.",
-        "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
+        "The person has been contacted as often as policy.caps or a preset allows; it waits for a following night.",
+        "已达 policy.caps 或法规预设规定的联系次数上限，留待之后的批次。",
+    )
+    TOO_SOON = (
+        "too_soon",
+        "It would come sooner after another message than policy.gaps allows; it waits for a following night.",
+        "与另一条消息的间隔短于 policy.gaps 的规定，留待之后的批次。",
+    )
+    COOLING_OFF = (
+        "cooling_off",
+        "After an answered call or a reply, policy.cool_offs or a preset asks for some days of rest.",
+        "近日已有过沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
     )
     EXPIRED = (
         "expired",

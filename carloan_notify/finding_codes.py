@@ -84,6 +84,11 @@ class CellProblem(Code):
         "write an IANA time zone such as Asia/Shanghai",
         "请写 IANA 时区，如 Asia/Shanghai",
     )
+    UNKNOWN_COUNTRY = (
+        "unknown_country",
+        "write an ISO 3166 code such as CN or US, or the country's name in English or Chinese",
+        "请写 ISO 3166 国家代码，如 CN 或 US，或国家的中英文名称",
+    )
     BAD_HOURS = "bad_hours", "write preferred hours as 18:00-20:00", "偏好时段请写成 18:00-20:00"
     PHONE_SCIENTIFIC = (
         "phone_scientific",
