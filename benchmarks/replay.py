@@ -2,7 +2,7 @@
 
 The loans and their monthly payments are those of public filings (origin: tests/data/README.loans.md). Filings give
 months, not days: loan i falls due on day 1 + i mod 28, and what was paid in a month is paid on the due day. A loan
-begins with the balance and remaining term of its first report. Each preset has the same loans, as borrowers of its place.
+begins with the balance and remaining term of its first report. Each preset has the same loans, as borrowers there.
 
     python -m benchmarks replay              # every preset, the whole tape: about half an hour
     python -m benchmarks replay 60           # its first 60 days
