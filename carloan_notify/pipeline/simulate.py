@@ -198,8 +198,11 @@ class Night:
 class Walk:
     """The nights in their order. What one queues is known to the next, as the ledger knows it."""
 
-    def __init__(self, app: App, sources: Sources, payments: pd.DataFrame) -> None:
-        """Begin with what the ledger knows; `payments` (PAYMENTS) are those to come."""
+    def __init__(
+        self, app: App, sources: Sources, payments: pd.DataFrame, *, night_at: time = NIGHT_AT
+    ) -> None:
+        """Begin with what the ledger knows; `payments` (PAYMENTS) are those to come, `night_at` is the lender's time."""
+        self._night_at = night_at
         self._app, self._sources, self._payments = app, sources, payments
         self._tables, self._settings = loan_tables(sources), standing_settings(app)
         memory, self._told = recall(app), set[str]()
@@ -208,7 +211,7 @@ class Walk:
 
     def night(self, day: date) -> "Night":
         """Decide and word the notices of a business date, and let leave what may."""
-        app = replace(self._app, clock=_at(day, self._app.lender.timezone))
+        app = replace(self._app, clock=_at(day, self._night_at, self._app.lender.timezone))
         portfolio = self._portfolio(day)
         worded = decide_and_word(app, portfolio, self._memory, "", self._templates)
         messages = _messages(worded.decisions, worded.drafted, app.lender.timezone)
@@ -256,8 +259,8 @@ class Walk:
         )
 
 
-def _at(day: date, zone: str) -> Callable[[], datetime]:
-    instant = datetime.combine(day, NIGHT_AT, ZoneInfo(zone)).astimezone(UTC)
+def _at(day: date, night_at: time, zone: str) -> Callable[[], datetime]:
+    instant = datetime.combine(day, night_at, ZoneInfo(zone)).astimezone(UTC)
     return lambda: instant
 
 
