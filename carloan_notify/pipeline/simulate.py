@@ -201,12 +201,12 @@ class Walk:
     def __init__(
         self, app: App, sources: Sources, payments: pd.DataFrame, *, night_at: time = NIGHT_AT
     ) -> None:
-        """Begin with what the ledger knows; `payments` (PAYMENTS) are those to come, `night_at` is the lender's time."""
+        """Begin with what the ledger knows; `payments` (PAYMENTS) are to come, `night_at` is the lender's time."""
         self._night_at = night_at
-        self._app, self._sources, self._payments = app, sources, payments
+        self._app, self._sources, self.payments = app, sources, payments
         self._tables, self._settings = loan_tables(sources), standing_settings(app)
-        memory, self._told = recall(app), set[str]()
-        self._memory = replace(memory, known_keys=partial(_known, self._told, memory.known_keys))
+        memory, self.told = recall(app), set[str]()
+        self._memory = replace(memory, known_keys=partial(_known, self.told, memory.known_keys))
         self._templates, self._waiting = app.templates(), frames.empty(MESSAGES)
 
     def night(self, day: date) -> "Night":
@@ -227,7 +227,7 @@ class Walk:
         return Night(day, self._waiting.assign(outcome=WAITING), frames.empty(MESSAGES))
 
     def _portfolio(self, day: date) -> Portfolio:
-        known = self._payments[self._payments["paid_on"] < pd.Timestamp(day)]
+        known = self.payments[self.payments["paid_on"] < pd.Timestamp(day)]
         basis = self._app.settings.schedule.basis
         tables = with_payments(self._tables, known, basis)
         return Portfolio(
@@ -239,7 +239,7 @@ class Walk:
 
     def _remember(self, app: App, day: date, decisions: pd.DataFrame, messages: pd.DataFrame) -> None:
         told = (decisions["decision"] == Decision.QUEUED.value) | (decisions["merged_into"] != "")
-        self._told.update(key for name in KEYS for key in decisions.loc[told, name] if key)
+        self.told.update(key for name in KEYS for key in decisions.loc[told, name] if key)
         held = decisions.loc[decisions["decision"] == Decision.HELD.value, list(OPEN)]
         self._memory = replace(
             self._memory,

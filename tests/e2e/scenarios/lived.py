@@ -20,7 +20,8 @@ from carloan_notify.sources.read import read_all
 from tests.e2e.scenarios.parse import Group, Scenario
 
 _LOAN: Final = re.compile(
-    r"(?P<amount>[\d.]+) on the (?P<day>\d+)\w\w, first unpaid (?P<unpaid>[\d-]+)(?:, (?P<left>\d+) left)?(?:, (?P<more>.*))?"
+    r"(?P<amount>[\d.]+) on the (?P<day>\d+)\w\w, first unpaid (?P<unpaid>[\d-]+)"
+    r"(?:, (?P<left>\d+) left)?(?:, (?P<more>.*))?"
 )
 _PHONES: Final = {
     "CN": "+86100{:08d}",
@@ -158,32 +159,18 @@ def _happened(number: int, scenario: Scenario) -> Iterator[tuple[str, dict[str, 
     for place, step in enumerate(scenario.steps):
         for what in step.happens:
             verb, *words = what.split()
-            name = f"{loan_id}-{place}"
+            row = {"loan_id": loan_id, "type": words[0]}
+            name, value = f"{loan_id}-{place}", words[1] if words[1:] else ""
             if verb == "event":
-                kind, amount, detail = (*words, "", "", "")[:3]
-                yield (
-                    "events",
-                    {
-                        "event_id": name,
-                        "loan_id": loan_id,
-                        "type": kind,
-                        "occurred_at": step.day,
-                        "amount": amount,
-                        "detail": detail,
-                    },
-                )
+                told = {
+                    "event_id": name,
+                    "occurred_at": step.day,
+                    "amount": value,
+                    "detail": " ".join(words[2:]),
+                }
+                yield "events", row | told
             elif verb == "change":
-                kind, value = (*words, "", "")[:2]
-                yield (
-                    "changes",
-                    {
-                        "change_id": name,
-                        "loan_id": loan_id,
-                        "type": kind,
-                        "effective_on": step.day,
-                        "value": value,
-                    },
-                )
+                yield "changes", row | {"change_id": name, "effective_on": step.day, "value": value}
             elif verb != "pays":
                 raise ValueError(f"{scenario.title}: {what!r} is nothing that can happen")
 
