@@ -1,8 +1,9 @@
 """49,073 real loan-months under three presets: what each lets through, and that it never lets too much through.
 
 The loans and their monthly payments are those of public filings (origin: tests/data/README.loans.md). Filings give
-months, not days: loan i falls due on day 1 + i mod 28, and what was paid in a month is paid on the due day. A loan
-begins with the balance and remaining term of its first report. Each preset has the same loans, as borrowers there.
+months, not days: loan i falls due on day 1 + i mod 28, and what was paid in a month is paid on the due day. From its
+first report to maturity a loan asks for the contract's installment every month; interest plays no part. Each preset has
+the same loans, as borrowers there.
 
     python -m benchmarks replay              # every preset, the whole tape: about half an hour
     python -m benchmarks replay 60           # its first 60 days
@@ -65,6 +66,7 @@ def loans_table(loans: pd.DataFrame, place: Place) -> pd.DataFrame:
     """The loans as an export of this place."""
     start = loans["started"].to_numpy().astype("datetime64[M]")
     last = pd.to_datetime(loans["maturity_month"]).to_numpy().astype("datetime64[M]")
+    term = np.maximum((last - start).astype(np.int64) + 1, 1)
     day = np.arange(len(loans)) % 28
     return pd.DataFrame(
         {
@@ -72,13 +74,13 @@ def loans_table(loans: pd.DataFrame, place: Place) -> pd.DataFrame:
             "customer_id": loans["loan_key"],
             "borrower_name": "Alex Morgan",
             "phone": [place.phone.format(number) for number in range(len(loans))],
-            "principal": loans["begin_balance"],
-            "annual_rate": loans["annual_rate"],
-            "term_months": np.maximum((last - start).astype(np.int64) + 1, 1),
+            "principal": (loans["scheduled_payment"] * term).round(2),
+            "annual_rate": 0,
+            "term_months": term,
             "disbursed_on": (start - 1).astype("datetime64[D]") + day,
             "first_due_on": start.astype("datetime64[D]") + day,
             "due_day": day + 1,
-            "repayment_method": "equal_installment",
+            "repayment_method": "equal_principal",
             "status": "active",
             "language": "en",
             "timezone": place.zone,
