@@ -23,7 +23,7 @@ def preset(name: str) -> Preset:
         ValueError: there is none, or (a broken installation) its file is not in order.
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
+        near = difflib.get_close_matches(name.casefold(), PRESETS, n=1)
         cure = f"did you mean {near[0]!r}?" if near else f"write any of {', '.join(PRESETS)}"
         raise ValueError(f"there is no preset {name!r}; {cure}")
     text = files("carloan_notify.config").joinpath(_FOLDER, f"{name}.yaml").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -12,14 +12,12 @@ from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import UNTOLD, is_pending
-from carloan_notify.ledger.store import Transaction, from_text, to_text
+from carloan_notify.ledger.states import is_pending
+from carloan_notify.ledger.store import Transaction, from_text
 from carloan_notify.ledger.tables import (
-    LOTS,
     MESSAGE_KEYS,
     MESSAGES,
     RECEIPTS,
-    REPLIES,
     WHOLE,
     of_one_installment,
 )
@@ -68,10 +66,6 @@ _PLAIN: Final = (
 )
 COLUMNS: Final = ("message_id", "loans", "phone", *_PLAIN[1:], "name", "text")
 _KEYED: Final = MESSAGE_KEYS.c.message_no == MESSAGES.c.message_no
-LATE: Final = timedelta(days=7)
-"""A message leaves before its end; only one put back from a backup may be taken to have left so much later."""
-_CONTACTS: Final = ("phone_hash", "customer_ref", "message_class", "channel", "contact_at", "message_id")
-_CONTACT_DETAILS: Final = ("state", "sent_at", "expires_at", "message_no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,91 +148,6 @@ def receipts_of(tx: Transaction, message_id: str) -> "pd.DataFrame":
     query = sa.select(*(RECEIPTS.c[name] for name in names)).where(RECEIPTS.c.message_id == message_id)
     ordered = query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id)
     return as_frame(tx.connection.execute(ordered), names)
-
-
-def recent_contacts(
-    tx: Transaction, since: datetime, people: Collection[str] | None = None, *, with_loans: bool = False
-) -> "pd.DataFrame":
-    """Who was or will be reached since then, for caps per person and number; with `people` (hashes) only they.
-
-    Columns phone_hash, customer_ref, message_class, channel, message_id, `failed` (the network says that it did not
-    arrive), `loan_ids` (those it tells, one a line; "" unless `with_loans`), and contact_at and left_by
-    (datetime64[us, UTC]): when it left, or the hours in which it still may. Rejected, expired and cancelled ones are
-    none.
-    """
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
-    query = sa.select(*(WHOLE.c[name] for name in (*_CONTACTS, *_CONTACT_DETAILS))).where(
-        WHOLE.c.lot_no.in_(lately),
-        WHOLE.c.contact_at >= to_text(since),
-        WHOLE.c.state.not_in([state.value for state in UNTOLD]),
-    )
-    if people is not None:
-        query = query.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
-    query = query.order_by(WHOLE.c.contact_at, WHOLE.c.message_id)
-    frame = as_frame(tx.connection.execute(query), (*_CONTACTS, *_CONTACT_DETAILS))
-    told = _loans_by_number(tx, since) if with_loans else {}
-    return frame.assign(
-        failed=frame["state"] == MessageState.UNDELIVERED.value,
-        left_by=frame["sent_at"].fillna(frame["expires_at"]),
-        loan_ids=[told.get(number, "") for number in frame["message_no"]],
-    )[[*CONTACTS]].astype(dict(CONTACTS))
-
-
-CONTACTS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(_CONTACTS, "str"),
-    **dict.fromkeys(("contact_at", "left_by"), "datetime64[us, UTC]"),
-    "failed": "bool",
-    "loan_ids": "str",
-}
-"""Columns of `recent_contacts` and their types."""
-
-
-def _loans_by_number(tx: Transaction, since: datetime) -> dict[int, str]:
-    """By number of each message since then the loans it tells, one a line."""
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
-    query = (
-        sa.select(MESSAGE_KEYS.c.message_no, MESSAGE_KEYS.c.loan_id)
-        .join(MESSAGES, _KEYED)
-        .where(MESSAGES.c.lot_no.in_(lately))
-        .distinct()
-        .order_by(MESSAGE_KEYS.c.message_no, MESSAGE_KEYS.c.loan_id)
-    )
-    found: dict[int, str] = {}
-    for number, loan_id in tx.connection.execute(query):
-        found[number] = f"{found[number]}\n{loan_id}" if number in found else loan_id
-    return found
-
-
-CONVERSATIONS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("phone_hash", "customer_ref", "loan_ids"), "str"),
-    "held_at": "datetime64[us, UTC]",
-}
-"""Columns of `conversations` and their types."""
-
-
-def conversations(tx: Transaction, since: datetime, people: Collection[str] | None = None) -> "pd.DataFrame":
-    """Who talked with us since then: calls that were answered, and replies; with `people` (hashes) only they.
-
-    Columns phone_hash, customer_ref, loan_ids (one a line; "" where nobody knows what a reply was about) and held_at
-    (datetime64[us, UTC]).
-    """
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
-    calls = sa.select(WHOLE.c.phone_hash, WHOLE.c.customer_ref, WHOLE.c.message_id, WHOLE.c.sent_at).where(
-        WHOLE.c.lot_no.in_(lately),
-        WHOLE.c.channel == Channel.VOICE.value,
-        WHOLE.c.state == MessageState.DELIVERED.value,
-        WHOLE.c.sent_at >= to_text(since),
-    )
-    wrote = sa.select(
-        REPLIES.c.phone_hash, REPLIES.c.customer_ref, REPLIES.c.message_id, REPLIES.c.received_at
-    ).where(REPLIES.c.received_at >= to_text(since))
-    if people is not None:
-        calls = calls.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
-        wrote = wrote.where(sa.or_(REPLIES.c.phone_hash.in_(people), REPLIES.c.customer_ref.in_(people)))
-    rows = [tuple(row) for query in (calls, wrote) for row in tx.connection.execute(query)]
-    told = loans_of(tx, [row[2] for row in rows if row[2]])
-    lines = [(phone, ref, "\n".join(told.get(name, ())), at) for phone, ref, name, at in rows]
-    return as_frame(lines, list(CONVERSATIONS)).astype(dict(CONVERSATIONS))
 
 
 # A stored message as the draft it was made from, for sending it again.

@@ -21,7 +21,7 @@ from carloan_notify.notices.law_settings import (
     on_weekday,
 )
 from carloan_notify.notices.settings import PolicySettings
-from carloan_notify.phones import country_of
+from carloan_notify.phones import CODE_HEAD, calling_code, country_of, one_country
 
 AGREED: Final = "hours"
 """The word in `consent` of who agreed to be told at other hours than a place prescribes."""
@@ -41,20 +41,24 @@ class Whom(NamedTuple):
     agreed: bool
 
 
-def places(people: pd.DataFrame) -> pd.DataFrame:
+def located(people: pd.DataFrame) -> pd.DataFrame:
     """`country` and `region` of each row: what its tables say, else the country of its number; "" where unknown.
 
     A region that its country does not have is not known either.
     """
-    country = people["country"].where(
-        people["country"] != "", frames.per_value(people["phone"], _country_of_number)
-    )
+    told = people["country"] != ""
+    country = people["country"].where(told, _countries_of_numbers(people["phone"].where(~told, "")))
     where = country.str.cat(people["region"], sep="|")
     return pd.DataFrame({"country": country, "region": frames.per_value(where, _region)}, index=people.index)
 
 
-def _country_of_number(phone: str) -> str:
-    return country_of(phone) if phone else ""
+def _countries_of_numbers(phones: pd.Series) -> pd.Series:
+    """The country of each number, by its calling code where that has one country alone."""
+    heads = phones.str[:CODE_HEAD]
+    found = frames.per_value(heads, lambda head: one_country(calling_code(head)))
+    shared = (found == "") & (phones != "")
+    found[shared] = frames.per_value(phones[shared], country_of)
+    return found
 
 
 def _region(where: str) -> str:
@@ -79,7 +83,7 @@ def whom(notices: pd.DataFrame, policy: PolicySettings) -> pd.DataFrame:
     return pd.DataFrame(
         {
             **{name: notices[name] for name in ("channel", "message_class")},
-            **(dict(places(notices)) if policy.needs_places else dict.fromkeys(PLACE, "")),
+            **(dict(located(notices)) if policy.needs_places else dict.fromkeys(PLACE, "")),
             "days_past_due": beyond,
             "agreed": agreed & tells_agreed,
         },
@@ -100,7 +104,7 @@ def bound_by(notices: pd.DataFrame, policy: PolicySettings) -> pd.Series:
     """Of each notice the names of the presets that bind it, as a comma list."""
     if not policy.law:
         return pd.Series("", index=notices.index, dtype=frames.TEXT)
-    where = places(notices)
+    where = located(notices)
     return frames.per_value(
         where["country"].str.cat(where["region"], sep="|"), lambda text: _names(policy, text)
     )
@@ -112,6 +116,14 @@ def _names(policy: PolicySettings, where: str) -> str:
 
 
 # The hours of a day.
+
+
+class HoursGroup(NamedTuple):
+    """Hours that bind together: the lender's own or those of a preset, and the country whose holidays they mean."""
+
+    entries: Sequence[HoursSettings]
+    calendar: str
+    preset: str = ""
 
 
 @dataclass
@@ -131,12 +143,15 @@ class Timetable:
 
     def weekly(self) -> list[Window | Shut]:
         """The same by weekday, Monday first, for days that are no public holiday."""
-        return [self._common(on_weekday(group, weekday) for group in self.groups()) for weekday in range(7)]
+        return [
+            self._common(on_weekday(group.entries, weekday) for group in self.groups())
+            for weekday in range(7)
+        ]
 
     def on_holidays(self) -> list[Window | Shut]:
         """The same for public holidays, by weekday."""
         return [
-            self._common(on_weekday(group, weekday, holiday=True) for group in self.groups())
+            self._common(on_weekday(group.entries, weekday, holiday=True) for group in self.groups())
             for weekday in range(7)
         ]
 
@@ -150,12 +165,13 @@ class Timetable:
         """Whether there are hours on any weekday: a rule's own window may lie outside what binds a person."""
         return bool(self.open_weekdays)
 
-    def groups(self) -> Iterator[list[HoursSettings]]:
+    def groups(self) -> Iterator[HoursGroup]:
         """What binds together: the lender's own hours, and those of each preset that has some for such messages."""
-        yield [entry for entry in self.policy.hours if entry.covers(*self.whom[:2])]
-        for preset in binding(self.policy, self.whom.country, self.whom.region):
+        country = self.whom.country
+        yield HoursGroup([entry for entry in self.policy.hours if entry.covers(*self.whom[:2])], country)
+        for preset in binding(self.policy, country, self.whom.region):
             if group := [entry for entry in preset.hours if self._binds(entry)]:
-                yield group
+                yield HoursGroup(group, country or preset.countries[0], preset.name)
 
     def _binds(self, entry: PresetHours) -> bool:
         if not entry.covers(*self.whom[:2]) or (entry.unless_agreed and self.whom.agreed):
@@ -165,7 +181,7 @@ class Timetable:
     def _on(self, day: date) -> Window | Shut:
         if day in self.policy.no_contact_dates:
             return Shut()
-        return self._common(on_day(group, day, self.whom.country) for group in self.groups())
+        return self._common(on_day(group, day) for group in self.groups())
 
     def _common(self, windows: Iterator[Window | Shut]) -> Window | Shut:
         found = [*windows, *([parsed] if (parsed := parse_window(self.window)) else [])]
@@ -174,13 +190,13 @@ class Timetable:
         return intersect(*(each for each in found if isinstance(each, Window))) or Shut()
 
 
-def on_day(group: Sequence[HoursSettings], day: date, country: str) -> Window | Shut:
+def on_day(group: HoursGroup, day: date) -> Window | Shut:
     """The time common to the entries of a group that speak of a day."""
     return common_hours(
-        [entry for entry in group if entry.names(day.weekday())],
+        [entry for entry in group.entries if entry.names(day.weekday())],
         [
-            (entry, is_public_holiday(entry.calendar or country, day))
-            for entry in group
+            (entry, is_public_holiday(entry.calendar or group.calendar, day))
+            for entry in group.entries
             if entry.names_holidays
         ],
     )

@@ -64,6 +64,16 @@ def checked_country(code: str) -> str:
     return code
 
 
+def listed(value: object) -> object:
+    """One word where a list is asked for is a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def not_at_all(value: object) -> object:
+    """`no` and `off`, which YAML takes for false, are no window either."""
+    return NO_WINDOW if value is False else value
+
+
 class KindSettings(Settings):
     """Which messages something is said of: those of a channel, of a class, or all."""
 
@@ -104,6 +114,8 @@ class HoursSettings(KindSettings):
         examples=["08:00-21:00", "none"],
     )
 
+    _days = field_validator("days", mode="before")(listed)
+    _no_window = field_validator("window", mode="before")(not_at_all)
     _window = field_validator("window")(checked_window)
     _calendar = field_validator("calendar")(checked_country)
 
@@ -301,3 +313,18 @@ class Preset(Settings):
     def binds(self, country: str, region: str) -> bool:
         """Whether it binds a person there. Who is nobody knows where is bound: "" is a place not known."""
         return country in {"", *self.countries} and (not self.regions or region in {"", *self.regions})
+
+
+LimitEntry = CapSettings | GapSettings | CoolOffSettings
+
+
+class Limit(NamedTuple):
+    """A cap, gap or cool-off, and the preset it is of; "" is the lender's own, which binds everybody."""
+
+    entry: LimitEntry
+    preset: str = ""
+
+    def binds(self, channel: str, message_class: str, bound: str) -> bool:
+        """Whether it binds a message of that kind to a person bound by those presets (a comma list)."""
+        theirs = not self.preset or self.preset in bound.split(",")
+        return theirs and self.entry.covers(channel, message_class)

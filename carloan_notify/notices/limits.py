@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -18,6 +18,8 @@ from carloan_notify.notices.law_settings import (
     Counted,
     GapSettings,
     KindSettings,
+    Limit,
+    LimitEntry,
 )
 from carloan_notify.notices.settings import PolicySettings
 from carloan_notify.records import MessageClass
@@ -42,44 +44,24 @@ PRESSED: Final = ("on", "leaves_at", "left_by", "loan_ids", "bound")
 """What `limited` needs of a message besides its notice: its date, its hours, all loans it tells, its presets."""
 
 
-class Limit(NamedTuple):
-    """A cap, gap or cool-off, and the preset it is of; "" is the lender's own, which binds everybody."""
-
-    entry: CapSettings | GapSettings | CoolOffSettings
-    preset: str = ""
-
-    def binds(self, channel: str, message_class: str, bound: str) -> bool:
-        """Whether it binds a message of that kind to a person bound by those presets (a comma list)."""
-        theirs = not self.preset or self.preset in bound.split(",")
-        return theirs and self.entry.covers(channel, message_class)
-
-
-def limits(policy: PolicySettings) -> list[Limit]:
-    """Every cap, gap and cool-off of the policy and its presets, the lender's own first."""
-    own = [Limit(entry) for entry in (*policy.caps, *policy.gaps, *policy.cool_offs)]
-    return own + [
-        Limit(entry, preset.name) for preset in policy.law for entry in (*preset.caps, *preset.cool_offs)
-    ]
-
-
 def reach(policy: PolicySettings) -> int:
     """For how many days messages and conversations of the past matter."""
-    entries = [limit.entry for limit in limits(policy)]
+    entries = [limit.entry for limit in policy.limits]
     return max((_days(entry) for entry in entries), default=0)
 
 
-def _days(entry: CapSettings | GapSettings | CoolOffSettings) -> int:
+def _days(entry: LimitEntry) -> int:
     return max(entry.days, -(-entry.hours // 24)) if isinstance(entry, GapSettings) else entry.days
 
 
 def asks_conversations(policy: PolicySettings) -> bool:
     """Whether any rest follows a conversation."""
-    return any(isinstance(limit.entry, CoolOffSettings) for limit in limits(policy))
+    return any(isinstance(limit.entry, CoolOffSettings) for limit in policy.limits)
 
 
 def asks_loans(policy: PolicySettings) -> bool:
     """Whether any of them is counted per loan."""
-    return any(limit.entry.per is CapSubject.LOAN for limit in limits(policy))
+    return any(limit.entry.per is CapSubject.LOAN for limit in policy.limits)
 
 
 # Whom an entry counts for.
@@ -113,7 +95,7 @@ def _of_kind(rows: pd.DataFrame, entry: KindSettings) -> pd.Series:
     return mask
 
 
-def _covered(rows: pd.DataFrame, entry: CapSettings | GapSettings | CoolOffSettings) -> pd.DataFrame:
+def _covered(rows: pd.DataFrame, entry: LimitEntry) -> pd.DataFrame:
     """Rows of the past that it counts."""
     mask = _of_kind(rows, entry)
     if isinstance(entry, CapSettings) and entry.counts is Counted.CONTACTS:
@@ -127,7 +109,7 @@ def _covered(rows: pd.DataFrame, entry: CapSettings | GapSettings | CoolOffSetti
 def cooling_off(messages: pd.DataFrame, conversations: pd.DataFrame, policy: PolicySettings) -> pd.Series:
     """Which messages fall into the days after a conversation; the day of the conversation is the first of them."""
     held = pd.Series(data=False, index=messages.index)
-    for limit in limits(policy):
+    for limit in policy.limits:
         if isinstance(limit.entry, CoolOffSettings) and len(conversations):
             mine = messages[_bound(messages, limit)]
             held |= _after_one(mine, conversations, limit.entry).reindex(held.index, fill_value=False)
@@ -150,7 +132,7 @@ def _lately(messages: pd.DataFrame, conversations: pd.DataFrame, per: CapSubject
     whose = _subjects(conversations, per)
     last = conversations["held_on"].reindex(whose.index).groupby(whose.to_numpy()).max()
     mine = _subjects(messages, per)
-    until = mine.map(last) + pd.Timedelta(days=days)
+    until = last.reindex(mine.to_numpy()).set_axis(mine.index) + pd.Timedelta(days=days)
     resting = until > messages["on"].reindex(mine.index)
     return resting.groupby(level=0).any().reindex(messages.index, fill_value=False).astype("bool")
 
@@ -158,7 +140,8 @@ def _lately(messages: pd.DataFrame, conversations: pd.DataFrame, per: CapSubject
 # Caps and gaps: recent messages and tonight's counted together.
 
 _CLASS_ORDER: Final = {MessageClass.SERVICE: 0, MessageClass.COLLECTION: 1, MessageClass.MARKETING: 2}
-_ORDER: Final = ["class_order", "days_past_due", "loan_id", "notice", "idempotency_key"]
+_ORDER: Final = ["class_order", "days_past_due", "loan_id", "notice"]
+"""Beyond these the order of the rules counts, so that a call goes before the text that follows it."""
 
 
 class Leaving(NamedTuple):
@@ -174,15 +157,15 @@ def limited(messages: pd.DataFrame, recent: pd.DataFrame, policy: PolicySettings
 
     `messages` are notices with the columns PRESSED, `recent` is RECENT. A period of n days is any n days in a row of
     the person's own calendar. Places are given to service before collection before marketing, to the longest overdue
-    first, then by loan_id and notice; what is held takes no place.
+    first, then by loan_id, notice and the order of the rows; what is held takes no place.
     """
-    rules = [limit for limit in limits(policy) if not isinstance(limit.entry, CoolOffSettings)]
+    rules = [limit for limit in policy.limits if not isinstance(limit.entry, CoolOffSettings)]
     told = pd.DataFrame({"reason": "", "not_before": messages["leaves_at"]}, index=messages.index)
     near = messages[_near(messages, recent, rules)]
     if near.empty:
         return told.astype({"reason": frames.TEXT})
     order = near.assign(class_order=near["message_class"].map(_CLASS_ORDER))
-    order = order.sort_values(_ORDER, ascending=[True, False, True, True, True])
+    order = order.sort_values(_ORDER, ascending=[True, False, True, True], kind="stable")
     book = Book(rules, _past(recent, rules, order))
     entered = [book.enter(*row) for row in _plain(order)]
     told.loc[order.index, "reason"] = [reason for reason, _ in entered]
@@ -298,3 +281,25 @@ def after_gap(gap: GapSettings, page: Sequence[Leaving], leaving: Leaving) -> da
         if gap.hours and each.earliest - apart < leaving.latest:  # else it comes long enough after this one
             opens = max(opens, each.latest + apart)
     return opens if opens < leaving.latest else None
+
+
+def used(recent: pd.DataFrame, cap: CapSettings, whose: Mapping[CapSubject, str], on: date) -> int:
+    """How many of its places somebody has used up in the period that ends on a day, what waits for later included."""
+    rows = _covered(recent, cap)
+    rows = rows[rows["sent_on"] > pd.Timestamp(on) - pd.Timedelta(days=cap.days)]
+    return int((_subjects(rows, cap.per) == whose[cap.per]).sum())
+
+
+def rests_until(
+    conversations: pd.DataFrame, rest: CoolOffSettings, whose: Mapping[CapSubject, str]
+) -> date | None:
+    """The first day after the rest that follows somebody's last conversation; None where there was none."""
+    unknown = conversations["loan_ids"] == ""
+    mine = pd.Series(data=False, index=conversations.index)
+    for per, subject in whose.items():
+        rows = conversations if per is rest.per else conversations[unknown]
+        if per is rest.per or rest.per is CapSubject.LOAN:
+            hits = _subjects(rows, per) == subject
+            mine |= hits.groupby(level=0).any().reindex(mine.index, fill_value=False)
+    last = conversations.loc[mine, "held_on"].max()
+    return None if pd.isna(last) else last.date() + timedelta(days=rest.days)

@@ -14,7 +14,7 @@ from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.landlines import landlines
-from carloan_notify.notices.law import bound_by
+from carloan_notify.notices.law import bound_by, located
 from carloan_notify.notices.limits import AND, CONVERSATIONS, cooling_off, limited
 from carloan_notify.notices.release import Tonight, local_dates, releases
 from carloan_notify.notices.settings import PolicySettings, Role
@@ -230,6 +230,8 @@ def apply_policy(
     where none has.
     """
     rows = notices.reset_index(drop=True)
+    if policy.needs_places:
+        rows = rows.assign(**dict(located(rows)))
     language = resolved_languages(rows["language"], history.languages, policy.default_language)
     hours = releases(rows, policy, tonight)
     refused = refusals(rows.assign(language=language), policy, history.suppressions)

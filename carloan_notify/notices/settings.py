@@ -16,9 +16,12 @@ from carloan_notify.notices.law_settings import (
     CoolOffSettings,
     GapSettings,
     HoursSettings,
+    Limit,
+    LimitEntry,
     Preset,
     WindowText,
     checked_window,
+    listed,
     on_weekday,
 )
 from carloan_notify.phones import country_of, known_country
@@ -325,9 +328,21 @@ class PolicySettings(Settings):
         return self._law or ()
 
     @property
+    def limits(self) -> list[Limit]:
+        """Every cap, gap and cool-off of the policy and of its presets, the lender's own first."""
+        own: tuple[LimitEntry, ...] = (*self.caps, *self.gaps, *self.cool_offs)
+        found = [Limit(entry) for entry in own]
+        for preset in self.law:
+            theirs: tuple[LimitEntry, ...] = (*preset.caps, *preset.cool_offs)
+            found += [Limit(entry, preset.name) for entry in theirs]
+        return found
+
+    @property
     def needs_places(self) -> bool:
         """Whether it matters where a person is."""
         return bool(self.law) or any(entry.names_holidays for entry in self.hours)
+
+    _listed = field_validator("presets", mode="before")(listed)
 
     @field_validator("presets")
     @classmethod

@@ -11,7 +11,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.ledger import continuity, notices, runs, stopping, views
+from carloan_notify.ledger import contacts, continuity, notices, runs, stopping
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
@@ -37,8 +37,8 @@ from carloan_notify.records import NightFacts
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
 SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
-RECENT_COLUMNS = views.CONTACTS
-CONVERSATION_COLUMNS = views.CONVERSATIONS
+RECENT_COLUMNS = contacts.CONTACTS
+CONVERSATION_COLUMNS = contacts.CONVERSATIONS
 
 
 def plain_hashes(texts: pd.Series) -> np.ndarray:
@@ -72,7 +72,7 @@ class Memory:
 def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
     with ledger.read() as tx:
-        recent, conversations = _contacts(app, tx)
+        recent, conversations = contacts_of(app, tx)
         suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
@@ -102,15 +102,17 @@ DAY_AHEAD = 2
 """Where a person is it may be another date than where the lender is, and a plan may be made for yesterday."""
 
 
-def _contacts(
+def contacts_of(
     app: App, tx: Transaction, people: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
     policy = app.settings.policy
     since = app.clock() - timedelta(days=reach(policy) + DAY_AHEAD)
-    recent = views.recent_contacts(tx, since, people, with_loans=asks_loans(policy))
+    recent = contacts.recent(tx, since, people, with_loans=asks_loans(policy))
     talked = (
-        views.conversations(tx, since, people) if asks_conversations(policy) else _none(CONVERSATION_COLUMNS)
+        contacts.conversations(tx, since, people)
+        if asks_conversations(policy)
+        else _none(CONVERSATION_COLUMNS)
     )
     return recent, talked
 
@@ -124,7 +126,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
     cipher = ledger.cipher
     people = {*map(cipher.phone_hash, phones), *map(cipher.customer_ref, customers)}
     with ledger.read() as tx:
-        recent, conversations = _contacts(app, tx, people)
+        recent, conversations = contacts_of(app, tx, people)
         return replace(
             blank_memory(),
             known_keys=partial(_known_keys, ledger),
@@ -288,5 +290,5 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
     zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.fillna(values.map(known.set_index(name)["timezone"]))
+        zone = zone.where(zone.notna(), values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
     return rows.assign(timezone=zone)[zone.notna()]

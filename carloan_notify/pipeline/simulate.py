@@ -17,12 +17,11 @@ from carloan_notify.codes import Reason
 from carloan_notify.errors import ConfigError, SourceError
 from carloan_notify.ledger import notices as decided
 from carloan_notify.ledger.runs import FINISHED, NIGHT
-from carloan_notify.ledger.views import CONTACTS
 from carloan_notify.loans.standing import LoanTables, standing
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.endings import OPEN
-from carloan_notify.notices.limits import AND, INSTANT, reach
+from carloan_notify.notices.limits import AND, reach
 from carloan_notify.notices.payers import (
     ASKED,
     FEWEST,
@@ -34,9 +33,10 @@ from carloan_notify.notices.payers import (
     stage_days,
     with_payments,
 )
+from carloan_notify.notices.release import INSTANT
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import Drafted
-from carloan_notify.pipeline.plan import DAY_AHEAD, Memory, decide_and_word, recall
+from carloan_notify.pipeline.plan import DAY_AHEAD, RECENT_COLUMNS, Memory, decide_and_word, recall
 from carloan_notify.pipeline.portfolio import Portfolio, loan_tables, read_context, standing_settings
 from carloan_notify.records import Channel, Decision
 from carloan_notify.reports.simulation import FIGURES, Simulation
@@ -243,7 +243,7 @@ class Walk:
         held = decisions.loc[decisions["decision"] == Decision.HELD.value, list(OPEN)]
         self._memory = replace(
             self._memory,
-            recent=_with_recent(self._memory, messages, _covers(decisions), app),
+            recent=_with_recent(self._memory, messages, day, app),
             held=(day, held.reset_index(drop=True)),
         )
 
@@ -285,13 +285,10 @@ def _replaced(sources: Sources, tables: LoanTables) -> Sources:
 
 
 MESSAGES: Final = {
-    **dict.fromkeys(
-        ("idempotency_key", "loan_id", "customer_id", "phone_hash", "notice", "channel"), frames.TEXT
-    ),
-    **dict.fromkeys(("message_class", "timezone", "reason"), frames.TEXT),
+    **dict.fromkeys(("loan_id", "customer_id", "phone_hash", "notice", "channel"), frames.TEXT),
+    **dict.fromkeys(("message_class", "reason", "timezone", "idempotency_key", "loan_ids"), frames.TEXT),
+    **dict.fromkeys(("not_before", "expires_at"), INSTANT),
     "original_due_on": frames.DATE,
-    "not_before": INSTANT,
-    "expires_at": INSTANT,
     "leaves_on": frames.DATE,  # in the lender's zone
     "until_paid": frames.FLAG,
     "parts": frames.COUNT,
@@ -307,8 +304,20 @@ def _messages(decisions: pd.DataFrame, drafted: Drafted, zone: str) -> pd.DataFr
         for key, words in zip(part.rows["idempotency_key"].tolist(), part.rendered, strict=True)
     }
     leaves = queued["not_before"].dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None).dt.normalize()
-    rows = queued.assign(leaves_on=leaves, parts=queued["idempotency_key"].map(parts))
+    rows = queued.assign(
+        leaves_on=leaves, parts=queued["idempotency_key"].map(parts), loan_ids=_told_with(queued, decisions)
+    )
     return rows[list(MESSAGES)].astype(dict(MESSAGES)).reset_index(drop=True)
+
+
+def _told_with(queued: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series:
+    """The loans that each message tells: its own, and those merged into it."""
+    merged = decisions[decisions["merged_into"] != ""]
+    others = (
+        merged.groupby("merged_into")["loan_id"].agg(AND.join).reindex(queued["idempotency_key"].to_numpy())
+    )
+    more = (AND + others.astype(frames.TEXT)).fillna("").set_axis(queued.index)
+    return queued["loan_id"] + more
 
 
 def _owed(messages: pd.DataFrame, portfolio: Portfolio) -> pd.Series:
@@ -318,26 +327,19 @@ def _owed(messages: pd.DataFrame, portfolio: Portfolio) -> pd.Series:
     return pd.Series(pd.MultiIndex.from_frame(messages[names]).isin(unpaid), index=messages.index)
 
 
-def _with_recent(memory: Memory, messages: pd.DataFrame, covers: pd.Series, app: App) -> pd.DataFrame:
-    """The contacts on record (views.CONTACTS) with tonight's, as far back as a cap, gap or rest counts."""
+def _with_recent(memory: Memory, messages: pd.DataFrame, day: date, app: App) -> pd.DataFrame:
+    """The contacts on record with tonight's, as far back as a cap, gap or rest counts."""
     fresh = messages.assign(
         customer_ref=frames.per_value(messages["customer_id"], memory.customer_ref),
         message_id=messages["idempotency_key"],
         contact_at=messages["not_before"],
         left_by=messages["expires_at"],
-        failed=False,
-        loan_ids=covers.reindex(messages["idempotency_key"]).to_numpy(),
+        failed=messages["channel"] == Channel.VOICE.value,  # nobody answers
     )
-    recent = pd.concat([memory.recent, fresh[list(CONTACTS)].astype(dict(CONTACTS))], ignore_index=True)
-    since = pd.Timestamp(app.clock()) - pd.Timedelta(days=reach(app.settings.policy) + DAY_AHEAD)
+    recent = pd.concat([memory.recent, fresh[list(RECENT_COLUMNS)]], ignore_index=True)
+    recent = recent.astype(dict(RECENT_COLUMNS))
+    since = pd.Timestamp(day, tz="UTC") - pd.Timedelta(days=reach(app.settings.policy) + DAY_AHEAD)
     return recent[recent["contact_at"] >= since].reset_index(drop=True)
-
-
-def _covers(decisions: pd.DataFrame) -> pd.Series:
-    """By key of each message the loans it tells, as `views.CONTACTS` has them."""
-    told = decisions[(decisions["decision"] == Decision.QUEUED.value) | (decisions["merged_into"] != "")]
-    key = told["merged_into"].where(told["merged_into"] != "", told["idempotency_key"])
-    return told.groupby(key, sort=False)["loan_id"].agg(lambda loans: AND.join(sorted(set(loans))))
 
 
 def _plain(withheld: pd.DataFrame) -> pd.DataFrame:
