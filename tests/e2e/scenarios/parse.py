@@ -8,8 +8,8 @@
     2026-11-12 | pays 1000.00 |
 
 Beside each message stands the hour, where the person is, from which it may leave. On a day between the first and the
-last nothing is told where no line says so. `held sms overdue_3 promised` in the last column: the notice is not told, and
-why. Lines in front of the first title hold for the whole file: `presets`, `policy`, `rules` (YAML) and the lender's
+last nothing is told where no line says so. `held sms overdue_3 promised` in the last column: it is not told, and why.
+Lines in front of the first title hold for the whole file: `presets`, `policy`, `rules` (YAML) and the lender's
 `zone`. `night at` is when the night runs, 02:00 unless a scenario says otherwise.
 """
 
