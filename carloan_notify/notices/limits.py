@@ -143,7 +143,7 @@ def _lately(messages: pd.DataFrame, conversations: pd.DataFrame, per: CapSubject
 # Caps and gaps: recent messages and tonight's counted together.
 
 _CLASS_ORDER: Final = {MessageClass.SERVICE: 0, MessageClass.COLLECTION: 1, MessageClass.MARKETING: 2}
-_ORDER: Final = ["class_order", "days_past_due", "loan_id", "notice"]
+_ORDER: Final = ["class_order", "days_past_due", "loan_id", "notice", "place"]
 """Beyond these the order of the rules counts, so that a call goes before the text that follows it."""
 
 
@@ -167,8 +167,9 @@ def limited(messages: pd.DataFrame, recent: pd.DataFrame, policy: PolicySettings
     near = messages[_near(messages, recent, rules)]
     if near.empty:
         return told.astype({"reason": frames.TEXT})
-    order = near.assign(class_order=near["message_class"].map(_CLASS_ORDER))
-    order = order.sort_values(_ORDER, ascending=[True, False, True, True], kind="stable")
+    # A sort by several columns keeps no order of its own (pandas), so the place of each row is one of them.
+    order = near.assign(class_order=near["message_class"].map(_CLASS_ORDER), place=range(len(near)))
+    order = order.sort_values(_ORDER, ascending=[True, False, True, True, True])
     book = Book(rules, _past(recent, rules, order))
     entered = [book.enter(*row) for row in _plain(order)]
     told.loc[order.index, "reason"] = [reason for reason, _ in entered]
