@@ -61,6 +61,38 @@ class Reason(Code):
         "A dispute is open, so collection notices wait until it is closed.",
         "存在未了结的争议，催收类通知暂缓至争议解决。",
     )
+    DECEASED = "deceased", "The person is reported to have died.", "据反馈该联系人已去世。"
+    BANKRUPTCY = (
+        "bankruptcy",
+        "The person is in bankruptcy: nothing that collects is sent.",
+        "该联系人处于破产程序中：不发送任何催收类消息。",
+    )
+    LAWYER = (
+        "lawyer",
+        "A lawyer speaks for the person: write to the lawyer.",
+        "该联系人已委托律师：请与其律师联系。",
+    )
+    BEREAVEMENT = (
+        "bereavement",
+        "Somebody near the person has died: what collects waits for a while.",
+        "该联系人亲属去世：催收类消息暂缓一段时间。",
+    )
+    DISASTER = (
+        "disaster",
+        "A disaster struck where the person lives: what collects waits.",
+        "该联系人所在地区受灾：催收类消息暂缓。",
+    )
+    HARDSHIP = (
+        "hardship",
+        "The person says that they cannot pay: what collects waits until somebody has talked to them.",
+        "该联系人表示还款困难：催收类消息暂缓，待人工沟通。",
+    )
+    PAUSED = "paused", "Messages pause until a date.", "消息暂停至指定日期。"
+    PROMISED = (
+        "promised",
+        "The person has promised to pay by a date that has not passed: collection waits for it.",
+        "该联系人已承诺还款，期限未到：催收类消息暂缓。",
+    )
     NO_CONSENT = (
         "no_consent",
         "Messages of this class need consent, and none is on record.",
@@ -375,13 +407,21 @@ class GuardName(Code):
 
 
 class HoldReason(Code):
-    """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
+    """Why messages wait, as a table, a clerk or a reply says it: the kind of a hold."""
 
     DISPUTE = (
         "dispute",
         "A dispute is open: collection waits until it is closed.",
         "存在争议：催收类消息暂缓。",
     )
+    HARDSHIP = "hardship", "The person cannot pay for now.", "还款困难。"
+    DECEASED = "deceased", "The person has died.", "本人已去世。"
+    BANKRUPTCY = "bankruptcy", "The person is bankrupt, or files to be.", "本人已破产或已申请破产。"
+    LAWYER = "lawyer", "A lawyer speaks for the person.", "本人已委托律师。"
+    BEREAVEMENT = "bereavement", "Somebody near the person has died.", "亲属去世。"
+    DISASTER = "disaster", "The person lives in a disaster area.", "本人身处灾区。"
+    PROMISE = "promise", "The person has promised to pay by a date.", "本人已承诺在某日前还款。"
+    PAUSE = "pause", "Messages pause until a date.", "消息暂停至指定日期。"
     WRONG_NUMBER = (
         "wrong_number",
         "The number belongs to somebody else: nothing goes to it.",

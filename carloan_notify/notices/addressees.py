@@ -9,13 +9,14 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.codes import Look, Reason
+from carloan_notify.notices.holds import HOLDS
 from carloan_notify.notices.policy import SUPPRESSIONS, refusals
 from carloan_notify.notices.release import INSTANT, Tonight, releases
 from carloan_notify.notices.settings import PolicySettings, Role
 
 WAITING: Final[Mapping[str, str]] = {
     **dict.fromkeys(("message_id", "loan_id", "role", "phone_hash", "name"), frames.TEXT),
-    **dict.fromkeys(("channel", "message_class", "window"), frames.TEXT),
+    **dict.fromkeys(("notice", "channel", "message_class", "window"), frames.TEXT),
 }
 """A waiting message, once for each loan it tells; `name` is whom it names, "" when that is not known, `window` its
 rule's own hours."""
@@ -70,7 +71,8 @@ def _reached(found: pd.DataFrame, policy: PolicySettings, now: datetime) -> tupl
     """What speaks against each person that is there, and from when on its hours speak for it."""
     # Its language had templates when it was queued, and its words are in it.
     settled = found.assign(language="-", customer_id="")
-    refused = refusals(settled, policy, frames.empty(SUPPRESSIONS))
+    none = frames.empty(SUPPRESSIONS), frames.empty(HOLDS)
+    refused = refusals(settled, policy, *none, now.date())
     # Some zone is a day behind this date, and none is more than a day ahead of it: the first span is of today.
     yesterday = now.astimezone(UTC).date() - timedelta(days=1)
     hours = releases(found.assign(catch_up_days=2), policy, Tonight(now, yesterday))

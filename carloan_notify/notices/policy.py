@@ -1,8 +1,9 @@
 """The contact policy: which of tonight's notices may be told, when, and why the others may not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -13,6 +14,7 @@ from carloan_notify import frames
 from carloan_notify.codes import HoldReason, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.notices.landlines import landlines
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
@@ -28,7 +30,7 @@ _BINDS_THE_NUMBER: Final = (
     Reason.DO_NOT_CONTACT,
     Reason.OPTED_OUT,
     Reason.WRONG_NUMBER,
-    Reason.IN_DISPUTE,
+    *REASON_OF.values(),
 )
 """Reasons that speak against the telephone, not only against one of those who share it."""
 _SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
@@ -40,7 +42,7 @@ DECISION_OF = MappingProxyType(
         Reason.DO_NOT_CONTACT: Decision.SUPPRESSED,
         Reason.OPTED_OUT: Decision.SUPPRESSED,
         Reason.WRONG_NUMBER: Decision.HELD,
-        Reason.IN_DISPUTE: Decision.HELD,
+        **dict.fromkeys(REASON_OF.values(), Decision.HELD),
         Reason.NO_CONSENT: Decision.SUPPRESSED,
         Reason.NO_PHONE: Decision.HELD,
         Reason.LANDLINE: Decision.HELD,
@@ -64,8 +66,10 @@ DECISION_OF = MappingProxyType(
 """SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
-def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame) -> pd.Series:
-    """The first reason (text) not to tell each notice, "" where there is none.
+def refusals(
+    notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame, holds: pd.DataFrame, day: date
+) -> pd.Series:
+    """The first reason (text) not to tell each notice on `day`, "" where there is none; `holds` is holds.HOLDS.
 
     `notices` has `phone_hash` and a resolved `language`. A suppression (text columns phone_hash, customer_id,
     message_class, reason) without a class is for every class. It binds its number and its customer, but a
@@ -76,12 +80,14 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.Dat
     opted_out, disputed, numbers = (suppressions[kind == reason.value] for reason in _SUPPRESSIONS)
     numbers = numbers.assign(customer_id=numbers["customer_id"].mask(numbers["phone_hash"] != "", ""))
     needs_consent = notices["message_class"].isin([each.value for each in policy.consent_required])
+    waits = held(notices, holds, policy.holds, day)
+    waits[Reason.IN_DISPUTE] |= is_collection & (notices["in_dispute"] | _suppressed(notices, disputed))
     masks = {
         Reason.DO_NOT_CONTACT: notices["do_not_contact"],
         Reason.OPTED_OUT: _names(notices["opt_out"], notices["message_class"])
         | _suppressed(notices, opted_out),
         Reason.WRONG_NUMBER: _suppressed(notices, numbers),
-        Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
+        **waits,
         Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
         Reason.NO_PHONE: notices["phone"] == "",
         Reason.LANDLINE: (notices["channel"] == Channel.SMS.value)
@@ -264,7 +270,7 @@ DECISION_COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ContactHistory:
-    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
+    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates, HOLDS.
 
     `no_longer_true` are keys that would be untrue on the day of reading, `replaced` those of which a later stage
     was queued or sent before; loans in `paid_ahead` have a payment dated after today.
@@ -274,6 +280,7 @@ class ContactHistory:
     suppressions: pd.DataFrame
     recent: pd.DataFrame
     languages: Sequence[str]
+    holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
     doubtful_loans: Collection[str] = frozenset()
     doubtful_customers: Collection[str] = frozenset()
     paid_ahead: Collection[str] = frozenset()
@@ -297,7 +304,9 @@ def apply_policy(
     rows = notices.reset_index(drop=True)
     language = resolved_languages(rows["language"], history.languages, policy.default_language)
     hours = releases(rows, policy, tonight)
-    refused = refusals(rows.assign(language=language), policy, history.suppressions)
+    refused = refusals(
+        rows.assign(language=language), policy, history.suppressions, history.holds, tonight.as_of
+    )
     personal = _first(
         refused,
         _where(_doubtful(rows, history), Reason.INCOMPLETE_DATA),

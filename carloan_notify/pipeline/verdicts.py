@@ -183,7 +183,7 @@ class Addressee:
     opens: datetime | None = None
 
 
-_HEAD: Final = ("message_id", "role", "phone_hash", "channel", "message_class")
+_HEAD: Final = ("message_id", "role", "phone_hash", "notice", "channel", "message_class")
 _head: Final = attrgetter(*_HEAD)
 
 

@@ -48,6 +48,7 @@ waiting = st.lists(
             "name": names,
             "channel": st.sampled_from(["sms", "voice"]),
             "message_class": st.sampled_from(["service", "collection"]),
+            "notice": st.just("overdue_1"),
             "window": st.sampled_from(["", "10:00-12:00"]),
         }
     ),
@@ -108,6 +109,7 @@ def test_says_of_each_person_what_ifs_say(rows: list[Row], those: list[Row], min
 def test_who_is_asleep_is_told_when_the_hours_open() -> None:
     row = {"loan_id": "L1", "role": "borrower", "phone_hash": "+12025550101", "name": "Li", "window": ""}
     there = {"loan_id": "L1", "role": "borrower", "phone": "+12025550101", "timezone": "America/Los_Angeles"}
-    found = asked([{**row, "channel": "sms", "message_class": "service"}], [there], NOON + timedelta(hours=3))
+    row |= {"notice": "due_today", "channel": "sms", "message_class": "service"}
+    found = asked([row], [there], NOON + timedelta(hours=3))
     assert found["look"].tolist() == [Look.OUT_OF_HOURS]
     assert found["opens"].tolist() == [pd.Timestamp("2026-11-23 08:00", tz="America/Los_Angeles")]
