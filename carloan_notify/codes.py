@@ -53,8 +53,8 @@ class Reason(Code):
     OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
     WRONG_NUMBER = (
         "wrong_number",
-        "The number was reported as wrong; correct it in the export or remove the suppression.",
-        "号码被反馈有误；请在导出数据中更正，或移除该号码的抑制记录。",
+        "The number was reported as somebody else's; correct it in the export, or verify it and release it (numbers).",
+        "号码被反馈属于他人；请在导出数据中更正，或核实后解除（numbers）。",
     )
     IN_DISPUTE = (
         "in_dispute",
@@ -102,6 +102,11 @@ class Reason(Code):
         "no_phone",
         "There is no phone number; add it to the export.",
         "缺少手机号；请在导出数据中补充。",
+    )
+    NUMBER_DEAD = (
+        "number_dead",
+        "The number is dead, or in quarantine after failures; add another, or verify it (phone_verified_on, numbers).",
+        "该号码为空号，或因多次失败已隔离；请更换号码，或核实该号码（phone_verified_on、numbers）。",
     )
     LANDLINE = (
         "landline",
@@ -305,6 +310,11 @@ class Look(Code):
         "The tables now say that a dispute is open: collection waits for the next look.",
         "数据表现已标明存在争议，催收类消息待下次核对。",
     )
+    ON_HOLD = (
+        "on_hold",
+        "The tables or the ledger now hold it (a death, a bankruptcy, hardship, a pause): it waits for the next look.",
+        "数据表或账本现已注明暂缓原因（去世、破产、困难、暂停等），待下次核对。",
+    )
     OUT_OF_HOURS = (
         "out_of_hours",
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
@@ -422,10 +432,25 @@ class HoldReason(Code):
     DISASTER = "disaster", "The person lives in a disaster area.", "本人身处灾区。"
     PROMISE = "promise", "The person has promised to pay by a date.", "本人已承诺在某日前还款。"
     PAUSE = "pause", "Messages pause until a date.", "消息暂停至指定日期。"
-    WRONG_NUMBER = (
-        "wrong_number",
-        "The number belongs to somebody else: nothing goes to it.",
-        "号码属于他人：不再向其发送任何消息。",
+
+
+class NumberStatus(Code):
+    """What is known of a telephone number."""
+
+    ACTIVE = "active", "In use, by the person whom it is known for.", "正常使用。"
+    ABSENT = (
+        "absent",
+        "Switched off or out of reach for now: it is still tried.",
+        "关机或暂时无法接通：仍会尝试发送。",
+    )
+    INVALID = "invalid", "There is no such number: nothing goes to it.", "空号：不再发送。"
+    PORTED = "ported", "Moved to another carrier: it is told as before.", "已携号转网：照常发送。"
+    REASSIGNED = "reassigned", "It belongs to somebody else: nothing goes to it.", "号码已属他人：不再发送。"
+    LANDLINE = "landline", "A landline: calls only.", "固定电话：只能拨打语音。"
+    QUARANTINED = (
+        "quarantined",
+        "Somebody took it out of use until it is verified: nothing goes to it.",
+        "已隔离，核实之前不再发送。",
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.notices.numbers import NumbersSettings
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
@@ -319,6 +320,12 @@ class PolicySettings(Settings):
     holds: HoldsSettings = Field(
         default=HoldsSettings(),
         description="What a hold of each kind keeps back, for how long, and what happens at its end.",
+        examples=[{"hardship": {"days": 7}}],
+    )
+    numbers: NumbersSettings = Field(
+        default=NumbersSettings(),
+        description="When a number is no longer tried.",
+        examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(
         default=True,
