@@ -11,7 +11,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import IsoDate, Problems, format_option, now_option, open_app
-from carloan_notify.codes import HoldReason
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.records import MessageClass
 
 Command = TypeVar("Command", bound=Callable[..., object])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.ledger import audit, contents, notices, states
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts

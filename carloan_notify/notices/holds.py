@@ -9,9 +9,10 @@ from typing import Final
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import HoldReason, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.frames import among
-from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings, Then, Whom
+from carloan_notify.hold_codes import HoldReason, Then, Whom
+from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
 
 HOLDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("loan_id", "customer_id", "phone_hash", "message_class", "kind"), frames.TEXT),

@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.settings import Settings
 
 NUMBERS: Final[Mapping[str, str]] = {

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.frames import among
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.notices.landlines import landlines

@@ -11,13 +11,13 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.hold_codes import HoldReason, Then
 from carloan_notify.ledger import holds, numbers, stopping
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.store import Transaction
-from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings, Then
+from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
 from carloan_notify.notices.holds import HOLDS, overdue
 from carloan_notify.notices.numbers import NUMBERS
 from carloan_notify.notices.policy import SUPPRESSIONS, OnRecord

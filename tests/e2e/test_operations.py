@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from carloan_notify.codes import HoldReason, Repeated
+from carloan_notify.codes import Repeated
+from carloan_notify.hold_codes import HoldReason
 from tests.e2e.after import AS_OF, AT, YES, audited, one, pay
 from tests.e2e.conftest import MORNING, NIGHT, Desk, Lender
 

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.ledger import audit, health, holds, intake, replies, stopping, unknowns, unread, upkeep
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.replies import COLUMNS, Judged, ReplyFilter, ReplyHold, Taken

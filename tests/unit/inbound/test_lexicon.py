@@ -142,7 +142,11 @@ def test_a_promise_is_never_taken_for_paid() -> None:
     assert [text for text in promised if ReplyKind.PAID_ALREADY in SHIPPED.read(text).kinds] == []
 
 
-@given(st.integers(1, 31), st.sampled_from(["号", "日", "號"]), st.sampled_from(["还清", "还款", "付清", "還清", "结清"]))
+@given(
+    st.integers(1, 31),
+    st.sampled_from(["号", "日", "號"]),
+    st.sampled_from(["还清", "还款", "付清", "還清", "结清"]),
+)
 def test_any_day_of_the_month_may_be_promised(day: int, unit: str, verb: str) -> None:
     for text in (f"{day}{unit}前{verb}", f"我{day}{unit}{verb}", f"{day}{unit}之前一定{verb}"):
         assert SHIPPED.read(text).kind is ReplyKind.PROMISE, text

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.errors import ConfigError
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.holds import HOLDS
@@ -370,9 +371,7 @@ caps = st.builds(
         max_size=2,
     ),
     st.lists(known_numbers, max_size=2, unique_by=lambda known: known[0]),
-    st.tuples(
-        st.lists(caps, max_size=2), st.booleans(), st.frozensets(some(["CN", "US", "BE"]), max_size=2)
-    ),
+    st.tuples(st.lists(caps, max_size=2), st.booleans(), st.frozensets(some(["CN", "US", "BE"]), max_size=2)),
     st.datetimes(datetime(2026, 11, 22), datetime(2026, 11, 24), timezones=st.just(UTC)),  # noqa: DTZ001 - bounds
 )
 def test_judges_like_its_plain_twin(
