@@ -119,8 +119,8 @@ def column_holds(kinds: pd.Series, until: pd.Series, in_dispute: pd.Series) -> p
         return text
     dated = until[some].dt.strftime(":%Y-%m-%d").fillna("")
     rows = zip(kinds[some], dated, in_dispute[some], strict=True)
-    text[some] = [_text_of(listed, ending, disputed=disputed) for listed, ending, disputed in rows]
-    return text
+    said = [_text_of(listed, ending, disputed=disputed) for listed, ending, disputed in rows]
+    return text.mask(some, pd.Series(said, index=text.index[some], dtype=frames.TEXT))
 
 
 def _text_of(listed: str, ending: str, *, disputed: bool) -> str:

@@ -67,11 +67,15 @@ DECISION_OF = MappingProxyType(
 """SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
+SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
+"""Opt-outs; `message_class` "" for every class."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnRecord:
     """What is on record against telling somebody: SUPPRESSIONS (opt-outs), HOLDS and NUMBERS."""
 
-    suppressions: pd.DataFrame = field(default_factory=lambda: frames.empty(SUPPRESSIONS))
+    suppressions: pd.DataFrame = field(default_factory=partial(frames.empty, SUPPRESSIONS))
     holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
     numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
 
@@ -259,8 +263,6 @@ def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
     return told
 
 
-SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
-"""Opt-outs; `message_class` "" for every class."""
 RECENT: Final = {
     **dict.fromkeys(("phone_hash", "customer_id", "message_class", "channel"), frames.TEXT),
     "sent_on": frames.DATE,

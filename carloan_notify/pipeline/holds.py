@@ -66,9 +66,13 @@ class Recorded:
     @classmethod
     def nothing(cls) -> Self:
         """Before the first night."""
-        refs = frames.empty({"customer_ref": frames.TEXT})
-        without = [frames.empty(kind).drop(columns="customer_id") for kind in (SUPPRESSIONS, HOLDS)]
-        return cls(*(pd.concat([rows, refs], axis=1) for rows in without), numbers=frames.empty(NUMBERS))
+        opt_outs, standing = (
+            frames.empty(
+                {"customer_ref" if name == "customer_id" else name: kind for name, kind in each.items()}
+            )
+            for each in (SUPPRESSIONS, HOLDS)
+        )
+        return cls(opt_outs, standing, frames.empty(NUMBERS))
 
     def about(self, customer_ids: Collection[str]) -> OnRecord:
         """The same about these customers, and about every number and loan."""

@@ -12,6 +12,7 @@ from carloan_notify.ledger import audit, health, holds, intake, numbers, receipt
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.numbers import Known, NumberFilter
+from carloan_notify.ledger.stopping import Stopped
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.records import MessageClass, Outcome
 from tests.integration.ledger.drafts import (
@@ -33,7 +34,7 @@ SETTINGS = HoldsSettings()
 COLLECTION = MessageClass.COLLECTION
 
 
-def hold(ledger: Ledger, kind: HoldReason, until: date | None = None, **on: Any) -> holds.Stopped:
+def hold(ledger: Ledger, kind: HoldReason, until: date | None = None, **on: Any) -> Stopped:
     subject = HoldOn(**(on or {"phone_hash": ledger.cipher.phone_hash(PHONE)}))
     return commit(ledger, holds.put, NewHold(subject, kind, until), "kim", SETTINGS, NOW)
 
@@ -76,12 +77,12 @@ def test_a_lawyers_client_is_spared_and_not_the_guarantor(ledger: Ledger, on: st
         draft(1, customer_id="C9", message_class=COLLECTION),
         draft(2, customer_id="C9", message_class=COLLECTION, role="guarantor"),
     )
-    named = {
+    named: dict[str, Any] = {
         "customer_ref": ledger.cipher.customer_ref("C9"),
         "loan_id": "L1",
         "phone_hash": ledger.cipher.phone_hash(PHONE),
     }
-    hold(ledger, HoldReason.LAWYER, **{on: named[on]})
+    hold(ledger, HoldReason.LAWYER, None, **{on: named[on]})
     both = on == "phone_hash"  # a number is held whoever has it
     assert states(ledger, 2) == ["cancelled", "cancelled" if both else "queued"]
 

@@ -23,8 +23,8 @@ from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(hours=2)
 OTHER_PHONE = "+12025550101"
-EVERY = {"stops": (None,)}
-DISPUTE = {"holds": (ReplyHold(HoldReason.DISPUTE, NOW.date() + timedelta(days=29)),)}
+EVERY: dict[str, Any] = {"stops": (None,)}
+DISPUTE: dict[str, Any] = {"holds": (ReplyHold(HoldReason.DISPUTE, NOW.date() + timedelta(days=29)),)}
 ALL = ReplyFilter()
 SECRET = "我住院了 12025550100"
 
