@@ -172,11 +172,11 @@ def _standing(tx: Transaction, names: Sequence[str]) -> "dict[str, sa.Row[Any]]"
         NUMBERS.c.failed_on,
     )
     query = sa.select(*columns).order_by(NUMBERS.c.phone_hash).with_for_update()
-    return {
-        row.phone_hash: row
-        for part in in_parts(names)
-        for row in tx.connection.execute(query.where(NUMBERS.c.phone_hash.in_(part)))
-    }
+    found: dict[str, sa.Row[Any]] = {}
+    for part in in_parts(names):
+        rows = tx.connection.execute(query.where(NUMBERS.c.phone_hash.in_(part)))
+        found |= {row.phone_hash: row for row in rows}
+    return found
 
 
 # What receipts and answers say of numbers: a failure that means "no such number", and a message that arrived.
