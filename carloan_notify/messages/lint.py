@@ -311,12 +311,8 @@ def _discretion(
     """
     if variant.context["role"] == "borrower":
         return
-    details = [
-        name
-        for name in get_args(OtherPartyDetail)
-        if subject.to_others and name not in settings.other_parties_may_read
-    ]
-    for name in ("borrower_name", "account_tail", *details):
+    details = set(get_args(OtherPartyDetail) if subject.to_others else ()) - settings.other_parties_may_read
+    for name in ("borrower_name", "account_tail", *sorted(details)):
         if any(each in text for each in _as_written(variant.context[name])):
             message = (
                 f"{{{{ {name} }}}} is told to a {variant.context['role']}; keep it behind role == 'borrower'"
