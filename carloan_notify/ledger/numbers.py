@@ -284,9 +284,12 @@ def _table(tx: Transaction, wanted: NumberFilter, *, reveal: bool) -> "pd.DataFr
     return as_frame(lines, COLUMNS).astype(kinds)
 
 
-def all_known(tx: Transaction) -> "pd.DataFrame":
-    """Every number of which more is known than that it is in use: PLAIN, text."""
+def all_known(tx: Transaction, only: Collection[str] | None = None) -> "pd.DataFrame":
+    """Every number of which more is known than that it is in use, or those `only` (keyed hashes): PLAIN, text."""
     in_use = [NumberStatus.ACTIVE.value, NumberStatus.PORTED.value, NumberStatus.ABSENT.value]
     tells = sa.or_(NUMBERS.c.failures > 0, NUMBERS.c.status.not_in(in_use))
     query = sa.select(*(NUMBERS.c[name] for name in PLAIN)).where(tells)
-    return as_frame(tx.connection.execute(query), PLAIN)
+    if only is None:
+        return as_frame(tx.connection.execute(query), PLAIN)
+    parts = (query.where(NUMBERS.c.phone_hash.in_(part)) for part in in_parts(sorted(only)))
+    return as_frame([row for part in parts for row in tx.connection.execute(part)], PLAIN)

@@ -61,12 +61,16 @@ def held(
     """
     standing = holds[stands(holds, settings, day)]
     said = _said(notices["holds"], settings, day)
+    there = {*standing["kind"], *(one.kind for holds_of_text in said.values() for one in holds_of_text)}
+    nobody = pd.Series(data=False, index=notices.index)
     return {
         reason: _reached(notices, settings.rule(kind), settings)
         & (
             _named(notices, standing[standing["kind"] == kind.value], settings.rule(kind))
             | _by_column(notices, said, kind, settings.rule(kind))
         )
+        if kind in there
+        else nobody
         for kind, reason in REASON_OF.items()
     }
 

@@ -104,7 +104,8 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, record: OnRecord, da
         & ~_names(notices["channels"], notices["channel"]),
         Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
     }
-    chosen = np.select([mask.to_numpy(bool) for mask in masks.values()], [code.value for code in masks], "")
+    speaking = {code.value: mask.to_numpy(bool) for code, mask in masks.items() if mask.any()}
+    chosen = np.select(list(speaking.values()), list(speaking), "") if speaking else ""
     return pd.Series(chosen, index=notices.index, dtype="str")
 
 

@@ -52,13 +52,13 @@ class Recorded:
     customer_ref: Callable[[str], str] = field(default=_nobody)
 
     @classmethod
-    def read(cls, tx: Transaction) -> Self:
-        """What stands now."""
+    def read(cls, tx: Transaction, people: Collection[str] | None = None) -> Self:
+        """What stands now; of numbers only those of `people` (keyed hashes) where they are given."""
         last = holds.last_number(tx)  # first: what comes while the rest is read is asked for again
         return cls(
             suppressions=stopping.table(tx)[list(_SUPPRESSED)],
             holds=_as_frame(holds.table(tx)),
-            numbers=numbers.all_known(tx)[list(NUMBERS)].astype(dict(NUMBERS)),
+            numbers=numbers.all_known(tx, people)[list(NUMBERS)].astype(dict(NUMBERS)),
             last_hold=last,
             customer_ref=tx.cipher.customer_ref,
         )

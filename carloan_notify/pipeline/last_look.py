@@ -162,6 +162,11 @@ class LastLook:
         """Opened when something is first worded, which most drains never need."""
         return Words.of(self._app, self._app.business_date())
 
+    @cached_property
+    def _known(self) -> Known:
+        """Read once: what is put on record meanwhile cancels by itself what waits for it."""
+        return known_now(self._app, self._ledger)
+
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
         self._claimed.update((message.message_id, message) for message in messages)
@@ -225,7 +230,7 @@ class LastLook:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
-        judged = judge(self._app, whole, waiting, known_now(self._app, self._ledger), names)
+        judged = judge(self._app, whole, waiting, self._known, names)
         less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):
             return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))

@@ -115,7 +115,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
             known_keys=partial(_known_keys, ledger),
             phone_hash=cipher.phone_hash,
             customer_ref=cipher.customer_ref,
-            recorded=Recorded.read(tx),
+            recorded=Recorded.read(tx, people),
             recent=_dated(app, views.recent_contacts(tx, _since(app), people)),
             held=notices.held_last(tx, NIGHT, FINISHED),
         )
