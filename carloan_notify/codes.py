@@ -272,8 +272,8 @@ class Look(Code):
     )
     REFUSED = (
         "refused",
-        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
-        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+        "The person may not be told any more: do-not-contact, opted out, no consent, not this way, or a dead number.",
+        "现已不得联系：禁止联系、已退订、无同意记录、不接受此渠道，或号码已失效。",
     )
     SUPERSEDED = (
         "superseded",

@@ -128,7 +128,7 @@ def test_after_its_last_day_the_ladder_goes_on_without_a_burst(five: Desk) -> No
     add = ("holds", "add", "--kind", "pause", "--reason", "asked", "--now", "2026-11-23T01:00:00+08:00")
     five.run(*add, "--loan", FREE, "--until", "2026-12-04")
     told: list[tuple[str, str]] = []
-    for day in ("2026-11-23", "2026-12-03", "2026-12-04", "2026-12-05", "2026-12-06"):
+    for day in ("2026-11-23", "2026-12-04", "2026-12-05", "2026-12-06"):
         told += night(five, day)
     assert told == [("2026-12-05", "overdue_15")]  # of the stages of the pause not one
     assert len(audited(five, "hold.expired")) == 1
