@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
+from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.notices.hours import Window, intersect, parse_window
 from carloan_notify.notices.law_settings import (
     WEEKDAYS,
@@ -24,6 +25,7 @@ from carloan_notify.notices.law_settings import (
     listed,
     on_weekday,
 )
+from carloan_notify.notices.numbers import NumbersSettings
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
@@ -291,6 +293,16 @@ class PolicySettings(Settings):
         default=frozenset(),
         description="Days without contact; what may still be told later moves to the next day allowed.",
         examples=[["2027-02-06"]],
+    )
+    holds: HoldsSettings = Field(
+        default=HoldsSettings(),
+        description="What a hold of each kind keeps back, for how long, and what happens at its end.",
+        examples=[{"hardship": {"days": 7}}],
+    )
+    numbers: NumbersSettings = Field(
+        default=NumbersSettings(),
+        description="When a number is no longer tried.",
+        examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(
         default=True,
