@@ -80,13 +80,8 @@ class PromiseRefusal(Code):
     )
     TOO_MANY = (
         "too_many",
-        "The loan has {most} promises already (promises.most_per_loan).",
-        "该贷款已有 {most} 个承诺（promises.most_per_loan）。",
-    )
-    STANDS = (
-        "stands",
-        "The loan has an open promise: withdraw that one first.",
-        "该贷款已有未到期的承诺：请先撤回。",
+        "The loan has {most} promises of the last year already (promises.most_per_loan).",
+        "该贷款近一年已有 {most} 个承诺（promises.most_per_loan）。",
     )
     NOT_ACTIVE = "not_active", "The loan is not active.", "贷款不在还款中。"
     NOTHING_OWED = "nothing_owed", "Nothing is owed that could be promised.", "没有可承诺的欠款。"
