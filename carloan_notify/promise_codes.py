@@ -67,6 +67,11 @@ class PromiseRefusal(Code):
         "It is not known which loan it is about: give one with --loan, or reject it.",
         "不清楚是哪笔贷款：请用 --loan 指定，或拒绝该提议。",
     )
+    NO_AMOUNT = (
+        "no_amount",
+        "Its sum is not known: give one with --amount or --everything, or reject it.",
+        "金额不明：请用 --amount 或 --everything 指定，或拒绝该提议。",
+    )
     OVER = "over", "The day that it names is over: reject it.", "所说日期已过：请拒绝该提议。"
     TOO_FAR = (
         "too_far",
