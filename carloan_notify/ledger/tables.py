@@ -335,6 +335,38 @@ PROMISES: Final = sa.Table(
     sa.Index("ix_promises_customer", "customer_ref"),
 )
 
+HOLDS: Final = sa.Table(
+    "holds",
+    METADATA,
+    sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _text("phone_hash"),  # either this
+    _text("customer_ref"),  # or this
+    _text("loan_id"),  # or this
+    _text("message_class"),  # "" for every class that the kind keeps back
+    _text("kind"),  # codes.HoldReason
+    _text("source"),  # who set it: an operator, reply:KIND
+    _text("set_at"),
+    _optional("until"),  # its last day; NULL where it has no end
+    _optional("ended_at"),
+    _text("ended_by"),  # "" where its last day was over
+    sa.Index("ix_holds_phone", "phone_hash"),
+    sa.Index("ix_holds_customer", "customer_ref"),
+    sa.Index("ix_holds_loan", "loan_id"),
+)
+
+NUMBERS: Final = sa.Table(
+    "numbers",
+    METADATA,
+    sa.Column("phone_hash", sa.Text, primary_key=True),
+    _text("status"),  # codes.NumberStatus
+    _text("status_on"),  # the day of which that was true
+    _count("failures"),  # days on which the network said that there is no such number, since it last answered
+    _text("failed_on"),  # the last of them, "" for none
+    _text("source"),  # who said so last: an operator, a file's name, reply:KIND, provider:NAME
+    _text("changed_at"),
+    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
+)
+
 AUDIT: Final = sa.Table(
     "audit",
     METADATA,

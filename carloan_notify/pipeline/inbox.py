@@ -7,15 +7,14 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from carloan_notify.app import App, any_number
+from carloan_notify.codes import HoldReason
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
 from carloan_notify.inbound.lexicon import (
-    EVERY_CLASS,
     Lexicon,
-    Stop,
     action_for,
     as_opt_out,
     lexicon_text,
@@ -26,9 +25,9 @@ from carloan_notify.inbound.lexicon import (
 from carloan_notify.inbound.times import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.ledger import receipts, unknowns, unread
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.replies import PER_TRANSACTION, Hold, Judged, Taken, take
+from carloan_notify.ledger.replies import PER_TRANSACTION, Judged, ReplyHold, Taken, take
 from carloan_notify.ledger.unknowns import Unknown
-from carloan_notify.records import MessageClass, Receipt, Reply
+from carloan_notify.records import Receipt, Reply
 from carloan_notify.text import mask_digits
 
 RECEIPT_FIGURES: Final = ("receipts", "settled", "repeated", "unmatched", "refused", "replies", "problems")
@@ -133,7 +132,8 @@ def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[R
     done = Taken(0)
     for start in range(0, len(judged), PER_TRANSACTION):
         with ledger.write() as tx:
-            done += take(tx, judged[start : start + PER_TRANSACTION], app.clock())
+            part = judged[start : start + PER_TRANSACTION]
+            done += take(tx, part, app.clock(), app.settings.policy.holds)
     problems = [
         f"{each.reply.provider}: reply {place}: its sender is no number; it stops nothing, see the work list"
         for place, each in enumerate(judged)
@@ -162,15 +162,19 @@ def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
         kind=reading.kind.value,
         rule=reading.rule,
         action=action.summary,
-        holds=tuple(map(_hold, action.stops)),
+        stops=action.stops,
         work_list=action.work_list,
+        holds=tuple(ReplyHold(kind, _last_day(app, kind)) for kind in action.holds),
+        reassigned=action.reassigned,
+        day=app.business_date(),
     )
-    return judged if phone else replace(judged, action=_WORK_LIST, holds=(), work_list=True)
+    if phone:
+        return judged
+    return replace(judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, work_list=True)
 
 
-def _hold(stop: Stop) -> Hold:
-    message_class = None if stop.message_class == EVERY_CLASS else MessageClass(stop.message_class)
-    return Hold(message_class, stop.reason, stop.customer)
+def _last_day(app: App, kind: HoldReason) -> date | None:
+    return app.settings.policy.holds.rule(kind).last_day(app.business_date(), None)
 
 
 def _e164(app: App, phone: str) -> str:

@@ -17,7 +17,7 @@ from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import audit, continuity, intake, notices, outbox, portfolio, runs
+from carloan_notify.ledger import audit, continuity, holds, intake, notices, numbers, outbox, portfolio, runs
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
@@ -267,7 +267,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         outbox.recover(tx, app.clock())
     portfolio = read_portfolio(app, order.as_of)
     gc.freeze()  # what was read stays to the end of the night: the collector need not walk it again and again
-    memory = remember(app, ledger)
+    began, memory = app.clock(), remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
     gc.freeze()
     guards = check_night(app, plan.facts, memory, plan.evidence)
@@ -282,10 +282,13 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     if not made_up:
         again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
         cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
-    plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
+    plan = plan.adjusted(
+        adjust(plan.decisions, _enqueue(app, ledger, plan, (memory.recorded.last_hold, began)))
+    )
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:
         notices.record(tx, run_id, rows, app.clock())
+        holds.expire(tx, order.as_of, app.settings.policy.holds, app.clock())
     looked = newest if made_up else Planned(order.as_of, run_id, stamps, plan.facts)
     summary = drain(app, ledger, LastLook(app, ledger, looked))
     with ledger.read() as tx:
@@ -294,12 +297,18 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     return _close(app, ledger, report, plan)
 
 
-def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:
-    """Drafts are worded while they are read, a slice for each transaction."""
+def _enqueue(app: App, ledger: Ledger, plan: NightPlan, known: tuple[int, datetime]) -> EnqueueResult:
+    """Drafts are worded while they are read, a slice for each transaction.
+
+    The plan knows holds up to a number, and of telephone numbers what was known at an instant; what came later cancels.
+    """
+    last_hold, instant = known
     total = EnqueueResult(0)
     for part in intake.in_chunks(plan.drafted):
         with ledger.write() as tx:
-            total += intake.enqueue(tx, run_id, part, app.clock())
+            total += intake.enqueue(tx, plan.run_id, part, app.clock())
+            holds.cancel_since(tx, last_hold, app.settings.policy.holds, app.clock())
+            numbers.cancel_since(tx, instant, app.clock())
     return total
 
 

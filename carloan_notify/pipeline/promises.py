@@ -16,13 +16,14 @@ from carloan_notify.ledger import audit, promises
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.promises import PromiseFilter, Proposal, Terms
 from carloan_notify.ledger.store import Transaction
-from carloan_notify.notices.promise_settings import LOAN_DAYS
+from carloan_notify.messages.values import Money
+from carloan_notify.notices.promise_settings import LOAN_DAYS, Confirm
 from carloan_notify.notices.promise_terms import Asked, LoanNow, Refused, refused
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.planned import newest_night
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.promise_codes import PromiseDoubt
+from carloan_notify.promise_codes import PromiseDoubt, PromiseState
 from carloan_notify.records import currency_exponent
 
 REPLY: Final = "reply"

@@ -173,6 +173,36 @@ def upgrade() -> None:
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
     op.create_table(
+        "holds",
+        sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.Text(), nullable=False),
+        sa.Column("until", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_no"),
+    )
+    op.create_index("ix_holds_customer", "holds", ["customer_ref"], unique=False)
+    op.create_index("ix_holds_loan", "holds", ["loan_id"], unique=False)
+    op.create_index("ix_holds_phone", "holds", ["phone_hash"], unique=False)
+    op.create_table(
+        "numbers",
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_on", sa.Text(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("failed_on", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.Text(), nullable=False),
+        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("phone_hash"),
+    )
+    op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
