@@ -201,7 +201,12 @@ def explain_command(
     for line in (*told["rejected_rows"], *told["findings"]):
         click.echo(f"  ! {line}")
     sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}
-    for name, rows in (*sections.items(), ("tonight", told["tonight"]), ("told", told["told"])):
+    for name, rows in (
+        *sections.items(),
+        ("promises", told["promises"]),
+        ("tonight", told["tonight"]),
+        ("told", told["told"]),
+    ):
         if rows:
             worded = [
                 {word(key, language): word(str(cell), language) for key, cell in row.items()} for row in rows

@@ -12,12 +12,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from carloan_notify.codes import HoldReason
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit
+from carloan_notify.ledger import audit, holds
 from carloan_notify.ledger.audit import canonical
+from carloan_notify.ledger.holds import HoldOn
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import PROMISES
+from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.promise_codes import PromiseDoubt, PromiseState
 from carloan_notify.records import AuditEvent
 from carloan_notify.text import mask_digits
@@ -92,9 +95,14 @@ class Proposal:
         }
 
 
+def id_of(tx: Transaction, proposal: Proposal) -> str:
+    """The id of a proposal: a keyed hash of all that was said, so that the same thing has one."""
+    return tx.cipher.text_hash(canonical(["promise", *map(str, proposal.facts.values())]))[:16]
+
+
 def propose(tx: Transaction, proposal: Proposal, now: datetime) -> tuple[str, bool]:
     """Keep a proposal; its id, and False where this very thing was proposed before."""
-    name = tx.cipher.text_hash(canonical(["promise", *map(str, proposal.facts.values())]))[:16]
+    name = id_of(tx, proposal)
     row = {
         "promise_id": name,
         "loan_id": proposal.loan_id,
@@ -139,12 +147,17 @@ class Terms:
     customer_ref: str = ""
 
 
-def confirm(tx: Transaction, promise_id: str, terms: Terms, operator: str, now: datetime) -> None:
-    """Make a proposal a promise.
+def confirm(
+    tx: Transaction, promise_id: str, terms: Terms, by: tuple[str, HoldsSettings], now: datetime
+) -> list[str]:
+    """Make a proposal a promise; the ids of the messages that waited to collect, cancelled. `by` is the operator.
+
+    Their keys are free, so that after its end the ladder goes on from where the loan stands then.
 
     Raises:
         LedgerError: there is none of this id, or it is no proposal any more.
     """
+    operator, settings = by
     _require(tx, promise_id, PromiseState.PROPOSED)
     given = {
         "loan_id": terms.loan_id,
@@ -165,7 +178,23 @@ def confirm(tx: Transaction, promise_id: str, terms: Terms, operator: str, now: 
         "operator": operator,
     }
     tx.connection.execute(_of(promise_id).values(**changed))
-    audit.append(tx, [AuditEvent("promise.confirmed", promise_id, {**given, "operator": operator})], now)
+    cancelled = _held_back(tx, terms.loan_id, settings, now)
+    data = {**given, "operator": operator, "cancelled": cancelled}
+    audit.append(tx, [AuditEvent("promise.confirmed", promise_id, data)], now)
+    return cancelled
+
+
+def cancel_since(tx: Transaction, since: datetime, settings: HoldsSettings, now: datetime) -> None:
+    """Cancel what waits for promises confirmed at `since` or later: they came while a night was planned."""
+    fresh = sa.select(PROMISES.c.loan_id).where(
+        PROMISES.c.state == PromiseState.OPEN.value, PROMISES.c.confirmed_at >= to_text(since)
+    )
+    for loan_id in sorted(set(tx.connection.execute(fresh).scalars())):
+        _held_back(tx, loan_id, settings, now)
+
+
+def _held_back(tx: Transaction, loan_id: str, settings: HoldsSettings, now: datetime) -> list[str]:
+    return holds.cancel_for(tx, HoldOn(loan_id=loan_id), HoldReason.PROMISE, settings, now)
 
 
 def reject(tx: Transaction, promise_id: str, operator: str, note: str, now: datetime) -> None:

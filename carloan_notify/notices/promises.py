@@ -9,7 +9,6 @@ payments every night, so what a reversal takes back is taken back by itself. The
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +19,8 @@ from carloan_notify import frames
 from carloan_notify.frames import among, places
 from carloan_notify.loans.arrays import Ints
 from carloan_notify.loans.payments import Payments, received
+from carloan_notify.notices.events import HAPPENED
+from carloan_notify.notices.settings import EventType
 from carloan_notify.promise_codes import PromiseState
 
 PROMISES: Final[Mapping[str, str]] = {
@@ -201,49 +202,33 @@ def _shared_out(promises: pd.DataFrame, paid_now: pd.Series) -> pd.Series:
     return lines.at(taken)
 
 
-# What rules and holds see of promises.
+# What rules see of promises.
 
-PROMISE_EVENTS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("loan_id", "type", "event_id", "event_detail"), frames.TEXT),
-    "occurred_on": frames.DATE,
-    "amount_minor": frames.MONEY,
-}
-
-
-class PromiseEvent(StrEnum):
-    """What may happen to a promise, as a rule's `when: {event: ...}` names it."""
-
-    DUE = "promise_due"
-    KEPT = "promise_kept"
-    PARTLY_KEPT = "promise_partly_kept"
-    BROKEN = "promise_broken"
-
-
-_EVENT_OF: Final[Mapping[PromiseState, PromiseEvent]] = MappingProxyType(
+_EVENT_OF: Final[Mapping[str, str]] = MappingProxyType(
     {
-        PromiseState.KEPT: PromiseEvent.KEPT,
-        PromiseState.PARTLY_KEPT: PromiseEvent.PARTLY_KEPT,
-        PromiseState.BROKEN: PromiseEvent.BROKEN,
+        PromiseState.KEPT.value: EventType.PROMISE_KEPT.value,
+        PromiseState.PARTLY_KEPT.value: EventType.PROMISE_PARTLY_KEPT.value,
+        PromiseState.BROKEN.value: EventType.PROMISE_BROKEN.value,
     }
 )
-_ASKS: Final = (PromiseEvent.PARTLY_KEPT.value, PromiseEvent.BROKEN.value)
+_ASKS: Final = (EventType.PROMISE_PARTLY_KEPT.value, EventType.PROMISE_BROKEN.value)
 
 
 def promise_events(promises: pd.DataFrame, standing: pd.DataFrame, remind_days: int) -> pd.DataFrame:
-    """PROMISE_EVENTS of judged PROMISES: named by the promise, so that each is told once whatever a revision says.
+    """Events (events.HAPPENED) of judged PROMISES, named by the promise: each is told once, whatever is revised later.
 
     An outcome occurs on the day after the end, the reminder `remind_days` before the promised day. Of a loan that
-    owes nothing overdue any more nothing is said that asks for money. `event_detail` is the promised day (ISO) and
-    `amount_minor` the promised amount.
+    owes nothing overdue any more nothing is said that asks for money. `due_on` is the promised day and `amount_minor`
+    the promised amount.
     """
     late = standing.loc[standing["overdue_minor"] > 0, "loan_id"]
-    outcome = (
-        promises["state"].map({state.value: event.value for state, event in _EVENT_OF.items()}).fillna("")
-    )
+    outcome = promises["state"].map(_EVENT_OF).fillna("").astype(frames.TEXT)
     told = promises.assign(type=outcome, occurred_on=promises["ends_on"] + timedelta(days=1))
     due = promises[promises["state"] == PromiseState.OPEN.value]
-    due = due.assign(type=PromiseEvent.DUE.value, occurred_on=due["pay_on"] - timedelta(days=remind_days))
+    due = due.assign(
+        type=EventType.PROMISE_DUE.value, occurred_on=due["pay_on"] - timedelta(days=remind_days)
+    )
     rows = pd.concat([told[told["type"] != ""], due], ignore_index=True)
     rows = rows[~rows["type"].isin(_ASKS) | among(rows["loan_id"], late)]
-    rows = rows.assign(event_id=rows["promise_id"], event_detail=rows["pay_on"].dt.strftime("%Y-%m-%d"))
-    return rows.astype(dict(PROMISE_EVENTS))[list(PROMISE_EVENTS)].reset_index(drop=True)
+    rows = rows.assign(event_id=rows["promise_id"], event_detail="", due_on=rows["pay_on"])
+    return rows.astype(dict(HAPPENED))[list(HAPPENED)].reset_index(drop=True)

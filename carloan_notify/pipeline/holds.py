@@ -14,13 +14,14 @@ from carloan_notify.app import App, any_number
 from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.finding_codes import CellProblem, Finding
-from carloan_notify.ledger import holds, numbers, stopping
+from carloan_notify.ledger import holds, numbers, promises, stopping
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings, Then
 from carloan_notify.notices.holds import HOLDS, overdue
 from carloan_notify.notices.numbers import NUMBERS
 from carloan_notify.notices.policy import SUPPRESSIONS, OnRecord
+from carloan_notify.promise_codes import PromiseState
 from carloan_notify.records import MessageClass
 from carloan_notify.sources.files import small_table
 from carloan_notify.sources.spelling import one_spelling
@@ -57,7 +58,7 @@ class Recorded:
         last = holds.last_number(tx)  # first: what comes while the rest is read is asked for again
         return cls(
             suppressions=stopping.table(tx)[list(_SUPPRESSED)],
-            holds=_as_frame(holds.table(tx)),
+            holds=pd.concat([_as_frame(holds.table(tx)), _promised(tx)], ignore_index=True),
             numbers=numbers.all_known(tx)[list(NUMBERS)].astype(dict(NUMBERS)),
             last_hold=last,
             customer_ref=tx.cipher.customer_ref,
@@ -88,6 +89,22 @@ def _as_frame(rows: pd.DataFrame) -> pd.DataFrame:
     return found.assign(until=until.astype(frames.DATE)).astype(
         dict.fromkeys(("set_by", "set_on"), frames.TEXT)
     )
+
+
+def _promised(tx: Transaction) -> pd.DataFrame:
+    """What open promises hold back, in the same columns: of their loan, until their end."""
+    kept = [row for row in promises.counting(tx, date.max) if row["state"] == PromiseState.OPEN]
+    held = pd.DataFrame(
+        {
+            "loan_id": [row["loan_id"] for row in kept],
+            "kind": HoldReason.PROMISE.value,
+            "until": pd.to_datetime([row["ends_on"] for row in kept], format="%Y-%m-%d"),
+            "set_by": [f"promise {row['promise_id']}" for row in kept],
+            "set_on": [row["made_on"] for row in kept],
+        }
+    ).assign(customer_ref="", phone_hash="", message_class="")
+    dates = {"until": frames.DATE}
+    return held.astype({name: dates.get(name, frames.TEXT) for name in held})
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str], kind: Mapping[str, str]) -> pd.DataFrame:

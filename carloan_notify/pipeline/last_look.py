@@ -28,6 +28,7 @@ from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
+from carloan_notify.pipeline.promise_nights import with_promises
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.verdicts import JudgedMessages, Known, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
@@ -225,6 +226,7 @@ class LastLook:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
+        whole = with_promises(self._app, self._ledger, whole)
         judged = judge(self._app, whole, waiting, known_now(self._app, self._ledger), names)
         less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):

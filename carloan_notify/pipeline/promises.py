@@ -1,20 +1,21 @@
-"""Promises to pay: proposals from replies, pages, clerks and files; who confirms them; what a night finds."""
+"""Promises to pay: who confirms proposals, and what people see of promises and do with them."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from carloan_notify.app import App
-from carloan_notify.errors import LedgerError
-from carloan_notify.inbound.promise_text import PromiseText, read_promise
+from carloan_notify.errors import ConfigError, LedgerError
+from carloan_notify.finding_codes import CellProblem
 from carloan_notify.ledger import audit, promises
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.promises import PromiseFilter, Proposal, Terms
+from carloan_notify.ledger.promises import PromiseFilter, Terms
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.promise_settings import LOAN_DAYS, Confirm
@@ -22,83 +23,17 @@ from carloan_notify.notices.promise_terms import Asked, LoanNow, Refused, refuse
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.planned import newest_night
 from carloan_notify.pipeline.portfolio import Portfolio
+from carloan_notify.pipeline.proposals import FILE, MOST_MINOR, Said, proposal_said, propose
 from carloan_notify.pipeline.wording import day_or_none
-from carloan_notify.promise_codes import PromiseDoubt, PromiseState
+from carloan_notify.promise_codes import PromiseDoubt, PromiseRefusal, PromiseState
 from carloan_notify.records import currency_exponent
+from carloan_notify.sources.files import small_table
+from carloan_notify.sources.spelling import one_spelling
+from carloan_notify.sources.tables import HEADERS
+from carloan_notify.sources.values import parse_amount, parse_date
 
-REPLY: Final = "reply"
-PAGE: Final = "page"
-CLERK: Final = "clerk"
-FILE: Final = "file"
 RULE: Final = "rule"
 """The operator of what `promises.confirm: auto` confirms."""
-
-# From what is said to a proposal.
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What somebody promises today: `amount` in currency units, None for all that is owed, `pay_on` None for no day.
-
-    `source` is reply, page, clerk or file; `source_ref` names the reply, token or file it comes from.
-    """
-
-    loan_id: str
-    pay_on: date | None
-    amount: Decimal | None
-    source: str
-    source_ref: str = ""
-
-
-def propose(app: App, tx: Transaction, said: Said) -> tuple[str, bool]:
-    """Keep what somebody promises, for a clerk or the rule to confirm: the one door of pages, clerks and files.
-
-    Gives the id of the proposal, and False where the very same was proposed before. A proposal holds nothing back.
-    What replies promise is kept with them (`ledger.replies.take`), from `proposal_from_reply`.
-    """
-    read = PromiseText(said.pay_on, said.amount, doubts=() if said.pay_on else (PromiseDoubt.DATE_MISSING,))
-    proposal = proposal_of(app, read, app.business_date(), said.source)
-    named = replace(proposal, loan_id=said.loan_id, source_ref=said.source_ref)
-    return promises.propose(tx, named, app.clock())
-
-
-def proposal_from_reply(app: App, text: str, received_at: datetime) -> Proposal | None:
-    """What a reply promises, of no loan yet; None where it promises nothing.
-
-    Its days count from the lender's date when it was received: where a number's owner is at that hour nobody knows.
-    """
-    said_on = received_at.astimezone(ZoneInfo(app.lender.timezone)).date()
-    said = read_promise(text, said_on)
-    return None if said is None else proposal_of(app, said, said_on, REPLY)
-
-
-def proposal_of(app: App, said: PromiseText, said_on: date, source: str) -> Proposal:
-    """A proposal of no loan yet; a sum in another currency, or finer than the lender's, is a doubt."""
-    minor, doubts = _minor(app.lender.currency, said)
-    return Proposal(
-        loan_id="",
-        made_on=said_on,
-        pay_on=said.pay_on,
-        amount_minor=minor,
-        everything=said.amount is None and PromiseDoubt.AMOUNT_UNCLEAR not in doubts,
-        source=source,
-        doubts=tuple(dict.fromkeys((*said.doubts, *doubts))),
-    )
-
-
-_MOST_MINOR: Final = 10**15
-"""No car loan comes near it, and a sum beyond it would overflow what is worked out from it."""
-
-
-def _minor(currency: str, said: PromiseText) -> tuple[int, tuple[PromiseDoubt, ...]]:
-    if said.currencies and currency not in said.currencies:
-        return 0, (PromiseDoubt.CURRENCY_OTHER,)
-    if said.amount is None:
-        return 0, tuple(doubt for doubt in said.doubts if doubt is PromiseDoubt.AMOUNT_UNCLEAR)
-    minor = said.amount.scaleb(currency_exponent(currency))
-    whole = minor == minor.to_integral_value() and 0 < minor < _MOST_MINOR
-    return (int(minor), ()) if whole else (0, (PromiseDoubt.AMOUNT_UNCLEAR,))
-
 
 # Confirming: by a clerk, or by the rule.
 
@@ -181,8 +116,9 @@ def _confirmed(
         overdue_before_minor=loan.overdue_minor,
         customer_ref=_customer_ref(tx, portfolio, asked.loan_id),
     )
-    promises.confirm(tx, promise_id, terms, operator, app.clock())
-    return Confirmed(promise_id, terms)
+    by = (operator, app.settings.policy.holds)
+    cancelled = promises.confirm(tx, promise_id, terms, by, app.clock())
+    return Confirmed(promise_id, terms, cancelled=len(cancelled))
 
 
 def _customer_ref(tx: Transaction, portfolio: Portfolio, loan_id: str) -> str:
@@ -323,3 +259,115 @@ def show(app: App, promise_id: str) -> dict[str, Any]:
     mine = told[told["subject"] == promise_id]
     history = [{name: row[name] for name in ("at", "kind", "data")} for row in mine.to_dict("records")]
     return {**found[0], "history": history}
+
+
+def sentence(row: Mapping[str, Any], language: str) -> str:
+    """What a promise's state says to people."""
+    return PromiseState(row["state"]).sentence(language)
+
+
+def doubts(row: Mapping[str, Any], language: str) -> list[str]:
+    """What a proposal leaves in doubt, for people."""
+    return [PromiseDoubt(code).sentence(language) for code in str(row["doubts"]).split(",") if code]
+
+
+# Sums and files that people give.
+
+
+def minor_amount(app: App, text: str) -> int:
+    """A sum that somebody typed, in minor units.
+
+    Raises:
+        ConfigError: it is none, or not above 0.
+    """
+    currency = app.lender.currency
+    minor = parse_amount(text, currency=currency, digits=currency_exponent(currency))
+    if isinstance(minor, CellProblem):
+        raise ConfigError([f"--amount: {minor.english}"])
+    if not 0 < minor < MOST_MINOR:
+        raise ConfigError([f"--amount: {text} is no sum to promise; write one above 0, such as 500"])
+    return minor
+
+
+def read_amount(app: App, text: str) -> Decimal:
+    """The same in currency units. `ConfigError` where it is none."""
+    return Money(minor_amount(app, text), app.lender.currency).decimal()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a file's rows: rows = entered + known + those with a problem, each `file:row:column: what`."""
+
+    rows: int
+    entered: int
+    known: int
+    problems: tuple[str, ...]
+
+
+FILE_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
+    "loan_id": HEADERS["loan_id"],
+    "pay_on": ("承诺还款日", "承诺日期", "promise_date"),
+    "amount": ("承诺金额", "金额"),
+}
+
+
+def import_file(app: App, path: Path, operator: str, language: str) -> Imported:
+    """Enter and confirm the promises of a CSV file (FILE_COLUMNS); the rows with a problem are named and left out.
+
+    Raises:
+        SourceError: the file or a table cannot be read, or a column is missing.
+    """
+    table = small_table(path, FILE_COLUMNS, ("loan_id", "pay_on"))
+    read = [(line, _row(app, path, row)) for line, row in table]
+    problems = [f"{path.name}:{line}:{said}" for line, said in read if isinstance(said, str)]
+    good = [(line, said) for line, said in read if isinstance(said, Said)]
+    entered = known = 0
+    with app.open_ledger(create=True) as ledger:
+        portfolio = _read(app, ledger, sorted({said.loan_id for _, said in good}))
+        for line, said in good:
+            done, fresh = _entered(app, ledger, said, (portfolio, operator))
+            if done is not None and done.refused is not None:
+                problems.append(
+                    f"{path.name}:{line}:{_column_of(done.refused)}: {done.refused.sentence(language)}"
+                )
+            else:
+                entered, known = entered + fresh, known + (not fresh)
+    return Imported(len(table), entered, known, tuple(problems))
+
+
+def _entered(
+    app: App, ledger: Ledger, said: Said, by: tuple[Portfolio, str]
+) -> tuple[Confirmed | None, bool]:
+    """Propose and confirm in one transaction; nothing of either is kept where it is refused or confirmed already."""
+    with ledger.read() as tx:
+        name = promises.id_of(tx, proposal_said(app, said))
+        there = promises.listed(tx, PromiseFilter(promise_id=name))
+    if there and there[0]["state"] != PromiseState.PROPOSED:
+        return None, False
+    with ledger.write() as tx:
+        name, _ = propose(app, tx, said)
+        amount = 0 if said.amount is None else int(said.amount.scaleb(currency_exponent(app.lender.currency)))
+        asked = Asked(said.loan_id, app.business_date(), said.pay_on, amount, said.amount is None)
+        return _confirmed(app, tx, name, asked, by), True
+
+
+def _column_of(against: Refused) -> str:
+    return "loan_id" if against.reason in _OF_LOAN else "pay_on"
+
+
+_OF_LOAN: Final = (PromiseRefusal.NOT_ACTIVE, PromiseRefusal.NO_LOAN, PromiseRefusal.NOTHING_OWED)
+
+
+def _row(app: App, path: Path, row: Mapping[str, str]) -> Said | str:
+    """What a row says, or its column and what is wrong there."""
+    loan_id = one_spelling(row["loan_id"])
+    if not loan_id:
+        return "loan_id: is blank; write the loan's number"
+    pay_on = parse_date(row["pay_on"], zone=ZoneInfo(app.lender.timezone))
+    if isinstance(pay_on, CellProblem):
+        return f"pay_on: {pay_on.english}"
+    try:
+        amount = read_amount(app, row["amount"]) if row["amount"] else None
+    except ConfigError as error:
+        return str(error).removeprefix("--")
+    return Said(loan_id, pay_on, amount, FILE, path.name)
