@@ -95,3 +95,37 @@ class PromiseRefusal(Code):
         "Its text leaves a doubt, so a rule does not confirm it; a clerk may.",
         "文字存疑，规则不予确认，由人工处理。",
     )
+
+
+class PromiseWord(Code):
+    """Words of tables about promises, for people. Keys of JSON and CSV stay as they are."""
+
+    PROMISES = "promises", "promises", "还款承诺"
+    PROMISE_ID = "promise_id", "promise_id", "承诺编号"
+    LOAN_ID = "loan_id", "loan_id", "贷款编号"
+    MADE_ON = "made_on", "made_on", "承诺日"
+    PAY_ON = "pay_on", "pay_on", "承诺还款日"
+    ENDS_ON = "ends_on", "ends_on", "宽限截止日"
+    AMOUNT = "amount", "amount", "承诺金额"
+    PAID = "paid", "paid", "已还金额"
+    SOURCE = "source", "source", "来源"
+    DOUBTS = "doubts", "doubts", "疑点"
+    STATE = "state", "state", "状态"
+    ALL = "all", "all", "全部欠款"
+    PROPOSED = "proposed", "proposed", "待确认"
+    OPEN = "open", "open", "待履行"
+    KEPT = "kept", "kept", "已履行"
+    PARTLY_KEPT = "partly_kept", "partly_kept", "部分履行"
+    BROKEN = "broken", "broken", "未履行"
+    UNPROVEN = "unproven", "unproven", "无法证明"
+    REJECTED = "rejected", "rejected", "已拒绝"
+    WITHDRAWN = "withdrawn", "withdrawn", "已撤回"
+    REPLY = "reply", "reply", "回复"
+    PAGE = "page", "page", "页面"
+    CLERK = "clerk", "clerk", "人工"
+    FILE = "file", "file", "文件"
+
+
+def promise_word(text: str, language: str) -> str:
+    """A word of a table about promises in the reader's language; what is none of them stays as it is."""
+    return PromiseWord(text).sentence(language) if text in set(PromiseWord) else text

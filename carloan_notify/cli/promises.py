@@ -10,7 +10,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import IsoDate, LoanId, Problems, format_option, now_option, open_app
-from carloan_notify.codes import word
+from carloan_notify.promise_codes import promise_word as word
 
 if TYPE_CHECKING:
     from carloan_notify.pipeline.promises import Confirmed

@@ -63,7 +63,7 @@ def promise_night(app: App, portfolio: Portfolio) -> PromiseNight:
         return PromiseNight()
     decided = now["state"] != PromiseState.OPEN.value
     other = (now["state"] != before["state"]) | ((now["paid_minor"] != before["paid_minor"]) & decided)
-    rows = now[other].assign(was=before["state"]).sort_values(["loan_id", "promise_id"]).to_dict("records")
+    rows = now.assign(was=before["state"])[other].sort_values(["loan_id", "promise_id"]).to_dict("records")
     outcomes = tuple(Outcome(row["promise_id"], row["was"], row["state"], row["paid_minor"]) for row in rows)
     lines = tuple(_line(row, app.lender.currency) for row in rows)
     return PromiseNight(Counter(now["state"].tolist()), outcomes, lines)

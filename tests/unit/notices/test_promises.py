@@ -14,11 +14,11 @@ from carloan_notify import frames
 from carloan_notify.notices.promises import (
     PROMISES,
     Evidence,
-    PromiseEvent,
     appropriated,
     judged,
     promise_events,
 )
+from carloan_notify.notices.settings import EventType
 from carloan_notify.promise_codes import PromiseState
 
 FIRST: Final = date(2026, 11, 1)
@@ -277,11 +277,10 @@ def test_events_name_the_promise_and_ask_nobody_who_owes_nothing() -> None:
     )
     events = promise_events(promises, standing_frame([("A", 0, 900), ("B", 0, 0)]), 1)
     told = [
-        tuple(row)
-        for row in events[["event_id", "type", "occurred_on", "event_detail"]].itertuples(index=False)
+        tuple(row) for row in events[["event_id", "type", "occurred_on", "due_on"]].itertuples(index=False)
     ]
     assert told == [
-        ("p", PromiseEvent.BROKEN, pd.Timestamp(on(6)), "2026-11-05"),
-        ("r", PromiseEvent.KEPT, pd.Timestamp(on(6)), "2026-11-05"),
-        ("s", PromiseEvent.DUE, pd.Timestamp(on(7)), "2026-11-09"),
+        ("p", EventType.PROMISE_BROKEN, pd.Timestamp(on(6)), pd.Timestamp(on(4))),
+        ("r", EventType.PROMISE_KEPT, pd.Timestamp(on(6)), pd.Timestamp(on(4))),
+        ("s", EventType.PROMISE_DUE, pd.Timestamp(on(7)), pd.Timestamp(on(8))),
     ]
