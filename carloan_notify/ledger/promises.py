@@ -268,7 +268,7 @@ def decide(tx: Transaction, outcomes: Sequence[Outcome], as_of: date, run_id: st
 
 def counting(
     tx: Transaction, since: date, loan_ids: Collection[str] | None = None
-) -> list[Mapping[str, Any]]:
+) -> Sequence[Mapping[str, Any]]:
     """Promises that count (the table's columns), and are open or end on `since` or later; of these loans or of all."""
     live = sa.or_(PROMISES.c.state == PromiseState.OPEN.value, PROMISES.c.ends_on >= since.isoformat())
     query = sa.select(PROMISES).where(PROMISES.c.state.in_(_COUNTING), live)

@@ -174,8 +174,9 @@ def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
     )
     if phone:
         return judged
-    unknown = {"stops": (), "holds": (), "reassigned": False, "promise": None}
-    return replace(judged, action=_WORK_LIST, work_list=True, **unknown)
+    return replace(
+        judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, promise=None, work_list=True
+    )
 
 
 def _promise(app: App, reply: Reply, kinds: Sequence[ReplyKind]) -> Proposal | None:
