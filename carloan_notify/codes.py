@@ -272,8 +272,8 @@ class Look(Code):
     )
     REFUSED = (
         "refused",
-        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
-        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+        "The person may not be told any more: do-not-contact, opted out, no consent, not this way, or a dead number.",
+        "现已不得联系：禁止联系、已退订、无同意记录、不接受此渠道，或号码已失效。",
     )
     SUPERSEDED = (
         "superseded",
@@ -416,44 +416,6 @@ class GuardName(Code):
     )
 
 
-class HoldReason(Code):
-    """Why messages wait, as a table, a clerk or a reply says it: the kind of a hold."""
-
-    DISPUTE = (
-        "dispute",
-        "A dispute is open: collection waits until it is closed.",
-        "存在争议：催收类消息暂缓。",
-    )
-    HARDSHIP = "hardship", "The person cannot pay for now.", "还款困难。"
-    DECEASED = "deceased", "The person has died.", "本人已去世。"
-    BANKRUPTCY = "bankruptcy", "The person is bankrupt, or files to be.", "本人已破产或已申请破产。"
-    LAWYER = "lawyer", "A lawyer speaks for the person.", "本人已委托律师。"
-    BEREAVEMENT = "bereavement", "Somebody near the person has died.", "亲属去世。"
-    DISASTER = "disaster", "The person lives in a disaster area.", "本人身处灾区。"
-    PROMISE = "promise", "The person has promised to pay by a date.", "本人已承诺在某日前还款。"
-    PAUSE = "pause", "Messages pause until a date.", "消息暂停至指定日期。"
-
-
-class NumberStatus(Code):
-    """What is known of a telephone number."""
-
-    ACTIVE = "active", "In use, by the person whom it is known for.", "正常使用。"
-    ABSENT = (
-        "absent",
-        "Switched off or out of reach for now: it is still tried.",
-        "关机或暂时无法接通：仍会尝试发送。",
-    )
-    INVALID = "invalid", "There is no such number: nothing goes to it.", "空号：不再发送。"
-    PORTED = "ported", "Moved to another carrier: it is told as before.", "已携号转网：照常发送。"
-    REASSIGNED = "reassigned", "It belongs to somebody else: nothing goes to it.", "号码已属他人：不再发送。"
-    LANDLINE = "landline", "A landline: calls only.", "固定电话：只能拨打语音。"
-    QUARANTINED = (
-        "quarantined",
-        "Somebody took it out of use until it is verified: nothing goes to it.",
-        "已隔离，核实之前不再发送。",
-    )
-
-
 class Word(Code):
     """Words of tables for people. Keys of JSON and CSV stay as they are."""
 
@@ -505,6 +467,34 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    HOLDS = "holds", "holds", "暂缓情况"
+    KIND = "kind", "kind", "原因"
+    ON = "on", "on", "范围"
+    SET_BY = "set_by", "set by", "设置人"
+    SET_ON = "set_on", "set on", "设置日期"
+    UNTIL = "until", "last day", "截止日"
+    THEN = "then", "then", "到期后"
+    TABLES = "tables", "tables", "数据表"
+    REPLY = "reply", "reply", "回复"
+    SIMULATION = "simulation", "Simulation", "模拟"
+    LOANS = "loans", "loans", "笔贷款"
+    NOBODY = "nobody", "nobody pays", "无人还款"
+    EVERYBODY = "everybody", "everybody pays on the due date", "全部按期还款"
+    LEDGER = "ledger", "as late as the ledger's nights show", "按历史批次的还款时间"
+    PAYERS = "payers", "payers", "还款假设"
+    DAYS = "days", "By day", "按日"
+    REASONS = "reasons", "Why withheld", "未发原因"
+    TOTAL = "total", "Total", "合计"
+    DAY = "day", "day", "日期"
+    SENT = "sent", "sent", "发送"
+    WITHHELD = "withheld", "withheld", "未发"
+    CAPS_HIT = "caps_hit", "caps hit", "达到上限"
+    WAITING = "waiting", "waiting", "等待中"
+    PARTS = "parts", "parts", "条数"
+    COST = "cost", "cost", "费用"
+    NOTICES = "notices", "notices", "通知数"
+    OUTCOME = "outcome", "outcome", "结果"
+    REASON = "reason", "reason", "原因代码"
     LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"  # a line above tables
 
 

@@ -88,7 +88,7 @@ EVENTS: Final[Mapping[str, str]] = {
 CONTACTS: Final[Mapping[str, str]] = {
     "customer_id": TEXT,
     "loan_id": TEXT,  # "" for every loan of the customer
-    "role": TEXT,  # borrower | co_borrower | guarantor
+    "role": TEXT,  # borrower | co_borrower | guarantor | emergency_contact, who is told nothing
     "name": TEXT,
     "phone": TEXT,
     "language": TEXT,

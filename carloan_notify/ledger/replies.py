@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.codes import HoldReason, NumberStatus
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason, NumberStatus
 from carloan_notify.ledger import audit, holds, numbers, promises, states, stopping, views
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.holds import HoldOn, NewHold

@@ -249,6 +249,7 @@ RECEIPTS: Final = sa.Table(
     _text("received_at"),
     _text("phone_hash"),  # tells the messages of a batch apart that share one reference; "" when not told
     sa.Column("blocked", sa.Boolean, nullable=False, default=False),
+    sa.Column("dead", sa.Boolean, nullable=False, default=False),
     sa.Index("ix_receipts_reference", "provider_ref"),
     sa.Index("ix_receipts_message", "message_id"),
 )

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.frames import among
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.notices.landlines import landlines
@@ -66,11 +67,15 @@ DECISION_OF = MappingProxyType(
 """SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
+SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
+"""Opt-outs; `message_class` "" for every class."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnRecord:
     """What is on record against telling somebody: SUPPRESSIONS (opt-outs), HOLDS and NUMBERS."""
 
-    suppressions: pd.DataFrame = field(default_factory=lambda: frames.empty(SUPPRESSIONS))
+    suppressions: pd.DataFrame = field(default_factory=partial(frames.empty, SUPPRESSIONS))
     holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
     numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
 
@@ -99,7 +104,8 @@ def refusals(notices: pd.DataFrame, policy: PolicySettings, record: OnRecord, da
         & ~_names(notices["channels"], notices["channel"]),
         Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
     }
-    chosen = np.select([mask.to_numpy(bool) for mask in masks.values()], [code.value for code in masks], "")
+    speaking = {code.value: mask.to_numpy(bool) for code, mask in masks.items() if mask.any()}
+    chosen = np.select(list(speaking.values()), list(speaking), "") if speaking else ""
     return pd.Series(chosen, index=notices.index, dtype="str")
 
 
@@ -258,8 +264,6 @@ def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
     return told
 
 
-SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
-"""Opt-outs; `message_class` "" for every class."""
 RECENT: Final = {
     **dict.fromkeys(("phone_hash", "customer_id", "message_class", "channel"), frames.TEXT),
     "sent_on": frames.DATE,

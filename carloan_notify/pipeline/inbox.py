@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import HoldReason
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import (
     Lexicon,
     ReplyKind,
@@ -269,6 +269,7 @@ def endings(provider: str, answers: Sequence[LookUp], now: datetime) -> list[Rec
             detail=a.detail,
             occurred_at=now,
             blocked=a.blocked,
+            dead=a.dead,
         )
         for a in answers
         if a.standing in (MessageFate.DELIVERED, MessageFate.UNDELIVERED)

@@ -1,6 +1,6 @@
 """One loan: what a night decides about it, and why, read from the rows that can change the answer and no others."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -8,9 +8,10 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.codes import RenderCode
+from carloan_notify.codes import RenderCode, Word
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.hold_codes import HoldReason, HoldSubject, Then
 from carloan_notify.ledger import views
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
@@ -176,6 +177,26 @@ def _of_tables(people: pd.DataFrame, settings: HoldsSettings, as_of: date) -> It
                 yield _hold(
                     one.kind, role, one.until, holds=holding, settings=settings, by={"set_by": "tables"}
                 )
+
+
+def hold_lines(rows: Sequence[Mapping[str, Any]], language: str) -> list[dict[str, str]]:
+    """Holds (LOAN_HOLDS) as a table for people: those that keep something back, each code as its sentence."""
+    return [
+        {
+            "kind": HoldReason(row["kind"]).sentence(language),
+            "on": _on(row["on"], language),
+            "set_by": Word.REPLY.sentence(language) if row["set_by"].startswith("reply:") else row["set_by"],
+            "set_on": row["set_on"],
+            "until": row["until"],
+            "then": Then(row["then"]).sentence(language),
+        }
+        for row in rows
+        if row["holds"]
+    ]
+
+
+def _on(name: str, language: str) -> str:
+    return HoldSubject(name).sentence(language) if name in set(HoldSubject) else name
 
 
 def _hold(

@@ -99,6 +99,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "borrower": ("借款人", "本人", "主借人"),
     "co_borrower": ("共同借款人", "共借人"),
     "guarantor": ("担保人", "保证人"),
+    # Read so that nobody's rows are rejected for it; no rule can name it, so such a person is told nothing.
+    "emergency_contact": ("紧急联系人", "联系人", "亲属", "emergency contact", "reference", "next of kin"),
 }
 HOLD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "dispute": ("争议", "异议", "投诉"),

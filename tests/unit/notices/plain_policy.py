@@ -94,7 +94,7 @@ def number_known_as(row: Row, history: ContactHistory, policy: PolicySettings) -
         if failed and before(verified, known["failed_on"]) and status != "reassigned":
             return "dead"
         if before(verified, known["status_on"]):
-            return {"invalid": "dead", "quarantined": "dead"}.get(status, status)
+            return "dead" if status in {"invalid", "quarantined"} else str(status)
         return "dead" if failed and before(verified, known["failed_on"]) else ""
     return ""
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.errors import ConfigError
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.holds import HOLDS

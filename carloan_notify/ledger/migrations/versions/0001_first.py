@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Text(), nullable=False),
         sa.Column("phone_hash", sa.Text(), nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("dead", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("receipt_id"),
     )
     op.create_index("ix_receipts_message", "receipts", ["message_id"], unique=False)
