@@ -199,6 +199,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
     "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
+    "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
     "promises": ("promises", "Take promises to pay, confirm them, and see whether they were kept."),
     "providers": ("providers", "List, check or try the configured providers."),
