@@ -201,6 +201,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
     "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
+    "promises": ("promises", "Take promises to pay, confirm them, and see whether they were kept."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
     "reconcile": ("send", "Settle messages whose fate is unknown."),

@@ -305,6 +305,37 @@ SUPPRESSIONS: Final = sa.Table(
     sa.Index("ix_suppressions_customer", "customer_ref"),
 )
 
+PROMISES: Final = sa.Table(
+    "promises",
+    METADATA,
+    sa.Column("promise_id", sa.Text, primary_key=True),  # keyed hash of what was said: said twice, it is one
+    _text("loan_id"),  # "" while nobody knows which of several it is about
+    _text("customer_ref"),
+    _text("state"),  # promise_codes.PromiseState
+    _text("source"),  # reply, page, clerk or file
+    _text("source_ref"),  # the reply; of a file its name
+    _text("made_on"),  # the date on which it was made
+    _optional("pay_on"),  # NULL while no day is known
+    _optional("ends_on"),  # pay_on and the days of grace; NULL until it is confirmed
+    _count("amount_minor"),  # 0 while it is not known
+    sa.Column("everything", sa.Boolean, nullable=False),  # it was said of all that is owed
+    _text("doubts"),  # comma list of promise_codes.PromiseDoubt
+    _count("threshold_percent"),
+    _text("bucket"),  # the stage in which it was confirmed
+    _count("paid_before_minor"),
+    _count("overdue_before_minor"),
+    _count("paid_minor"),  # what it had received when it was last decided
+    _optional("decided_on"),  # the business date of that
+    _text("taken_at"),
+    _optional("confirmed_at"),
+    _optional("ended_at"),  # when it was rejected or withdrawn
+    _text("operator"),
+    _text("note"),
+    sa.Index("ix_promises_state", "state", "ends_on"),
+    sa.Index("ix_promises_loan", "loan_id"),
+    sa.Index("ix_promises_customer", "customer_ref"),
+)
+
 HOLDS: Final = sa.Table(
     "holds",
     METADATA,
