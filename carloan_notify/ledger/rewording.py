@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, contents, intake, notices, states
+from carloan_notify.ledger import audit, contents, intake, notices, states, templates
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.states import Step
 from carloan_notify.ledger.store import Transaction
@@ -42,14 +42,15 @@ def reword(
         return
     audit.lock_head(tx)  # numbers of lots are given under it
     for change in fitting:
-        _reword(tx, change)
+        run_id = _reword(tx, change)
+        templates.keep(tx, run_id, intake.wordings([change.draft]), now)
         if change.dropped:
             notices.release(tx, [change.message_id], change.dropped)
     audit.append(tx, [_event(tx.cipher, change) for change in fitting], now)
 
 
-def _reword(tx: Transaction, change: Reworded) -> None:
-    """The new words into the message's content, and the message into a lot of their template."""
+def _reword(tx: Transaction, change: Reworded) -> str:
+    """The new words into the message's content, and the message into a lot of their template; the id of its run."""
     draft = change.draft
     mine = tx.connection.execute(
         sa.select(MESSAGES.c.message_no, MESSAGES.c.lot_no, CONTENTS.c.content_sealed)
@@ -73,6 +74,7 @@ def _reword(tx: Transaction, change: Reworded) -> None:
         number = intake.new_lots(tx, [named], row["run_id"], row["queued_at"])[named]
         of_new = sa.update(MESSAGES).where(MESSAGES.c.message_no == mine.message_no)
         tx.connection.execute(of_new.values(lot_no=number))
+    return str(row["run_id"])
 
 
 def _event(cipher: Cipher, change: Reworded) -> AuditEvent:

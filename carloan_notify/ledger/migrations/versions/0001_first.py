@@ -173,6 +173,21 @@ def upgrade() -> None:
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
     op.create_table(
+        "templates",
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("first_run", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.Text(), nullable=False),
+        sa.Column("last_run", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("template", "turn"),
+    )
+    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
+    op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
