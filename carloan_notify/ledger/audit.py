@@ -166,6 +166,12 @@ def stream(tx: Transaction) -> Iterator[AuditRow]:
             yield AuditRow(*row)
 
 
+def hashes(tx: Transaction, after: int, upto: int) -> list[str]:
+    """The hashes of the rows behind number `after`, up to number `upto`, in order."""
+    query = sa.select(AUDIT.c.hash).where(AUDIT.c.seq > after, AUDIT.c.seq <= upto).order_by(AUDIT.c.seq)
+    return list(tx.connection.execute(query).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """The facts that the audit row `seq` vouches for, as stored: packed lines, and a mark of each (`merkle`)."""

@@ -261,17 +261,31 @@ def _facts(cipher: Cipher, run_id: str, messages: Slice) -> list[str]:
     column, run = messages.messages, _quoted(run_id)
     own = (column[name] for name in ("channel", "message_class", "customer_ref", "message_id", "notice"))
     said = (column[name] for name in ("role", "template", "template_version"))
-    texts = (cipher.text_hash(content.text) for content in column["content"])
+    owed = zip(column["amount_minor"], column["due_on"], strict=True)
+    texts = (
+        cipher.told(name, content.phone, content.text)
+        for name, content in zip(column["message_id"], column["content"], strict=True)
+    )
     told = zip(
-        _loans(messages), _resent(messages), zip(*own, strict=True), zip(*said, strict=True), strict=True
+        *(_loans(messages), _resent(messages)),
+        *(zip(*own, strict=True), zip(*said, strict=True), owed),
+        strict=True,
     )
     return [
-        f'{{"channel":"{channel}","class":"{kind}","customer":"{customer}","loans":{loans},"message":{_quoted(name)},'
+        f'{{"amount":{amount},"channel":"{channel}","class":"{kind}","customer":"{customer}",'
+        f'"due_on":"{due_on or ""}","loans":{loans},"message":{_quoted(name)},'
         f'"notice":{_quoted(notice)},{again}"role":{_quoted(role)},"run":{run},"template":{_quoted(template)},'
         f'"template_version":{_quoted(version)},"text":"{text}"}}'
-        for (loans, again, (channel, kind, customer, name, notice), (role, template, version)), text in zip(
-            told, texts, strict=True
-        )
+        for (
+            (
+                loans,
+                again,
+                (channel, kind, customer, name, notice),
+                (role, template, version),
+                (amount, due_on),
+            ),
+            text,
+        ) in zip(told, texts, strict=True)
     ]
 
 

@@ -24,7 +24,7 @@ from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
+from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
@@ -209,7 +209,9 @@ def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str)
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
-    drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
+    drafted = draft_messages(
+        reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
+    )
     held = hold_failures(decisions, drafted.failures)
     findings = [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)]
     return Worded(held, with_endings(held, memory, as_of), drafted, frames.stack(findings, frames.FINDINGS))
