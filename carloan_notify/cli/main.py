@@ -194,6 +194,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("setup", "Check the configuration, print its schema or an example."),
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
     "due-days": ("schedule", "Propose due days for new loans."),
+    "evidence": ("evidence", "Prove to a stranger what a borrower was told; check such a proof."),
     "explain": ("night", "Why a loan gets what it gets."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),

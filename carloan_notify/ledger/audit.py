@@ -200,15 +200,23 @@ class Proof:
 
 def prove(tx: Transaction, message_id: str) -> Proof | None:
     """What shows that a message was queued with these facts; None where no block tells of it."""
-    named = f'"message":{encode_basestring(message_id)}'
     for block in blocks(tx):
-        lines = merkle.unpacked(block.facts) or []
-        place = next((number for number, line in enumerate(lines) if named in line), None)
-        if place is not None:
-            steps = merkle.proof([merkle.leaf(line) for line in lines], place)
-            query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).where(AUDIT.c.seq == block.seq)
-            return Proof(lines[place], steps, AuditRow(*tx.connection.execute(query).one()))
+        query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).where(AUDIT.c.seq == block.seq)
+        row = tx.connection.execute(query).one_or_none()
+        found = proof_in(AuditRow(*row), block.facts, message_id) if row else None
+        if found is not None:
+            return found
     return None
+
+
+def proof_in(row: AuditRow, facts: bytes, message_id: str) -> Proof | None:
+    """The proof of a message among the packed facts that this row vouches for; None where they do not tell of it."""
+    named = f'"message":{encode_basestring(message_id)}'
+    lines = merkle.unpacked(facts) or []
+    place = next((number for number, line in enumerate(lines) if named in line), None)
+    if place is None:
+        return None
+    return Proof(lines[place], merkle.proof([merkle.leaf(line) for line in lines], place), row)
 
 
 def show(

@@ -1,0 +1,151 @@
+"""What proves one message to a stranger: its facts, the audit rows that tell of it, and their paths to signed digests.
+
+Nothing of another customer is in it but references of messages, which are keyed hashes (`drafts.reference_key`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from carloan_notify.ledger import audit, digest, merkle, templates
+from carloan_notify.ledger.audit import QUEUED, AuditRow
+from carloan_notify.ledger.digest import Digest
+from carloan_notify.ledger.store import Transaction, from_text, to_text
+from carloan_notify.ledger.tables import AUDIT, AUDIT_FACTS, MESSAGE_KEYS, RECEIPTS, WHOLE
+
+_ROW: Final = tuple(AUDIT.c[name] for name in AuditRow.__slots__)
+_KINDS: Final = "message."
+_NOT_OF_IT: Final = (QUEUED, "message.claimed", "message.revealed")
+_AFTER: Final = timedelta(days=1)
+"""The audit is searched until so long after the last that the ledger knows of a message."""
+_TIMES: Final = ("queued_at", "expires_at", "sent_at", "answered_at", "settled_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A message's facts (a line of canonical JSON, None where the audit has none), their path, and the rows of it.
+
+    `rows` are in order, that which vouches for the facts first.
+    """
+
+    message_id: str
+    line: str | None
+    steps: Sequence[merkle.ProofStep]
+    rows: Sequence[AuditRow] = field(repr=False)
+
+
+def trail(tx: Transaction, message: Mapping[str, Any]) -> Trail:
+    """The trail of a message of `tables.WHOLE`."""
+    name = str(message["message_id"])
+    proven = _facts(tx, name, str(message["run_id"]))
+    if proven is None:
+        return Trail(name, None, (), ())
+    rows = (row for row in _later(tx, proven.row.seq, _until(tx, message)) if name in named_in(row))
+    return Trail(name, proven.facts, proven.steps, (proven.row, *rows))
+
+
+def _facts(tx: Transaction, message_id: str, run_id: str) -> audit.Proof | None:
+    """The proof of its facts, looked for among the blocks of its run alone."""
+    query = sa.select(*_ROW, AUDIT_FACTS.c.facts).join(AUDIT_FACTS, AUDIT_FACTS.c.seq == AUDIT.c.seq)
+    for row in tx.connection.execute(query.where(AUDIT.c.subject == run_id).order_by(AUDIT.c.seq)):
+        found = audit.proof_in(AuditRow(*tuple(row)[:-1]), row.facts, message_id)
+        if found is not None:
+            return found
+    return None
+
+
+def _until(tx: Transaction, message: Mapping[str, Any]) -> str:
+    """When the last that the ledger knows of it was over for sure."""
+    received = sa.select(sa.func.max(RECEIPTS.c.received_at))
+    last = tx.connection.execute(received.where(RECEIPTS.c.message_id == message["message_id"])).scalar()
+    known = [last, *(message[name] for name in _TIMES)]
+    return to_text(from_text(max(text for text in known if text)) + _AFTER)
+
+
+def _later(tx: Transaction, after: int, until: str) -> Iterator[AuditRow]:
+    """Rows about messages behind number `after`, up to that instant."""
+    query = sa.select(*_ROW).where(AUDIT.c.seq > after, AUDIT.c.at <= until)
+    told = query.where(AUDIT.c.kind.startswith(_KINDS), AUDIT.c.kind.not_in(_NOT_OF_IT)).order_by(AUDIT.c.seq)
+    for row in tx.connection.execute(told.execution_options(yield_per=_PAGE)):
+        yield AuditRow(*row)
+
+
+_PAGE: Final = 1_000
+
+
+def named_in(row: AuditRow) -> set[str]:
+    """The messages that an audit row names."""
+    listed = json.loads(row.data).get("messages", ())
+    return {each[0] if isinstance(each, list) else each for each in listed} | {row.subject}
+
+
+def template_rows(tx: Transaction, used: Iterable[tuple[str, str]]) -> list[AuditRow]:
+    """The audit rows that note these wordings (template, version) when they were first used."""
+    wanted = set(used)
+    query = sa.select(*_ROW).where(AUDIT.c.kind == templates.CHANGED).order_by(AUDIT.c.seq)
+    query = query.where(AUDIT.c.subject.in_({template for template, _ in wanted}))
+    rows = [AuditRow(*row) for row in tx.connection.execute(query)]
+    return [row for row in rows if (row.subject, json.loads(row.data)["version"]) in wanted]
+
+
+# From rows to the digests that sign them.
+
+
+def as_proof(tx: Transaction, trails: Sequence[Trail], more: Sequence[AuditRow]) -> dict[str, Any]:
+    """What a stranger follows, as JSON: digests as they were signed, rows with their paths, facts with theirs.
+
+    ValueError: a row stands behind the newest digest; write one first.
+    """
+    rows = {row.seq: row for each in trails for row in each.rows} | {row.seq: row for row in more}
+    signed = digest.stored(tx)
+    signing = {seq: _signing(signed, seq) for seq in sorted(rows)}
+    digests = {found.number: found for found in signing.values()}
+    paths = _paths(tx, signing)
+    return {
+        "digests": [digests[number].body for number in sorted(digests)],
+        "rows": [
+            {"row": asdict(rows[seq]), "digest": signing[seq].number, "steps": paths[seq]}
+            for seq in sorted(rows)
+        ],
+        "facts": [
+            {"line": each.line, "row": each.rows[0].seq, "steps": _plain(each.steps)}
+            for each in trails
+            if each.line is not None
+        ],
+    }
+
+
+def _signing(signed: Sequence[Digest], seq: int) -> Digest:
+    """The first digest that vouches for this row."""
+    found = next((each for each in signed if each.since < seq <= each.count), None)
+    if found is None:
+        raise ValueError(f"audit row {seq}: no digest signs it yet")
+    return found
+
+
+def _paths(tx: Transaction, signing: Mapping[int, Digest]) -> dict[int, list[list[str | bool]]]:
+    """The path of each row in the tree of its digest; each tree is read once."""
+    found: dict[int, list[list[str | bool]]] = {}
+    for signed in {each.number: each for each in signing.values()}.values():
+        leaves = [merkle.leaf(each) for each in audit.hashes(tx, signed.since, signed.count)]
+        mine = [seq for seq, each in signing.items() if each.number == signed.number]
+        found |= {seq: _plain(merkle.proof(leaves, seq - signed.since - 1)) for seq in mine}
+    return found
+
+
+def _plain(steps: Iterable[merkle.ProofStep]) -> list[list[str | bool]]:
+    return [[step.other, step.is_left] for step in steps]
+
+
+def of_loan(tx: Transaction, loan_id: str, notice: str = "") -> list[dict[str, Any]]:
+    """Every message of `tables.WHOLE` that tells this loan, oldest first."""
+    keyed = sa.select(MESSAGE_KEYS.c.message_no).where(MESSAGE_KEYS.c.loan_id == loan_id)
+    query = sa.select(WHOLE).where(WHOLE.c.message_no.in_(keyed))
+    if notice:
+        query = query.where(WHOLE.c.notice == notice)
+    ordered = query.order_by(WHOLE.c.queued_at, WHOLE.c.message_id)
+    return [dict(row) for row in tx.connection.execute(ordered).mappings()]
