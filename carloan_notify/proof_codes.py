@@ -33,7 +33,7 @@ class Happened(Code):
 
 
 class MayReport(Code):
-    """Whether negative data of a loan may go to the credit bureau. All but the first say no, in the order asked."""
+    """Whether negative data of a loan may go to the credit bureau; all but the first say no."""
 
     TOLD = (
         "told",
@@ -54,6 +54,11 @@ class MayReport(Code):
         "in_dispute",
         "A dispute or another hold stands: settle it first.",
         "存在异议或其他暂缓事由：请先处理。",
+    )
+    OPEN_REPLY = (
+        "open_reply",
+        "A reply of the borrower is still on the work list: answer it first.",
+        "借款人有回复尚未处理：请先处理。",
     )
     NEVER_TOLD = (
         "never_told",
@@ -94,6 +99,11 @@ class MayReport(Code):
         "told_without_receipt",
         "No receipt says that the message was delivered.",
         "没有回执证明告知消息已送达。",
+    )
+    NOT_THEIRS = (
+        "told_wrong_number",
+        "The number that was told is marked as somebody else's.",
+        "告知所用号码已标记为他人号码。",
     )
     TOO_LATE = (
         "told_after",

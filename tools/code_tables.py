@@ -12,6 +12,7 @@ from typing import Final
 
 from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.proof_codes import Happened, MayReport
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
@@ -24,11 +25,13 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
     ("Findings about loans · 贷款数据问题", Finding),
     ("Repayment methods · 还款方式", Method),
+    ("Whether negative data may be reported · 能否报送不良信息", MayReport),
+    ("What happened to a message · 消息经过", Happened),
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py` and `finding_codes.py`. A code never changes its meaning; reports, JSON and
-CSV hold the code.
+Generated from `carloan_notify/codes.py`, `finding_codes.py` and `proof_codes.py`. A code never changes its meaning;
+reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

@@ -149,3 +149,33 @@ def of_loan(tx: Transaction, loan_id: str, notice: str = "") -> list[dict[str, A
         query = query.where(WHOLE.c.notice == notice)
     ordered = query.order_by(WHOLE.c.queued_at, WHOLE.c.message_id)
     return [dict(row) for row in tx.connection.execute(ordered).mappings()]
+
+
+# Who was told of a report to the credit bureau, and when it arrived.
+
+WARNED: Final = ("loan_id", "original_due_on", "message_id", "state", "phone_hash", "arrived_at")
+
+
+def warned(tx: Transaction, notices: Sequence[str], role: str) -> list[tuple[Any, ...]]:
+    """A row (WARNED, text or None) for each message of these notices to people of `role` and each loan that it told.
+
+    `arrived_at` is that of the first receipt of delivery, but never before the message was sent; without a receipt,
+    that of the provider's answer.
+    """
+    first = (
+        sa.select(RECEIPTS.c.message_id, sa.func.min(RECEIPTS.c.occurred_at).label("occurred_at"))
+        .where(RECEIPTS.c.delivered)
+        .group_by(RECEIPTS.c.message_id)
+        .subquery()
+    )
+    known = sa.func.coalesce(first.c.occurred_at, WHOLE.c.answered_at)
+    arrived = sa.case((known < WHOLE.c.sent_at, WHOLE.c.sent_at), else_=known)
+    own = (WHOLE.c.message_id, WHOLE.c.state, WHOLE.c.phone_hash, arrived)
+    query = (
+        sa.select(MESSAGE_KEYS.c.loan_id, MESSAGE_KEYS.c.original_due_on, *own)
+        .join(WHOLE, WHOLE.c.message_no == MESSAGE_KEYS.c.message_no)
+        .outerjoin(first, first.c.message_id == WHOLE.c.message_id)
+        .where(WHOLE.c.notice.in_(notices), WHOLE.c.role == role)
+        .distinct()
+    )
+    return [tuple(row) for row in tx.connection.execute(query)]

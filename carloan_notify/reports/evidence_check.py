@@ -324,7 +324,11 @@ class Chain:
 
 def is_event(kind: str) -> bool:
     """Whether rows of this kind tell what happened to a message; who took it up or looked at it matters to nobody."""
-    return kind.startswith("message.") and kind not in ("message.queued", "message.claimed", "message.revealed")
+    return kind.startswith("message.") and kind not in (
+        "message.queued",
+        "message.claimed",
+        "message.revealed",
+    )
 
 
 def _event(row: dict[str, Any], by: str) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Final
 
 import pytest
 
-from carloan_notify import codes, finding_codes
+from carloan_notify import codes, finding_codes, proof_codes
 from carloan_notify.codes import Code, Word, word
 
 CATALOGUES: Final = [
     catalogue
-    for module in (codes, finding_codes)
+    for module in (codes, finding_codes, proof_codes)
     for catalogue in vars(module).values()
     if isinstance(catalogue, type) and issubclass(catalogue, Code) and catalogue is not Code
 ]
