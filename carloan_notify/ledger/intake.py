@@ -259,34 +259,25 @@ def new_lots(
 def _facts(cipher: Cipher, run_id: str, messages: Slice) -> list[str]:
     """A line for each message: as `audit.canonical` would write it, only quicker."""
     column, run = messages.messages, _quoted(run_id)
-    own = (column[name] for name in ("channel", "message_class", "customer_ref", "message_id", "notice"))
-    said = (column[name] for name in ("role", "template", "template_version"))
-    owed = zip(column["amount_minor"], column["due_on"], strict=True)
     texts = (
         cipher.told(name, content.phone, content.text)
         for name, content in zip(column["message_id"], column["content"], strict=True)
     )
-    told = zip(
-        *(_loans(messages), _resent(messages)),
-        *(zip(*own, strict=True), zip(*said, strict=True), owed),
-        strict=True,
-    )
+    own = (column[name] for name in _TOLD)
+    told = zip(*own, _loans(messages), _resent(messages), texts, strict=True)
     return [
         f'{{"amount":{amount},"channel":"{channel}","class":"{kind}","customer":"{customer}",'
         f'"due_on":"{due_on or ""}","loans":{loans},"message":{_quoted(name)},'
         f'"notice":{_quoted(notice)},{again}"role":{_quoted(role)},"run":{run},"template":{_quoted(template)},'
         f'"template_version":{_quoted(version)},"text":"{text}"}}'
-        for (
-            (
-                loans,
-                again,
-                (channel, kind, customer, name, notice),
-                (role, template, version),
-                (amount, due_on),
-            ),
-            text,
-        ) in zip(told, texts, strict=True)
+        for amount, channel, kind, customer, due_on, name, notice, role, template, version, loans, again, text in told
     ]
+
+
+_TOLD: Final = (
+    *("amount_minor", "channel", "message_class", "customer_ref", "due_on"),
+    *("message_id", "notice", "role", "template", "template_version"),
+)
 
 
 def _resent(messages: Slice) -> list[str]:

@@ -145,13 +145,14 @@ _NEVER: Final = len(_RANKED)
 
 def _filled(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with every column of _JOINED; a loan without a message was never told."""
-    blank = {frames.TEXT: "", frames.COUNT: 0, frames.MONEY: 0, frames.DATE: pd.NaT}
-    found = {}
-    for name, kind in _JOINED.items():
-        column = rows[name] if name in rows else pd.Series(blank[kind], index=rows.index)
-        empty = _NEVER if name == "rank" else blank[kind]
-        found[name] = column if kind == frames.DATE else column.fillna(empty)
-    return pd.DataFrame(found, index=rows.index).astype(dict(_JOINED))
+    whole = rows.reindex(columns=list(_JOINED)).fillna({"rank": _NEVER})
+    texts = {
+        name: whole[name].astype(object).fillna("") for name, kind in _JOINED.items() if kind == frames.TEXT
+    }
+    counts = {
+        name: whole[name].fillna(0) for name, kind in _JOINED.items() if kind in (frames.COUNT, frames.MONEY)
+    }
+    return whole.assign(**texts, **counts).astype(dict(_JOINED))
 
 
 def _best(told: pd.DataFrame, as_of: date, settings: CreditBureauSettings) -> pd.DataFrame:

@@ -11,8 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from carloan_notify.app import App
 from carloan_notify.errors import LedgerError
@@ -94,16 +93,17 @@ def make_evidence(app: App, order: EvidenceOrder) -> Bundle:
         mine, others = _messages(ledger, order)
         _note(app, ledger, order, [str(row["message_id"]) for row in mine])
         _require_whole(ledger)
-        key = digest.load(ledger.places.signing_key_file)
-        public = _raw(key.public_key())
+        key, pem = digest.load(ledger.places.signing_key_file), _published(ledger)
+        keys = evidence_check.keys_of(pem)
         with ledger.read() as tx:
-            told, proof = _told_and_proof(app, tx, order, mine, public)
-    evidence = {**_about(app, order, others, public), "messages": told}
-    files = _files(evidence, proof, digest.public_pem(key.public_key()))
+            told, proof = _told_and_proof(app, tx, order, mine, keys)
+    fingerprint = evidence_check.fingerprint(keys[digest.public_id(key.public_key())])
+    evidence = {**_about(app, order, others, fingerprint), "messages": told}
+    files = _files(evidence, proof, pem)
     signed = {**files, evidence_check.MANIFEST: _manifest(app, order, files, key)}
-    _require_true(evidence_check.check(signed, public))
+    _require_true(evidence_check.check(signed, keys))
     write_durably(path, evidence_check.pack(signed), _PRIVATE)
-    return Bundle(path, len(told), others, evidence_check.fingerprint(public), signed)
+    return Bundle(path, len(told), others, fingerprint, signed)
 
 
 def _messages(ledger: Ledger, order: EvidenceOrder) -> tuple[list[dict[str, Any]], int]:
@@ -152,7 +152,7 @@ def _require_true(problems: Sequence[str]) -> None:
         )
 
 
-def _about(app: App, order: EvidenceOrder, others: int, public: bytes) -> dict[str, Any]:
+def _about(app: App, order: EvidenceOrder, others: int, fingerprint: str) -> dict[str, Any]:
     return {
         "format": evidence_check.FORMAT,
         "lender": app.lender.name,
@@ -161,7 +161,7 @@ def _about(app: App, order: EvidenceOrder, others: int, public: bytes) -> dict[s
         "made_at": to_text(app.clock()),
         "timezone": app.lender.timezone,
         "to_others": others,
-        "key_fingerprint": evidence_check.fingerprint(public),
+        "key_fingerprint": fingerprint,
     }
 
 
@@ -191,14 +191,14 @@ def _manifest(app: App, order: EvidenceOrder, files: Mapping[str, bytes], key: E
 
 
 def _told_and_proof(
-    app: App, tx: Transaction, order: EvidenceOrder, mine: Sequence[dict[str, Any]], public: bytes
+    app: App, tx: Transaction, order: EvidenceOrder, mine: Sequence[dict[str, Any]], keys: dict[str, bytes]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     told = [_told(app, tx, order, row) for row in mine]
     noted = proofs.template_rows(
         tx, {(each["template"]["path"], each["template"]["version"]) for each in told}
     )
     proof = proofs.as_proof(tx, [proofs.trail(tx, row) for row in mine], noted)
-    chain, zone = evidence_check.Chain(proof, public), ZoneInfo(app.lender.timezone)
+    chain, zone = evidence_check.Chain(proof, keys), ZoneInfo(app.lender.timezone)
     return [{**each, **_happened(chain.events(each["message_id"]), zone)} for each in told], proof
 
 
@@ -314,10 +314,7 @@ def verify_evidence(app: App, path: Path) -> list[str]:
     except OSError as problem:
         raise LedgerError(f"{path}: cannot be read ({problem.strerror}); name the bundle") from problem
     with app.open_ledger() as ledger:
-        trusted = digest.trusted(digest.public_file(ledger.places.signing_key_file))
-        raw = [_raw(key) for key in trusted.values()]
-        tried = [evidence_check.check(files, key) for key in raw]
-        found = min(tried, key=len, default=[f"{evidence_check.MANIFEST}: no key to check it by"])
+        found = evidence_check.check(files, evidence_check.keys_of(_published(ledger)))
         with ledger.read() as tx:
             ours = [] if damage or found else list(_unlike_ours(tx, json.loads(files["proof.json"])))
     return [*([damage] if damage else []), *found, *ours]
@@ -337,5 +334,7 @@ def _unlike_ours(tx: Transaction, proof: Mapping[str, Any]) -> Iterator[str]:
             yield "proof.json: this ledger did not write one of the digests"
 
 
-def _raw(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+def _published(ledger: Ledger) -> str:
+    """The public keys as the lender publishes them: the one in use, and those that signed before it."""
+    keys = digest.trusted(digest.public_file(ledger.places.signing_key_file))
+    return "".join(digest.public_pem(key) for key in keys.values())

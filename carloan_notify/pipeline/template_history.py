@@ -180,8 +180,8 @@ def _side(
 
 def _together(both: Iterable[tuple[_Side, _Side]]) -> Iterator[FileChange]:
     """Each differing file once, however many templates it words."""
-    found: dict[tuple[str, ...], FileChange] = {}
-    words: dict[tuple[str, ...], list[str]] = {}
+    found: dict[tuple[str, str, str], FileChange] = {}
+    words: dict[tuple[str, str, str], list[str]] = {}
     for before, after in both:
         folder = PurePosixPath(before.said.template).parent
         for name in dict.fromkeys((*before.said.sources, *after.said.sources)):

@@ -22,6 +22,7 @@ What is checked, in this order:
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import json
@@ -63,21 +64,16 @@ def _times(number: int, point: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _same(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return (one[0] * other[2] - other[0] * one[2]) % _P == 0 and (
-        one[1] * other[2] - other[1] * one[2]
-    ) % _P == 0
+    return not any((one[at] * other[2] - other[at] * one[2]) % _P for at in (0, 1))
 
 
 def _x_of(y: int, sign: int) -> int | None:
     if y >= _P:
         return None
     square = (y * y - 1) * pow(_D * y * y + 1, _P - 2, _P) % _P
-    if square == 0:
-        return None if sign else 0
     x = pow(square, (_P + 3) // 8, _P)
-    if (x * x - square) % _P:
-        x = x * _ROOT % _P
-    if (x * x - square) % _P:
+    x = x * _ROOT % _P if (x * x - square) % _P else x
+    if (x * x - square) % _P or (x == 0 and sign):
         return None
     return _P - x if x & 1 != sign else x
 
@@ -107,14 +103,22 @@ def is_signed(key: bytes, signature: bytes, content: bytes) -> bool:
     return _same(_times(number, _BASE), _add(nonce, _times(challenge, public)))
 
 
-def key_of(pem: str) -> bytes:
-    """The 32 bytes of an Ed25519 public key in PEM (RFC 8410), the first one of the text. Anything else: ValueError."""
-    rest = pem.partition("-----BEGIN PUBLIC KEY-----")[2]
-    body = base64.b64decode("".join(rest.partition("-----END PUBLIC KEY-----")[0].split()), validate=True)
-    prefix = bytes.fromhex("302a300506032b6570032100")
-    if not body.startswith(prefix) or len(body) != len(prefix) + _WORD:
-        raise ValueError("no Ed25519 public key in PEM")
-    return body[len(prefix) :]
+def keys_of(pem: str) -> dict[str, bytes]:
+    """The Ed25519 public keys of a PEM text (RFC 8410), 32 bytes each, by id. Anything else: ValueError."""
+    found = {}
+    for block in pem.split("-----BEGIN PUBLIC KEY-----")[1:]:
+        body = base64.b64decode(
+            "".join(block.partition("-----END PUBLIC KEY-----")[0].split()), validate=True
+        )
+        if not body.startswith(_HEAD) or len(body) != len(_HEAD) + _WORD:
+            raise ValueError("a public key that is no Ed25519 key")
+        found[fingerprint(body[len(_HEAD) :])[:16]] = body[len(_HEAD) :]
+    if not found:
+        raise ValueError("no public key in PEM")
+    return found
+
+
+_HEAD = bytes.fromhex("302a300506032b6570032100")
 
 
 def fingerprint(key: bytes) -> str:
@@ -137,18 +141,9 @@ def pack(files: dict[str, bytes]) -> bytes:
     body, central = bytearray(), bytearray()
     for name, content in sorted(files.items()):
         told = name.encode()
-        common = (
-            _VERSION,
-            _UTF8,
-            0,
-            0,
-            _NEW_YEAR_1980,
-            zlib.crc32(content),
-            len(content),
-            len(content),
-            len(told),
-            0,
-        )
+        size = len(content)
+        head = (_VERSION, _UTF8, 0, 0, _NEW_YEAR_1980)
+        common = (*head, zlib.crc32(content), size, size, len(told), 0)
         central += _CENTRAL.pack(0x02014B50, _VERSION, *common, 0, 0, 0, 0, len(body)) + told
         body += _LOCAL.pack(0x04034B50, *common) + told + content
     end = _END.pack(0x06054B50, 0, 0, len(files), len(files), len(central), len(body), 0)
@@ -225,44 +220,43 @@ def version_of(sources: list[list[str]]) -> str:
 # The checks. Each gives sentences about what is wrong, none where all is well.
 
 
-def signed_fields(body: str, key: bytes) -> dict[str, Any] | None:
-    """The fields of a signed canonical JSON text; None where it was changed or another key signed it."""
+def signed_fields(body: str, keys: dict[str, bytes]) -> dict[str, Any] | None:
+    """The fields of a signed canonical JSON text; None where it was changed, or none of these keys signed it."""
     try:
         fields = json.loads(body)
-        signature = fields.pop("signature")
+        signature, key = fields.pop("signature"), keys.get(fields["key_id"], b"")
         content = base64.b64decode(signature, validate=True)
         exact = canonical({**fields, "signature": signature}) + "\n" == body
         exact = exact and base64.b64encode(content).decode() == signature
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return fields if exact and is_signed(key, content, canonical(fields).encode()) else None
 
 
-def check_files(files: dict[str, bytes], key: bytes) -> list[str]:
+def check_files(files: dict[str, bytes], keys: dict[str, bytes]) -> list[str]:
     """The signature over the manifest, and every file against it."""
     if MANIFEST not in files:
         return [f"{MANIFEST}: missing"]
     try:
-        manifest = signed_fields(files[MANIFEST].decode(), key)
+        manifest = signed_fields(files[MANIFEST].decode(), keys)
     except UnicodeDecodeError:
         manifest = None
     if manifest is None or manifest.get("format") != FORMAT:
-        return [f"{MANIFEST}: changed, or signed by another key than {fingerprint(key)[:16]}"]
+        return [f"{MANIFEST}: changed, or signed by another key than {' or '.join(keys)}"]
     named = dict(manifest["files"])
-    found = [f"{name}: missing" for name in sorted(named.keys() - files.keys())]
-    found += [
-        f"{name}: does not belong to the bundle" for name in sorted(files.keys() - named.keys() - {MANIFEST})
+    stray = files.keys() - named.keys() - {MANIFEST}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    return [
+        *(f"{name}: missing" for name in sorted(named.keys() - files.keys())),
+        *(f"{name}: does not belong to the bundle" for name in sorted(stray)),
+        *(f"{name}: changed" for name in sorted(named.keys() & files.keys()) if hashes[name] != named[name]),
     ]
-    for name in sorted(named.keys() & files.keys()):
-        if hashlib.sha256(files[name]).hexdigest() != named[name]:
-            found.append(f"{name}: changed")
-    return found
 
 
 class Chain:
     """What the proof shows: audit rows and facts that a signed digest vouches for; `problems` is what it does not."""
 
-    def __init__(self, proof: dict[str, Any], key: bytes) -> None:
+    def __init__(self, proof: dict[str, Any], keys: dict[str, bytes]) -> None:
         """Follow every path."""
         self.problems: list[str] = []
         self.rows: dict[int, dict[str, Any]] = {}
@@ -270,7 +264,7 @@ class Chain:
         self.queued: dict[str, dict[str, Any]] = {}
         trees: dict[int, dict[str, Any]] = {}
         for body in proof["digests"]:
-            fields = signed_fields(body, key)
+            fields = signed_fields(body, keys)
             if fields is None:
                 self.problems.append("proof.json: a digest was changed, or signed by another key")
             else:
@@ -282,28 +276,23 @@ class Chain:
 
     def _take_row(self, each: dict[str, Any], trees: dict[int, dict[str, Any]]) -> None:
         row, digest = each["row"], trees.get(each["digest"])
-        known = (
-            row_hash(row) == row["hash"]
-            and digest is not None
+        sound = (
+            digest is not None
+            and row_hash(row) == row["hash"]
             and digest["since"] < row["seq"] <= digest["count"]
         )
-        if known and digest is not None and root_by(row["hash"], each["steps"]) == digest["tree"]:
+        if sound and root_by(row["hash"], each["steps"]) == trees[each["digest"]]["tree"]:
             self.rows[row["seq"]] = {**row, "data": json.loads(row["data"])}
         else:
             self.problems.append(f"proof.json: audit row {row['seq']} is not one that the digest vouches for")
 
     def _take_facts(self, each: dict[str, Any]) -> None:
-        row, facts = self.rows.get(each["row"]), json.loads(each["line"])
-        if (
-            row
-            and row["kind"] == "message.queued"
-            and root_by(each["line"], each["steps"]) == row["data"]["root"]
-        ):
-            self.facts[facts["message"]], self.queued[facts["message"]] = facts, row
+        row, facts = self.rows.get(each["row"], {}), json.loads(each["line"])
+        name, is_queued = facts["message"], row.get("kind") == "message.queued"
+        if is_queued and root_by(each["line"], each["steps"]) == row["data"]["root"]:
+            self.facts[name], self.queued[name] = facts, row
         else:
-            self.problems.append(
-                f"proof.json: the facts of message {facts['message']} are not those of the audit"
-            )
+            self.problems.append(f"proof.json: facts of message {name} are not those of the audit")
 
     def events(self, message_id: str) -> list[dict[str, Any]]:
         """What happened to a message, in order: seq, at, event, by, code."""
@@ -349,6 +338,15 @@ def named_in(row: dict[str, Any]) -> set[str]:
     return {each[0] if isinstance(each, list) else each for each in listed} | {row["subject"]}
 
 
+SAME_FACTS = {
+    "notice": "notice",
+    "channel": "channel",
+    "role": "role",
+    "message_class": "class",
+    "due_on": "due_on",
+}
+
+
 def check_message(told: dict[str, Any], chain: Chain) -> list[str]:
     """One message of `evidence.json` against the chain."""
     name = told["message_id"]
@@ -365,15 +363,6 @@ def check_message(told: dict[str, Any], chain: Chain) -> list[str]:
     if told["events"] != chain.events(name):
         found.append(f"{place}: what happened to it is not what the audit tells")
     return [*found, *_check_words(told, last, place), *_check_template(told["template"], chain, place)]
-
-
-SAME_FACTS = {
-    "notice": "notice",
-    "channel": "channel",
-    "role": "role",
-    "message_class": "class",
-    "due_on": "due_on",
-}
 
 
 def _check_words(told: dict[str, Any], last: dict[str, Any], place: str) -> list[str]:
@@ -405,16 +394,16 @@ def _check_template(template: dict[str, Any], chain: Chain, place: str) -> list[
     return []
 
 
-def check(files: dict[str, bytes], key: bytes) -> list[str]:
+def check(files: dict[str, bytes], keys: dict[str, bytes]) -> list[str]:
     """Everything that is wrong with the files of a bundle."""
-    found = check_files(files, key)
+    found = check_files(files, keys)
     if found:
         return found
     try:
-        chain = Chain(json.loads(files["proof.json"]), key)
+        chain = Chain(json.loads(files["proof.json"]), keys)
         told = json.loads(files["evidence.json"])["messages"]
         about = [problem for each in told for problem in check_message(each, chain)]
-    except (KeyError, ValueError, TypeError, AttributeError) as problem:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as problem:
         return [f"the bundle lacks what a proof needs ({type(problem).__name__}: {problem})"]
     return [*chain.problems, *about]
 
@@ -430,47 +419,38 @@ def read(place: Path) -> tuple[dict[str, bytes], str]:
 
 
 def verdict(place: Path, pem: str | None) -> tuple[list[str], str]:
-    """What is wrong with a bundle, and the fingerprint of the key it was checked with; OSError, ValueError."""
+    """What is wrong with a bundle, and the fingerprints of the keys it was checked with; OSError, ValueError."""
     files, damage = read(place)
-    own = files.get(PUBLIC_KEY, b"").decode("ascii", "replace")
     try:
-        key = key_of(own if pem is None else pem)
-    except ValueError as problem:
+        keys = keys_of(files.get(PUBLIC_KEY, b"").decode("ascii", "replace") if pem is None else pem)
+    except ValueError as fault:
         if pem is not None:
             raise
-        return [damage or f"{PUBLIC_KEY}: {problem}"], ""
-    found = check(files, key)
-    return ([damage] if damage else []) + found, fingerprint(key)
+        return [damage or f"{PUBLIC_KEY}: {fault}"], ""
+    return ([damage] if damage else []) + check(files, keys), " ".join(map(fingerprint, keys.values()))
 
 
 def main(arguments: list[str]) -> int:
     """Check what the command line names; the exit code."""
-    names = [each for each in arguments if each != "--key"]
-    with_key = "--key" in arguments and arguments.index("--key") + 1 < len(arguments)
-    pem_path = arguments[arguments.index("--key") + 1] if with_key else None
-    if pem_path is not None:
-        names.remove(pem_path)
-    if len(names) > 1 or ("--key" in arguments and not with_key):
-        sys.stderr.write("usage: python3 -I verify.py [BUNDLE.zip | FOLDER] [--key PUBLIC_KEY.pem]\n")
-        return 2
-    place = Path(names[0]) if names else Path(__file__).resolve().parent
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="verify.py", description=__doc__, formatter_class=plain)
+    parser.add_argument("bundle", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--key", type=Path, metavar="PUBLIC_KEY.pem")
+    given = parser.parse_args(arguments)
     try:
-        pem = Path(pem_path).read_text("ascii") if pem_path else None
-        found, printed = verdict(place, pem)
-    except (OSError, ValueError) as problem:
-        sys.stderr.write(f"cannot check 无法检查: {problem}\n")
+        found, printed = verdict(given.bundle, given.key.read_text("ascii") if given.key else None)
+    except (OSError, ValueError) as fault:
+        sys.stderr.write(f"cannot check 无法检查: {fault}\n")
         return 2
-    for problem in found:
-        sys.stdout.write(f"CHANGED 已被改动: {problem}\n")
-    if not found:
-        sys.stdout.write("OK: nothing was changed. 未发现任何改动。\n")
+    lines = [f"CHANGED 已被改动: {each}" for each in found] or ["OK: nothing was changed. 未发现任何改动。"]
     if printed:
-        sys.stdout.write(f"key fingerprint 公钥指纹 (SHA-256): {printed}\n")
-    if pem is None:
-        sys.stdout.write(
-            "The key is the bundle's own: compare its fingerprint with the lender's published one, or give --key.\n"
-            "所用公钥取自证据包本身：请与贷款机构公布的指纹核对，或用 --key 指定。\n"
-        )
+        lines.append(f"key fingerprint 公钥指纹 (SHA-256): {printed}")
+    if given.key is None:
+        lines += [
+            "The key is the bundle's own: compare its fingerprint with the lender's published one, or give --key.",
+            "所用公钥取自证据包本身：请与贷款机构公布的指纹核对，或用 --key 指定。",
+        ]
+    sys.stdout.write("\n".join(lines) + "\n")
     return 1 if found else 0
 
 

@@ -1,5 +1,6 @@
 """Evidence of what a borrower was told: made by the lender, checked by a stranger, changed by neither."""
 
+import hashlib
 import io
 import json
 import subprocess
@@ -38,7 +39,13 @@ def deliver(desk: Desk, loan: str, at: datetime = ARRIVED) -> str:
     """A receipt of delivery for the loan's notice; the id of the message."""
     (row,) = desk.messages("--loan", loan, "--notice", NOTICE)
     told = Receipt(
-        row["provider"], row["provider_ref"], row["message_id"], True, "DELIVRD", "on the handset", at
+        row["provider"],
+        row["provider_ref"],
+        row["message_id"],
+        delivered=True,
+        code="DELIVRD",
+        detail="on the handset",
+        occurred_at=at,
     )
     with ledger_of(desk) as ledger:
         commit(ledger, receipts.settle, [told], at)
@@ -70,8 +77,8 @@ def files(bundle: bytes) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def key(files: dict[str, bytes]) -> bytes:
-    return check.key_of(files[check.PUBLIC_KEY].decode())
+def keys(files: dict[str, bytes]) -> dict[str, bytes]:
+    return check.keys_of(files[check.PUBLIC_KEY].decode())
 
 
 def stranger(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
@@ -146,50 +153,52 @@ def test_the_number_is_shown_in_clear_only_on_demand_and_is_proven(told: Desk) -
     told.run("evidence", LOAN, "--notice", NOTICE, *WHY, "--full-number", "--out", "full.zip")
     files, damage = check.unpack((told.folder / "full.zip").read_bytes())
     (shown,) = json.loads(files["evidence.json"])["messages"]
-    key = check.key_of(files[check.PUBLIC_KEY].decode())
-    assert (damage, check.check(files, key)) == ("", [])
+    keys = check.keys_of(files[check.PUBLIC_KEY].decode())
+    assert (damage, check.check(files, keys)) == ("", [])
     assert shown["full_number"].startswith("+86100")
     lied = resigned(
         told, files, "evidence.json", lambda text: text.replace(shown["full_number"], "+8613800138000")
     )
-    assert "full number is not the one" in check.check(lied, key)[0]
+    assert "full number is not the one" in check.check(lied, keys)[0]
 
 
 def changed(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 0x01]) + content[place + 1 :]
 
 
-def found_in_archive(bundle: bytes, key: bytes, place: int) -> list[str]:
+def found_in_archive(bundle: bytes, keys: dict[str, bytes], place: int) -> list[str]:
     inside, damage = check.unpack(changed(bundle, place))
-    return [damage, *check.check(inside, key)] if damage else check.check(inside, key)
+    return [damage, *check.check(inside, keys)] if damage else check.check(inside, keys)
 
 
 def test_one_byte_changed_anywhere_in_the_archive_is_found_and_named(
-    bundle: bytes, files: dict[str, bytes], key: bytes
+    bundle: bytes, files: dict[str, bytes], keys: dict[str, bytes]
 ) -> None:
     for place in range(0, len(bundle), len(bundle) // CHOSEN):
         damage = check.unpack(changed(bundle, place))[1]
         assert damage.startswith("archive: "), place
         assert any(name in damage for name in files) or "contents" in damage, damage
-    assert found_in_archive(bundle, key, len(bundle) // 2)
+    assert found_in_archive(bundle, keys, len(bundle) // 2)
 
 
-def test_one_byte_changed_in_any_file_is_found_and_named(files: dict[str, bytes], key: bytes) -> None:
+def test_one_byte_changed_in_any_file_is_found_and_named(
+    files: dict[str, bytes], keys: dict[str, bytes]
+) -> None:
     for name, content in files.items():
         for place in {0, len(content) // 3, len(content) - 1}:
-            (problem,) = check.check({**files, name: changed(content, place)}, key)
+            (problem,) = check.check({**files, name: changed(content, place)}, keys)
             assert problem.startswith(f"{name}: changed"), problem
-    assert check.check({k: v for k, v in files.items() if k != "proof.json"}, key) == ["proof.json: missing"]
-    assert check.check({**files, "more": b""}, key) == ["more: does not belong to the bundle"]
+    assert check.check({k: v for k, v in files.items() if k != "proof.json"}, keys) == ["proof.json: missing"]
+    assert check.check({**files, "more": b""}, keys) == ["more: does not belong to the bundle"]
 
 
 @pytest.mark.soak
-def test_every_byte_changed_is_found(bundle: bytes, files: dict[str, bytes], key: bytes) -> None:
+def test_every_byte_changed_is_found(bundle: bytes, files: dict[str, bytes], keys: dict[str, bytes]) -> None:
     for place in range(len(bundle)):
         assert check.unpack(changed(bundle, place))[1].startswith("archive: "), place
     for name, content in files.items():
         for place in range(len(content)):
-            (problem,) = check.check({**files, name: changed(content, place)}, key)
+            (problem,) = check.check({**files, name: changed(content, place)}, keys)
             assert problem.startswith(f"{name}: changed"), problem
 
 
@@ -204,7 +213,7 @@ def resigned(
     assert content != files[name]
     manifest = json.loads(files[check.MANIFEST])
     manifest.pop("signature")
-    manifest["files"][name] = check.hashlib.sha256(content).hexdigest()
+    manifest["files"][name] = hashlib.sha256(content).hexdigest()
     with ledger_of(desk) as ledger:
         private = digest.load(ledger.places.signing_key_file)
     signature = digest.sign(private, check.canonical(manifest).encode())
@@ -260,9 +269,14 @@ def other_facts(value: Any) -> None:
     ],
 )
 def test_a_lender_that_signs_another_story_contradicts_its_own_chain(
-    told: Desk, files: dict[str, bytes], key: bytes, name: str, change: Callable[[str], str], says: str
+    told: Desk,
+    files: dict[str, bytes],
+    keys: dict[str, bytes],
+    name: str,
+    change: Callable[[str], str],
+    says: str,
 ) -> None:
-    assert any(says in problem for problem in check.check(resigned(told, files, name, change), key))
+    assert any(says in problem for problem in check.check(resigned(told, files, name, change), keys))
 
 
 # From our own side.
@@ -332,3 +346,13 @@ def test_an_erased_person_is_still_proven_without_words(told: Desk) -> None:
     assert {each["text"] for each in evidence["messages"]} == {None}
     assert "erased at the person" in files["index.html"].decode()
     assert told.run("evidence", "verify", "erased.zip").code == 0
+
+
+def test_what_an_older_key_signed_is_proven_after_a_newer_one_was_made(told: Desk) -> None:
+    with ledger_of(told) as ledger:
+        digest.create(ledger.places.signing_key_file, replace=True)
+    told.run("evidence", LOAN, *WHY, "--out", "newer.zip")
+    assert told.run("evidence", "verify", "newer.zip").code == 0
+    assert told.run("evidence", "verify", "bundle.zip").code == 0
+    files, _ = check.unpack((told.folder / "newer.zip").read_bytes())
+    assert len(check.keys_of(files[check.PUBLIC_KEY].decode())) == 2

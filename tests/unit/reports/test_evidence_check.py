@@ -16,20 +16,22 @@ from carloan_notify.ledger import audit, digest, merkle
 from carloan_notify.messages.render import version_of
 from carloan_notify.reports import evidence_check as check
 
-RFC_8032: list[tuple[str, str, str]] = [  # section 7.1: public key, message, signature
-    (
-        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-        "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
-        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
-    ),
-    (
-        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
-        "72",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
-        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
-    ),
-]
+LINES = (
+    """
+d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a
+-
+e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155
+5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b
+3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c
+72
+92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da
+085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00
+""".replace("-", "")
+    .strip("\n")
+    .split("\n")
+)
+RFC_8032 = [(LINES[at], LINES[at + 1], LINES[at + 2] + LINES[at + 3]) for at in (0, 4)]
+"""Section 7.1: public key, message, signature."""
 ORDER = 2**252 + 27742317777372353535851937790883648493
 
 
@@ -50,8 +52,9 @@ def test_the_library_signs_and_the_script_believes_it_and_no_changed_bit(
     assert check.is_signed(raw, signature, message)
     changed = (int.from_bytes(signature, "little") ^ (1 << bit)).to_bytes(64, "little")
     assert not check.is_signed(raw, changed, message)
-    assert check.key_of(digest.public_pem(private.public_key())) == raw
-    assert check.fingerprint(raw)[:16] == digest.public_id(private.public_key())
+    assert check.keys_of(digest.public_pem(private.public_key())) == {
+        digest.public_id(private.public_key()): raw
+    }
 
 
 def test_a_signature_has_one_form() -> None:
