@@ -166,10 +166,10 @@ def stream(tx: Transaction) -> Iterator[AuditRow]:
             yield AuditRow(*row)
 
 
-def hashes(tx: Transaction, after: int, upto: int) -> list[str]:
-    """The hashes of the rows behind number `after`, up to number `upto`, in order."""
+def hashes(tx: Transaction, after: int, upto: int) -> Iterator[str]:
+    """The hashes of the rows behind number `after`, up to number `upto`, in order; a page in memory at a time."""
     query = sa.select(AUDIT.c.hash).where(AUDIT.c.seq > after, AUDIT.c.seq <= upto).order_by(AUDIT.c.seq)
-    return list(tx.connection.execute(query).scalars())
+    yield from tx.connection.execute(query.execution_options(yield_per=_PAGE)).scalars()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,25 +198,20 @@ class Proof:
     row: AuditRow
 
 
-def prove(tx: Transaction, message_id: str) -> Proof | None:
-    """What shows that a message was queued with these facts; None where no block tells of it."""
-    for block in blocks(tx):
-        query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).where(AUDIT.c.seq == block.seq)
-        row = tx.connection.execute(query).one_or_none()
-        found = proof_in(AuditRow(*row), block.facts, message_id) if row else None
-        if found is not None:
-            return found
-    return None
-
-
-def proof_in(row: AuditRow, facts: bytes, message_id: str) -> Proof | None:
-    """The proof of a message among the packed facts that this row vouches for; None where they do not tell of it."""
+def prove(tx: Transaction, message_id: str, run_id: str = "") -> Proof | None:
+    """What shows that a message was queued with these facts; None where no block, or none of its run, tells of it."""
+    rows = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__), AUDIT_FACTS.c.facts)
+    query = rows.join(AUDIT_FACTS, AUDIT_FACTS.c.seq == AUDIT.c.seq).order_by(AUDIT.c.seq)
+    if run_id:
+        query = query.where(AUDIT.c.subject == run_id)
     named = f'"message":{encode_basestring(message_id)}'
-    lines = merkle.unpacked(facts) or []
-    place = next((number for number, line in enumerate(lines) if named in line), None)
-    if place is None:
-        return None
-    return Proof(lines[place], merkle.proof([merkle.leaf(line) for line in lines], place), row)
+    for row in tx.connection.execute(query.execution_options(yield_per=_BLOCKS)):
+        lines = merkle.unpacked(row.facts) or []
+        place = next((number for number, line in enumerate(lines) if named in line), None)
+        if place is not None:
+            steps = merkle.proof([merkle.leaf(line) for line in lines], place)
+            return Proof(lines[place], steps, AuditRow(*tuple(row)[:-1]))
+    return None
 
 
 def show(

@@ -178,7 +178,7 @@ def write(
         "count": head.seq,
         "head": head.hash,
         "since": since,
-        "tree": merkle.root([merkle.leaf(each) for each in audit.hashes(tx, since, head.seq)]),
+        "tree": merkle.grown(audit.hashes(tx, since, head.seq)),
         "previous": before[-1].hash if before else NO_DIGEST,
         "counts": dict(counts),
         "key_id": public_id(key.public_key()),

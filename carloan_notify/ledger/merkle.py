@@ -7,7 +7,7 @@ and the proof of one leaf among n is at most log2 n hashes, rounded up.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,6 +71,14 @@ class Growing:
         for left in reversed(self._full[:-1]):
             node = hashlib.sha256(NODE + left + node).digest()
         return node.hex()
+
+
+def grown(lines: Iterable[str]) -> str:
+    """The root over the leaves of these lines, few in memory at a time."""
+    growing = Growing()
+    for line in lines:
+        growing.add(line)
+    return growing.root
 
 
 def proof(leaves: Sequence[bytes], place: int) -> list[ProofStep]:

@@ -14,14 +14,17 @@ import sqlalchemy as sa
 from carloan_notify.ledger import audit, digest, merkle, templates
 from carloan_notify.ledger.audit import QUEUED, AuditRow
 from carloan_notify.ledger.digest import Digest
+from carloan_notify.ledger.states import UNTOLD
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import AUDIT, AUDIT_FACTS, MESSAGE_KEYS, RECEIPTS, WHOLE
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, RECEIPTS, WHOLE
+from carloan_notify.records import MessageState as State
 
 _ROW: Final = tuple(AUDIT.c[name] for name in AuditRow.__slots__)
 _KINDS: Final = "message."
 _NOT_OF_IT: Final = (QUEUED, "message.claimed", "message.revealed")
 _AFTER: Final = timedelta(days=1)
 """The audit is searched until so long after the last that the ledger knows of a message."""
+_SETTLED: Final = (State.ACCEPTED, State.DELIVERED, State.UNDELIVERED, *UNTOLD)
 _TIMES: Final = ("queued_at", "expires_at", "sent_at", "answered_at", "settled_at")
 
 
@@ -41,36 +44,30 @@ class Trail:
 def trail(tx: Transaction, message: Mapping[str, Any]) -> Trail:
     """The trail of a message of `tables.WHOLE`."""
     name = str(message["message_id"])
-    proven = _facts(tx, name, str(message["run_id"]))
+    proven = audit.prove(tx, name, str(message["run_id"]))
     if proven is None:
         return Trail(name, None, (), ())
     rows = (row for row in _later(tx, proven.row.seq, _until(tx, message)) if name in named_in(row))
     return Trail(name, proven.facts, proven.steps, (proven.row, *rows))
 
 
-def _facts(tx: Transaction, message_id: str, run_id: str) -> audit.Proof | None:
-    """The proof of its facts, looked for among the blocks of its run alone."""
-    query = sa.select(*_ROW, AUDIT_FACTS.c.facts).join(AUDIT_FACTS, AUDIT_FACTS.c.seq == AUDIT.c.seq)
-    for row in tx.connection.execute(query.where(AUDIT.c.subject == run_id).order_by(AUDIT.c.seq)):
-        found = audit.proof_in(AuditRow(*tuple(row)[:-1]), row.facts, message_id)
-        if found is not None:
-            return found
-    return None
-
-
-def _until(tx: Transaction, message: Mapping[str, Any]) -> str:
-    """When the last that the ledger knows of it was over for sure."""
+def _until(tx: Transaction, message: Mapping[str, Any]) -> str | None:
+    """When the last that the ledger knows of it was over for sure; None where more may have happened at any time."""
+    if message["state"] not in _SETTLED:
+        return None
     received = sa.select(sa.func.max(RECEIPTS.c.received_at))
     last = tx.connection.execute(received.where(RECEIPTS.c.message_id == message["message_id"])).scalar()
     known = [last, *(message[name] for name in _TIMES)]
     return to_text(from_text(max(text for text in known if text)) + _AFTER)
 
 
-def _later(tx: Transaction, after: int, until: str) -> Iterator[AuditRow]:
+def _later(tx: Transaction, after: int, until: str | None) -> Iterator[AuditRow]:
     """Rows about messages behind number `after`, up to that instant."""
-    query = sa.select(*_ROW).where(AUDIT.c.seq > after, AUDIT.c.at <= until)
-    told = query.where(AUDIT.c.kind.startswith(_KINDS), AUDIT.c.kind.not_in(_NOT_OF_IT)).order_by(AUDIT.c.seq)
-    for row in tx.connection.execute(told.execution_options(yield_per=_PAGE)):
+    query = sa.select(*_ROW).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq)
+    query = query.where(AUDIT.c.kind.startswith(_KINDS), AUDIT.c.kind.not_in(_NOT_OF_IT))
+    if until is not None:
+        query = query.where(AUDIT.c.at <= until)
+    for row in tx.connection.execute(query.execution_options(yield_per=_PAGE)):
         yield AuditRow(*row)
 
 
