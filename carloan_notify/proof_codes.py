@@ -29,6 +29,9 @@ class Happened(Code):
     UNDELIVERED = "undelivered", "A receipt says that it was not delivered.", "回执显示未送达。"
     CANCELLED = "cancelled", "Cancelled before it left.", "发出前已取消。"
     EXPIRED = "expired", "Its time was over before it left.", "发出前已过期。"
+    HELD = "held", "Held back before it left, to be looked at again.", "发出前暂缓，待再次核对。"
+    RELEASED = "released", "Put back to wait; it had not left.", "退回排队，尚未发出。"
+    MARKED = "marked", "A person settled whether it had left.", "由人工核实是否已发出。"
     CONFLICT = "conflict", "An answer that did not fit changed nothing.", "收到不相符的应答，未作改动。"
 
 

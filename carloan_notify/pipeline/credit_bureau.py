@@ -16,12 +16,12 @@ from carloan_notify.app import App
 from carloan_notify.codes import HoldReason
 from carloan_notify.ledger import proofs, stopping
 from carloan_notify.ledger import replies as work_list
-from carloan_notify.ledger.keys import write_durably
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.bureau import TOLD, Against, may_report
 from carloan_notify.notices.settings import Role
+from carloan_notify.pipeline.evidence import write_private_file
 from carloan_notify.pipeline.facts import export_date
 from carloan_notify.pipeline.portfolio import Portfolio, read_portfolio
 from carloan_notify.pipeline.reading import payments_ahead
@@ -32,7 +32,6 @@ COLUMNS: Final = (
     *("loan_id", "may_report", "reason", "why", "oldest_due_on", "days_past_due"),
     *("overdue", "message_id", "told_on", "as_of"),
 )
-_PRIVATE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +144,12 @@ def _told(app: App, tx: Transaction, held: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_list(path: Path, listed: BureauList) -> None:
-    """The rows as CSV for the job that reports: in one step, for the owner alone (mode 0600)."""
+    """The rows as CSV for the job that reports: in one step, for the owner alone (mode 0600).
+
+    LedgerError: the file cannot be written.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([csv_cell(row[name]) for name in COLUMNS] for row in listed.rows)
-    write_durably(path, text.getvalue().encode(), _PRIVATE)
+    write_private_file(path, text.getvalue().encode())

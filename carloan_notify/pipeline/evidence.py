@@ -21,11 +21,11 @@ from carloan_notify.ledger.keys import number_seal, write_durably
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import DECIDED
 from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS
+from carloan_notify.ledger.tables import AUDIT, MESSAGE_KEYS, RUNS
 from carloan_notify.messages.values import Money
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.proof_codes import Happened
-from carloan_notify.records import AuditEvent
+from carloan_notify.records import AuditEvent, Decision
 from carloan_notify.reports import evidence_check
 from carloan_notify.reports.evidence_page import evidence_page
 from carloan_notify.reports.tables import frame_rows
@@ -87,8 +87,9 @@ def make_evidence(app: App, order: EvidenceOrder) -> Bundle:
             the ledger's tables; the text names where.
     """
     path = order.path or Path(f"evidence-{_UNSAFE.sub('-', order.loan_id)}-{app.clock():%Y%m%dT%H%M%SZ}.zip")
-    if path.exists():
-        raise LedgerError(f"{path}: already there; name a new file with --out")
+    if path.exists() or not path.parent.is_dir():
+        what = "already there" if path.exists() else "there is no such folder"
+        raise LedgerError(f"{path}: {what}; name a new file with --out")
     with app.open_ledger() as ledger:
         mine, others = _messages(ledger, order)
         _note(app, ledger, order, [str(row["message_id"]) for row in mine])
@@ -97,13 +98,27 @@ def make_evidence(app: App, order: EvidenceOrder) -> Bundle:
         keys = evidence_check.keys_of(pem)
         with ledger.read() as tx:
             told, proof = _told_and_proof(app, tx, order, mine, keys)
-    fingerprint = evidence_check.fingerprint(keys[digest.public_id(key.public_key())])
+    if (mine_id := digest.public_id(key.public_key())) not in keys:
+        raise LedgerError(
+            f"the published keys lack that of {app.settings.ledger.signing_key_file}: restore its .pub file"
+        )
+    fingerprint = evidence_check.fingerprint(keys[mine_id])
     evidence = {**_about(app, order, others, fingerprint), "messages": told}
     files = _files(evidence, proof, pem)
     signed = {**files, evidence_check.MANIFEST: _manifest(app, order, files, key)}
     _require_true(evidence_check.check(signed, keys))
-    write_durably(path, evidence_check.pack(signed), _PRIVATE)
+    write_private_file(path, evidence_check.pack(signed))
     return Bundle(path, len(told), others, fingerprint, signed)
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Write a file in one step, for its owner alone (mode 0600). LedgerError where it cannot be written."""
+    try:
+        write_durably(path, content, _PRIVATE)
+    except OSError as problem:
+        raise LedgerError(
+            f"{path}: cannot be written ({problem.strerror}); name another file with --out"
+        ) from problem
 
 
 def _messages(ledger: Ledger, order: EvidenceOrder) -> tuple[list[dict[str, Any]], int]:
@@ -265,7 +280,13 @@ def _decisions(app: App, tx: Transaction, loan_id: str, keys: Sequence[str]) -> 
     """What the night decided about each notice of this loan that the message tells, with all that the ledger keeps."""
     zone = ZoneInfo(app.lender.timezone)
     first = {notices.first_key(key) for key in keys}
-    query = sa.select(DECIDED).where(DECIDED.c.loan_id == loan_id, DECIDED.c.idempotency_key.in_(first))
+    told_before = Decision.ALREADY_SENT.value  # what later nights say of it
+    query = (
+        sa.select(DECIDED, RUNS.c.as_of.label("decided_on"))
+        .join(RUNS, RUNS.c.run_id == DECIDED.c.run_id)
+        .where(DECIDED.c.loan_id == loan_id, DECIDED.c.idempotency_key.in_(first))
+        .where(DECIDED.c.decision != told_before)
+    )
     rows = tx.connection.execute(query.order_by(DECIDED.c.notice_no)).mappings().all()
     return [_decision(app, dict(row), zone) for row in rows]
 

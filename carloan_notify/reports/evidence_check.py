@@ -362,6 +362,9 @@ def check_message(told: dict[str, Any], chain: Chain) -> list[str]:
     found = [f"{place}: says {mine!r} where the audit has {its!r}" for mine, its in pairs if mine != its]
     if told["events"] != chain.events(name):
         found.append(f"{place}: what happened to it is not what the audit tells")
+    known = {event["event"] for event in told["events"]}
+    if told["state"] in ("delivered", "undelivered", "rejected") and told["state"] not in known:
+        found.append(f"{place}: is said to be {told['state']}, of which the audit knows nothing")
     return [*found, *_check_words(told, last, place), *_check_template(told["template"], chain, place)]
 
 

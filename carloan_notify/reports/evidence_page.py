@@ -119,6 +119,7 @@ def _receipts(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 _DECISION: Final = {
+    "decided_on": "营业日 Business date",
     "loan_id": "贷款 Loan",
     "installment_no": "期次 Installment",
     "due_on": "应还日 Due on",

@@ -52,6 +52,10 @@ def test_the_job_gets_one_whole_private_file(after: Desk) -> None:
         (row,) = csv.DictReader(file)
     assert (row["loan_id"], row["may_report"], row["as_of"]) == (LOAN, "yes", LATER)
     assert path.stat().st_mode & 0o777 == 0o600
+    assert (
+        "cannot be written"
+        in after.run("credit-bureau", "list", "--as-of", LATER, "--out", "no/r.csv", code=2).err
+    )
     chinese = after.run("credit-bureau", "list", "--as-of", LATER).out
     assert "可以报送" in chinese
 

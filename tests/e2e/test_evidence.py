@@ -257,6 +257,7 @@ def other_facts(value: Any) -> None:
         ("evidence.json", message(text="您已被告知。"), "wording are not those whose seal"),
         ("evidence.json", message(number_seal="0" * 64), "wording are not those whose seal"),
         ("evidence.json", message(amount_minor=1), "says 1 where the audit has"),
+        ("evidence.json", message(state="undelivered"), "is said to be undelivered"),
         ("evidence.json", message(role="guarantor"), "says 'guarantor' where the audit has 'borrower'"),
         ("evidence.json", message(loans=["L1"]), "says ['L1'] where the audit has"),
         ("evidence.json", message(message_id="M"), "the proof has no facts of it"),
@@ -307,6 +308,7 @@ def test_who_asked_and_why_is_audited(told: Desk) -> None:
     assert "case 4711" in row["data"]
     assert "needs --reason" in told.run("evidence", LOAN, code=2).err
     assert "already there" in told.run("evidence", LOAN, *WHY, "--out", "bundle.zip", code=2).err
+    assert "no such folder" in told.run("evidence", LOAN, *WHY, "--out", "none/new.zip", code=2).err
     assert (told.folder / "bundle.zip").stat().st_mode & 0o777 == 0o600
 
 
