@@ -64,6 +64,7 @@ RULINGS: Final = sa.Table(
     _text("message_class"),
     _text("decision"),
     _text("reason"),
+    _text("presets"),  # of law, that bind the person: a comma list
     _optional("not_before"),
     _optional("expires_at"),
     sa.Index("ix_rulings_run", "run_id"),

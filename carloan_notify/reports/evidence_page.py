@@ -131,7 +131,7 @@ _DECISION: Final = {
     "why_en": "Why",
     "not_before": "最早 Not before",
     "expires_at": "最晚 Expires",
-    "preset": "适用预设 Preset of law",
+    "presets": "适用的法规预设 Presets of law that bind",
 }
 _IN_OTHER_WORDS: Final = frozenset(
     {"notice", "channel", "role", "message_class", "idempotency_key", "reason", "amount_minor"}

@@ -21,6 +21,7 @@ from carloan_notify.ledger.tables import AUDIT, CONTENTS
 from carloan_notify.records import Receipt
 from carloan_notify.reports import evidence_check as check
 from tests.e2e.conftest import Desk, copied
+from tests.e2e.tiny import options
 from tests.transactions import commit
 
 LOAN = "AD2026000025"
@@ -358,3 +359,14 @@ def test_what_an_older_key_signed_is_proven_after_a_newer_one_was_made(told: Des
     assert told.run("evidence", "verify", "bundle.zip").code == 0
     files, _ = check.unpack((told.folder / "newer.zip").read_bytes())
     assert len(check.keys_of(files[check.PUBLIC_KEY].decode())) == 2
+
+
+def test_the_decision_names_the_law_that_bound(fresh_folder: Path, tmp_path: Path) -> None:
+    desk = Desk(copied(fresh_folder, tmp_path))
+    desk.configure(policy={**options(desk)["policy"], "presets": ["cn"]})
+    desk.night("2026-11-23")
+    desk.run("evidence", LOAN, "--notice", NOTICE, *WHY, "--out", "law.zip")
+    files, _ = check.unpack((desk.folder / "law.zip").read_bytes())
+    (decision,) = json.loads(files["evidence.json"])["messages"][0]["decisions"]
+    assert (decision["presets"], decision["decided_on"]) == ("cn", "2026-11-23")
+    assert "适用的法规预设" in files["index.html"].decode()

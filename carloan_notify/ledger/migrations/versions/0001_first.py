@@ -139,6 +139,7 @@ def upgrade() -> None:
         sa.Column("message_class", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("presets", sa.Text(), nullable=False),
         sa.Column("not_before", sa.Text(), nullable=True),
         sa.Column("expires_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("ruling_no"),
