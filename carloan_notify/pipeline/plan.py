@@ -26,7 +26,7 @@ from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.limits import AND, CONVERSATIONS, RECENT, asks_conversations, asks_loans, reach
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight, local_dates
-from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
+from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
@@ -231,7 +231,9 @@ def decide_and_word(
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
-    drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
+    drafted = draft_messages(
+        reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
+    )
     held = hold_failures(decisions, drafted.failures)
     findings = [
         *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
