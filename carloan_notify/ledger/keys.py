@@ -207,6 +207,10 @@ class Cipher:
         """Keyed hash of a message text: proves the wording in the audit, tells nothing without the key."""
         return self._keyed("text", text)
 
+    def certificate_key(self, loan_id: str, issue: int) -> str:
+        """32 hex digits from which the verification code of a loan's nth certificate is made."""
+        return self._keyed("certificate", f"{issue}|{loan_id}")
+
     def key_check(self) -> str:
         """A value that tells whether two keyrings share their hash key."""
         return self._keyed("check", "")
