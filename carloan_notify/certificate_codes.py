@@ -1,7 +1,5 @@
 """Codes of the settlement certificate: what it says, why there is none, what a check found, what a night tells."""
 
-from typing import Final
-
 from carloan_notify.codes import Code
 
 
@@ -22,10 +20,6 @@ class Fact(Code):
     ISSUED_ON = "issued_on", "Issued on", "出具日期"
     CODE = "code", "Verification code", "验证码"
     COPY = "copy", "Duplicate", "补发"
-
-
-OPTIONAL: Final = frozenset({Fact.ADDRESS, Fact.ID_NUMBER, Fact.PLATE, Fact.VIN, Fact.COPY})
-"""Facts that a certificate may leave out."""
 
 
 class Refusal(Code):

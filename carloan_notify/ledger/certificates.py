@@ -1,6 +1,7 @@
 """Settlement certificates: numbered without gaps, found by number, code or file; voided, never deleted."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -69,6 +70,17 @@ def number_of(prefix: str, year: int, serial: int) -> str:
     digits = f"{year:04d}{serial:06d}"
     return f"{prefix}{year:04d}-{serial:06d}-{check_character(digits)}"
 
+
+def plain_number(written: str) -> str:
+    """A number as somebody typed it, in its one spelling; "" for what is no number, or where its check fails."""
+    found = _NUMBER.fullmatch(written.strip().upper().translate(_DASHES))
+    if found is None or check_character(found["year"] + found["serial"]) != found["check"]:
+        return ""
+    return found.group()
+
+
+_DASHES: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2013\u2014\uff0d", "-"))
+_NUMBER: Final = re.compile(r"[0-9A-Z-]{0,16}?(?P<year>[0-9]{4})-(?P<serial>[0-9]{6,9})-(?P<check>[0-9A-Y])")
 
 # Issuing, in the transaction that takes the number.
 
@@ -253,7 +265,7 @@ def latest(tx: Transaction, loan_ids: Sequence[str]) -> list[Certificate]:
 def valid_loans(tx: Transaction) -> dict[str, str]:
     """Number by loan of every valid certificate."""
     query = sa.select(CERTIFICATES.c.loan_id, CERTIFICATES.c.number).where(CERTIFICATES.c.state == VALID)
-    return dict(tx.connection.execute(query).tuples().all())
+    return dict(tx.connection.execute(query).all())
 
 
 def by_number(tx: Transaction, number: str) -> Certificate | None:

@@ -1,6 +1,6 @@
 """Is a loan so surely settled that a certificate may say it? Whatever is in doubt is refused, with the reason."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -48,24 +48,32 @@ def settlements(tables: SettlementTables, rule: SettlementRule) -> pd.DataFrame:
 
     A settlement dated after the business date is refused as unknown, so it is not left out.
     """
-    rows = _rows(tables)
-    if rule.since is not None:
-        late = (rows["stands"] == SETTLED) & (rows["settled_on"] >= pd.Timestamp(rule.since))
-        rows = rows[late].reset_index(drop=True)
+    if rule.since is None:
+        rows = _rows(tables, tables.loans)
+    else:
+        ended = tables.standing.loc[tables.standing["status"] == SETTLED, "loan_id"]
+        rows = _rows(tables, tables.loans[frames.among(tables.loans["loan_id"], ended)])
+        rows = rows[rows["settled_on"] >= pd.Timestamp(rule.since)].reset_index(drop=True)
     return rows.assign(refusal=_refusals(rows, tables, rule))[list(SETTLEMENTS)].astype(SETTLEMENTS)
 
 
-def _rows(tables: SettlementTables) -> pd.DataFrame:
+def _rows(tables: SettlementTables, loans: pd.DataFrame) -> pd.DataFrame:
     """The loans, with how they stand (`stands`, "" where nothing could be computed) and the day that settled them."""
-    loans, standing = tables.loans.reset_index(drop=True), tables.standing
-    at = frames.places(loans["loan_id"], standing["loan_id"])
-    if not len(standing):
-        return loans.assign(stands="", settled_on=pd.Series(pd.NaT, index=loans.index, dtype=frames.DATE))
-    found = standing[["status", "settled_on"]].take(np.maximum(at, 0)).set_axis(loans.index)
-    known = pd.Series(at >= 0, index=loans.index)
-    told = tables.settled_events.groupby("loan_id")["occurred_on"].min()
-    day = found["settled_on"].where(known).fillna(loans["loan_id"].map(told))
-    return loans.assign(stands=found["status"].where(known, ""), settled_on=day.astype(frames.DATE))
+    found = _looked_up(loans["loan_id"], tables.standing, {"status": frames.TEXT, "settled_on": frames.DATE})
+    events = tables.settled_events.sort_values("occurred_on", kind="stable").drop_duplicates("loan_id")
+    told = _looked_up(loans["loan_id"], events, {"occurred_on": frames.DATE})["occurred_on"]
+    day = found["settled_on"].fillna(told)
+    return loans.reset_index(drop=True).assign(stands=found["status"], settled_on=day)
+
+
+def _looked_up(loan_ids: pd.Series, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """These columns of the loans' rows in a table, from row 0 on; blank where it does not have the loan."""
+    at = frames.places(loan_ids, table["loan_id"])
+    blank = frames.blank_rows(columns, len(at))
+    if not len(table):
+        return blank
+    found = table[list(columns)].take(np.maximum(at, 0)).reset_index(drop=True).astype(dict(columns))
+    return found.where(pd.Series(at >= 0), blank)
 
 
 def _refusals(rows: pd.DataFrame, tables: SettlementTables, rule: SettlementRule) -> np.ndarray:
@@ -90,11 +98,10 @@ def _refusals(rows: pd.DataFrame, tables: SettlementTables, rule: SettlementRule
 
 
 def _incomplete(rows: pd.DataFrame, tables: SettlementTables) -> Flags:
-    """Rows were rejected, the loan is there twice, or how it stands could not be computed."""
+    """Rows were rejected, or how the loan stands is not known (it is there twice, say)."""
     lost = frames.among(rows["loan_id"], tables.incomplete)
     lost |= frames.among(rows["customer_id"], tables.incomplete_customers)
-    twice = tables.loans["loan_id"][tables.loans["loan_id"].duplicated()]
-    return (lost | frames.among(rows["loan_id"], twice) | (rows["stands"] == "")).to_numpy()
+    return (lost | (rows["stands"] == "")).to_numpy()
 
 
 def _disputed(rows: pd.DataFrame, contacts: pd.DataFrame | None) -> Flags:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Self
 
 import pandas as pd
@@ -24,6 +24,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.pipeline.certificates import codes_at_hand
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
@@ -44,9 +45,11 @@ class Words:
     wording: Wording
 
     @classmethod
-    def of(cls, app: App, day: date) -> Self:
+    def of(cls, app: App, ledger: Ledger, day: date) -> Self:
         """The lender's words, on that day."""
-        return cls(app.settings.rules, app.templates(), make_wording(app, day))
+        return cls(
+            app.settings.rules, app.templates(), make_wording(app, day, partial(codes_at_hand, ledger))
+        )
 
 
 def worded(
@@ -160,7 +163,7 @@ class LastLook:
     @cached_property
     def _words(self) -> Words:
         """Opened when something is first worded, which most drains never need."""
-        return Words.of(self._app, self._app.business_date())
+        return Words.of(self._app, self._ledger, self._app.business_date())
 
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""

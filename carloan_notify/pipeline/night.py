@@ -4,7 +4,7 @@ import gc
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.pipeline.certificates import make_due, void_open
 from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.planned import Planned, newest_night
@@ -282,6 +283,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     if not made_up:
         again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
         cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
+        plan = _with_certificates(app, ledger, plan, order.operator)
     plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:
@@ -292,6 +294,14 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
     return _close(app, ledger, report, plan)
+
+
+def _with_certificates(app: App, ledger: Ledger, plan: NightPlan, operator: str) -> NightPlan:
+    """End the certificates of loans that are open again and make those that are due; messages lead to those made."""
+    voided = void_open(app, ledger, plan.portfolio, operator)
+    done = make_due(app, ledger, plan.certificates, operator)
+    findings = frames.stack([plan.findings, voided, done.findings], frames.FINDINGS)
+    return replace(plan.without_certificates(done.without), findings=findings)
 
 
 def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:

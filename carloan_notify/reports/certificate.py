@@ -99,7 +99,7 @@ class Press:
 
     def pdf(self, shown: Shown, link: str) -> bytes | PressFault:
         """The PDF, with the used part of its fonts inside; every text in it can be found and copied."""
-        if self.typst is None:
+        if self.typst is None or not has_pdf():
             return PressFault(EXTRA)
         import typst
 
@@ -127,8 +127,6 @@ def open_press(templates: Callable[[str], str], seal: str, *, pdf: bool) -> Pres
         html.name = TEMPLATES[HTML]
     except TemplateError as error:
         return PressFault(f"{TEMPLATES[HTML]}: {_said(error)}; correct the template")
-    if pdf and not has_pdf():
-        return PressFault(EXTRA)
     return Press(html, templates(TEMPLATES[PDF]).encode() if pdf else None, seal)
 
 
@@ -180,6 +178,7 @@ def _said(error: Exception) -> str:
 # Reading them back.
 
 _CODE: Final = re.compile(r"(?<![0-9A-Z])[0-9A-HJ-NP-RTUWXY]{4}(?:-?[0-9A-HJ-NP-RTUWXY]{4}){3}(?![0-9A-Z])")
+_NUMBER: Final = re.compile(r"(?<![0-9A-Z-])[0-9A-Z-]{0,16}?[0-9]{4}-[0-9]{6,9}-[0-9A-Y](?![0-9A-Z])")
 _BLANK: Final = re.compile(r"\s+")
 
 
@@ -193,6 +192,12 @@ def written_codes(content: bytes) -> list[str]:
     raw = content.decode("latin-1")
     text = text_of(content, form_of(content)) or ""
     return list(dict.fromkeys(_CODE.findall(f"{raw} {text}")))
+
+
+def written_numbers(content: bytes) -> list[str]:
+    """Every text in a file that looks like a certificate's number, in order, each once."""
+    text = text_of(content, form_of(content)) or ""
+    return list(dict.fromkeys(_NUMBER.findall(f"{content.decode('latin-1')} {text}")))
 
 
 def text_of(content: bytes, form: str) -> str | None:
