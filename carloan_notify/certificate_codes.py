@@ -95,6 +95,13 @@ class Check(Code):
     UNKNOWN = "unknown", "The ledger knows no such certificate.", "台账中没有这份证明。"
 
 
+class CheckLine(Code):
+    """Lines of a check beside the facts."""
+
+    VOID_SINCE = "void_since", "Void since", "作废时间"
+    DIFFERS = "differs", "Seems to be changed", "疑似被改动"
+
+
 class CertificateFinding(Code):
     """What a night has to tell of certificates."""
 

@@ -117,8 +117,11 @@ def verify(ctx: click.Context, what: str, number: str, form: str) -> None:
     if form == "json":
         print_json(_as_json(found), sys.stdout)
     else:
-        click.echo(f"{found.check}: {found.check.sentence(language)}")
-        print_rows(_as_rows(found, language), sys.stdout, form, columns=("what", "says"))
+        rows = [
+            {"what": found.check.value, "says": found.check.sentence(language)},
+            *_as_rows(found, language),
+        ]
+        print_rows(rows, sys.stdout, form, columns=("what", "says"))
     ctx.exit(errors.EXIT_OK if found.check is Check.VALID else errors.EXIT_FAILED_ITEMS)
 
 
@@ -136,7 +139,7 @@ def _as_json(found: Any) -> dict[str, Any]:  # noqa: ANN401 - certificate_desk.C
 
 
 def _as_rows(found: Any, language: str) -> list[dict[str, str]]:  # noqa: ANN401 - as above
-    from carloan_notify.certificate_codes import Fact, VoidReason
+    from carloan_notify.certificate_codes import CheckLine, Fact, VoidReason
 
     rows = [(Fact(name).sentence(language), text) for name, text in found.facts.items() if text]
     if not rows and found.number:
@@ -145,8 +148,13 @@ def _as_rows(found: Any, language: str) -> list[dict[str, str]]:  # noqa: ANN401
             (Fact.CONTRACT.sentence(language), found.loan_id),
         ]
     if found.void_at:
-        rows.append(("void", f"{found.void_at}: {VoidReason(found.void_reason).sentence(language)}"))
-    rows += [("differs", Fact(name).sentence(language)) for name in found.differs]
+        rows.append(
+            (
+                CheckLine.VOID_SINCE.sentence(language),
+                f"{found.void_at}: {VoidReason(found.void_reason).sentence(language)}",
+            )
+        )
+    rows += [(CheckLine.DIFFERS.sentence(language), Fact(name).sentence(language)) for name in found.differs]
     return [{"what": what, "says": says} for what, says in rows]
 
 

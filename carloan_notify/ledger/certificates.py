@@ -127,9 +127,9 @@ class Series:
 
 
 def issue(
-    tx: Transaction, drafts: Sequence[Draft], series: Series, operator: str, now: datetime
+    tx: Transaction, drafts: Sequence[Draft], series: Series, by: str, now: datetime
 ) -> list[Certificate]:
-    """Number these certificates, in order; a loan that meanwhile got another one is left out."""
+    """Number these certificates, in order, `by` a run or an operator; a loan that meanwhile got one is left out."""
     audit.lock_head(tx)  # on PostgreSQL, too, nobody else takes a number now
     held = {one.loan_id: one for one in latest(tx, [draft.loan_id for draft in drafts])}
     wanted = [draft for draft in drafts if _is_next(draft, held.get(draft.loan_id))]
@@ -139,7 +139,7 @@ def issue(
     if not rows:
         return []
     tx.connection.execute(sa.insert(CERTIFICATES), rows)
-    audit.append(tx, [_issued(row, operator) for row in rows], now)
+    audit.append(tx, [_issued(row, by) for row in rows], now)
     return [_certificate(tx.cipher, row) for row in rows]
 
 
@@ -171,8 +171,8 @@ def _row(cipher: Cipher, draft: Draft, series: Series, serial: int, now: datetim
     }
 
 
-def _issued(row: Mapping[str, Any], operator: str) -> AuditEvent:
-    data = {"loan": row["loan_id"], "issue": row["issue"], "facts": row["facts_hash"], "operator": operator}
+def _issued(row: Mapping[str, Any], by: str) -> AuditEvent:
+    data = {"loan": row["loan_id"], "issue": row["issue"], "facts": row["facts_hash"], "by": by}
     return AuditEvent("certificate.issued", row["number"], data)
 
 
@@ -229,7 +229,7 @@ def duplicate(tx: Transaction, number: str, operator: str, reason: str, now: dat
     copies = found.copies + 1
     mine = CERTIFICATES.c.number == number
     tx.connection.execute(sa.update(CERTIFICATES).where(mine).values(copies=copies))
-    data = {"copy": copies, "operator": operator, "reason": mask_digits(reason)}
+    data = {"copy": copies, "by": operator, "reason": mask_digits(reason)}
     audit.append(tx, [AuditEvent("certificate.duplicated", number, data)], now)
     return next(_found(tx, mine))
 
@@ -245,7 +245,7 @@ def void(
     values = {"state": VOID, "void_at": to_text(now), "void_reason": reason.value}
     for part in in_parts(ended):
         tx.connection.execute(sa.update(CERTIFICATES).where(CERTIFICATES.c.number.in_(part)).values(**values))
-    data = {"why": reason.value, "operator": operator, "reason": mask_digits(note)}
+    data = {"why": reason.value, "by": operator, "reason": mask_digits(note)}
     audit.append(tx, [AuditEvent("certificate.void", number, data) for number in ended], now)
     return ended
 

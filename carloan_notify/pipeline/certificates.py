@@ -113,11 +113,13 @@ def due_certificates(app: App, portfolio: Portfolio, memory: CertificateMemory) 
     presses = Presses(app, pdf=False)
     drafts, faults = _drafts(app, portfolio, now, held, presses)
     made = memory.made([one.number for one in valid])
-    codes = {one.loan_id: one.code for one in valid if one.number in made}
+    unmade = [one for one in valid if one.number not in made and one.facts][: options.per_night]
+    at_hand = [one for one in valid if one.number in made] + unmade
+    coming = {draft.loan_id: memory.code(draft.loan_id, draft.issue) for draft in drafts}
     return DueCertificates(
         drafts=tuple(drafts),
-        unmade=tuple(one for one in valid if one.number not in made and one.facts)[: options.per_night],
-        codes=codes | {draft.loan_id: memory.code(draft.loan_id, draft.issue) for draft in drafts},
+        unmade=tuple(unmade),
+        codes={one.loan_id: one.code for one in at_hand} | coming,
         findings=frames.stack([*_withheld(fresh), _later(later), *faults], frames.FINDINGS),
     )
 
@@ -177,14 +179,14 @@ class NightCertificates:
     without: frozenset[str]
 
 
-def make_due(app: App, ledger: Ledger, due: DueCertificates, operator: str) -> NightCertificates:
+def make_due(app: App, ledger: Ledger, due: DueCertificates, by: str) -> NightCertificates:
     """Number, make and note what is due. What fails becomes a finding; the night goes on."""
     if not due.drafts and not due.unmade:
         return NightCertificates(frames.empty(frames.FINDINGS), frozenset())
     presses, findings, without = presses_of(app), list[pd.DataFrame](), set[str]()
     for part in (*_steps(due.unmade), *_steps(due.drafts)):
         try:
-            ones = _numbered(app, ledger, part, operator)
+            ones = _numbered(app, ledger, part, by)
             files, problems = _made(app, presses, ones)
         except (OSError, ConfigError) as error:
             loan_ids = [one.loan_id for one in part]
@@ -210,7 +212,7 @@ def presses_of(app: App) -> Presses:
 
 
 def _numbered(
-    app: App, ledger: Ledger, part: Sequence[Draft] | Sequence[Certificate], operator: str
+    app: App, ledger: Ledger, part: Sequence[Draft] | Sequence[Certificate], by: str
 ) -> list[Certificate]:
     drafts = [one for one in part if isinstance(one, Draft)]
     issued = [one for one in part if isinstance(one, Certificate)]
@@ -219,7 +221,7 @@ def _numbered(
     year = date.fromisoformat(drafts[0].facts[Fact.ISSUED_ON]).year
     series = Series(app.settings.certificates.number_prefix, year)
     with ledger.write() as tx:
-        return issued + certificates.issue(tx, drafts, series, operator, app.clock())
+        return issued + certificates.issue(tx, drafts, series, by, app.clock())
 
 
 def _made(
@@ -241,7 +243,7 @@ def _plain(error: Exception) -> str:
     return str(error)
 
 
-def void_open(app: App, ledger: Ledger, portfolio: Portfolio, operator: str) -> pd.DataFrame:
+def void_open(app: App, ledger: Ledger, portfolio: Portfolio, by: str) -> pd.DataFrame:
     """End the certificates of loans that are open again; frames.FINDINGS of those, and of those in doubt.
 
     A loan that the tables no longer list keeps its certificate.
@@ -254,7 +256,7 @@ def void_open(app: App, ledger: Ledger, portfolio: Portfolio, operator: str) -> 
     rows = settlements(tables, SettlementRule(portfolio.as_of, wait_days=0))
     open_again = rows.loc[rows["refusal"].isin([Refusal.NOT_SETTLED, Refusal.TAKEN_BACK]), "loan_id"].tolist()
     doubtful = rows.loc[rows["refusal"].isin([Refusal.INCOMPLETE, Refusal.STILL_OWED]), "loan_id"]
-    end(app, ledger, [numbers[loan_id] for loan_id in open_again], VoidReason.OPEN_AGAIN, (operator, ""))
+    end(app, ledger, [numbers[loan_id] for loan_id in open_again], VoidReason.OPEN_AGAIN, (by, ""))
     return frames.stack(
         [
             frames.findings(CertificateFinding.VOIDED, open_again, CertificateFinding.VOIDED.english),

@@ -283,7 +283,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     if not made_up:
         again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
         cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
-        plan = _with_certificates(app, ledger, plan, order.operator)
+        plan = _with_certificates(app, ledger, plan)
     plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
     rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
     with ledger.write() as tx:
@@ -296,10 +296,10 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     return _close(app, ledger, report, plan)
 
 
-def _with_certificates(app: App, ledger: Ledger, plan: NightPlan, operator: str) -> NightPlan:
+def _with_certificates(app: App, ledger: Ledger, plan: NightPlan) -> NightPlan:
     """End the certificates of loans that are open again and make those that are due; messages lead to those made."""
-    voided = void_open(app, ledger, plan.portfolio, operator)
-    done = make_due(app, ledger, plan.certificates, operator)
+    voided = void_open(app, ledger, plan.portfolio, plan.run_id)
+    done = make_due(app, ledger, plan.certificates, plan.run_id)
     findings = frames.stack([plan.findings, voided, done.findings], frames.FINDINGS)
     return replace(plan.without_certificates(done.without), findings=findings)
 

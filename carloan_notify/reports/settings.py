@@ -61,11 +61,12 @@ class CertificateSettings(Settings):
         examples=["vin"],
     )
     wait_days: int = Field(
-        default=3,
+        default=0,
         ge=0,
         le=60,
-        description="Days to wait after the last payment where only payments say that a loan is settled, because a "
-        "debit can still be returned. Where the loan's own status says settled, none.",
+        description="Days to wait after the last payment where only payments say that a loan is settled. For lenders "
+        "whose debits can be returned; the settlement message of such a loan then has no link. Where the loan's own "
+        "status says settled, nothing is waited for.",
         examples=[3],
     )
     within_days: int = Field(
