@@ -201,10 +201,13 @@ def check_certificate(app: App, what: str, number: str = "") -> Checked:
     if path.suffix.lower() in {f".{form}" for form in TEMPLATES} and not path.is_file():
         raise ConfigError([f"{what}: no such file; write its path, or the verification code"])
     with app.open_ledger() as ledger, ledger.read() as tx:
-        return _check_file(app, tx, path) if path.is_file() else _check_text(app, tx, what, number)
+        if path.is_file():
+            return check_content(app, tx, _content(path), path.stem)
+        return check_text(app, tx, what, number)
 
 
-def _check_text(app: App, tx: Transaction, what: str, number: str) -> Checked:
+def check_text(app: App, tx: Transaction, what: str, number: str = "") -> Checked:
+    """The certificate of a code, which must belong to `number` if that is given, or of a number."""
     code, wanted = certificates.plain_code(what), certificates.plain_number(what)
     if not code and not wanted:
         return Checked(Check.MISTYPED)
@@ -228,14 +231,23 @@ def _told(app: App, found: Certificate) -> Checked:
     )
 
 
-def _check_file(app: App, tx: Transaction, path: Path) -> Checked:
+def _content(path: Path) -> bytes:
     if path.stat().st_size > MOST_READ:
         raise ConfigError([f"{path}: larger than {MOST_READ:,} bytes, so it is no certificate"])
-    content = path.read_bytes()
+    return path.read_bytes()
+
+
+def is_known(tx: Transaction, content: bytes) -> bool:
+    """Whether a file of these very bytes was made."""
+    return certificates.file_of(tx, _hash(content)) is not None
+
+
+def check_content(app: App, tx: Transaction, content: bytes, stem: str) -> Checked:
+    """The certificate of a file of these bytes, whose name without its ending is `stem`."""
     if known := certificates.file_of(tx, _hash(content)):
         found = certificates.by_number(tx, known.number)
         return replace(_told(app, found), copy_no=known.copy_no) if found else Checked(Check.UNKNOWN)
-    found = _meant(tx, content, path.stem)
+    found = _meant(tx, content, stem)
     if found is None:
         return Checked(Check.UNKNOWN)
     return replace(_told(app, found), check=Check.CHANGED, differs=_differing(app, found, content))

@@ -175,6 +175,8 @@ def file_of(folder: Path, code: str, form: str) -> Path:
 def remove_files(app: App, codes: Collection[str]) -> None:
     """Take away the files of these certificates: a link to a void one leads nowhere."""
     folder = app.path(app.settings.certificates.folder)
+    if folder.is_symlink() or not folder.is_dir():
+        return  # nothing of ours is there
     for code in codes:
         for form in TEMPLATES:
             file_of(folder, code, form).unlink(missing_ok=True)

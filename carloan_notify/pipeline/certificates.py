@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import pandas as pd
+import sqlalchemy as sa
 
 from carloan_notify import frames
 from carloan_notify.app import App
@@ -241,6 +242,13 @@ def _plain(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"a file cannot be written ({error.strerror or type(error).__name__}); see the disk and the folder"
     return str(error)
+
+
+def forget_files(app: App, ledger: Ledger, which: sa.ColumnElement[bool]) -> None:
+    """Take away the files of certificates that are about to lose what they say (`certificates.forget`)."""
+    with ledger.read() as tx:
+        codes = certificates.codes_of(tx, which)
+    remove_files(app, codes)
 
 
 def void_open(app: App, ledger: Ledger, portfolio: Portfolio, by: str) -> pd.DataFrame:
