@@ -185,7 +185,8 @@ def make_due(app: App, ledger: Ledger, due: DueCertificates, by: str) -> NightCe
     if not due.drafts and not due.unmade:
         return NightCertificates(frames.empty(frames.FINDINGS), frozenset())
     presses, findings, without = presses_of(app), list[pd.DataFrame](), set[str]()
-    for part in (*_steps(due.unmade), *_steps(due.drafts)):
+    parts: list[Sequence[Draft] | Sequence[Certificate]] = [*_steps(due.unmade), *_steps(due.drafts)]
+    for part in parts:
         try:
             ones = _numbered(app, ledger, part, by)
             files, problems = _made(app, presses, ones)

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,7 @@ from markupsafe import Markup
 from carloan_notify.certificate_codes import Fact
 
 if TYPE_CHECKING:
+    import segno
     import typst
 
 HTML: Final = "html"
@@ -61,11 +62,29 @@ def seal_uri(content: bytes) -> str | PressFault:
     return f"data:{kinds[0]};base64,{base64.b64encode(content).decode()}"
 
 
+_QR_BORDER: Final = 2
+_QR_DOTS: Final = 10
+"""Dots of a PDF's QR code along the side of a module: 330 dots on 30 mm, as a picture, because a reader of the text
+would walk through thousands of lines."""
+
+
 def qr_svg(text: str) -> str:
     """A QR code (ISO/IEC 18004, error correction M) as SVG without a size of its own."""
+    return str(_qr(text).svg_inline(border=_QR_BORDER, omitsize=True))
+
+
+def qr_png(text: str) -> bytes:
+    """The same as PNG."""
+    out = io.BytesIO()
+    _qr(text).save(out, kind="png", border=_QR_BORDER, scale=_QR_DOTS)
+    return out.getvalue()
+
+
+@lru_cache(maxsize=1)  # page and PDF of one certificate
+def _qr(text: str) -> "segno.QRCode":
     import segno
 
-    return segno.make(text, error="m", boost_error=False).svg_inline(border=2, omitsize=True)
+    return segno.make(text, error="m", boost_error=False)
 
 
 # Making files.
@@ -103,7 +122,7 @@ class Press:
             return PressFault(EXTRA)
         import typst
 
-        told = {**shown, "link": link, "qr": qr_svg(link or shown[Fact.CODE]), "seal": _framed(self.seal)}
+        told = {**shown, "link": link, "qr": [*qr_png(link or shown[Fact.CODE])], "seal": _framed(self.seal)}
         try:
             made = _compiler().compile(
                 self.typst, format="pdf", sys_inputs={"certificate": json.dumps(told, ensure_ascii=False)}

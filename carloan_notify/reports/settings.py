@@ -81,7 +81,7 @@ class CertificateSettings(Settings):
         default=2_000,
         ge=1,
         le=1_000_000,
-        description="Certificates that one night makes at most (about 5 ms each, 12 ms with PDF), so that it does not "
+        description="Certificates that one night makes at most (some 7 ms each, 17 ms with PDF), so that it does not "
         "run late; the others follow the next night.",
         examples=[2000],
     )
