@@ -1,5 +1,7 @@
 """Codes of the settlement certificate: what it says, why there is none, what a check found, what a night tells."""
 
+from typing import Final
+
 from carloan_notify.codes import Code
 
 
@@ -130,6 +132,10 @@ class CertificateFinding(Code):
         "A certificate could not be made; the night went on without it.",
         "结清证明生成失败；当晚批次照常继续。",
     )
+
+
+FOR_A_PERSON: Final = (CertificateFinding.VOIDED, CertificateFinding.DOUBTED, CertificateFinding.FAILED)
+"""What a night names the loans of in its report."""
 
 
 class VoidReason(Code):

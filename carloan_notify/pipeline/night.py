@@ -14,6 +14,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.certificate_codes import FOR_A_PERSON
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
@@ -132,6 +133,7 @@ def _folder(app: App) -> Path:
 # From a plan and what became of it to the night's report.
 
 TOLD_DIFFERENCES = 50
+TOLD_LOANS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ def make_report(
         advice=(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
+            *_about_certificates(plan.findings),
         ),
         reject_groups=plan.facts.reject_groups,
         schedule_differences=tuple(_differences(plan.findings)),
@@ -184,6 +187,16 @@ def make_report(
 
 def _messages(plan: NightPlan, code: str) -> Iterator[str]:
     yield from plan.findings.loc[plan.findings["code"] == code, "message"]
+
+
+def _about_certificates(findings: pd.DataFrame) -> Iterator[str]:
+    """What a person must look at: each sentence with the first loans that it is about."""
+    told = findings[findings["code"].isin(list(FOR_A_PERSON))]
+    for code in told["code"].unique():
+        for message in told.loc[told["code"] == code, "message"].unique():
+            loans = told.loc[(told["code"] == code) & (told["message"] == message), "loan_id"].tolist()
+            more = f" and {len(loans) - TOLD_LOANS} more" if len(loans) > TOLD_LOANS else ""
+            yield f"{code}: {message} Loans: {', '.join(loans[:TOLD_LOANS])}{more}"
 
 
 def _differences(findings: pd.DataFrame) -> Iterator[str]:
