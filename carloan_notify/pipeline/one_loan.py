@@ -138,9 +138,8 @@ def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str
 
 def _said(code: str, english: str, language: str) -> str:
     """What a finding or a rejected row says: its own text with its values in English, its code's in Chinese."""
-    catalogue = next(
-        (kind for kind in (CellProblem, Finding, RenderCode, CertificateFinding) if code in set(kind)), None
-    )
+    catalogues = (CellProblem, Finding, RenderCode, CertificateFinding)
+    catalogue = next((kind for kind in catalogues if code in set(kind)), None)
     return catalogue(code).chinese if catalogue and language.startswith("zh") else english
 
 
