@@ -10,7 +10,7 @@ from typing import Any, Final
 from carloan_notify.app import App, require_rehearsable
 from carloan_notify.certificate_codes import Check, Fact, Refusal, VoidReason
 from carloan_notify.errors import ConfigError, LedgerError
-from carloan_notify.ledger import certificates
+from carloan_notify.ledger import audit, certificates
 from carloan_notify.ledger.certificates import VALID, Certificate, Draft, MadeFile, Series
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.store import Transaction
@@ -102,9 +102,9 @@ def make_certificate(app: App, wish: Wish) -> Served:
     presses = Presses(app, pdf=pdf)
     (settled_on,) = mine["settled_on"].dt.date
     facts, customer_id = _facts(app, portfolio, wish.loan_id, settled_on, presses)
-    with app.open_ledger(create=True) as ledger, ledger.write() as tx:
-        one, fresh = _issued(app, tx, wish, facts, customer_id)
-    with app.open_ledger() as ledger:
+    with app.open_ledger(create=True) as ledger:
+        with ledger.write() as tx:
+            one, fresh = _issued(app, tx, wish, facts, customer_id)
         return _served(app, ledger, presses, one, fresh=fresh)
 
 
@@ -125,6 +125,7 @@ def _issued(
     app: App, tx: Transaction, wish: Wish, facts: Mapping[str, str], customer_id: str
 ) -> tuple[Certificate, bool]:
     """The loan's certificate, and whether it is a new one."""
+    audit.lock_head(tx)  # what is read here stays so: no night issues one meanwhile
     held = next(iter(certificates.latest(tx, [wish.loan_id])), None)
     if held is None or held.state != VALID:
         draft = Draft(wish.loan_id, customer_id, held.issue + 1 if held else 1, facts)

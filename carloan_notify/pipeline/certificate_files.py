@@ -25,7 +25,7 @@ LANGUAGE: Final = "language"
 CURRENCY: Final = "currency"
 _PRIVATE: Final = 0o600
 _OWNER_ONLY: Final = 0o700
-_ID_HEAD, _ID_TAIL, _ID_SHORTEST = 3, 4, 10
+_ID_HEAD, _ID_TAIL, _ID_SHORTEST = 3, 4, 15
 
 
 # What a certificate says: plain facts for the ledger, texts for its reader.
@@ -54,7 +54,7 @@ def facts_of(
 
 
 def masked_id(number: str) -> str:
-    """The first three and last four characters of an ID number, stars between; a short one shows its last two."""
+    """The first three and last four characters of an ID card's number; the last two of a shorter number."""
     number = number.strip()
     if len(number) < _ID_SHORTEST:
         return "****" + number[-2:] if number else ""

@@ -1,6 +1,6 @@
 """Settlement certificates of a night: which loans get one, what is numbered and made, and what is void."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, TypeVar
@@ -64,17 +64,24 @@ def remember_certificates(ledger: Ledger) -> CertificateMemory:
     )
 
 
-def codes_at_hand(ledger: Ledger, loan_ids: Sequence[str]) -> dict[str, str]:
-    """Of these loans, the codes of their valid certificates that have a file, by loan."""
-    memory = remember_certificates(ledger)
-    valid = [one for one in memory.latest(list(dict.fromkeys(loan_ids))) if one.state == VALID]
+def codes_at_hand(memory: CertificateMemory, loan_ids: Sequence[str]) -> dict[str, str]:
+    """Of these loans, the codes of their valid certificates whose page is there, by loan."""
+    valid = _said(memory.latest(list(dict.fromkeys(loan_ids))))
     made = memory.made([one.number for one in valid])
     return {one.loan_id: one.code for one in valid if one.number in made}
 
 
+def _said(ones: Iterable[Certificate]) -> list[Certificate]:
+    """The valid ones among them that still say something: of an erased one no file is left."""
+    return [one for one in ones if one.state == VALID and one.facts]
+
+
 @dataclass(frozen=True)
 class DueCertificates:
-    """Tonight's: those to be issued, those issued without a file so far, the code of each loan, and frames.FINDINGS."""
+    """Tonight's: those to be issued, those issued without a file so far, frames.FINDINGS.
+
+    `codes` holds by loan the code of each certificate that will be there when the messages leave.
+    """
 
     drafts: tuple[Draft, ...] = ()
     unmade: tuple[Certificate, ...] = ()
@@ -107,15 +114,17 @@ def due_certificates(app: App, portfolio: Portfolio, memory: CertificateMemory) 
         settlement_tables(portfolio), SettlementRule(portfolio.as_of, options.wait_days, since)
     )
     held = {one.loan_id: one for one in memory.latest(rows["loan_id"].tolist())}
-    valid = [one for one in held.values() if one.state == VALID]
-    fresh = rows[~frames.among(rows["loan_id"], [one.loan_id for one in valid])]
+    valid = [one.loan_id for one in held.values() if one.state == VALID]
+    fresh = rows[~frames.among(rows["loan_id"], valid)]
     sure = fresh[fresh["refusal"] == ""].sort_values(["settled_on", "loan_id"], kind="stable")
     now, later = sure.iloc[: options.per_night], sure.iloc[options.per_night :]
     presses = Presses(app, pdf=False)
     drafts, faults = _drafts(app, portfolio, now, held, presses)
-    made = memory.made([one.number for one in valid])
-    unmade = [one for one in valid if one.number not in made and one.facts][: options.per_night]
-    at_hand = [one for one in valid if one.number in made] + unmade
+    surely = set(rows.loc[rows["refusal"].isin(["", Refusal.NOT_YET]), "loan_id"])
+    standing = _said(one for one in held.values() if one.loan_id in surely)
+    made = memory.made([one.number for one in standing])
+    unmade = [one for one in standing if one.number not in made][: options.per_night]
+    at_hand = [one for one in standing if one.number in made] + unmade
     coming = {draft.loan_id: memory.code(draft.loan_id, draft.issue) for draft in drafts}
     return DueCertificates(
         drafts=tuple(drafts),
@@ -123,6 +132,13 @@ def due_certificates(app: App, portfolio: Portfolio, memory: CertificateMemory) 
         codes={one.loan_id: one.code for one in at_hand} | coming,
         findings=frames.stack([*_withheld(fresh), _later(later), *faults], frames.FINDINGS),
     )
+
+
+def codes_tonight(
+    app: App, memory: CertificateMemory, due: DueCertificates, loan_ids: Sequence[str]
+) -> Mapping[str, str]:
+    """Of these loans, the codes that tonight's messages may lead to, by loan."""
+    return due.codes if app.settings.certificates.nightly else codes_at_hand(memory, loan_ids)
 
 
 def _drafts(

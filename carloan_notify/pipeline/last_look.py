@@ -24,7 +24,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
-from carloan_notify.pipeline.certificates import codes_at_hand
+from carloan_notify.pipeline.certificates import codes_at_hand, remember_certificates
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
@@ -48,7 +48,9 @@ class Words:
     def of(cls, app: App, ledger: Ledger, day: date) -> Self:
         """The lender's words, on that day."""
         return cls(
-            app.settings.rules, app.templates(), make_wording(app, day, partial(codes_at_hand, ledger))
+            app.settings.rules,
+            app.templates(),
+            make_wording(app, day, partial(codes_at_hand, remember_certificates(ledger))),
         )
 
 

@@ -29,6 +29,7 @@ from carloan_notify.pipeline.certificates import (
     NO_MEMORY,
     CertificateMemory,
     DueCertificates,
+    codes_tonight,
     due_certificates,
     remember_certificates,
 )
@@ -240,7 +241,7 @@ def decide_and_word(
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
     due = due_certificates(app, portfolio, memory.certificates)
-    wording = make_wording(app, as_of, lambda _: due.codes)
+    wording = make_wording(app, as_of, partial(codes_tonight, app, memory.certificates, due))
     drafted = draft_messages(run_id, decisions, told, templates, wording)
     held = hold_failures(decisions, drafted.failures)
     linked = _of_tellers(decisions, due.codes)

@@ -14,6 +14,7 @@ from carloan_notify.app import build_app
 from carloan_notify.certificate_codes import Check, Refusal
 from carloan_notify.ledger.certificates import ALPHABET
 from carloan_notify.pipeline import certificate_desk
+from carloan_notify.pipeline.certificate_files import masked_id
 from carloan_notify.reports import certificate
 from tests.e2e.conftest import Desk
 from tests.e2e.tiny import CONTACTS, options
@@ -378,3 +379,28 @@ def test_payments_alone_wait(registry: Desk) -> None:
     registry.night(DAY)
     assert [path.stem for path in files(registry)] == [page_of(registry, "John Smith").stem]
     assert Refusal.NOT_YET in registry.run("certificate", "L0", "--as-of", DAY, code=1).err
+
+
+def test_a_message_leads_to_what_a_clerk_made(registry: Desk) -> None:
+    """Nights make none; an erased one has no page any more."""
+    change(registry, nightly=False)
+    export(registry, [loan(0), loan(1), loan(2)], paid(0, 1, 2))
+    code = Path(make(registry, "L0")["files"]).stem
+    make(registry, "L2")
+    registry.run("ledger", "erase", "--customer", "C2", "--yes")
+    registry.night(DAY)
+    texts = told(registry)
+    assert BASE + code in texts["0"]
+    assert [BASE in texts[number] for number in "12"] == [False, False]
+    assert "what it says was erased" in registry.run("certificate", "L2", "--as-of", DAY, code=2).err
+
+
+def test_an_id_number_is_masked() -> None:
+    numbers = ("110101199003071234", "110101900307123", "E12345678", "7", "")
+    assert [masked_id(number) for number in numbers] == [
+        "110***********1234",
+        "110********7123",
+        "****78",
+        "****7",
+        "",
+    ]
