@@ -171,7 +171,11 @@ def revoke(ctx: click.Context, what: str, reason: str) -> None:
     """
     from carloan_notify.pipeline.certificate_desk import revoke as void
 
-    click.echo(f"void: {void(open_app(ctx), what, getpass.getuser(), reason)}")
+    number, problem = void(open_app(ctx), what, getpass.getuser(), reason)
+    click.echo(f"void: {number}")
+    if problem:
+        click.echo(f"problem: {problem}", err=True)
+        ctx.exit(errors.EXIT_FAILED_ITEMS)
 
 
 @certificate_command.command(name="list")

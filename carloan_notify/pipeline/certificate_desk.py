@@ -281,8 +281,8 @@ def _differing(app: App, found: Certificate, content: bytes) -> tuple[str, ...]:
 # Ending one, and what there is.
 
 
-def revoke(app: App, what: str, operator: str, reason: str) -> str:
-    """Void a certificate, by its number or code; its number.
+def revoke(app: App, what: str, operator: str, reason: str) -> tuple[str, str]:
+    """Void a certificate, by its number or code; its number, and why its files could not be removed ("" if they were).
 
     Raises:
         LedgerError: no such certificate, or it is void already.
@@ -291,9 +291,11 @@ def revoke(app: App, what: str, operator: str, reason: str) -> str:
         with ledger.read() as tx:
             code, number = certificates.plain_code(what), certificates.plain_number(what)
             found = certificates.by_code(tx, code) if code else certificates.by_number(tx, number)
-        if found is None or not end(app, ledger, [found.number], VoidReason.REVOKED, (operator, reason)):
-            raise LedgerError(f"{what}: no valid certificate of this number or code; see: certificate list")
-        return found.number
+        wanted = [found.number] if found else []
+        ended, problem = end(app, ledger, wanted, VoidReason.REVOKED, (operator, reason))
+    if not ended:
+        raise LedgerError(f"{what}: no valid certificate of this number or code; see: certificate list")
+    return ended[0], problem
 
 
 def list_certificates(app: App, limit: int) -> list[dict[str, Any]]:

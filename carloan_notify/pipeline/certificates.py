@@ -257,7 +257,7 @@ def _made(
 
 def _plain(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"a file cannot be written ({error.strerror or type(error).__name__}); see the disk and the folder"
+        return f"a file cannot be written or removed ({error.strerror}); see the disk and the folder"
     return str(error)
 
 
@@ -281,11 +281,13 @@ def void_open(app: App, ledger: Ledger, portfolio: Portfolio, by: str) -> pd.Dat
     rows = settlements(tables, SettlementRule(portfolio.as_of, wait_days=0))
     open_again = rows.loc[rows["refusal"].isin([Refusal.NOT_SETTLED, Refusal.TAKEN_BACK]), "loan_id"].tolist()
     doubtful = rows.loc[rows["refusal"].isin([Refusal.INCOMPLETE, Refusal.STILL_OWED]), "loan_id"]
-    end(app, ledger, [numbers[loan_id] for loan_id in open_again], VoidReason.OPEN_AGAIN, (by, ""))
+    ended = [numbers[loan_id] for loan_id in open_again]
+    _, problem = end(app, ledger, ended, VoidReason.OPEN_AGAIN, (by, ""))
     return frames.stack(
         [
             frames.findings(CertificateFinding.VOIDED, open_again, CertificateFinding.VOIDED.english),
             frames.findings(CertificateFinding.DOUBTED, doubtful, CertificateFinding.DOUBTED.english),
+            failed(open_again if problem else [], problem),
         ],
         frames.FINDINGS,
     )
@@ -307,12 +309,19 @@ def _only(tables: SettlementTables, loan_ids: Collection[str]) -> SettlementTabl
 
 def end(
     app: App, ledger: Ledger, numbers: Sequence[str], reason: VoidReason, by: tuple[str, str]
-) -> list[str]:
-    """Void these certificates; their files go first, so that no link leads to a void one. Those that were ended."""
+) -> tuple[list[str], str]:
+    """Void these certificates; those that were ended, and why a file could not be removed ("" for none).
+
+    Files go first, so that a crash leaves no link to a void one.
+    """
     if not numbers:
-        return []
+        return [], ""
     with ledger.read() as tx:
         codes = [one.code for number in numbers if (one := certificates.by_number(tx, number))]
-    remove_files(app, codes)
+    problem = ""
+    try:
+        remove_files(app, codes)
+    except OSError as error:
+        problem = f"certificates: {_plain(error)}"
     with ledger.write() as tx:
-        return certificates.void(tx, numbers, reason, by, app.clock())
+        return certificates.void(tx, numbers, reason, by, app.clock()), problem

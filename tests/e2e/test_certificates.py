@@ -404,3 +404,15 @@ def test_an_id_number_is_masked() -> None:
         "****7",
         "",
     ]
+
+
+def test_a_file_that_cannot_be_removed_is_told_and_void_all_the_same(registry: Desk) -> None:
+    export(registry, [loan(0)], paid(0))
+    registry.night(DAY)
+    (page,) = files(registry)
+    page.unlink()
+    page.mkdir()  # as little to be unlinked as a file on a disk that is read only
+    export(registry, [loan(0, day=NEXT)], [*paid(0), back(0)])
+    findings = registry.night(NEXT)["findings"]
+    assert (findings["certificate_voided"], findings["certificate_failed"]) == (1, 1)
+    assert check(registry, page.stem)["check"] == "void"
