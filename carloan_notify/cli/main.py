@@ -198,6 +198,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("night", "Why a loan gets what it gets."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
+    "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
