@@ -31,6 +31,7 @@ from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.promise_settings import PromisesSettings
 from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
+from carloan_notify.reports.settings import CertificateSettings
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings
 
@@ -206,6 +207,9 @@ class AppSettings(Settings):
         default=DeliverySettings(), description="Providers, rates and retries."
     )
     inbound: InboundSettings = Field(default=InboundSettings(), description="What comes back from providers.")
+    certificates: CertificateSettings = Field(
+        default=CertificateSettings(), description="Certificates that a loan is settled."
+    )
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The record of everything sent.")
     reports: ReportSettings = Field(default=ReportSettings(), description="Where a night leaves its papers.")
 

@@ -38,7 +38,7 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "new_value": "the value after a change (due_day_changed: the new day of the month)",
         "effective_on": "day from which a change holds; nothing when unknown",
         "pay_link": "signed link to the payment page; empty when none is configured",
-        "certificate_link": "signed link to the settlement certificate; empty when none is configured",
+        "certificate_link": "link to the settlement certificate; empty where there is none",
         "loan_count": "how many loans this one message tells; 1 unless several were merged",
         "as_of": "business date of the night",
         "role": "borrower, or another party's role (co_borrower, guarantor) who must not learn more "

@@ -105,8 +105,8 @@ class MessagesSettings(Settings):
     )
     certificate_link_base: str = Field(
         default="",
-        description="Address where a settlement certificate is fetched; the signed token is appended. "
-        "Empty: no link.",
+        description="Address where a settlement certificate is fetched and checked; its verification code is "
+        "appended (see `certificates`). Empty: no link.",
         examples=["https://pay.example.com/c/"],
     )
 

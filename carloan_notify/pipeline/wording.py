@@ -14,7 +14,7 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.messages.columns import Columns, extra
 from carloan_notify.messages.context import VARIABLES
-from carloan_notify.messages.links import certificate_links, pay_links
+from carloan_notify.messages.links import pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.events import DETAIL_ARROW
@@ -125,12 +125,16 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
 
 # The values of many messages, column by column.
 
+CertificateCodes = Callable[[Sequence[str]], Mapping[str, str]]
+"""Of these loans, the verification codes of their certificates by loan; loans without one are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """Makes template values for one night. `link_key` signs links; without a link base it is not used.
 
-    `asking` are the channels of which some provider asks for the values themselves.
+    `asking` are the channels of which some provider asks for the values themselves. `certificate_codes` gives, of some
+    loans, the codes of those whose settlement certificate can be fetched when the message is read.
     """
 
     currency: str
@@ -139,6 +143,7 @@ class Wording:
     as_of: date
     now: datetime
     asking: frozenset[Channel]
+    certificate_codes: CertificateCodes
 
 
 @dataclass(frozen=True)
@@ -223,9 +228,7 @@ class MessageValues:
                 installment_nos=rows["installment_no"].tolist(),
                 now=wording.now,
             ),
-            "certificate_link": lambda: certificate_links(
-                wording.messages, wording.link_key, loan_ids=rows["loan_id"].tolist(), now=wording.now
-            ),
+            "certificate_link": self._certificate_links,
             "as_of": lambda: [wording.as_of] * len(rows),
         }
 
@@ -249,12 +252,19 @@ class MessageValues:
             "penalty": self._money(mine["penalty_minor"]),
             "total_due": self._money(mine[list(_SUMS)].sum(axis=1)),
             "pay_link": [""] * len(mine),  # it leads to one installment of one loan
+            "certificate_link": [""] * len(mine),  # same
         }
 
     def _days_to_due(self) -> list[int]:
         due = self.rows["due_on"].to_numpy().astype("datetime64[D]")
         days = (due - local_days(self.rows["timezone"], self.rows["not_before"])).astype("int64")
         return np.where(np.isnat(due), 0, days).tolist()  # type: ignore[no-any-return]  # whole numbers
+
+    def _certificate_links(self) -> list[str]:
+        """Where each loan's certificate is fetched, "" where there is none or no address is configured."""
+        loan_ids, base = self.rows["loan_id"].tolist(), self.wording.messages.certificate_link_base
+        codes = self.wording.certificate_codes(loan_ids) if base else {}
+        return [base + codes[loan_id] if loan_id in codes else "" for loan_id in loan_ids]
 
     def _values(self) -> list[tuple[str, str]]:
         """The value before and after a change, of each row."""
@@ -287,11 +297,11 @@ def queued(decisions: pd.DataFrame) -> pd.DataFrame:
     return decisions[decisions["decision"] == Decision.QUEUED]
 
 
-def make_wording(app: App, as_of: date) -> Wording:
+def make_wording(app: App, as_of: date, certificate_codes: CertificateCodes) -> Wording:
     """The wording of a night."""
-    settings = app.settings
+    settings, key = app.settings, app.link_key()
     asking = settings.delivery.asking_values
-    return Wording(app.lender.currency, settings.messages, app.link_key(), as_of, app.clock(), asking)
+    return Wording(app.lender.currency, settings.messages, key, as_of, app.clock(), asking, certificate_codes)
 
 
 def days_or_none(values: pd.Series) -> list[date | None]:
