@@ -26,10 +26,13 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
-from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
-from carloan_notify.records import Lender
+from carloan_notify.notices.settings import EventSettings, EventType, NoticeName, PolicySettings, RuleSettings
+from carloan_notify.notices.where import Kind, Of, Units, bound
+from carloan_notify.records import Lender, currency_exponent
 from carloan_notify.settings import Settings
-from carloan_notify.sources.settings import SourcesSettings
+from carloan_notify.sources.settings import SourcesSettings, where_columns
+from carloan_notify.sources.tables import EVENT_TYPES
+from carloan_notify.sources.values import word_key
 
 # Do approved templates name what exists? A typing error would send nothing, or a message with holes.
 
@@ -180,6 +183,12 @@ class AppSettings(Settings):
     due_days: DueDaySettings = Field(
         default=DueDaySettings(), description="How `due-days assign` proposes due days for new loans."
     )
+    events: dict[NoticeName, EventSettings] = Field(
+        default_factory=dict,
+        description="Kinds of events of your own, by the name that rules (`when.event`) call them. Each is told once for "
+        "each day it falls on.",
+        examples=[{"insurance_expiring": {"words": ["保险到期"]}}],
+    )
     rules: list[RuleSettings] = Field(
         default=DEFAULT_LADDER, min_length=1, description="Which notice goes out when, to whom and how."
     )
@@ -205,6 +214,23 @@ class AppSettings(Settings):
         lender = info.data.get("lender")
         return schedule if lender is None else schedule.in_currency(lender.currency)
 
+    @field_validator("rules")
+    @classmethod
+    def _in_units(cls, rules: list[RuleSettings], info: ValidationInfo) -> list[RuleSettings]:
+        """Conditions in the units of the tables."""
+        lender, sources = info.data.get("lender"), info.data.get("sources")
+        if lender is None or sources is None:
+            return rules
+        units = Units(where_columns(sources), currency_exponent(lender.currency))
+        found = [bound(rule.where, units) for rule in rules]
+        problems = [f"[{number}].where.{each}" for number, (_, wrong) in enumerate(found) for each in wrong]
+        if problems:
+            raise ValueError("; rules".join(problems))
+        return [
+            rule.model_copy(update={"where": where}) if where else rule
+            for rule, (where, _) in zip(rules, found, strict=True)
+        ]
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
@@ -220,7 +246,30 @@ class AppSettings(Settings):
             for number, rule in enumerate(self.rules)
             if not self.delivery.channels.get(rule.channel)
         ]
-        return [*rule_problems(self.rules, self.policy), *unserved]
+        own = [*self._event_problems(), *self._moment_problems()]
+        return [*rule_problems(self.rules, self.policy), *unserved, *own]
+
+    def _event_problems(self) -> Iterator[str]:
+        """Events of the lender's own that would hide ours, or are called as another one is."""
+        taken = {word_key(word): name for name, words in EVENT_TYPES.items() for word in (name, *words)}
+        for name, event in self.events.items():
+            for word in dict.fromkeys((name, *event.words)):
+                other = taken.setdefault(word_key(word), name)
+                if other != name or name in EVENT_TYPES:
+                    yield f"events.{name}: {word!r} means {other} already; call it otherwise"
+
+    def _moment_problems(self) -> Iterator[str]:
+        """Rules that wait for an event or a date which nobody reports."""
+        columns = where_columns(self.sources)
+        dates = [name for name, each in columns.items() if each.kind is Kind.DATE and each.of is Of.LOAN]
+        events = [*EventType, *self.events]
+        for number, rule in enumerate(self.rules):
+            if rule.when.event and rule.when.event not in events:
+                cure = "the names under `events`"
+                yield f"rules[{number}].when.event: {_unknown('event', rule.when.event, events, cure)}"
+            if rule.when.date and rule.when.date not in dates:
+                cure = "`extra` of sources.loans, with kind: date"
+                yield f"rules[{number}].when.date: {_unknown('date column', rule.when.date, dates, cure)}"
 
     def _sum_problems(self) -> Iterator[str]:
         """Sums with more decimals than the lender's currency."""

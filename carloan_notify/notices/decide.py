@@ -118,7 +118,9 @@ def moments(
             kind = (rule.when.date, "status" not in rule.where)
             asked.setdefault(kind, []).append(_told_on(rule, as_of))
     found = [
-        date_moments(inputs, column, min(first for first, _ in spans), max(last for _, last in spans), active=active)
+        date_moments(
+            inputs, column, min(first for first, _ in spans), max(last for _, last in spans), active=active
+        )
         for (column, active), spans in asked.items()
     ]
     every = frames.stack([happened_so_far, *found], HAPPENED)

@@ -53,7 +53,9 @@ def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFra
         own = own_columns(contacts)
         borrowers = _borrowers_by_loan(loans)
         blank = frames.blank_rows({name: contacts[name].dtype.name for name in own}, len(borrowers))
-        rows = pd.concat([pd.concat([borrowers.reset_index(drop=True), blank], axis=1), about], ignore_index=True)
+        rows = pd.concat(
+            [pd.concat([borrowers.reset_index(drop=True), blank], axis=1), about], ignore_index=True
+        )
     people = _one_row_each(rows)
     people = people.sort_values(
         ["loan_id", "role", "recipient_name", "phone"], kind="stable", ignore_index=True
@@ -121,6 +123,8 @@ def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
         {**dict.fromkeys(said_first, "first"), **dict.fromkeys(_HELD_BY_ANY, "any"), "opt_out": "sum"}
     ).reset_index()
     for name, nothing in said_first.items():
-        merged[name] = merged[name].astype("object").where(merged[name].notna(), nothing).astype(several[name].dtype)
+        merged[name] = (
+            merged[name].astype("object").where(merged[name].notna(), nothing).astype(several[name].dtype)
+        )
     merged["opt_out"] = merged["opt_out"].str.strip(",")
     return pd.concat([single[merged.columns], merged], ignore_index=True)

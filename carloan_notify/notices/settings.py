@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field, StringConstraints, field_validator, mode
 
 from carloan_notify.errors import ConfigError
 from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.notices.where import Condition
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
-from carloan_notify.notices.where import Condition
 from carloan_notify.settings import Settings
 
 # The words rules are written in.
@@ -140,10 +140,14 @@ class When(Settings):
         given = [name for name in MOMENTS if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "nothing"
-            raise ValueError(f"give exactly one of days_before_due, days_past_due, event and date; found {found}")
+            raise ValueError(
+                f"give exactly one of days_before_due, days_past_due, event and date; found {found}"
+            )
         if (self.days_after or self.days_before) and not self.moment:
             name = "days_after" if self.days_after else "days_before"
-            raise ValueError(f"{name} counts from an event or a date; write event or date beside it, or take it out")
+            raise ValueError(
+                f"{name} counts from an event or a date; write event or date beside it, or take it out"
+            )
         if self.days_after and self.days_before:
             raise ValueError("days_before and days_after cannot both be; keep one")
         if self.days_before and isinstance(self.event, EventType):
@@ -185,7 +189,14 @@ class RuleSettings(Settings):
         "numbers, amounts and dates. All must hold; empty for all loans. Columns are product, status, bucket, "
         "language, days_past_due, overdue_amount and the others of docs/configuration.md, and your own (`extra` of "
         "loans and contacts). A blank number counts as 0.",
-        examples=[{"product": ["ev", "used"], "bucket": "M1", "region": {"not": ["MA"]}, "days_past_due": {"from": 3}}],
+        examples=[
+            {
+                "product": ["ev", "used"],
+                "bucket": "M1",
+                "region": {"not": ["MA"]},
+                "days_past_due": {"from": 3},
+            }
+        ],
     )
     who: tuple[Role, ...] = Field(
         default=(Role.BORROWER,),

@@ -339,9 +339,7 @@ def _taken(cells: pd.Series, places: np.ndarray) -> pd.Series:
 def loan_masks(where: Where, facts: LoanFacts, rows: np.ndarray | slice = ALL) -> dict[str, np.ndarray]:
     """Per condition on loans, by its column: which of these rows of the facts fit it."""
     cells = {name: facts.column(name) for name in where}
-    return {
-        name: where[name].mask(column.iloc[rows]) for name, column in cells.items() if column is not None
-    }
+    return {name: where[name].mask(column.iloc[rows]) for name, column in cells.items() if column is not None}
 
 
 def person_masks(where: Where, loans: pd.DataFrame, people: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -131,6 +131,7 @@ def read_context(app: App, as_of: date) -> ReadContext:
         phone_region=app.lender.country,
         timezone=app.lender.timezone,
         sources=settings.sources,
+        event_types={name: event.words for name, event in settings.events.items()},
     )
 
 
@@ -183,6 +184,7 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
         payments=frame_of(sources.payments),
         changes_told=changes_told(portfolio, app.settings.schedule, since),
         contacts=frame_of(sources.contacts),
+        own_events=frozenset(app.settings.events),
     )
 
 

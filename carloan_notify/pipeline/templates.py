@@ -161,7 +161,7 @@ def cases_of(
 
 
 def _cases_of_rule(rule: RuleSettings, language: str) -> Iterator[Case]:
-    for role, loan_count in product(dict.fromkeys(rule.who), (1,) if rule.when.event else (1, 2)):
+    for role, loan_count in product(dict.fromkeys(rule.who), (1,) if rule.when.moment else (1, 2)):
         yield Case(
             notice=rule.notice,
             template=rule.template_name,

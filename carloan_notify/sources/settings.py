@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from carloan_notify.notices.where import PERSON_COLUMNS, STANDING_COLUMNS, Kind, Of, WhereColumn
 from carloan_notify.records import currency_exponent
 from carloan_notify.settings import Settings
 from carloan_notify.sources.tables import (
@@ -17,9 +18,11 @@ from carloan_notify.sources.tables import (
     MINOR,
     TABLES,
     Basis,
+    CellKind,
     ExtraKind,
     TableName,
     TableSpec,
+    extra_column,
     with_event_types,
     with_extras,
 )
@@ -204,8 +207,44 @@ def _extra_problems(name: TableName, extra: Mapping[str, ExtraSettings]) -> list
     return [
         f"{name}.extra.{column}: is a name of ours; map it in `columns`, or call it otherwise"
         for column in extra
-        if column in taken or column.endswith(MINOR)
+        if column in taken or column.endswith(MINOR) or column in STANDING_COLUMNS
     ]
+
+
+# The columns that rules may name.
+
+_KINDS: Final = {
+    CellKind.TEXT: Kind.TEXT,
+    CellKind.IDENTIFIER: Kind.TEXT,
+    CellKind.CHOICE: Kind.CHOICE,
+    CellKind.COUNT: Kind.COUNT,
+    CellKind.AMOUNT: Kind.AMOUNT,
+    CellKind.DATE: Kind.DATE,
+    CellKind.FLAG: Kind.FLAG,
+}
+
+
+def where_columns(sources: SourcesSettings) -> dict[str, WhereColumn]:
+    """What `where` may name: the columns of loans, what is worked out of them, and the lender's own of both tables.
+
+    Columns that name a person or a number are not among them.
+    """
+    loans = with_extras(TABLES["loans"], {name: one.kind for name, one in sources.loans.extra.items()})
+    found = {
+        column.name: WhereColumn(_KINDS[column.kind], Of.LOAN, column.frame_name, column.words or None)
+        for column in loans.columns
+        if column.kind in _KINDS and not column.personal
+    }
+    words = found["status"].words
+    contacts = sources.contacts.extra if sources.contacts else {}
+    people = {name: extra_column(name, one.kind) for name, one in contacts.items()}
+    return {
+        **found,
+        **STANDING_COLUMNS,
+        **PERSON_COLUMNS,
+        **{name: WhereColumn(_KINDS[each.kind], Of.PERSON, each.frame_name) for name, each in people.items()},
+        "status": replace(STANDING_COLUMNS["status"], words=words),
+    }
 
 
 # What every table is read with.
