@@ -218,8 +218,8 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid`, `no_longer_true`, `other_loans`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending` end it; the
-    others hold it until the next `send` looks again.
+    `paid`, `no_longer_true`, `other_loans`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending`
+    end it; the others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"

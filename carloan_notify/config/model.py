@@ -185,8 +185,8 @@ class AppSettings(Settings):
     )
     events: dict[NoticeName, EventSettings] = Field(
         default_factory=dict,
-        description="Kinds of events of your own, by the name that rules (`when.event`) call them. Each is told once for "
-        "each day it falls on.",
+        description="Kinds of events of your own, by the name that rules (`when.event`) call them. Each is told once "
+        "for each day it falls on.",
         examples=[{"insurance_expiring": {"words": ["保险到期"]}}],
     )
     rules: list[RuleSettings] = Field(

@@ -115,8 +115,8 @@ class When(Settings):
     )
     date: NoticeName | None = Field(
         default=None,
-        description="The day in this date column of the loans: disbursed_on, first_due_on or one of your own (`extra`). "
-        "Told of active loans, unless `where` names a status.",
+        description="The day in this date column of the loans: disbursed_on, first_due_on or one of your own "
+        "(`extra`). Told of active loans, unless `where` names a status.",
         examples=["insurance_ends_on"],
     )
     days_before: int = Field(

@@ -287,7 +287,7 @@ def _word(text: str, column: WhereColumn) -> str:
 
 @dataclass(frozen=True)
 class LoanFacts:
-    """What is known of the loans `loan_ids` (one per row, repeated at will), column by column, each when first asked for.
+    """What is known of the loans `loan_ids` (one per row, repeated at will), each column when first asked for.
 
     `loans` are LOANS and the lender's own columns, `standing` is STANDING. A loan that is not there has nothing.
     """

@@ -64,8 +64,8 @@ def _place(column: Column, places: Mapping[str, int], settings: TableSettings) -
 
 def _missing(spec: TableSpec, found: Mapping[str, int], settings: TableSettings, basis: str) -> list[str]:
     problems = [
-        f"column {header!r}, mapped to {name}, is missing; correct `{'extra' if name in settings.extra else 'columns'}` "
-        "or the export"
+        f"column {header!r}, mapped to {name}, is missing; correct "
+        f"`{'extra' if name in settings.extra else 'columns'}` or the export"
         for name, header in settings.mapped.items()
         if name not in found
     ]
