@@ -217,18 +217,15 @@ class AppSettings(Settings):
     @field_validator("rules")
     @classmethod
     def _in_units(cls, rules: list[RuleSettings], info: ValidationInfo) -> list[RuleSettings]:
-        """Conditions in the units of the tables."""
+        """Conditions in the units of the tables. What is wrong is told with all that does not fit."""
         lender, sources = info.data.get("lender"), info.data.get("sources")
         if lender is None or sources is None:
             return rules
         units = Units(where_columns(sources), currency_exponent(lender.currency))
-        found = [bound(rule.where, units) for rule in rules]
-        problems = [f"[{number}].where.{each}" for number, (_, wrong) in enumerate(found) for each in wrong]
-        if problems:
-            raise ValueError("; rules".join(problems))
         return [
-            rule.model_copy(update={"where": where}) if where else rule
-            for rule, (where, _) in zip(rules, found, strict=True)
+            rule.model_copy(update={"where": where}) if where and not problems else rule
+            for rule in rules
+            for where, problems in (bound(rule.where, units),)
         ]
 
     @model_validator(mode="after")
@@ -246,8 +243,14 @@ class AppSettings(Settings):
             for number, rule in enumerate(self.rules)
             if not self.delivery.channels.get(rule.channel)
         ]
-        own = [*self._event_problems(), *self._moment_problems()]
+        own = [*self._where_problems(), *self._event_problems(), *self._moment_problems()]
         return [*rule_problems(self.rules, self.policy), *unserved, *own]
+
+    def _where_problems(self) -> Iterator[str]:
+        """Conditions on columns that no source maps, or that their columns can never meet."""
+        units = Units(where_columns(self.sources), currency_exponent(self.lender.currency))
+        for number, rule in enumerate(self.rules):
+            yield from (f"rules[{number}].where.{problem}" for problem in bound(rule.where, units)[1])
 
     def _event_problems(self) -> Iterator[str]:
         """Events of the lender's own that would hide ours, or are called as another one is."""

@@ -79,7 +79,8 @@ class TableSettings(Settings):
     extra: dict[ExtraName, ExtraSettings] = Field(
         default_factory=dict,
         description="Columns of your own, by the name that rules (`where`, `when.date`) and templates (extra.NAME) "
-        "call them: the header in your file, or header and kind. Only of loans and contacts; templates see those of loans.",
+        "call them: the header in your file, or header and kind. Only of loans and contacts; templates see "
+        "those of loans.",
         examples=[{"segment": "客户分层", "insurance_ends_on": {"header": "保险到期日", "kind": "date"}}],
     )
     defaults: dict[str, str] = Field(

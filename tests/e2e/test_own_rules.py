@@ -8,10 +8,13 @@ import yaml
 from tests.e2e.conftest import Desk
 from tests.e2e.tiny import AS_OF, CONTACTS, LOANS, NOON, PAYMENTS, Loan, options, preview
 
-# The tenth line of the ladder tells a day that stands in the lender's own column.
+# The line before the last of the ladder tells a day that stands in the lender's own column.
 LADDER = """
 - {notice: due_soon_ev, when: {days_before_due: 7}, where: {product: ev}, template: due_in_7_days}
-- {notice: due_soon, when: {days_before_due: 7}, where: {product: {not: ev}, segment: {not: vip}}, template: due_in_7_days}
+- notice: due_soon
+  when: {days_before_due: 7}
+  where: {product: {not: ev}, segment: {not: vip}}
+  template: due_in_7_days
 - {notice: due_today, when: {days_before_due: 0}, where: {principal: {from: 5000}}}
 - {notice: overdue_1, when: {days_past_due: 1}, where: {product: [ev, used], bucket: M1}, class: collection}
 - {notice: insurance, when: {date: insurance_ends_on, days_before: 30}, where: {insured_for: {from: 50000}}}
@@ -63,7 +66,7 @@ def write(desk: Desk, *loans: str, events: tuple[str, ...] = ()) -> None:
 
 def told(desk: Desk, as_of: str = AS_OF) -> dict[tuple[str, str], str]:
     rows = preview(desk, as_of, NOON.replace(AS_OF, as_of))
-    return {(row["loan_id"], row["notice"]): row["text"] or row["reason"] for row in rows}
+    return {(row["loan_id"], row["notice"]): row["text"] or row["decision"] for row in rows}
 
 
 def test_each_product_has_its_ladder_and_a_date_column_its_notice(own: Desk) -> None:
@@ -84,13 +87,13 @@ def test_an_event_of_the_lenders_own_is_told_once_for_each_day(own: Desk) -> Non
     rows = ("E1,L1,年检到期,2026-12-03,,请到场", "E2,L1,inspection_due,2026-12-03,,请到场")
     write(own, loan(1, "ev", ""), events=rows)
     assert told(own)["L1", "inspection"] == "【安达车贷】车辆年检于12月3日到期，请到场。"
-    own.run("run", "--as-of", AS_OF, "--now", NOON, "--operator", "test")
+    own.run("run", "--as-of", AS_OF, "--now", NOON)
     assert told(own)["L1", "inspection"] == "already_sent"
 
 
 def test_a_renewed_insurance_is_told_again_and_the_same_day_never(own: Desk) -> None:
     write(own, loan(1, "ev", "", "2026-12-23", "80000"))
-    own.run("run", "--as-of", AS_OF, "--now", NOON, "--operator", "test")
+    own.run("run", "--as-of", AS_OF, "--now", NOON)
     assert told(own)["L1", "insurance"] == "already_sent"
     write(own, loan(1, "ev", "", "2026-12-22", "80000"))
     assert "12月22日" in told(own)["L1", "insurance"]
@@ -113,7 +116,7 @@ def test_a_renewed_insurance_is_told_again_and_the_same_day_never(own: Desk) -> 
 def test_a_condition_that_cannot_be_meant_is_refused(own: Desk, where: dict[str, Any], said: str) -> None:
     own.configure(rules=[{"notice": "due_today", "when": {"days_before_due": 0}, "where": where}])
     told = own.run("config", "check", code=2)
-    assert said in " ".join(told.stderr.split())
+    assert said in " ".join(told.err.split())
 
 
 def test_a_date_or_an_event_that_nobody_reports_is_refused(own: Desk) -> None:
@@ -123,7 +126,7 @@ def test_a_date_or_an_event_that_nobody_reports_is_refused(own: Desk) -> None:
             {"notice": "b", "when": {"event": "nope"}},
         ]
     )
-    said = " ".join(own.run("config", "check", code=2).stderr.split())
+    said = " ".join(own.run("config", "check", code=2).err.split())
     assert "rules[0].when.date" in said
     assert "insurance_ends_on" in said
     assert "rules[1].when.event: there is no event 'nope'" in said
