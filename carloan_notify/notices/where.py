@@ -228,7 +228,7 @@ def _bound(condition: Condition, column: WhereColumn, digits: int) -> Condition:
     ranged = condition.least is not None or condition.most is not None
     if ranged and column.kind in (Kind.TEXT, Kind.CHOICE, Kind.FLAG):
         raise ValueError(f"is a {column.kind}, which has no from and to; name its values")
-    turned = {
+    turned: dict[str, Any] = {
         name: tuple(_in_units(each, column, digits) for each in value)
         if isinstance(value, tuple)
         else _in_units(value, column, digits)

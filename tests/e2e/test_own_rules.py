@@ -130,3 +130,35 @@ def test_a_date_or_an_event_that_nobody_reports_is_refused(own: Desk) -> None:
     assert "rules[0].when.date" in said
     assert "insurance_ends_on" in said
     assert "rules[1].when.event: there is no event 'nope'" in said
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (loan(1, "ev", "", "2026-12-23", "80000"), ""),
+        (loan(1, "ev", "", "2026-12-22", "80000"), "no_longer_true"),
+        (loan(1, "ev", "", "", "80000"), "no_longer_true"),
+        (loan(1, "ev", "", "2026-12-23", "40000"), "other_loans"),
+    ],
+)
+def test_the_last_look_asks_the_column_and_the_condition_again(own: Desk, row: str, why: str) -> None:
+    own.configure(rules=[rule for rule in yaml.safe_load(LADDER) if rule["notice"] == "insurance"])
+    write(own, loan(1, "ev", "", "2026-12-23", "80000"))
+    own.night(AS_OF)
+    write(own, row)
+    own.send(NOON)
+    [message] = own.messages()
+    assert message["state"] == (
+        "cancelled" if why else "delivered" if message["state"] == "delivered" else "accepted"
+    )
+    assert why in str(message)
+
+
+def test_what_a_language_lacks_falls_back_and_lint_says_so(own: Desk) -> None:
+    assert "missing_language" in own.run("templates", "lint", "--format", "json", code=1).out
+    own.configure(messages={**options(own)["messages"], "fallback": {"en": ["zh-CN"]}})
+    found = own.run("templates", "lint", "--format", "json", code=1).json
+    assert {(row["code"], row["place"]) for row in found} == {
+        ("falls_back", "en/insurance.sms.j2"),
+        ("falls_back", "en/inspection.sms.j2"),
+    }
