@@ -111,6 +111,16 @@ class Reason(Code):
         "The person's preferred hours lie outside the permitted hours.",
         "偏好联系时段不在允许的联系时段之内。",
     )
+    HOURS_OUTSIDE = (
+        "hours_outside",
+        "The rule's hours, or policy.hours, share no time with the law that binds this person; see `policy show`.",
+        "规则或 policy.hours 的时段与约束该联系人的法规时段没有交集；请见 `policy show`。",
+    )
+    HOLIDAYS_UNKNOWN = (
+        "holidays_unknown",
+        "Hours depend on public holidays, which are unknown for the person's country; name a calendar in policy.hours.",
+        "联系时段取决于法定节假日，而该联系人所在国家的节假日未知；请在 policy.hours 中指定 calendar。",
+    )
     NO_CONTACT_DATE = (
         "no_contact_date",
         "No contact is made on the days on which it could still be told.",
@@ -138,8 +148,18 @@ class Reason(Code):
     )
     OVER_CAP = (
         "over_cap",
-        "The person has been contacted as often as policy.caps allows; it waits for a following night.",
-        "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
+        "The person has been contacted as often as policy.caps or a preset allows; it waits for a following night.",
+        "已达 policy.caps 或法规预设规定的联系次数上限，留待之后的批次。",
+    )
+    TOO_SOON = (
+        "too_soon",
+        "It would come sooner after another message than policy.gaps allows; it waits for a following night.",
+        "与另一条消息的间隔短于 policy.gaps 的规定，留待之后的批次。",
+    )
+    COOLING_OFF = (
+        "cooling_off",
+        "After an answered call or a reply, policy.cool_offs or a preset asks for some days of rest.",
+        "近日已有过沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
     )
     EXPIRED = (
         "expired",
@@ -288,6 +308,11 @@ class Look(Code):
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
         "按数据表现在的时区或偏好时段，此刻不宜联系。",
     )
+    TALKED = (
+        "talked",
+        "An answered call or a reply came since it was queued, after which policy.cool_offs or a preset asks for rest.",
+        "排队后已有沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
+    )
     EXPORT_DOUBTED = (
         "export_doubted",
         "The tables shrank, or say of most at once that they paid, moved or refuse: they are not believed yet.",
@@ -322,6 +347,11 @@ class Repeated(Code):
         "attempt_in_doubt",
         "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
         "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
+    )
+    NEWS = (
+        "contacted_since",
+        "Something was queued for this person, or a conversation was held, since this was proposed; look at it again.",
+        "自提出补发以来，该联系人已有新的消息排队或已有沟通；请重新查看。",
     )
 
 
@@ -450,6 +480,77 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    ANYBODY = "anybody", "anybody", "所有人"
+    PRESETS = "presets", "presets", "法规预设"
+    PRESET = "preset", "preset", "预设"
+    BECAUSE = "because", "because", "依据"
+    HOURS = "hours", "hours", "时段"
+    CAPS = "caps", "caps", "次数上限"
+    GAPS = "gaps", "gaps", "最短间隔"
+    COOL_OFFS = "cool_offs", "rest after a conversation", "沟通后暂停"
+    NO_CONTACT = "no_contact", "days ahead without contact", "近期不联系日"
+    SOURCES = "sources", "what the hours are made of", "时段来源"
+    DUTIES = "duties", "duties", "其他要求"
+    DUTY = "duty", "duty", "要求"
+    CLASS = "class", "class", "类别"
+    SERVICE = "service", "service", "服务"
+    COLLECTION = "collection", "collection", "催收"
+    MARKETING = "marketing", "marketing", "营销"
+    MON = "mon", "mon", "周一"
+    TUE = "tue", "tue", "周二"
+    WED = "wed", "wed", "周三"
+    THU = "thu", "thu", "周四"
+    FRI = "fri", "fri", "周五"
+    SAT = "sat", "sat", "周六"
+    SUN = "sun", "sun", "周日"
+    HOLIDAY = "holiday", "holiday", "节假日"
+    NONE = "none", "none", "不联系"
+    BY = "by", "by", "规则出处"
+    SOURCE = "source", "source", "来源"
+    GATHERED = "gathered", "gathered", "采集日期"
+    CERTAINTY = "certainty", "certainty", "确定程度"
+    READING = "reading", "reading", "解读"
+    PER = "per", "per", "对象范围"
+    NUMBER = "number", "number", "号码"
+    LOAN = "loan", "loan", "贷款"
+    COUNTS = "counts", "counts", "计数方式"
+    ATTEMPTS = "attempts", "attempts", "发送次数"
+    CONTACTS = "contacts", "contacts", "接通次数"
+    IN_DAYS = "in_days", "in_days", "天数"
+    ON_DAYS = "on_days", "on_days", "适用日"
+    LIMIT = "limit", "limit", "上限"
+    USED = "used", "used", "已用"
+    LEFT = "left", "left", "剩余"
+    RESTS_UNTIL = "rests_until", "rests_until", "暂停至"
+    DATE = "date", "date", "日期"
+    MESSAGES = "messages", "messages", "消息"
+    WINDOW = "window", "window", "时间段"
+    CALENDAR = "calendar", "calendar", "日历"
+    POLICY = "policy", "policy", "本机构"
+    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "不联系日 (policy.no_contact_dates)"
+    OPT_OUT_TEXT = "opt_out_text", "opt_out_text", "退订告知"
+    REVOCATION = "revocation", "revocation", "撤回同意"
+    OTHER = "other", "other", "其他"
+    LAW_OF = "law_of", "What binds {who} in {where}", "约束 {who}（{where}）的规则"  # a line above tables
+    SIMULATION = "simulation", "Simulation", "模拟"
+    LOANS = "loans", "loans", "笔贷款"
+    NOBODY = "nobody", "nobody pays", "无人还款"
+    EVERYBODY = "everybody", "everybody pays on the due date", "全部按期还款"
+    LEDGER = "ledger", "as late as the ledger's nights show", "按历史批次的还款时间"
+    PAYERS = "payers", "payers", "还款假设"
+    DAYS = "days", "By day", "按日"
+    REASONS = "reasons", "Why withheld", "未发原因"
+    TOTAL = "total", "Total", "合计"
+    DAY = "day", "day", "日期"
+    SENT = "sent", "sent", "发送"
+    WITHHELD = "withheld", "withheld", "未发"
+    CAPS_HIT = "caps_hit", "caps hit", "达到上限"
+    WAITING = "waiting", "waiting", "等待中"
+    PARTS = "parts", "parts", "条数"
+    COST = "cost", "cost", "费用"
+    NOTICES = "notices", "notices", "通知数"
+    OUTCOME = "outcome", "outcome", "结果"
+    REASON = "reason", "reason", "原因代码"
     LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"  # a line above tables
 
 

@@ -10,12 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Repeated, Why
-from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.codes import (
+    Code,
+    GuardName,
+    HoldReason,
+    Look,
+    Method,
+    Reason,
+    RenderCode,
+    Repeated,
+    Why,
+)
+from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
     ("What a rule says of a loan · 规则对贷款的说明", Why),
+    ("What `policy lint` finds · `policy lint` 的检查结果", LawFinding),
     ("Guards that stop a night · 中止当晚运行的守卫", GuardName),
     ("The last look before a message leaves · 发送前的最后核对", Look),
     ("Why a message is not sent again yet · 暂不补发的原因", Repeated),

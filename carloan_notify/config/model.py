@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from carloan_notify.config.presets import load_presets
 from carloan_notify.delivery.approved import templates_of
 from carloan_notify.delivery.gateway.request import MESSAGE_NAMES, PLACEHOLDER, names_in
 from carloan_notify.delivery.provider import ApprovedTemplateSettings, WiredSettings
@@ -227,6 +228,12 @@ class AppSettings(Settings):
             for rule in rules
             for where, problems in (bound(rule.where, units),)
         ]
+
+    @field_validator("policy")
+    @classmethod
+    def _with_law(cls, policy: PolicySettings) -> PolicySettings:
+        """What the presets say stands in files; the rules of contact themselves read none."""
+        return policy.with_law(load_presets(policy.presets))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

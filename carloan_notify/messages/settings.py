@@ -54,8 +54,8 @@ class MessagesSettings(Settings):
     )
     fallback: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Per language, those whose template words a notice that has none in it yet, first to last; empty to "
-        "hold such notices. `templates lint` tells what falls back.",
+        description="Per language, those whose template words a notice that has none in it yet, first to last; empty "
+        "to hold such notices. `templates lint` tells what falls back.",
         examples=[{"es": ["en"]}],
     )
     billing: Literal["gsm", "china"] = Field(

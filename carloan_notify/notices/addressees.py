@@ -16,9 +16,10 @@ from carloan_notify.notices.settings import PolicySettings, Role
 WAITING: Final[Mapping[str, str]] = {
     **dict.fromkeys(("message_id", "loan_id", "role", "phone_hash", "name"), frames.TEXT),
     **dict.fromkeys(("channel", "message_class", "window"), frames.TEXT),
+    "days_past_due": frames.COUNT,
 }
 """A waiting message, once for each loan it tells; `name` is whom it names, "" when that is not known, `window` its
-rule's own hours."""
+rule's own hours, `days_past_due` those of what it tells."""
 ADDRESSEES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("message_id", "loan_id", "look", "recipient_name", "timezone"), frames.TEXT),
     "opens": INSTANT,
@@ -37,9 +38,6 @@ def addressees(
     A borrower is one per loan: without the number, the number changed. Another party is known by number, else by
     name: the same name with another number has changed it, neither is gone. Suppressions are no matter of the tables:
     the ledger cancels at once what waits for them.
-
-    Raises:
-        ConfigError: a rule's own window shares no time with the policy's hours.
     """
     rows = waiting.reset_index(drop=True)
     known = people.drop_duplicates(_WHOM)

@@ -17,6 +17,8 @@ RECIPIENTS: Final[Mapping[str, str]] = {
     "phone": frames.TEXT,
     "language": frames.TEXT,
     "timezone": frames.TEXT,
+    "country": frames.TEXT,
+    "region": frames.TEXT,
     "channels": frames.TEXT,
     "preferred_hours": frames.TEXT,
     "consent": frames.TEXT,
@@ -29,6 +31,8 @@ _SAID_FIRST: Final = (
     "phone",
     "language",
     "timezone",
+    "country",
+    "region",
     "channels",
     "preferred_hours",
     "consent",
@@ -71,7 +75,7 @@ def own_columns(table: pd.DataFrame) -> list[str]:
 
 def _borrowers_by_loan(loans: pd.DataFrame) -> pd.DataFrame:
     """Every loan's own row, as what is said last of its borrower."""
-    rows = loans[["loan_id", "phone", "language", "timezone", "in_dispute"]]
+    rows = loans[["loan_id", "phone", "language", "timezone", "country", "region", "in_dispute"]]
     return rows.assign(
         role=Role.BORROWER.value,
         recipient_name=loans["borrower_name"],
@@ -98,7 +102,7 @@ def _contact_rows(loans: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     others = rows["role"] != Role.BORROWER.value
     rows["person"] = rows["phone"].where(rows["phone"] != "", rows["recipient_name"]).where(others, "")
     of_loan = rows[["loan_id"]].merge(loans, on="loan_id", how="left")
-    for name in ("language", "timezone"):
+    for name in ("language", "timezone", "country", "region"):
         rows[name] = rows[name].mask(others & (rows[name] == ""), of_loan[name])
     rows["in_dispute"] |= of_loan["in_dispute"]
     return rows

@@ -176,7 +176,8 @@ class LastLook:
         Raises:
             SourceError: the tables cannot be read: nothing may go, because nobody can say who has paid.
         """
-        answered, waiting = take_turns(self._ledger, self._app.settings.rules, messages, self._app.clock())
+        settings, now = self._app.settings, self._app.clock()
+        answered, waiting = take_turns(self._ledger, settings.rules, settings.policy, messages, now)
         by_id = {m.message_id: m for m in messages if m.message_id not in answered | waiting}
         self._look_again(by_id)
         for message in messages:

@@ -46,7 +46,7 @@ def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
     return portfolio_of(app, as_of, read_loans(app.settings.sources, read_context(app, as_of), loan_ids))
 
 
-def _recall(app: App, portfolio: Portfolio) -> Memory:
+def recall_people(app: App, portfolio: Portfolio) -> Memory:
     """What the ledger knows of these loans' people, or nothing where there is none yet; writes nothing."""
     if not app.has_ledger():
         return blank_memory()
@@ -69,7 +69,7 @@ def preview_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
     """
     sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
     portfolio = portfolio_of(app, as_of, sources)
-    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    worded = decide_and_word(app, portfolio, recall_people(app, portfolio), NO_RUN)
     return [row for row in preview_rows(app, worded.decisions, worded.drafted) if row["loan_id"] == loan_id]
 
 
@@ -84,7 +84,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
     """
     portfolio = read_with_neighbours(app, loan_id, as_of)
     rejects = portfolio.sources.rejects
-    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    worded = decide_and_word(app, portfolio, recall_people(app, portfolio), NO_RUN)
     rules = explain(inputs_of(app, portfolio), app.settings.rules, app.settings.policy, as_of, loan_id)
     findings = worded.findings[worded.findings["loan_id"] == loan_id]
     return {

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import App, require_rehearsable
+from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import Repeated
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, intake, notices, runs, views
@@ -26,7 +26,7 @@ from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
-from carloan_notify.pipeline.plan import contact_history, remember
+from carloan_notify.pipeline.plan import contact_history, contacts_of, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.verdicts import judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
@@ -61,6 +61,8 @@ class Proposal:
     run_id: str = ""
     as_of: date = date.min
     refusal: str = ""
+    contacts: str = ""
+    """What was known of this person's messages and conversations when it was proposed."""
 
 
 def earlier_attempts(
@@ -115,6 +117,8 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
+        with ledger.read() as tx:
+            seen = _contacts(app, ledger, tx, original.phone)
         row = _decision(app, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
@@ -126,6 +130,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             _draft(words, order, row, run_id),
             run_id,
             portfolio.as_of,
+            contacts=seen,
         )
 
 
@@ -145,20 +150,37 @@ def _nameless(text: str, name: str) -> str:
 def queue_proposal(app: App, proposal: Proposal) -> Proposal:
     """Queue what was proposed, for `send` to send; the same proposal, or refused after all.
 
-    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed.
+    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed, or told
+    the same person something else.
+
+    Raises:
+        LockedError: a night runs; it would not count this message.
     """
     if proposal.draft is None:
         return proposal
-    with app.open_ledger() as ledger:
+    # A night counts what is queued before it plans: what came in between would go over its caps.
+    with one_night(app, proposal.draft.operator, "sends a message again"), app.open_ledger() as ledger:
         with ledger.write() as tx:
             audit.lock_head(tx)  # two who repeat the same message stand in line
-            if refusal := _in_the_way(tx, _stored(tx, proposal.draft.resend_of)):
+            refusal = _in_the_way(tx, _stored(tx, proposal.draft.resend_of))
+            if not refusal and _contacts(app, ledger, tx, proposal.draft.phone) != proposal.contacts:
+                refusal = Repeated.NEWS.english
+            if refusal:
                 return replace(proposal, draft=None, refusal=refusal)
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
             intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal
+
+
+def _contacts(app: App, ledger: Ledger, tx: Transaction, phone: str) -> str:
+    """A hash of the messages and conversations that caps, gaps and rests count of a number and its customer."""
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone)})
+    customers = {*recent["customer_ref"], *talked["customer_ref"]} - {""}
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone), *customers})
+    told = [*recent["message_id"], *(at.isoformat() for at in talked["held_at"])]
+    return hashlib.sha256("|".join(sorted(told)).encode()).hexdigest()
 
 
 def _in_the_way(tx: Transaction, original: Stored) -> str:
