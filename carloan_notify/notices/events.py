@@ -204,7 +204,8 @@ def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, 
 
 def _day_ids(days: pd.Series) -> pd.Series:
     """A day as the identity of what falls on it, so that the next one is told again and the same one never."""
-    return days.dt.strftime("%Y-%m-%d").astype(frames.TEXT)
+    ids: pd.Series = days.dt.strftime("%Y-%m-%d").astype(frames.TEXT)
+    return ids
 
 
 def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:

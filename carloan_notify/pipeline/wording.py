@@ -270,7 +270,7 @@ class MessageValues:
         }
 
     def _extra(self, column: str) -> Sequence[Any]:
-        return extra_values(self.loans[column], self.wording.currency).tolist()  # type: ignore[no-any-return]  # plain values
+        return extra_values(self.loans[column], self.wording.currency).tolist()
 
     def _days_to_due(self) -> list[int]:
         due = self.rows["due_on"].to_numpy().astype("datetime64[D]")
