@@ -203,6 +203,14 @@ def worst_context(
     }
 
 
+def with_extras(context: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """The sample context with a value of its kind for each of the lender's own columns (name → kind)."""
+    values = {"date": SAMPLE_DAY, "amount": context["amount"], "count": 3, "flag": True}
+    extra = context["extra"].copy()
+    extra.update({name: values[kind] for name, kind in kinds.items() if kind in values})
+    return {**context, "extra": extra}
+
+
 def _links(bases: Mapping[str, str] | None) -> dict[str, str]:
     return {name: base + _SAMPLE_TOKEN for name, base in (bases or {}).items() if base}
 

@@ -115,7 +115,7 @@ def draft_messages(
     """Word every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
     rows, failures = queued(decisions), dict[str, RenderFailure]()
     extras = [str(name) for name in told.loans.columns if name not in frames.LOANS]
-    common = in_common(decisions, told, extras)
+    common = in_common(decisions, told, extras, wording.currency)
     tonight, slices = told.of(rows["loan_id"]), []
     for start in range(0, len(rows), SLICE):
         part = rows.iloc[start : start + SLICE].reset_index(drop=True)

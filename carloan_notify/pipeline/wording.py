@@ -19,6 +19,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.events import DETAIL_ARROW
 from carloan_notify.records import Channel, Decision
+from carloan_notify.sources.tables import MINOR
 
 TAIL = 4
 
@@ -93,7 +94,23 @@ def local_days(timezones: pd.Series, instants: pd.Series) -> np.ndarray:
 _SUMS: Final = ("overdue_minor", "penalty_minor")
 
 
-def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.DataFrame:
+def extra_name(column: str) -> str:
+    """What templates call one of the lender's own columns of the frame."""
+    return column.removesuffix(MINOR)
+
+
+def extra_values(cells: pd.Series, currency: str) -> pd.Series:
+    """One of the lender's own columns as templates take it: amounts as Money, days as dates, None without a day."""
+    if cells.dtype.kind == "M":
+        return pd.Series(days_or_none(cells), index=cells.index, dtype="object")
+    if cells.dtype.kind == "i" and str(cells.name).endswith(MINOR):
+        return pd.Series(
+            [Money(each, currency) for each in cells.tolist()], index=cells.index, dtype="object"
+        )
+    return cells
+
+
+def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str], currency: str) -> pd.DataFrame:
     """Per message (by key) that tells several loans: sums, and what these loans share; "" and 0 elsewhere."""
     merged = decisions["merged_into"] != ""
     if not merged.any():
@@ -109,7 +126,7 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
         "account_tail": loans["account_tail"],
         "product": loans["product"],
         "plate_tail": loans["plate_no"].str[-TAIL:],
-        **{extra(name): loans[name] for name in extras},
+        **{extra(extra_name(name)): extra_values(loans[name], currency) for name in extras},
     }
     numbers = {
         "installment_no": rows["installment_no"],
@@ -168,7 +185,8 @@ class MessageValues:
     def context(self, row: int) -> dict[str, Any]:
         """All values of one message, as `CompiledTemplate.render` takes them."""
         context = {name: self._column(name)[row] for name in self._makers if name in VARIABLES}
-        return context | {"extra": {name: self._column(extra(name))[row] for name in self._extras}}
+        names = map(extra_name, self._extras)
+        return context | {"extra": {name: self._column(extra(name))[row] for name in names}}
 
     def _column(self, name: str) -> Sequence[Any]:
         if name not in self._made:
@@ -204,7 +222,7 @@ class MessageValues:
         return {
             **{name: partial(_listed, self, "rows", column) for name, column in _OF_ROWS.items()},
             **{name: partial(_listed, self, "loans", name) for name in _OF_LOANS},
-            **{extra(name): partial(_listed, self, "loans", name) for name in self._extras},
+            **{extra(extra_name(name)): partial(self._extra, name) for name in self._extras},
             "contract_tail": lambda: _tails(rows["loan_id"]),
             "plate_tail": lambda: _tails(self.loans["plate_no"]),
             "installments": partial(_listed, self, "standing", "installments"),
@@ -254,6 +272,9 @@ class MessageValues:
             "pay_link": [""] * len(mine),  # it leads to one installment of one loan
             "certificate_link": [""] * len(mine),  # same
         }
+
+    def _extra(self, column: str) -> Sequence[Any]:
+        return extra_values(self.loans[column], self.wording.currency).tolist()
 
     def _days_to_due(self) -> list[int]:
         due = self.rows["due_on"].to_numpy().astype("datetime64[D]")
