@@ -13,6 +13,8 @@ from typing import Final
 from carloan_notify.codes import Code, GuardName, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 from carloan_notify.hold_codes import HoldReason, HoldSubject, NumberStatus, Then, Whom
+from carloan_notify.promise_codes import PromiseDoubt, PromiseRefusal, PromiseState
+from carloan_notify.proof_codes import Happened, MayReport
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
@@ -26,15 +28,20 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Holds: whose messages · 暂缓涉及的对象", Whom),
     ("Holds: on what · 暂缓范围", HoldSubject),
     ("What is known of a number · 号码状态", NumberStatus),
+    ("Where a promise to pay stands · 还款承诺的状态", PromiseState),
+    ("Why only a clerk may confirm a promise · 须人工确认的原因", PromiseDoubt),
+    ("Why a promise is not confirmed · 未予确认的原因", PromiseRefusal),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
     ("Findings about loans · 贷款数据问题", Finding),
     ("Repayment methods · 还款方式", Method),
+    ("Whether negative data may be reported · 能否报送不良信息", MayReport),
+    ("What happened to a message · 消息经过", Happened),
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py`, `finding_codes.py` and `hold_codes.py`. A code never changes its meaning;
-reports, JSON and CSV hold the code.
+Generated from `carloan_notify/codes.py` and the other catalogues beside it (`finding_codes.py`, `hold_codes.py` …). A code
+never changes its meaning; reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

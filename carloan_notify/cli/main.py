@@ -192,8 +192,10 @@ def print_returns(
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Verify, show or export the audit chain."),
     "config": ("setup", "Check the configuration, print its schema or an example."),
+    "credit-bureau": ("credit_bureau", "Who was told before negative data is reported, and who was not."),
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
     "due-days": ("schedule", "Propose due days for new loans."),
+    "evidence": ("evidence", "Prove to a stranger what a borrower was told; check such a proof."),
     "explain": ("night", "Why a loan gets what it gets."),
     "holds": ("holds", "Hold messages for a reason, list holds and end them."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
@@ -201,6 +203,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
     "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
+    "promises": ("promises", "Take promises to pay, confirm them, and see whether they were kept."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
     "reconcile": ("send", "Settle messages whose fate is unknown."),

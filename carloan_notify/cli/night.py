@@ -190,6 +190,7 @@ def explain_command(
     """
     from carloan_notify.codes import Word, word
     from carloan_notify.pipeline.one_loan import explain_loan, hold_lines
+    from carloan_notify.promise_codes import promise_lines, promise_word
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx, now)
@@ -206,6 +207,9 @@ def explain_command(
         "tonight": told["tonight"],
         "told": told["told"],
     }
+    if told["promises"]:
+        lines = promise_lines(told["promises"], language)
+        print_rows(lines, sys.stdout, "table", title=promise_word("promises", language))
     for name, rows in sections.items():
         if rows:
             worded = [

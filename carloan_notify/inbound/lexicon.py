@@ -55,6 +55,11 @@ def plain(text: str) -> str:
     return _BESIDE_CHINESE.sub("", spaced).strip(" ,")
 
 
+def simplified(text: str) -> str:
+    """The text with the traditional characters that borrowers write of these subjects in their simplified form."""
+    return text.translate(_TRADITIONAL)
+
+
 def compact(text: str) -> str:
     """`plain` without blanks and commas, for replies that are one word: `T 退订。` is `t退订`."""
     return text.replace(" ", "").replace(",", "")

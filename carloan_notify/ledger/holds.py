@@ -181,6 +181,15 @@ def _waiting(tx: Transaction, on: HoldOn, kind: HoldReason, settings: HoldsSetti
     return list(tx.connection.execute(sa.select(WHOLE.c.message_id).where(*concerned)).scalars())
 
 
+def cancel_for(
+    tx: Transaction, on: HoldOn, kind: HoldReason, settings: HoldsSettings, now: datetime
+) -> list[str]:
+    """Cancel what waits for such a hold that is no row here (an open promise); the ids."""
+    ids = states.allowed(tx, _waiting(tx, on, kind, settings), Step.CANCEL)
+    _cancel(tx, ids, kind, now)
+    return sorted(ids)
+
+
 def _cancel(tx: Transaction, ids: Sequence[str], kind: HoldReason, now: datetime) -> None:
     """Cancel these (locked) messages; nobody was told, so their keys are free for the day when the hold ends."""
     ended = {**states.UNLEASED, "due_at": None, "settled_at": to_text(now), "code": f"{HELD}_{kind.value}"}

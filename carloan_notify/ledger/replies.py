@@ -11,13 +11,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.hold_codes import HoldReason, NumberStatus
-from carloan_notify.ledger import audit, holds, numbers, states, stopping, views
+from carloan_notify.ledger import audit, holds, numbers, promises, states, stopping, views
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.numbers import Known
+from carloan_notify.ledger.promises import Proposal
 from carloan_notify.ledger.stopping import Subject
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import REPLIES, WHOLE
@@ -66,6 +67,7 @@ class Judged:
     holds: tuple[ReplyHold, ...] = ()
     reassigned: bool = False
     day: date = date.min
+    promise: Proposal | None = None
 
     @property
     def acts(self) -> bool:
@@ -114,12 +116,21 @@ def take(
             continue
         cancelled = _acted(tx, each, answered[name], now, settings)
         audit.append(tx, [_event(name, each, answered[name].message_id, cancelled)], now)
+        if each.promise is not None and answered[name].message_id:
+            promises.propose(tx, _promise_of(tx, each.promise, name, answered[name]), now)
         counts["taken"] += 1
         counts["opened"] += each.work_list
         counts["stopped"] += each.acts
         counts["cancelled"] += len(cancelled)
         counts["strangers"] += not answered[name].message_id
     return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
+
+
+def _promise_of(tx: Transaction, promise: Proposal, name: str, answered: "_Answered") -> Proposal:
+    """The proposal of a reply that answers a message; where that told of several loans a clerk says which."""
+    loans = views.loans_of(tx, [answered.message_id]).get(answered.message_id, ())
+    loan_id = loans[0] if len(loans) == 1 else ""
+    return replace(promise, loan_id=loan_id, source_ref=name, customer_ref=answered.customer_ref)
 
 
 def close(tx: Transaction, reply_id: str, operator: str, note: str, now: datetime) -> None:
@@ -328,3 +339,11 @@ def _conditions(wanted: ReplyFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         conditions.append(REPLIES.c.received_at >= to_text(wanted.since))
     return conditions
+
+
+def waiting_people(tx: Transaction) -> tuple[set[str], set[str]]:
+    """Whose replies are still on the work list: customers and numbers, as keyed hashes."""
+    rows = tx.connection.execute(
+        sa.select(REPLIES.c.customer_ref, REPLIES.c.phone_hash).where(REPLIES.c.state == OPEN)
+    ).all()
+    return {row.customer_ref for row in rows} - {""}, {row.phone_hash for row in rows} - {""}

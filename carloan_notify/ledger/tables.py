@@ -64,6 +64,7 @@ RULINGS: Final = sa.Table(
     _text("message_class"),
     _text("decision"),
     _text("reason"),
+    _text("presets"),  # of law, that bind the person: a comma list
     _optional("not_before"),
     _optional("expires_at"),
     sa.Index("ix_rulings_run", "run_id"),
@@ -85,6 +86,24 @@ NOTICES: Final = sa.Table(
     _text("merged_into"),
     sa.Index("ix_notices_loan", "loan_id"),
     sa.Index("ix_notices_ruling", "ruling_no"),
+)
+
+# Every wording that left, in the order of use: a template that is changed back has a further row.
+
+TEMPLATES: Final = sa.Table(
+    "templates",
+    METADATA,
+    sa.Column("template", sa.Text, primary_key=True),  # its path in the folder of templates
+    sa.Column("turn", sa.BigInteger, primary_key=True, autoincrement=False),  # 1 for its first wording
+    _text("version"),
+    _text("language"),
+    _text("channel"),
+    _text("sources"),  # JSON: its own file and the shared ones, by name
+    _text("first_run"),
+    _text("first_used_at"),
+    _text("last_run"),
+    _text("last_used_at"),
+    sa.Index("ix_templates_version", "template", "version"),
 )
 
 # A message is three rows. `lots`: what thousands of a night have in common. `messages`: what happens to it, all
@@ -303,6 +322,37 @@ SUPPRESSIONS: Final = sa.Table(
     _optional("removed_at"),
     sa.Index("ix_suppressions_phone", "phone_hash"),
     sa.Index("ix_suppressions_customer", "customer_ref"),
+)
+
+PROMISES: Final = sa.Table(
+    "promises",
+    METADATA,
+    sa.Column("promise_id", sa.Text, primary_key=True),  # keyed hash of what was said: said twice, it is one
+    _text("loan_id"),  # "" while nobody knows which of several it is about
+    _text("customer_ref"),
+    _text("state"),  # promise_codes.PromiseState
+    _text("source"),  # reply, page, clerk or file
+    _text("source_ref"),  # the reply; of a file its name
+    _text("made_on"),  # the date on which it was made
+    _optional("pay_on"),  # NULL while no day is known
+    _optional("ends_on"),  # pay_on and the days of grace; NULL until it is confirmed
+    _count("amount_minor"),  # 0 while it is not known
+    sa.Column("everything", sa.Boolean, nullable=False),  # it was said of all that is owed
+    _text("doubts"),  # comma list of promise_codes.PromiseDoubt
+    _count("threshold_percent"),
+    _text("bucket"),  # the stage in which it was confirmed
+    _count("paid_before_minor"),
+    _count("overdue_before_minor"),
+    _count("paid_minor"),  # what it had received when it was last decided
+    _optional("decided_on"),  # the business date of that
+    _text("taken_at"),
+    _optional("confirmed_at"),
+    _optional("ended_at"),  # when it was rejected or withdrawn
+    _text("operator"),
+    _text("note"),
+    sa.Index("ix_promises_state", "state", "ends_on"),
+    sa.Index("ix_promises_loan", "loan_id"),
+    sa.Index("ix_promises_customer", "customer_ref"),
 )
 
 HOLDS: Final = sa.Table(

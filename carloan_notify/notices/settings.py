@@ -45,6 +45,10 @@ class EventType(StrEnum):
     DUE_DAY_CHANGED = "due_day_changed"
     LOAN_SETTLED = "loan_settled"
     REMAINDER_LEFT = "remainder_left"
+    PROMISE_DUE = "promise_due"
+    PROMISE_KEPT = "promise_kept"
+    PROMISE_PARTLY_KEPT = "promise_partly_kept"
+    PROMISE_BROKEN = "promise_broken"
 
 
 DERIVABLE = (
@@ -54,7 +58,14 @@ DERIVABLE = (
     EventType.DUE_DAY_CHANGED,
 )
 """Events that need no events table."""
-REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED})
+OF_PROMISES = (
+    EventType.PROMISE_DUE,
+    EventType.PROMISE_KEPT,
+    EventType.PROMISE_PARTLY_KEPT,
+    EventType.PROMISE_BROKEN,
+)
+"""Events of promises to pay: the ledger alone knows of them, never an events table."""
+REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED, *OF_PROMISES})
 """Events that may happen to one loan many times; the others happen once."""
 
 

@@ -14,7 +14,7 @@ from carloan_notify.app import App, any_number
 from carloan_notify.errors import ConfigError
 from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.hold_codes import HoldReason, Then
-from carloan_notify.ledger import holds, numbers, stopping
+from carloan_notify.ledger import holds, numbers, promises, stopping
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
@@ -57,7 +57,7 @@ class Recorded:
         last = holds.last_number(tx)  # first: what comes while the rest is read is asked for again
         return cls(
             suppressions=stopping.table(tx)[list(_SUPPRESSED)],
-            holds=_as_frame(holds.table(tx)),
+            holds=_with_promises(tx, _as_frame(holds.table(tx))),
             numbers=numbers.all_known(tx, people)[list(NUMBERS)].astype(dict(NUMBERS)),
             last_hold=last,
             customer_ref=tx.cipher.customer_ref,
@@ -92,6 +92,24 @@ def _as_frame(rows: pd.DataFrame) -> pd.DataFrame:
     return found.assign(until=until.astype(frames.DATE)).astype(
         dict.fromkeys(("set_by", "set_on"), frames.TEXT)
     )
+
+
+def _with_promises(tx: Transaction, on_record: pd.DataFrame) -> pd.DataFrame:
+    """The holds and, in the same columns, what open promises hold back: collection from their loan until their end."""
+    kept = promises.open_ones(tx)
+    if not kept:
+        return on_record
+    held = pd.DataFrame(
+        {
+            "loan_id": [row["loan_id"] for row in kept],
+            "kind": HoldReason.PROMISE.value,
+            "until": pd.to_datetime([row["ends_on"] for row in kept], format="%Y-%m-%d"),
+            "set_by": [f"promise {row['promise_id']}" for row in kept],
+            "set_on": [row["made_on"] for row in kept],
+        }
+    ).assign(customer_ref="", phone_hash="", message_class="")
+    held = held.astype({name: frames.DATE if name == "until" else frames.TEXT for name in held})
+    return pd.concat([on_record, held], ignore_index=True)
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str], kind: Mapping[str, str]) -> pd.DataFrame:

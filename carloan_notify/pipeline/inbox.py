@@ -15,6 +15,7 @@ from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provi
 from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import (
     Lexicon,
+    ReplyKind,
     action_for,
     as_opt_out,
     lexicon_text,
@@ -25,8 +26,10 @@ from carloan_notify.inbound.lexicon import (
 from carloan_notify.inbound.times import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.ledger import receipts, unknowns, unread
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.ledger.promises import Proposal
 from carloan_notify.ledger.replies import PER_TRANSACTION, Judged, ReplyHold, Taken, take
 from carloan_notify.ledger.unknowns import Unknown
+from carloan_notify.pipeline.proposals import proposal_from_reply
 from carloan_notify.records import Receipt, Reply
 from carloan_notify.text import mask_digits
 
@@ -167,10 +170,28 @@ def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
         holds=tuple(ReplyHold(kind, _last_day(app, kind)) for kind in action.holds),
         reassigned=action.reassigned,
         day=app.business_date(),
+        promise=_promise(app, reply, reading.kinds),
     )
     if phone:
         return judged
-    return replace(judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, work_list=True)
+    return replace(
+        judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, promise=None, work_list=True
+    )
+
+
+def _promise(app: App, reply: Reply, kinds: Sequence[ReplyKind]) -> Proposal | None:
+    """What a reply proposes that promises, and neither refuses, disputes nor says that it is paid."""
+    if ReplyKind.PROMISE not in kinds or set(kinds) - {ReplyKind.PROMISE, *_BESIDE_A_PROMISE}:
+        return None
+    return proposal_from_reply(app, reply.text, reply.received_at)
+
+
+_BESIDE_A_PROMISE: Final = (
+    ReplyKind.ASKS_FOR_TIME,
+    ReplyKind.ASKS_FOR_CALL,
+    ReplyKind.HARDSHIP,
+    ReplyKind.OTHER,
+)
 
 
 def _last_day(app: App, kind: HoldReason) -> date | None:

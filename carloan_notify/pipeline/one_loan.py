@@ -20,7 +20,15 @@ from carloan_notify.notices.holds import counts, parsed, stands
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.pipeline.decision_rows import preview_rows, why
 from carloan_notify.pipeline.plan import Memory, blank_memory, decide_and_word, remember_people
-from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, portfolio_of, read_context
+from carloan_notify.pipeline.portfolio import (
+    Portfolio,
+    frame_of,
+    inputs_of,
+    judged_promises,
+    portfolio_of,
+    read_context,
+)
+from carloan_notify.pipeline.promise_nights import recall_promises
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.reports.tables import frame_rows
 from carloan_notify.sources.picking import read_connected, read_loans
@@ -40,7 +48,7 @@ def read_with_neighbours(app: App, loan_id: str, as_of: date) -> Portfolio:
         raise SourceError(
             f"loan {loan_id}: in no table of {as_of}, and no rejected row names it; check the number"
         )
-    return portfolio_of(app, as_of, sources)
+    return recall_promises(app, portfolio_of(app, as_of, sources))
 
 
 def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
@@ -73,7 +81,7 @@ def preview_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
         SourceError: a table cannot be read.
     """
     sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
-    portfolio = portfolio_of(app, as_of, sources)
+    portfolio = recall_promises(app, portfolio_of(app, as_of, sources))
     worded = decide_and_word(app, portfolio, recall_people(app, portfolio), NO_RUN)
     return [row for row in preview_rows(app, worded.decisions, worded.drafted) if row["loan_id"] == loan_id]
 
@@ -118,6 +126,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
             for rule in rules
         ],
         "holds": _holds(app, portfolio, memory, loan_id, as_of),
+        "promises": _promised(app, portfolio, loan_id),
         "tonight": _tonight(worded.decisions, loan_id, language),
         "told": _told(app, loan_id),
     }
@@ -202,6 +211,25 @@ def _hold(
         "then": settings.rule(kind).then.value,
         "holds": holds,
     }
+
+
+def _promised(app: App, portfolio: Portfolio, loan_id: str) -> list[dict[str, Any]]:
+    """The loan's promises as the tables judge them now."""
+    found = judged_promises(app, portfolio)
+    rows = [] if found is None else frame_rows(found[found["loan_id"] == loan_id])
+    return [
+        {
+            "promise_id": row["promise_id"],
+            "state": row["state"],
+            **{name: day.isoformat() if (day := day_or_none(row[name])) else "" for name in _PROMISE_DAYS},
+            "amount": str(Money(row["amount_minor"], app.lender.currency).decimal()),
+            "paid": str(Money(row["paid_minor"], app.lender.currency).decimal()),
+        }
+        for row in rows
+    ]
+
+
+_PROMISE_DAYS: Final = ("made_on", "pay_on", "ends_on")
 
 
 def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.hours import zone_named
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
-from carloan_notify.notices.settings import EventType, RuleSettings
+from carloan_notify.notices.settings import OF_PROMISES, EventType, RuleSettings
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, only_loans
 from carloan_notify.pipeline.reading import on_day, payments_ahead
@@ -331,7 +331,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
         return Ruling(still=tuple((cover, told) for cover in covers))
     if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
-    if event is EventType.LOAN_SETTLED:
+    if event in {EventType.LOAN_SETTLED, *OF_PROMISES}:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 

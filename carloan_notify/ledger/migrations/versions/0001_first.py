@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("message_class", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("presets", sa.Text(), nullable=False),
         sa.Column("not_before", sa.Text(), nullable=True),
         sa.Column("expires_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("ruling_no"),
@@ -203,6 +204,21 @@ def upgrade() -> None:
         sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("phone_hash"),
     )
+    op.create_table(
+        "templates",
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("first_run", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.Text(), nullable=False),
+        sa.Column("last_run", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("template", "turn"),
+    )
+    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
     op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
@@ -341,3 +357,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_message_keys_loan", "message_keys", ["loan_id"], unique=False)
     op.create_index("ix_message_keys_message", "message_keys", ["message_no"], unique=False)
+    op.create_table(
+        "promises",
+        sa.Column("promise_id", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_ref", sa.Text(), nullable=False),
+        sa.Column("made_on", sa.Text(), nullable=False),
+        sa.Column("pay_on", sa.Text(), nullable=True),
+        sa.Column("ends_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("everything", sa.Boolean(), nullable=False),
+        sa.Column("doubts", sa.Text(), nullable=False),
+        sa.Column("threshold_percent", sa.BigInteger(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("paid_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("overdue_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("paid_minor", sa.BigInteger(), nullable=False),
+        sa.Column("decided_on", sa.Text(), nullable=True),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("confirmed_at", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("promise_id"),
+    )
+    op.create_index("ix_promises_state", "promises", ["state", "ends_on"], unique=False)
+    op.create_index("ix_promises_loan", "promises", ["loan_id"], unique=False)
+    op.create_index("ix_promises_customer", "promises", ["customer_ref"], unique=False)
