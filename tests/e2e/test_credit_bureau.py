@@ -67,8 +67,9 @@ def test_a_dispute_an_open_reply_and_a_wrong_number_say_no(after: Desk) -> None:
     people = {line.split(",")[0]: line.split(",") for line in lines}
     heads = lines[0].split(",")
     customer, phone = (people[LOAN][1], people[OTHER][heads.index("phone")])
-    after.run("suppress", "add", "--customer", customer, "--hold", "dispute", "--reason", "letter 7")
-    after.run("suppress", "add", "--phone", f"+86{phone}", "--hold", "wrong_number", "--reason", "call 8")
+    after.run("holds", "add", "--customer", customer, "--kind", "dispute", "--reason", "letter 7")
+    number = ("--phone", f"+86{phone}", "--status", "reassigned")
+    after.run("numbers", "quarantine", *number, "--reason", "call 8")
     assert reasons(after) == ("in_dispute", "told_wrong_number")
 
 
