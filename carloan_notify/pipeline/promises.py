@@ -175,6 +175,9 @@ def confirm_by_rule(app: App, ledger: Ledger) -> tuple[Confirmed, ...]:
     done = []
     for each in firm:
         with ledger.write() as tx:
+            still = PromiseFilter(promise_id=each["promise_id"], states=(PromiseState.PROPOSED,))
+            if not promises.listed(tx, still):  # a clerk was quicker
+                continue
             done.append(
                 _confirmed(app, tx, each["promise_id"], _asked(each, Completion()), (portfolio, RULE))
             )
