@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -141,12 +142,14 @@ def outside(messages: pd.DataFrame, preset: Preset, place: Place) -> int:
     """Messages of which the first or the last moment lies outside a window of the preset."""
     calendar = country_holidays(place.country, subdiv=place.region or None)
     wrong = 0
-    for row in messages.itertuples():
-        opens, ends = (at.tz_convert(place.zone) for at in (row.not_before, row.expires_at))
-        for text in windows_of(preset, opens.date(), str(row.message_class), str(row.channel), calendar):
+    columns = (messages[name].tolist() for name in ("channel", "message_class", "not_before", "expires_at"))
+    zone = ZoneInfo(place.zone)
+    for channel, message_class, leaves, ends in zip(*columns, strict=True):
+        opens, shuts = leaves.astimezone(zone), ends.astimezone(zone)
+        for text in windows_of(preset, opens.date(), message_class, channel, calendar):
             first, _, last = text.partition("-")
-            wrong += text == "none" or not first <= opens.strftime("%H:%M") < last
-            wrong += ends > opens.normalize() + pd.Timedelta(last + ":00") if last else False
+            within = first <= opens.strftime("%H:%M") < last and shuts.strftime("%H:%M") <= last
+            wrong += text == "none" or not within or shuts.date() != opens.date()
     return wrong
 
 

@@ -14,6 +14,7 @@ from carloan_notify.codes import Code, GuardName, Look, Method, Reason, RenderCo
 from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 from carloan_notify.hold_codes import HoldReason, HoldSubject, NumberStatus, Then, Whom
 from carloan_notify.promise_codes import PromiseDoubt, PromiseRefusal, PromiseState
+from carloan_notify.proof_codes import Happened, MayReport
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
@@ -34,11 +35,13 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
     ("Findings about loans · 贷款数据问题", Finding),
     ("Repayment methods · 还款方式", Method),
+    ("Whether negative data may be reported · 能否报送不良信息", MayReport),
+    ("What happened to a message · 消息经过", Happened),
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py`, `finding_codes.py`, `hold_codes.py` and `promise_codes.py`. A code never
-changes its meaning; reports, JSON and CSV hold the code.
+Generated from `carloan_notify/codes.py` and the other catalogues beside it (`finding_codes.py`, `hold_codes.py` …). A code
+never changes its meaning; reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

@@ -192,8 +192,10 @@ def print_returns(
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Verify, show or export the audit chain."),
     "config": ("setup", "Check the configuration, print its schema or an example."),
+    "credit-bureau": ("credit_bureau", "Who was told before negative data is reported, and who was not."),
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
     "due-days": ("schedule", "Propose due days for new loans."),
+    "evidence": ("evidence", "Prove to a stranger what a borrower was told; check such a proof."),
     "explain": ("night", "Why a loan gets what it gets."),
     "holds": ("holds", "Hold messages for a reason, list holds and end them."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),

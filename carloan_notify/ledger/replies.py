@@ -339,3 +339,11 @@ def _conditions(wanted: ReplyFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         conditions.append(REPLIES.c.received_at >= to_text(wanted.since))
     return conditions
+
+
+def waiting_people(tx: Transaction) -> tuple[set[str], set[str]]:
+    """Whose replies are still on the work list: customers and numbers, as keyed hashes."""
+    rows = tx.connection.execute(
+        sa.select(REPLIES.c.customer_ref, REPLIES.c.phone_hash).where(REPLIES.c.state == OPEN)
+    ).all()
+    return {row.customer_ref for row in rows} - {""}, {row.phone_hash for row in rows} - {""}

@@ -26,13 +26,13 @@ from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.limits import AND, CONVERSATIONS, RECENT, asks_conversations, asks_loans, reach
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight, local_dates
-from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
+from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, make_wording
-from carloan_notify.records import NightFacts
+from carloan_notify.records import MessageClass, NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
@@ -106,15 +106,14 @@ def contacts_of(
     app: App, tx: Transaction, people: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
-    policy = app.settings.policy
-    since = app.clock() - timedelta(days=reach(policy) + DAY_AHEAD)
-    recent = contacts.recent(tx, since, people, with_loans=asks_loans(policy))
-    talked = (
-        contacts.conversations(tx, since, people)
-        if asks_conversations(policy)
-        else _none(CONVERSATION_COLUMNS)
-    )
-    return recent, talked
+    policy, now = app.settings.policy, app.clock()
+    days = {name: reach(policy, name) for name in ("", *MessageClass)}
+    since = {name: now - timedelta(days=number + DAY_AHEAD) for name, number in days.items()}
+    later = {name: since[name] for name, number in days.items() if number < days[""]}
+    recent = contacts.recent(tx, since[""], people, later=later, with_loans=asks_loans(policy))
+    if not asks_conversations(policy):
+        return recent, _none(CONVERSATION_COLUMNS)
+    return recent, contacts.conversations(tx, since[""], people)
 
 
 def _none(columns: Mapping[str, str]) -> pd.DataFrame:
@@ -232,7 +231,9 @@ def decide_and_word(
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
-    drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
+    drafted = draft_messages(
+        reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
+    )
     held = hold_failures(decisions, drafted.failures)
     findings = [
         *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
@@ -294,8 +295,9 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
         "customer_id": rows["customer_id"],
         "loan_id": rows["loan_ids"].str.split(AND).str[0],
     }
-    zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
+    found = {}
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.where(zone.notna(), values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
+        found[name] = values.map(known.set_index(name)["timezone"]).astype(frames.TEXT)
+    zone = pd.DataFrame(found, index=rows.index).bfill(axis=1)["phone_hash"]  # the first that is known
     return rows.assign(timezone=zone)[zone.notna()]

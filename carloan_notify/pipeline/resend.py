@@ -22,7 +22,7 @@ from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.decision_rows import why
-from carloan_notify.pipeline.drafts import message_reference
+from carloan_notify.pipeline.drafts import message_reference, reference_key
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
@@ -128,7 +128,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         return Proposal(
             before,
             before if order.same_words else now,
-            _draft(words, order, row, run_id),
+            _draft(words, order, row, (run_id, reference_key(identity, run_id))),
             run_id,
             portfolio.as_of,
             contacts=seen,
@@ -307,10 +307,12 @@ def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
     return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
 
 
-def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: str) -> Draft:
+def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run: tuple[str, str]) -> Draft:
+    """`run` is the id of the run and the key of its references."""
+    run_id, references = run
     key = _resend_key(original.covers, run_id)
     return Draft(
-        message_id=message_reference(run_id, key),
+        message_id=message_reference(references, key),
         covers=tuple(
             replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
             for number, c in enumerate(original.covers)

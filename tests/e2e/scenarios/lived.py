@@ -63,9 +63,11 @@ def _times(group: Group) -> list[str]:
 
 def _said(night: simulate.Night) -> Iterator[tuple[str, date, str]]:
     """Each message and each notice withheld, with its loan and day, in the words of the scenarios."""
-    for row in night.messages[night.messages["outcome"] == simulate.SENT].itertuples():
-        at = row.not_before.tz_convert(ZoneInfo(str(row.timezone)))
-        yield str(row.loan_id), at.date(), f"{row.channel} {row.notice} {at:%H:%M}"
+    sent = night.messages[night.messages["outcome"] == simulate.SENT]
+    columns = (sent[name].tolist() for name in ("loan_id", "channel", "notice", "timezone", "not_before"))
+    for loan_id, channel, notice, zone, leaves in zip(*columns, strict=True):
+        at = leaves.astimezone(ZoneInfo(zone))
+        yield loan_id, at.date(), f"{channel} {notice} {at:%H:%M}"
     for row in night.withheld.itertuples():
         yield str(row.loan_id), night.day, f"held {row.channel} {row.notice} {row.reason}"
 
