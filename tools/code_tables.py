@@ -40,8 +40,8 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py` and the other catalogues beside it (`finding_codes.py`, `hold_codes.py` …). A code
-never changes its meaning; reports, JSON and CSV hold the code.
+Generated from `carloan_notify/codes.py` and the other catalogues beside it (`finding_codes.py`,
+`hold_codes.py` …). A code never changes its meaning; reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 
