@@ -53,13 +53,45 @@ class Reason(Code):
     OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
     WRONG_NUMBER = (
         "wrong_number",
-        "The number was reported as wrong; correct it in the export or remove the suppression.",
-        "号码被反馈有误；请在导出数据中更正，或移除该号码的抑制记录。",
+        "The number was reported as somebody else's; correct it in the export, or verify it and release it (numbers).",
+        "号码被反馈属于他人；请在导出数据中更正，或核实后解除（numbers）。",
     )
     IN_DISPUTE = (
         "in_dispute",
         "A dispute is open, so collection notices wait until it is closed.",
         "存在未了结的争议，催收类通知暂缓至争议解决。",
+    )
+    DECEASED = "deceased", "The person is reported to have died.", "据反馈该联系人已去世。"
+    BANKRUPTCY = (
+        "bankruptcy",
+        "The person is in bankruptcy: nothing that collects is sent.",
+        "该联系人处于破产程序中：不发送任何催收类消息。",
+    )
+    LAWYER = (
+        "lawyer",
+        "A lawyer speaks for the person: write to the lawyer.",
+        "该联系人已委托律师：请与其律师联系。",
+    )
+    BEREAVEMENT = (
+        "bereavement",
+        "Somebody near the person has died: what collects waits for a while.",
+        "该联系人亲属去世：催收类消息暂缓一段时间。",
+    )
+    DISASTER = (
+        "disaster",
+        "A disaster struck where the person lives: what collects waits.",
+        "该联系人所在地区受灾：催收类消息暂缓。",
+    )
+    HARDSHIP = (
+        "hardship",
+        "The person says that they cannot pay: what collects waits until somebody has talked to them.",
+        "该联系人表示还款困难：催收类消息暂缓，待人工沟通。",
+    )
+    PAUSED = "paused", "Messages pause until a date.", "消息暂停至指定日期。"
+    PROMISED = (
+        "promised",
+        "The person has promised to pay by a date that has not passed: collection waits for it.",
+        "该联系人已承诺还款，期限未到：催收类消息暂缓。",
     )
     NO_CONSENT = (
         "no_consent",
@@ -70,6 +102,11 @@ class Reason(Code):
         "no_phone",
         "There is no phone number; add it to the export.",
         "缺少手机号；请在导出数据中补充。",
+    )
+    NUMBER_DEAD = (
+        "number_dead",
+        "The number is dead, or in quarantine after failures; add another, or verify it (phone_verified_on, numbers).",
+        "该号码为空号，或因多次失败已隔离；请更换号码，或核实该号码（phone_verified_on、numbers）。",
     )
     LANDLINE = (
         "landline",
@@ -255,8 +292,8 @@ class Look(Code):
     )
     REFUSED = (
         "refused",
-        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
-        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+        "The person may not be told any more: do-not-contact, opted out, no consent, not this way, or a dead number.",
+        "现已不得联系：禁止联系、已退订、无同意记录、不接受此渠道，或号码已失效。",
     )
     SUPERSEDED = (
         "superseded",
@@ -292,6 +329,11 @@ class Look(Code):
         "in_dispute",
         "The tables now say that a dispute is open: collection waits for the next look.",
         "数据表现已标明存在争议，催收类消息待下次核对。",
+    )
+    ON_HOLD = (
+        "on_hold",
+        "The tables or the ledger now hold it (a death, a bankruptcy, hardship, a pause): it waits for the next look.",
+        "数据表或账本现已注明暂缓原因（去世、破产、困难、暂停等），待下次核对。",
     )
     OUT_OF_HOURS = (
         "out_of_hours",
@@ -404,21 +446,6 @@ class GuardName(Code):
     )
 
 
-class HoldReason(Code):
-    """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
-
-    DISPUTE = (
-        "dispute",
-        "A dispute is open: collection waits until it is closed.",
-        "存在争议：催收类消息暂缓。",
-    )
-    WRONG_NUMBER = (
-        "wrong_number",
-        "The number belongs to somebody else: nothing goes to it.",
-        "号码属于他人：不再向其发送任何消息。",
-    )
-
-
 class Word(Code):
     """Words of tables for people. Keys of JSON and CSV stay as they are."""
 
@@ -470,6 +497,15 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    HOLDS = "holds", "holds", "暂缓情况"
+    KIND = "kind", "kind", "原因"
+    ON = "on", "on", "范围"
+    SET_BY = "set_by", "set by", "设置人"
+    SET_ON = "set_on", "set on", "设置日期"
+    UNTIL = "until", "last day", "截止日"
+    THEN = "then", "then", "到期后"
+    TABLES = "tables", "tables", "数据表"
+    REPLY = "reply", "reply", "回复"
     ANYBODY = "anybody", "anybody", "所有人"
     PRESETS = "presets", "presets", "法规预设"
     PRESET = "preset", "preset", "预设"

@@ -47,6 +47,8 @@ LOANS: Final[Mapping[str, str]] = {
     "account_tail": TEXT,
     "plate_no": TEXT,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,  # the last day of these holds
     "balloon_minor": MONEY,
     "next_due_on": DATE,  # snapshot basis
     "amount_due_minor": MONEY,  # snapshot basis
@@ -88,7 +90,7 @@ EVENTS: Final[Mapping[str, str]] = {
 CONTACTS: Final[Mapping[str, str]] = {
     "customer_id": TEXT,
     "loan_id": TEXT,  # "" for every loan of the customer
-    "role": TEXT,  # borrower | co_borrower | guarantor
+    "role": TEXT,  # borrower | co_borrower | guarantor | emergency_contact, who is told nothing
     "name": TEXT,
     "phone": TEXT,
     "language": TEXT,
@@ -101,6 +103,9 @@ CONTACTS: Final[Mapping[str, str]] = {
     "opt_out": TEXT,  # comma list of message classes
     "do_not_contact": FLAG,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,
+    "phone_verified_on": DATE,  # on which somebody made sure that the number is this person's
 }
 
 # --- between loans and notices ---------------------------------------------------------------------------------
@@ -175,7 +180,8 @@ NOTICES: Final[Mapping[str, str]] = {
     "consent": TEXT,
     "opt_out": TEXT,
     "do_not_contact": FLAG,
-    "in_dispute": FLAG,
+    "holds": TEXT,  # what the tables say of this person, see notices.holds.column_holds
+    "phone_verified_on": DATE,
     "until_paid": FLAG,
     "catch_up_days": COUNT,
     "window": TEXT,  # the rule's own release window, "" for the policy's

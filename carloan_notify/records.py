@@ -217,7 +217,7 @@ class Receipt:
     """What the network says later. `message_id` is ours when the provider echoes it, else empty.
 
     `phone` (E.164) tells the messages of a batch apart that share one `provider_ref`. `blocked` means that
-    the number refuses messages for good. `detail` is a readable reason.
+    the number refuses messages for good, `dead` that there is no such number. `detail` is a readable reason.
     """
 
     provider: str
@@ -229,6 +229,7 @@ class Receipt:
     occurred_at: datetime
     phone: str = field(default="", repr=False)
     blocked: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from carloan_notify.messages.values import babel_locale
 from carloan_notify.notices.bureau import CreditBureauSettings
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
+from carloan_notify.notices.promise_settings import PromisesSettings
 from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
 from carloan_notify.settings import Settings
@@ -189,6 +190,10 @@ class AppSettings(Settings):
     credit_bureau: CreditBureauSettings = Field(
         default=CreditBureauSettings(),
         description="Who counts as told before negative data is reported (`credit-bureau list`).",
+    )
+    promises: PromisesSettings = Field(
+        default=PromisesSettings(),
+        description="Promises to pay: who confirms them, for how long they hold, and when they are kept.",
     )
     guards: GuardSettings = Field(
         default=GuardSettings(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
@@ -24,26 +25,38 @@ _CONTACT_DETAILS: Final = ("state", "sent_at", "expires_at", "message_no")
 
 
 def recent(
-    tx: Transaction, since: datetime, people: Collection[str] | None = None, *, with_loans: bool = False
+    tx: Transaction,
+    since: datetime,
+    people: Collection[str] | None = None,
+    *,
+    later: Mapping[str, datetime] = MappingProxyType({}),
+    with_loans: bool = False,
 ) -> "pd.DataFrame":
-    """Who was or will be reached since then, for caps per person and number; with `people` (hashes) only they.
+    """Who was or will be reached since then, for caps and gaps; with `people` (hashes) only they.
+
+    Of the classes in `later` only messages since a later moment are asked for: a cap of a month on one class shall not
+    read a month of all.
 
     Columns phone_hash, customer_ref, message_class, channel, message_id, `failed` (the network says that it did not
     arrive), `loan_ids` (those it tells, one a line; "" unless `with_loans`), and contact_at and left_by
     (datetime64[us, UTC]): when it left, or the hours in which it still may. Rejected, expired and cancelled ones are
     none.
     """
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
+    lately = _lots(since, later)
     query = sa.select(*(WHOLE.c[name] for name in (*_CONTACTS, *_CONTACT_DETAILS))).where(
         WHOLE.c.lot_no.in_(lately),
         WHOLE.c.contact_at >= to_text(since),
+        *(
+            sa.or_(WHOLE.c.message_class != name, WHOLE.c.contact_at >= to_text(moment))
+            for name, moment in later.items()
+        ),
         WHOLE.c.state.not_in([state.value for state in UNTOLD]),
     )
     if people is not None:
         query = query.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
     query = query.order_by(WHOLE.c.contact_at, WHOLE.c.message_id)
     frame = as_frame(tx.connection.execute(query), (*_CONTACTS, *_CONTACT_DETAILS))
-    told = _loans_by_number(tx, since) if with_loans else {}
+    told = _loans_by_number(tx, lately) if with_loans else {}
     return frame.assign(
         failed=frame["state"] == MessageState.UNDELIVERED.value,
         left_by=frame["sent_at"].fillna(frame["expires_at"]),
@@ -60,9 +73,19 @@ CONTACTS: Final[Mapping[str, str]] = {
 """Columns of `recent` and their types."""
 
 
-def _loans_by_number(tx: Transaction, since: datetime) -> dict[int, str]:
-    """By number of each message since then the loans it tells, one a line."""
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
+def _lots(since: datetime, later: Mapping[str, datetime]) -> sa.Select[tuple[int]]:
+    """The lots whose messages may have left since then."""
+    return sa.select(LOTS.c.lot_no).where(
+        LOTS.c.expires_at > to_text(since - LATE),
+        *(
+            sa.or_(LOTS.c.message_class != name, LOTS.c.expires_at > to_text(moment - LATE))
+            for name, moment in later.items()
+        ),
+    )
+
+
+def _loans_by_number(tx: Transaction, lately: sa.Select[tuple[int]]) -> dict[int, str]:
+    """By number of each message of these lots the loans it tells, one a line."""
     query = (
         sa.select(MESSAGE_KEYS.c.message_no, MESSAGE_KEYS.c.loan_id)
         .join(MESSAGES, MESSAGE_KEYS.c.message_no == MESSAGES.c.message_no)

@@ -44,10 +44,13 @@ PRESSED: Final = ("on", "leaves_at", "left_by", "loan_ids", "bound")
 """What `limited` needs of a message besides its notice: its date, its hours, all loans it tells, its presets."""
 
 
-def reach(policy: PolicySettings) -> int:
-    """For how many days messages and conversations of the past matter."""
+def reach(policy: PolicySettings, message_class: str = "") -> int:
+    """For how many days messages of a class (of any: "") and conversations of the past matter."""
     entries = [limit.entry for limit in policy.limits]
-    return max((_days(entry) for entry in entries), default=0)
+    return max(
+        (_days(one) for one in entries if not message_class or one.message_class in {None, message_class}),
+        default=0,
+    )
 
 
 def _days(entry: LimitEntry) -> int:

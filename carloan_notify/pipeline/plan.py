@@ -11,7 +11,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.ledger import contacts, continuity, notices, runs, stopping
+from carloan_notify.ledger import contacts, continuity, notices, runs
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
@@ -28,15 +28,15 @@ from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight, local_dates
 from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
+from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, make_wording
-from carloan_notify.records import NightFacts
+from carloan_notify.records import MessageClass, NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
-SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
 RECENT_COLUMNS = contacts.CONTACTS
 CONVERSATION_COLUMNS = contacts.CONVERSATIONS
 
@@ -51,15 +51,15 @@ class Memory:
     """What was told, and to whom.
 
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS), `conversations` (CONVERSATION_COLUMNS) and
-    `suppressions` (SUPPRESSION_COLUMNS) hold keyed hashes only; `history` is oldest first. `gap` is a time of which it
-    knows nothing. `held` is what the newest night held (endings.OPEN), and its business date; `last_night` is the
-    portfolio of the last finished night, whose texts `hash_texts` hashed.
+    `recorded` hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is
+    what the newest night held (endings.OPEN), and its business date; `last_night` is the portfolio of the last
+    finished night, whose texts `hash_texts` hashed.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
     phone_hash: Callable[[str], str]
     customer_ref: Callable[[str], str]
-    suppressions: pd.DataFrame
+    recorded: Recorded
     recent: pd.DataFrame
     conversations: pd.DataFrame
     history: tuple[NightFacts, ...]
@@ -73,7 +73,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
     with ledger.read() as tx:
         recent, conversations = contacts_of(app, tx)
-        suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
+        recorded = Recorded.read(tx)
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
         held = notices.held_last(tx, NIGHT, FINISHED)
@@ -82,7 +82,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         known_keys=partial(_known_keys, ledger),
         phone_hash=ledger.cipher.phone_hash,
         customer_ref=ledger.cipher.customer_ref,
-        suppressions=suppressions,
+        recorded=recorded,
         recent=recent,
         conversations=conversations,
         history=history,
@@ -106,15 +106,14 @@ def contacts_of(
     app: App, tx: Transaction, people: Collection[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
-    policy = app.settings.policy
-    since = app.clock() - timedelta(days=reach(policy) + DAY_AHEAD)
-    recent = contacts.recent(tx, since, people, with_loans=asks_loans(policy))
-    talked = (
-        contacts.conversations(tx, since, people)
-        if asks_conversations(policy)
-        else _none(CONVERSATION_COLUMNS)
-    )
-    return recent, talked
+    policy, now = app.settings.policy, app.clock()
+    days = {name: reach(policy, name) for name in ("", *MessageClass)}
+    since = {name: now - timedelta(days=number + DAY_AHEAD) for name, number in days.items()}
+    later = {name: since[name] for name, number in days.items() if number < days[""]}
+    recent = contacts.recent(tx, since[""], people, later=later, with_loans=asks_loans(policy))
+    if not asks_conversations(policy):
+        return recent, _none(CONVERSATION_COLUMNS)
+    return recent, contacts.conversations(tx, since[""], people)
 
 
 def _none(columns: Mapping[str, str]) -> pd.DataFrame:
@@ -132,7 +131,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
             known_keys=partial(_known_keys, ledger),
             phone_hash=cipher.phone_hash,
             customer_ref=cipher.customer_ref,
-            suppressions=stopping.table(tx)[list(SUPPRESSION_COLUMNS)],
+            recorded=Recorded.read(tx, people),
             recent=recent,
             conversations=conversations,
             held=notices.held_last(tx, NIGHT, FINISHED),
@@ -145,7 +144,7 @@ def blank_memory() -> Memory:
         known_keys=lambda _: set(),
         phone_hash=lambda phone: phone,
         customer_ref=lambda customer_id: customer_id,
-        suppressions=pd.DataFrame({name: pd.Series([], dtype="str") for name in SUPPRESSION_COLUMNS}),
+        recorded=Recorded.nothing(),
         recent=_none(RECENT_COLUMNS),
         conversations=_none(CONVERSATION_COLUMNS),
         history=(),
@@ -236,7 +235,10 @@ def decide_and_word(
         reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
     )
     held = hold_failures(decisions, drafted.failures)
-    findings = [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)]
+    findings = [
+        *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
+        run_out(notices, history.holds, settings.policy.holds, as_of),
+    ]
     return Worded(held, with_endings(held, memory, as_of), drafted, frames.stack(findings, frames.FINDINGS))
 
 
@@ -258,17 +260,21 @@ def contact_history(
     notices: pd.DataFrame, memory: Memory, languages: tuple[str, ...], portfolio: Portfolio
 ) -> ContactHistory:
     """What is on record about tonight's people. The ledger names customers by keyed hash: turn tonight's back."""
-    customers = {memory.customer_ref(customer): customer for customer in notices["customer_id"].unique()}
+    tonight = notices["customer_id"].unique()
+    customers = {memory.customer_ref(customer): customer for customer in tonight}
     recent = _of_tonight(_named(memory.recent, customers), notices)
     talked = _of_tonight(_named(memory.conversations, customers), notices)
+    record = memory.recorded.about(tonight)
     return ContactHistory(
         already_sent=memory.known_keys([key for name in KEYS for key in notices[name] if key]),
-        suppressions=_named(memory.suppressions, customers),
+        suppressions=record.suppressions,
         recent=recent.assign(
             sent_on=local_dates(recent["contact_at"], recent["timezone"]),
             leaves_at=recent["contact_at"],
         ).astype(dict(RECENT))[list(RECENT)],
         languages=languages,
+        holds=record.holds,
+        numbers=record.numbers,
         doubtful_loans=portfolio.incomplete_loans,
         doubtful_customers=portfolio.incomplete_customers,
         conversations=talked.assign(held_on=local_dates(talked["held_at"], talked["timezone"])).astype(
@@ -289,8 +295,9 @@ def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
         "customer_id": rows["customer_id"],
         "loan_id": rows["loan_ids"].str.split(AND).str[0],
     }
-    zone = pd.Series(np.nan, index=rows.index, dtype=frames.TEXT)
+    found = {}
     for name, values in whose.items():
         known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
-        zone = zone.where(zone.notna(), values.map(known.set_index(name)["timezone"]).astype(frames.TEXT))
+        found[name] = values.map(known.set_index(name)["timezone"]).astype(frames.TEXT)
+    zone = pd.DataFrame(found, index=rows.index).bfill(axis=1)["phone_hash"]  # the first that is known
     return rows.assign(timezone=zone)[zone.notna()]

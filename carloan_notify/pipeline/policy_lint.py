@@ -151,7 +151,7 @@ def _looser_hours(policy: PolicySettings, preset: Preset, language: str) -> Iter
             continue
         whom = Whom(channel, message_class, preset.countries[0], "", 0, agreed=False)
         mine, both = Timetable(own, whom), Timetable(alone, whom)
-        pairs = [*zip(WEEKDAYS, mine.weekly(), both.weekly(), strict=True)]
+        pairs = [*zip(Day, mine.weekly(), both.weekly(), strict=False)]  # the last day is no weekday
         holiday = (Day.HOLIDAY, mine.on_holidays()[0], both.on_holidays()[0])
         if holiday[1:] != pairs[0][1:]:  # else Monday says it already
             pairs.append(holiday)
