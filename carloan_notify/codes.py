@@ -231,6 +231,11 @@ class Why(Code):
         "发送日及补发期已过(计数第 {days} 天)。",
     )
     NOT_LATE = "not_late", "The loan is not past due.", "贷款未逾期。"
+    OTHER_LOANS = (
+        "other_loans",
+        "The rule's `where` does not fit this loan or its people: {columns}.",
+        "规则的 where 条件不适用于该贷款或其联系人：{columns}。",
+    )
     NOT_HAPPENED = (
         "not_happened",
         "The event has not been reported for this loan.",
@@ -270,8 +275,8 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid`, `no_longer_true`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending` end it; the
-    others hold it until the next `send` looks again.
+    `paid`, `no_longer_true`, `other_loans`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending`
+    end it; the others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
@@ -279,6 +284,11 @@ class Look(Code):
         "no_longer_true",
         "What it says is no longer so.",
         "内容已不再属实。",
+    )
+    OTHER_LOANS = (
+        "other_loans",
+        "The rule's `where` no longer fits the loan or its person.",
+        "规则的 where 条件已不再适用于该贷款或其联系人。",
     )
     TAKEN_BACK = (
         "taken_back",

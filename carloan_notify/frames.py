@@ -4,7 +4,7 @@ Conventions of every frame: text is pandas `str` and "" when missing, never NA; 
 (suffix `_minor`); a rate is int64 parts per billion (suffix `_ppb`, 12 % a year = 120_000_000); a date is naive
 `datetime64[s]` at midnight, NaT when missing; a count or a day of month is int64, 0 when missing; a flag is bool.
 Frames carry a plain RangeIndex; a loan is named by its `loan_id` column. Columns beyond the listed ones
-are the lender's own, text, and pass through to templates.
+are the lender's own and pass through to templates: text, but those that the settings give another kind.
 """
 
 from collections import Counter

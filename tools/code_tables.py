@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from carloan_notify.certificate_codes import CertificateFinding, Check, Refusal, VoidReason
 from carloan_notify.codes import Code, GuardName, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 from carloan_notify.hold_codes import HoldReason, HoldSubject, NumberStatus, Then, Whom
@@ -37,11 +38,15 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Repayment methods · 还款方式", Method),
     ("Whether negative data may be reported · 能否报送不良信息", MayReport),
     ("What happened to a message · 消息经过", Happened),
+    ("Why a loan gets no settlement certificate · 不出具结清证明的原因", Refusal),
+    ("What a check of a certificate found · 结清证明的核验结果", Check),
+    ("Why a certificate is void · 结清证明作废的原因", VoidReason),
+    ("What a night tells of certificates · 夜间批次关于结清证明的提示", CertificateFinding),
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py`, `finding_codes.py`, `hold_codes.py`, `promise_codes.py` and `proof_codes.py`.
-A code never changes its meaning; reports, JSON and CSV hold the code.
+Generated from `carloan_notify/codes.py` and the other catalogues beside it (`finding_codes.py`, `hold_codes.py` …). A
+code never changes its meaning; reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

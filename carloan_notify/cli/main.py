@@ -191,6 +191,7 @@ def print_returns(
 # name: (module, one line of help). Modules are imported only when their command runs or shows its own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Verify, show or export the audit chain."),
+    "certificate": ("certificate", "Settlement certificates: make, check, revoke, list."),
     "config": ("setup", "Check the configuration, print its schema or an example."),
     "credit-bureau": ("credit_bureau", "Who was told before negative data is reported, and who was not."),
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),

@@ -15,6 +15,7 @@ from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
 from carloan_notify.ledger.tables import (
     AUDIT,
+    CERTIFICATES,
     CONTENTS,
     MESSAGE_KEYS,
     MESSAGES,
@@ -53,6 +54,7 @@ SEALED_TABLES: Final = (
     SealedTable(NUMBERS, NUMBERS.c.phone_hash, NUMBERS.c.phone_hash, ("phone",)),
     SealedTable(UNREAD, UNREAD.c.unread_id, UNREAD.c.unread_id, ("body",)),
     SealedTable(PORTFOLIO, PORTFOLIO.c.part, PORTFOLIO.c.part, ("body",)),
+    SealedTable(CERTIFICATES, CERTIFICATES.c.number, CERTIFICATES.c.number, ("facts",)),
 )
 
 

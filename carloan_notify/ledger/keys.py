@@ -215,6 +215,10 @@ class Cipher:
         """The seal that the audit keeps of what was told to whom, 64 hex digits: `seal(number_seal(…), text)`."""
         return seal(number_seal(self.opening(message_id), phone), text)
 
+    def certificate_key(self, loan_id: str, issue: int) -> str:
+        """32 hex digits from which the verification code of a loan's nth certificate is made."""
+        return self._keyed("certificate", f"{issue}|{loan_id}")
+
     def key_check(self) -> str:
         """A value that tells whether two keyrings share their hash key."""
         return self._keyed("check", "")

@@ -437,3 +437,42 @@ DIGESTS: Final = sa.Table(
     _text("run_id"),
     _text("body"),  # the signed file, byte for byte
 )
+
+# Settlement certificates: a row each that is never deleted, so that numbers stay without a gap and a paper can be
+# checked long after what it says was forgotten; and the hash of every file that was made of it.
+
+CERTIFICATES: Final = sa.Table(
+    "certificates",
+    METADATA,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("year", sa.BigInteger, nullable=False),
+    sa.Column("serial", sa.BigInteger, nullable=False),  # from 1 in each year, without gaps
+    _text("loan_id"),
+    sa.Column(
+        "issue", sa.BigInteger, nullable=False
+    ),  # which certificate of this loan, from 1: others are void
+    _text("customer_ref"),
+    _text("code_hash"),  # of the verification code, which opens the file at the lender's page
+    _text("state"),  # valid | void
+    _text("issued_at"),
+    _count("copies"),  # duplicates made since, 0 for the original alone
+    _text("facts_hash"),  # keyed: what the audit vouches for
+    _optional("void_at"),
+    _text("void_reason"),
+    sa.Column("facts_sealed", sa.LargeBinary, nullable=False),  # JSON of what it says; empty once erased
+    sa.UniqueConstraint("year", "serial", name="uq_certificates_serial"),
+    sa.UniqueConstraint("loan_id", "issue", name="uq_certificates_issue"),
+    sa.UniqueConstraint("code_hash", name="uq_certificates_code"),
+    sa.Index("ix_certificates_customer", "customer_ref"),
+)
+
+CERTIFICATE_FILES: Final = sa.Table(
+    "certificate_files",
+    METADATA,
+    sa.Column("sha256", sa.Text, primary_key=True),  # of the whole file
+    sa.Column("number", sa.Text, sa.ForeignKey("certificates.number"), nullable=False),
+    _count("copy_no"),  # 0: the original
+    _text("form"),  # html | pdf
+    _text("made_at"),
+    sa.Index("ix_certificate_files_number", "number"),
+)

@@ -18,6 +18,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import (
     audit,
     backup,
+    certificates,
     contents,
     health,
     keys,
@@ -70,19 +71,21 @@ class Purged:
     receipts: int
     replies: int = 0
     unread: int = 0
+    certificates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
     """How many messages lost their content, and how many of them were waiting and are cancelled.
 
-    So many `replies` lost theirs; `unread` records that named a number of the customer are deleted.
+    So many `replies` and `certificates` lost theirs; `unread` records that named a number of the customer are deleted.
     """
 
     messages: int
     cancelled: int
     replies: int = 0
     unread: int = 0
+    certificates: int = 0
 
 
 def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
@@ -90,7 +93,7 @@ def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
 
     Nothing that may still go, no reply that is still on the work list, and no promise that is not done with. Holds that
     ended before it go too; a number of which nothing new was heard since keeps its hash and what is known of it, and
-    loses the number itself.
+    loses the number itself. Certificates issued before lose what they say and keep their number.
     """
     cutoff = to_text(older_than)
     gone = (LOTS.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE))
@@ -116,7 +119,8 @@ def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
     forgotten = sa.update(NUMBERS).where(NUMBERS.c.changed_at < cutoff)
     tx.connection.execute(forgotten.values(phone_sealed=b""))
     unreadable = tx.connection.execute(sa.delete(UNREAD).where(UNREAD.c.taken_at < cutoff)).rowcount
-    purged = Purged(messages, notices, receipts, answered, unreadable)
+    emptied = certificates.forget(tx, certificates.issued_before(cutoff))
+    purged = Purged(messages, notices, receipts, answered, unreadable, emptied)
     data = {"older_than": cutoff, **asdict(purged)}
     audit.append(tx, [AuditEvent("ledger.purged", "", data)], now)
     return purged
@@ -128,7 +132,8 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
     Replies of the customer, and those from the numbers that these messages went to, lose phone, text and note
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
     deleted. A suppression, a hold and what is known of a number keep their hash: who opted out stays so, and to the
-    dead nothing is sent. A promise loses its notes, not its sum.
+    dead nothing is sent. A promise loses its notes, not its sum. A certificate loses what it says and can still be
+    checked by its code and its file.
     """
     portfolio.erase(tx, portfolio.mark(tx.cipher, customer_id))
     return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
@@ -157,7 +162,8 @@ def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> 
     replies = _erase_replies(tx, customer_ref, hashes, (operator, now))
     promises.erase(tx, customer_ref)
     unreadable = unread.drop_mentions(tx, numbers.values())
-    erased = Erased(len(ids), len(waiting), replies, unreadable)
+    emptied = certificates.forget(tx, certificates.of_customer(customer_ref))
+    erased = Erased(len(ids), len(waiting), replies, unreadable, emptied)
     data = {"operator": operator, **asdict(erased)}
     audit.append(tx, [AuditEvent(_ERASED, customer_ref, data)], now)
     return erased

@@ -17,8 +17,8 @@ from jinja2 import TemplateSyntaxError, meta, nodes
 
 from carloan_notify.frames import FINDINGS
 from carloan_notify.gsm import GSM
-from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, worst_context
-from carloan_notify.messages.render import LanguageFolder, RenderFailure, TemplateSet
+from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, with_extras, worst_context
+from carloan_notify.messages.render import CompiledTemplate, LanguageFolder, RenderFailure, TemplateSet
 from carloan_notify.messages.sandbox import MessageEnvironment
 from carloan_notify.messages.settings import (
     OPT_OUT_CLASSES,
@@ -204,7 +204,7 @@ def render_variants(
     for label, base, billed in bases:
         for role in ("borrower", *_OTHERS):
             for loan_count in (1, 2):
-                context = base | {"role": role, "loan_count": loan_count}
+                context = with_extras(base, templates.extra_kinds) | {"role": role, "loan_count": loan_count}
                 result = templates.render(template, subject.language, subject.channel, context)
                 told = f"{label} ({role}, {loan_count} loan{'s' if loan_count > 1 else ''})"
                 variants.append(Variant(told, context, billed, result))
@@ -384,6 +384,11 @@ def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Lin
             )
             continue
         for tag in missing:
+            found = templates.find(template, tag, channel)
+            if isinstance(found, CompiledTemplate):
+                message = f"is not written yet; its notices fall back to {found.path}"
+                yield LintFinding("falls_back", f"{tag}/{name}", found.language, message)
+                continue
             message = "exists in other languages but not in this one; translate it, or remove the language"
             yield LintFinding("missing_language", f"{tag}/{name}", tag, message)
 

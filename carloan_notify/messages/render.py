@@ -260,12 +260,17 @@ class TemplateSet:
     """All templates of a folder. Not bound to a night: the same set renders any number of messages."""
 
     def __init__(
-        self, languages: tuple[LanguageFolder, ...], settings: MessagesSettings, lender: Lender
+        self,
+        languages: tuple[LanguageFolder, ...],
+        settings: MessagesSettings,
+        lender: Lender,
+        extra_kinds: Mapping[str, str] | None = None,
     ) -> None:
-        """Templates are compiled when first asked for."""
+        """Templates are compiled when first asked for. `extra_kinds`: what the lender's own columns hold, by name."""
         self.folders = {folder.language: folder for folder in languages}
         self.settings = settings
         self.lender = lender
+        self.extra_kinds = extra_kinds or {}
         self._environments: dict[tuple[str, Channel], MessageEnvironment] = {}
         self._resolved: dict[tuple[str, str, str], CompiledTemplate | RenderFailure] = {}
 
@@ -282,7 +287,8 @@ class TemplateSet:
         Args:
             template: name without channel, such as `due_today`.
             language: BCP 47 tag of the recipient; "" means the default language. Falls back from the exact
-                tag to one with the same primary subtag (zh → zh-CN, en-US → en), else `language_missing`.
+                tag to one with the same primary subtag (zh → zh-CN, en-US → en), then to the languages of
+                `messages.fallback`, else `language_missing`.
             channel: "sms" or "voice".
             context: values for `context.VARIABLES`; lender_name, sign, hotline and reply_hint are known
             already.
@@ -323,7 +329,9 @@ class TemplateSet:
                 RenderCode.TEMPLATE_MISSING,
                 f"{expected}: in no language; write it or correct the rule's template",
             )
-        chosen = nearest_language(language or self.settings.default_language, holders)
+        wanted = language or self.settings.default_language
+        chain = (wanted, *for_language(self.settings.fallback, wanted, ()))
+        chosen = next((found for tag in chain if (found := nearest_language(tag, holders))), "")
         if not chosen:
             return RenderFailure(
                 RenderCode.LANGUAGE_MISSING,
@@ -359,14 +367,19 @@ class TemplateSet:
         )
 
 
-def open_templates(folder: Path | None, settings: MessagesSettings, lender: Lender) -> TemplateSet:
+def open_templates(
+    folder: Path | None,
+    settings: MessagesSettings,
+    lender: Lender,
+    extra_kinds: Mapping[str, str] | None = None,
+) -> TemplateSet:
     """The templates of a folder, or those that come with the package when it is None.
 
     Raises:
         TemplateError: the folder is missing or holds no template. A single broken template raises nothing:
             it is a finding of `lint` and a `RenderFailure` of each message that needs it.
     """
-    return TemplateSet(read_folder(folder or default_templates_dir()), settings, lender)
+    return TemplateSet(read_folder(folder or default_templates_dir()), settings, lender, extra_kinds)
 
 
 def nearest_language(wanted: str, available: list[str]) -> str:

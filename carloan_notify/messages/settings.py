@@ -56,6 +56,12 @@ class MessagesSettings(Settings):
         description="Language of a recipient whose own language is not known (BCP 47).",
         examples=["zh-CN", "en"],
     )
+    fallback: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Per language, those whose template words a notice that has none in it yet, first to last; empty "
+        "to hold such notices. `templates lint` tells what falls back.",
+        examples=[{"es": ["en"]}],
+    )
     billing: Literal["gsm", "china"] = Field(
         default="china",
         description="How a text message is counted. china: 70 characters, sign included, then 67 a part; "
@@ -105,8 +111,8 @@ class MessagesSettings(Settings):
     )
     certificate_link_base: str = Field(
         default="",
-        description="Address where a settlement certificate is fetched; the signed token is appended. "
-        "Empty: no link.",
+        description="Address where a settlement certificate is fetched and checked; its verification code is "
+        "appended (see `certificates`). Empty: no link.",
         examples=["https://pay.example.com/c/"],
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import among
-from carloan_notify.notices.settings import OF_PROMISES, REPEATABLE, EventType
+from carloan_notify.notices.settings import DATE_MOMENT, OF_PROMISES, REPEATABLE, EventType
 
 # What deciding needs to know of a partition of loans.
 
@@ -23,7 +23,8 @@ class DecideInputs:
 
     `dues` holds the unpaid installments due soon (DUES), `standing` one row per loan that could be computed
     (STANDING): a loan without one gets no due or past-due notice. `changes_told` has the text columns
-    loan_id, change_id, type, before, after and the date effective_on. `promise_events` are HAPPENED.
+    loan_id, change_id, type, before, after and the date effective_on. `promise_events` are HAPPENED, `own_events` event
+    types of the lender's own.
     """
 
     loans: pd.DataFrame
@@ -34,12 +35,13 @@ class DecideInputs:
     changes_told: pd.DataFrame | None = None
     contacts: pd.DataFrame | None = None
     promise_events: pd.DataFrame | None = None
+    own_events: frozenset[str] = frozenset()
 
 
 HAPPENED: Final[Mapping[str, str]] = {
     "loan_id": frames.TEXT,
     "type": frames.TEXT,
-    "event_id": frames.TEXT,  # "" unless the event may repeat
+    "event_id": frames.TEXT,  # "" unless the event may repeat; the day, of dates and of the lender's own events
     "occurred_on": frames.DATE,
     "amount_minor": frames.MONEY,
     "event_detail": frames.TEXT,
@@ -60,11 +62,16 @@ def happened(
     A type in `derived` takes its facts only from its own source, never from the events table as well. Types in
     `earlier` count from their own day on, where that is before `since`.
     """
-    days = {str(event): pd.Timestamp(min(since, earlier.get(event, since))) for event in EventType}
+    types = {*map(str, EventType), *inputs.own_events}
+    days = {event: pd.Timestamp(min(since, earlier.get(event, since))) for event in types}
     reported, problems = _reported(inputs, derived, days, pd.Timestamp(since))
+    # What falls on the same day is the same, whatever its row is called in tonight's export.
+    own = reported["type"].isin(list(inputs.own_events))
+    reported["event_id"] = reported["event_id"].mask(own, _day_ids(reported["occurred_on"]))
     found = [reported, _of_promises(inputs), *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
     everything = frames.stack(found, HAPPENED)[list(HAPPENED)]
-    nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
+    repeats = everything["type"].isin([*REPEATABLE, *inputs.own_events])
+    nameless = repeats & (everything["event_id"] == "")
     problems.append(
         frames.findings(
             Finding.EVENT_WITHOUT_ID,
@@ -73,8 +80,7 @@ def happened(
             place="event_id",
         )
     )
-    once = ~everything["type"].isin(list(REPEATABLE))
-    everything["event_id"] = everything["event_id"].mask(once, "")
+    everything["event_id"] = everything["event_id"].where(repeats, "")
     usable = everything[~nameless].sort_values(["loan_id", "type", "event_id", "occurred_on"], kind="stable")
     unique = usable.drop_duplicates(["loan_id", "type", "event_id"], keep="first")
     return unique.reset_index(drop=True), frames.stack(problems, frames.FINDINGS)
@@ -87,14 +93,14 @@ def _reported(
     events = inputs.events if inputs.events is not None else frames.empty(frames.EVENTS)
     begins = events["type"].map(days).astype(frames.DATE).fillna(since)
     events = events[events["occurred_on"] >= begins]
-    unknown_type = ~events["type"].isin(list(EventType))
+    unknown_type = ~events["type"].isin(list(days))
     ignored = events["type"].isin([*derived, *OF_PROMISES])
     unknown_loan = ~_of_loans(events, inputs)
     problems = [
         _finding(
             Finding.EVENT_TYPE_UNKNOWN,
             events[unknown_type],
-            f"Unknown event; use one of {', '.join(EventType)}.",
+            f"Unknown event; use one of {', '.join([*EventType, *sorted(inputs.own_events)])}.",
         ),
         _finding(
             "event_derived",
@@ -188,6 +194,29 @@ def _due_day_changed(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     detail = told["before"] + DETAIL_ARROW + told["after"]
     renamed = told.rename(columns={"change_id": "event_id", "effective_on": "occurred_on"})
     return _as_events(renamed.assign(event_detail=detail, amount_minor=0), EventType.DUE_DAY_CHANGED)
+
+
+def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, active: bool) -> pd.DataFrame:
+    """The days in a date column of the loans (HAPPENED), from `first` to `last`; of active loans alone, or of all."""
+    loans = inputs.loans
+    there = loans[loans[column].between(pd.Timestamp(first), pd.Timestamp(last))]
+    if active:
+        running = inputs.standing.loc[inputs.standing["status"] == "active", "loan_id"]
+        there = there[among(there["loan_id"], running)]
+    moments = there[["loan_id"]].assign(
+        type=DATE_MOMENT + column,
+        event_id=_day_ids(there[column]),
+        occurred_on=there[column],
+        amount_minor=0,
+        event_detail="",
+    )
+    return moments.astype(dict(HAPPENED))[list(HAPPENED)]
+
+
+def _day_ids(days: pd.Series) -> pd.Series:
+    """A day as the identity of what falls on it, so that the next one is told again and the same one never."""
+    ids: pd.Series = days.dt.strftime("%Y-%m-%d").astype(frames.TEXT)
+    return ids
 
 
 def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:

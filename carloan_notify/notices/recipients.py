@@ -45,7 +45,7 @@ _PERSON: Final = ["loan_id", "role", "person"]
 
 
 def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFrame:
-    """RECIPIENTS of these loans, sorted by loan, role, name and phone.
+    """RECIPIENTS of these loans and the lender's own columns of contacts, sorted by loan, role, name and phone.
 
     A loan has one borrower. What its contact rows say goes, field by field, before what the loan row says,
     and a row for this very loan before one for all loans of the customer; a refusal or a dispute in any of
@@ -57,12 +57,23 @@ def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFra
         rows = _borrowers_by_loan(loans)
     else:
         about = _contact_rows(loans, contacts)
-        rows = pd.concat([_borrowers_by_loan(loans), about], ignore_index=True)
+        own = own_columns(contacts)
+        borrowers = _borrowers_by_loan(loans)
+        blank = frames.blank_rows({name: contacts[name].dtype.name for name in own}, len(borrowers))
+        rows = pd.concat(
+            [pd.concat([borrowers.reset_index(drop=True), blank], axis=1), about], ignore_index=True
+        )
     people = _one_row_each(rows)
     people = people.sort_values(
         ["loan_id", "role", "recipient_name", "phone"], kind="stable", ignore_index=True
     )
-    return people.astype(dict(RECIPIENTS))[list(RECIPIENTS)]
+    return people.astype(dict(RECIPIENTS))[[*RECIPIENTS, *own_columns(people)]]
+
+
+def own_columns(table: pd.DataFrame) -> list[str]:
+    """The lender's own columns of contacts, in a frame of contacts or of recipients."""
+    ours = {*frames.CONTACTS, *RECIPIENTS, "rank"}
+    return [str(name) for name in table.columns if name not in ours]
 
 
 def _borrowers_by_loan(loans: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +98,8 @@ def _contact_rows(loans: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     """Contact rows of these loans, a customer's once per loan; `rank` 0: for this very loan."""
     its_holds = column_holds(contacts["hold"], contacts["hold_until"], contacts["in_dispute"])
     contacts = contacts.rename(columns={"name": "recipient_name"}).assign(holds=its_holds)
-    contacts = contacts[["customer_id", *(name for name in RECIPIENTS if name in contacts)]]
+    own = own_columns(contacts)
+    contacts = contacts[["customer_id", *(name for name in RECIPIENTS if name in contacts), *own]]
     whose = loans[["loan_id", "customer_id"]]
     for_one = contacts[among(contacts["loan_id"], whose["loan_id"])].drop(columns="customer_id")
     for_all = contacts[(contacts["loan_id"] == "") & (contacts["customer_id"] != "")].drop(columns="loan_id")
@@ -118,17 +130,25 @@ def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
     for name in _JOINED:
         several[name] += ","
     several["phone_verified_on"] = several["phone_verified_on"].where(_of_chosen_phone(several))
-    said = several.assign(**{name: several[name].mask(several[name] == "") for name in _SAID_FIRST})
+    own = own_columns(several)
+    blank = frames.blank_row({name: several[name].dtype.name for name in own})
+    said_first = {**dict.fromkeys(_SAID_FIRST, ""), **blank}
+    said = several.assign(
+        **{name: several[name].mask(several[name] == nothing) for name, nothing in said_first.items()}
+    )
     groups = said.groupby(_PERSON, sort=False)
     merged = groups.agg(
         {
-            **dict.fromkeys(_SAID_FIRST, "first"),
+            **dict.fromkeys(said_first, "first"),
             **dict.fromkeys(_JOINED, "sum"),
             "do_not_contact": "any",
             "phone_verified_on": "max",
         }
     ).reset_index()
-    merged[list(_SAID_FIRST)] = merged[list(_SAID_FIRST)].fillna("")
+    for name, nothing in said_first.items():
+        merged[name] = (
+            merged[name].astype("object").where(merged[name].notna(), nothing).astype(several[name].dtype)
+        )
     for name in _JOINED:
         merged[name] = merged[name].str.strip(",")
     return pd.concat([single[merged.columns], merged], ignore_index=True)

@@ -26,6 +26,7 @@ from carloan_notify.notices.law_settings import (
     on_weekday,
 )
 from carloan_notify.notices.numbers import NumbersSettings
+from carloan_notify.notices.where import Condition
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
@@ -86,11 +87,24 @@ class Until(StrEnum):
 
 NoticeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
-MOMENTS = ("days_before_due", "days_past_due", "event")
+
+class EventSettings(Settings):
+    """A kind of event of the lender's own: rows of the events table name it."""
+
+    words: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        default=(),
+        description="What your events table calls it in its `type` column, besides its name here.",
+        examples=[["保险到期"]],
+    )
+
+
+MOMENTS = ("days_before_due", "days_past_due", "event", "date")
+DATE_MOMENT = "date:"
+"""Begins the moment of a date column, which no event type can be called."""
 
 
 class When(Settings):
-    """When a rule fires: exactly one of days_before_due, days_past_due and event."""
+    """When a rule fires: exactly one of days_before_due, days_past_due, event and date."""
 
     days_before_due: int | None = Field(
         default=None,
@@ -106,16 +120,31 @@ class When(Settings):
         description="When the oldest unpaid installment is this many days past due.",
         examples=[1, 30],
     )
-    event: EventType | None = Field(
+    event: EventType | NoticeName | None = Field(
         default=None,
-        description="When this has happened to the loan.",
+        union_mode="left_to_right",
+        description="When this has happened to the loan: one of the built-in events, or one of your own in `events`.",
         examples=["loan_disbursed"],
+    )
+    date: NoticeName | None = Field(
+        default=None,
+        description="The day in this date column of the loans: disbursed_on, first_due_on or one of your own "
+        "(`extra`). Told of active loans, unless `where` names a status.",
+        examples=["insurance_ends_on"],
+    )
+    days_before: int = Field(
+        default=0,
+        ge=0,
+        le=365,
+        description="With date, or with an event of your own whose row comes early: this many days before the day.",
+        examples=[0, 30],
     )
     days_after: int = Field(
         default=0,
         ge=0,
         le=365,
-        description="With event: this many days after it. The ladder asks a second time for what is left of a loan.",
+        description="With event or date: this many days after it. The ladder asks a second time for what is left of a "
+        "loan.",
         examples=[0, 30],
     )
 
@@ -124,10 +153,34 @@ class When(Settings):
         given = [name for name in MOMENTS if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "nothing"
-            raise ValueError(f"give exactly one of days_before_due, days_past_due and event; found {found}")
-        if self.days_after and self.event is None:
-            raise ValueError("days_after counts from an event; write event beside it, or take it out")
+            raise ValueError(
+                f"give exactly one of days_before_due, days_past_due, event and date; found {found}"
+            )
+        if (self.days_after or self.days_before) and not self.moment:
+            name = "days_after" if self.days_after else "days_before"
+            raise ValueError(
+                f"{name} counts from an event or a date; write event or date beside it, or take it out"
+            )
+        if self.days_after and self.days_before:
+            raise ValueError("days_before and days_after cannot both be; keep one")
+        if self.days_before and isinstance(self.event, EventType):
+            raise ValueError(f"days_before: nobody knows of {self.event} before it happens; take it out")
         return self
+
+    @property
+    def moment(self) -> str:
+        """The type of what it waits for, "" where it counts from a due date."""
+        return f"{DATE_MOMENT}{self.date}" if self.date else str(self.event or "")
+
+    @property
+    def own(self) -> bool:
+        """Whether it waits for a date, or an event of the lender's own: told once for each day it falls on."""
+        return bool(self.moment) and not isinstance(self.event, EventType)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether what it waits for may happen to one loan many times."""
+        return self.own or self.event in REPEATABLE
 
 
 class RuleSettings(Settings):
@@ -140,8 +193,23 @@ class RuleSettings(Settings):
         examples=["due_in_7_days"],
     )
     when: When = Field(
-        description="When it fires: days_before_due, days_past_due or event.",
+        description="When it fires: days_before_due, days_past_due, event or date.",
         examples=[{"days_before_due": 7}],
+    )
+    where: dict[NoticeName, Condition] = Field(
+        default_factory=dict,
+        description="For which loans, by column: a value, a list of values, {not: ...}, or {from: ..., to: ...} for "
+        "numbers, amounts and dates. All must hold; empty for all loans. Columns are product, status, bucket, "
+        "language, days_past_due, overdue_amount and the others of docs/configuration.md, and your own (`extra` of "
+        "loans and contacts). A blank number counts as 0.",
+        examples=[
+            {
+                "product": ["ev", "used"],
+                "bucket": "M1",
+                "region": {"not": ["MA"]},
+                "days_past_due": {"from": 3},
+            }
+        ],
     )
     who: tuple[Role, ...] = Field(
         default=(Role.BORROWER,),
@@ -219,7 +287,7 @@ class RuleSettings(Settings):
     @property
     def until_paid(self) -> bool:
         """Whether a payment cancels it."""
-        return self.until is Until.PAID if self.until else self.when.event is None
+        return self.until is Until.PAID if self.until else not self.when.moment
 
     @property
     def template_name(self) -> str:

@@ -43,8 +43,9 @@ def walk(
     """
     mine = [*(_alone(preset) for preset in presets)]
     lender = policy.model_copy(update={"countries": frozenset(), "presets": tuple(one.name for one in mine)})
-    places = [place for place, rule in enumerate(rules) if rule.when.event is None]
-    steps = [rules[place].model_copy(update={"who": (Role.BORROWER,)}) for place in places]
+    places = [place for place, rule in enumerate(rules) if not rule.when.moment]
+    # Who a `where` is for is not known without an export: the loans here are of everybody's kind.
+    steps = [rules[place].model_copy(update={"who": (Role.BORROWER,), "where": {}}) for place in places]
     loans = _loans([OWN, *(preset.name for preset in presets)], since)
     walker = _Walker(steps, lender.with_law(mine), loans)
     for day in _days(steps, since):

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import product
+from itertools import compress, product
 from typing import Any, Final
 
 import pandas as pd
@@ -41,6 +41,13 @@ class WordedSlice:
     rendered: Sequence[Rendered]
     params: Sequence[Params]
 
+    def without(self, keys: Collection[str]) -> "WordedSlice":
+        """The same messages without those of these keys."""
+        stays = ~frames.among(self.rows["idempotency_key"], keys).to_numpy()
+        return WordedSlice(
+            self.rows[stays], list(compress(self.rendered, stays)), list(compress(self.params, stays))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
@@ -63,6 +70,12 @@ class Drafted:
         covers = _merged_covers(self.merged)
         for part in self.slices:
             yield from _drafts(self.references, part, covers)
+
+    def anew(self, other: "Drafted") -> "Drafted":
+        """The same messages, but those that `other` words are told in its words."""
+        keys = [key for part in other.slices for key in part.rows["idempotency_key"].tolist()]
+        kept = tuple(part.without(keys) for part in self.slices)
+        return replace(self, slices=(*kept, *other.slices))
 
     def segments(self) -> Counter[Channel]:
         """Parts of all messages, by channel."""
@@ -102,7 +115,7 @@ def draft_messages(
     """Word every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
     rows, failures = queued(decisions), dict[str, RenderFailure]()
     extras = [str(name) for name in told.loans.columns if name not in frames.LOANS]
-    common = in_common(decisions, told, extras)
+    common = in_common(decisions, told, extras, wording.currency)
     tonight, slices = told.of(rows["loan_id"]), []
     for start in range(0, len(rows), SLICE):
         part = rows.iloc[start : start + SLICE].reset_index(drop=True)

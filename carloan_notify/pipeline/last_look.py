@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Self
 
 import pandas as pd
@@ -24,6 +24,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.pipeline.certificates import codes_at_hand, remember_certificates
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.planned import Planned
@@ -46,9 +47,13 @@ class Words:
     wording: Wording
 
     @classmethod
-    def of(cls, app: App, day: date) -> Self:
+    def of(cls, app: App, ledger: Ledger, day: date) -> Self:
         """The lender's words, on that day."""
-        return cls(app.settings.rules, app.templates(), make_wording(app, day))
+        return cls(
+            app.settings.rules,
+            app.templates(),
+            make_wording(app, day, partial(codes_at_hand, remember_certificates(ledger))),
+        )
 
 
 def worded(
@@ -161,7 +166,7 @@ class LastLook:
     @cached_property
     def _words(self) -> Words:
         """Opened when something is first worded, which most drains never need."""
-        return Words.of(self._app, self._app.business_date())
+        return Words.of(self._app, self._ledger, self._app.business_date())
 
     @cached_property
     def _known(self) -> Known:

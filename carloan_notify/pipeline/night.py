@@ -4,7 +4,7 @@ import gc
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.certificate_codes import FOR_A_PERSON
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
@@ -39,6 +40,7 @@ from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
 from carloan_notify.notices.law import bound_by
+from carloan_notify.pipeline.certificates import make_due, void_open
 from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.planned import Planned, newest_night
@@ -144,6 +146,7 @@ def _folder(app: App) -> Path:
 # From a plan and what became of it to the night's report.
 
 TOLD_DIFFERENCES = 50
+TOLD_LOANS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ def make_report(
         advice=(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
+            *_about_certificates(plan.findings),
         ),
         reject_groups=plan.facts.reject_groups,
         promises=ending.promised.counts,
@@ -199,6 +203,16 @@ def make_report(
 
 def _messages(plan: NightPlan, code: str) -> Iterator[str]:
     yield from plan.findings.loc[plan.findings["code"] == code, "message"]
+
+
+def _about_certificates(findings: pd.DataFrame) -> Iterator[str]:
+    """What a person must look at: each sentence with the first loans that it is about."""
+    told = findings[findings["code"].isin(list(FOR_A_PERSON))]
+    for code in told["code"].unique():
+        for message in told.loc[told["code"] == code, "message"].unique():
+            loans = told.loc[(told["code"] == code) & (told["message"] == message), "loan_id"].tolist()
+            more = f" and {len(loans) - TOLD_LOANS} more" if len(loans) > TOLD_LOANS else ""
+            yield f"{code}: {message} Loans: {', '.join(loans[:TOLD_LOANS])}{more}"
 
 
 def _differences(findings: pd.DataFrame) -> Iterator[str]:
@@ -298,6 +312,7 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     if not made_up:
         again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
         cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
+        plan = _with_certificates(app, ledger, plan)
     plan = plan.adjusted(
         adjust(plan.decisions, _enqueue(app, ledger, plan, (memory.recorded.last_hold, began)))
     )
@@ -314,6 +329,14 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
         states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
     report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary, promised))
     return _close(app, ledger, report, plan)
+
+
+def _with_certificates(app: App, ledger: Ledger, plan: NightPlan) -> NightPlan:
+    """End the certificates of loans that are open again and make those that are due; messages lead to those made."""
+    voided = void_open(app, ledger, plan.portfolio, plan.run_id)
+    done = make_due(app, ledger, plan.certificates, plan.run_id)
+    findings = frames.stack([plan.findings, voided, done.findings], frames.FINDINGS)
+    return replace(plan.without_certificates(done.without), findings=findings)
 
 
 def _enqueue(app: App, ledger: Ledger, plan: NightPlan, known: tuple[int, datetime]) -> EnqueueResult:

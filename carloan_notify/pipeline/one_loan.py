@@ -8,6 +8,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
+from carloan_notify.certificate_codes import CertificateFinding
 from carloan_notify.codes import RenderCode, Word
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
@@ -253,7 +254,8 @@ def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str
 
 def _said(code: str, english: str, language: str) -> str:
     """What a finding or a rejected row says: its own text with its values in English, its code's in Chinese."""
-    catalogue = next((kind for kind in (CellProblem, Finding, RenderCode) if code in set(kind)), None)
+    catalogues = (CellProblem, Finding, RenderCode, CertificateFinding)
+    catalogue = next((kind for kind in catalogues if code in set(kind)), None)
     return catalogue(code).chinese if catalogue and language.startswith("zh") else english
 
 

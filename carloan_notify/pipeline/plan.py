@@ -26,12 +26,20 @@ from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.limits import AND, CONVERSATIONS, RECENT, asks_conversations, asks_loans, reach
 from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight, local_dates
+from carloan_notify.pipeline.certificates import (
+    NO_MEMORY,
+    CertificateMemory,
+    DueCertificates,
+    codes_tonight,
+    due_certificates,
+    remember_certificates,
+)
 from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
-from carloan_notify.pipeline.wording import Told, make_wording
+from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import MessageClass, NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
@@ -53,7 +61,7 @@ class Memory:
     `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS), `conversations` (CONVERSATION_COLUMNS) and
     `recorded` hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is
     what the newest night held (endings.OPEN), and its business date; `last_night` is the portfolio of the last
-    finished night, whose texts `hash_texts` hashed.
+    finished night, whose texts `hash_texts` hashed. `certificates` is what is known of settlement certificates.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -67,6 +75,7 @@ class Memory:
     held: tuple[date, pd.DataFrame] | None = None
     last_night: LastNight | None = None
     hash_texts: Hasher = field(default=plain_hashes)
+    certificates: CertificateMemory = NO_MEMORY
 
 
 def remember(app: App, ledger: Ledger) -> Memory:
@@ -90,6 +99,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         held=held,
         last_night=remembered,
         hash_texts=hasher(ledger.cipher),
+        certificates=remember_certificates(ledger),
     )
 
 
@@ -135,6 +145,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
             recent=recent,
             conversations=conversations,
             held=notices.held_last(tx, NIGHT, FINISHED),
+            certificates=remember_certificates(ledger),
         )
 
 
@@ -159,6 +170,10 @@ def recall(app: App) -> Memory:
         return remember(app, ledger)
 
 
+Unlinked = Callable[[Collection[str]], Drafted]
+"""Words the messages of these loans once more, none of which leads to a certificate."""
+
+
 @dataclass(frozen=True, slots=True)
 class NightPlan:
     """Tonight as it would be: every decision (frames.DECISIONS) and, for the queued ones, their messages."""
@@ -171,6 +186,12 @@ class NightPlan:
     facts: NightFacts
     evidence: NightEvidence
     prints: np.ndarray
+    certificates: DueCertificates
+    unlinked: Unlinked
+
+    def without_certificates(self, loan_ids: Collection[str]) -> Self:
+        """The same plan, but no message leads to a certificate of these loans: they could not be made."""
+        return replace(self, drafted=self.drafted.anew(self.unlinked(loan_ids))) if loan_ids else self
 
     def adjusted(self, decisions: pd.DataFrame) -> Self:
         """The same plan with other decisions."""
@@ -189,6 +210,8 @@ class Worded:
     decisions: pd.DataFrame
     drafted: Drafted
     findings: pd.DataFrame
+    certificates: DueCertificates
+    unlinked: Unlinked
 
 
 def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> NightPlan:
@@ -205,6 +228,8 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
         facts=with_evidence(night_facts(app, portfolio, worded.drafted, worded.held), evidence),
         evidence=evidence,
         prints=prints,
+        certificates=worded.certificates,
+        unlinked=worded.unlinked,
     )
 
 
@@ -231,15 +256,49 @@ def decide_and_word(
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
-    drafted = draft_messages(
-        reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
-    )
+    due = due_certificates(app, portfolio, memory.certificates)
+    wording = make_wording(app, as_of, partial(codes_tonight, app, memory.certificates, due))
+    key = reference_key(identity, run_id)
+    drafted = draft_messages(key, decisions, told, templates, wording)
     held = hold_failures(decisions, drafted.failures)
-    findings = [
+    linked = _of_tellers(decisions, due.codes)
+    found = [
         *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
         run_out(notices, history.holds, settings.policy.holds, as_of),
     ]
-    return Worded(held, with_endings(held, memory, as_of), drafted, frames.stack(findings, frames.FINDINGS))
+    return Worded(
+        held,
+        with_endings(held, memory, as_of),
+        drafted,
+        frames.stack([*found, due.findings], frames.FINDINGS),
+        due,
+        _Relinked(key, linked, told.of(linked["loan_id"]), templates, wording).without,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Relinked:
+    """Words messages of some loans once more; `decisions` and `told` are those of loans with a certificate alone."""
+
+    key: str
+    decisions: pd.DataFrame
+    told: Told
+    templates: TemplateSet
+    wording: Wording
+
+    def without(self, loan_ids: Collection[str]) -> Drafted:
+        """The messages that tell one of these loans, none of which leads to a certificate."""
+        mine = _of_tellers(self.decisions, loan_ids)
+        bare = replace(self.wording, certificate_codes=lambda _: {})
+        return draft_messages(self.key, mine, self.told, self.templates, bare)
+
+
+def _of_tellers(decisions: pd.DataFrame, loan_ids: Collection[str]) -> pd.DataFrame:
+    """The decisions of all messages that tell one of these loans, with what is merged into them."""
+    if not loan_ids:
+        return decisions.iloc[:0]
+    teller = decisions["merged_into"].where(decisions["merged_into"] != "", decisions["idempotency_key"])
+    return decisions[frames.among(teller, teller[frames.among(decisions["loan_id"], loan_ids)])]
 
 
 def with_endings(decisions: pd.DataFrame, memory: Memory, as_of: date) -> pd.DataFrame:

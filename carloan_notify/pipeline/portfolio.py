@@ -136,6 +136,7 @@ def read_context(app: App, as_of: date) -> ReadContext:
         phone_region=app.lender.country,
         timezone=app.lender.timezone,
         sources=settings.sources,
+        event_types={name: event.words for name, event in settings.events.items()},
     )
 
 
@@ -189,6 +190,7 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
         changes_told=changes_told(portfolio, app.settings.schedule, since),
         contacts=frame_of(sources.contacts),
         promise_events=_promise_events(app, portfolio),
+        own_events=frozenset(app.settings.events),
     )
 
 

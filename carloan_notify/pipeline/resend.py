@@ -107,7 +107,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         told = {cover.loan_id for cover in original.covers}
         portfolio = read_alone(app, told, app.business_date())
         identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
-        refusal, drafted = _worded(app, original, portfolio, identity)
+        refusal, drafted = _worded(app, ledger, original, portfolio)
         now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
         if (
             not refusal
@@ -209,8 +209,9 @@ def _attempts(tx: Transaction, original: Stored) -> dict[str, MessageState]:
     return {name: MessageState(row["state"]) for name, row in rows.items() if name in family}
 
 
-def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity) -> tuple[str, Draft | None]:
+def _worded(app: App, ledger: Ledger, original: Stored, portfolio: Portfolio) -> tuple[str, Draft | None]:
     """Why it may not be told again, else "" and its words of now; no words for what is told as it was."""
+    identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
     waiting = Waiting(
         original.message_id,
         "",
@@ -233,7 +234,7 @@ def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity
         return against.english, None
     if not found.still:
         return "", None
-    words = Words.of(app, portfolio.as_of)
+    words = Words.of(app, ledger, portfolio.as_of)
     drafts, failures = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
     failure = next((failed.message for failed in failures.values()), "")
     return failure, next(iter(drafts), None)

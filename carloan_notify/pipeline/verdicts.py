@@ -16,13 +16,13 @@ from carloan_notify.codes import Look
 from carloan_notify.ledger.notices import first_key, is_again
 from carloan_notify.ledger.views import Waiting
 from carloan_notify.notices.addressees import WAITING, addressees
-from carloan_notify.notices.decide import KEYS, Facts, Identity, decide, facts, occasions
+from carloan_notify.notices.decide import KEYS, Identity, decide, facts, fitting, occasions
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.hours import zone_named
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
-from carloan_notify.notices.settings import OF_PROMISES, EventType, RuleSettings
+from carloan_notify.notices.settings import DATE_MOMENT, OF_PROMISES, EventType, RuleSettings
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, only_loans
 from carloan_notify.pipeline.reading import on_day, payments_ahead
@@ -64,7 +64,8 @@ class Truth:
     """What is so on `portfolio.as_of`: what is owed by what each notice tells, and whose standing cannot be told.
 
     `told` has the events of messages that wait, by the keys of their notices; `taken_back` the keys of those that
-    confirm a payment which was taken back; `event_of` what a notice's rule waits for.
+    confirm a payment which was taken back; `event_of` what a notice's rule waits for. `other_loans` and `others_owed`
+    would be told if their rule's `where` fitted; `reported` are loan and type of the lender's own events in the tables.
     """
 
     portfolio: Portfolio
@@ -74,7 +75,10 @@ class Truth:
     paid_ahead: AbstractSet[str]
     told: Mapping[str, StillOwed] = field(default_factory=dict)
     taken_back: AbstractSet[str] = frozenset()
-    event_of: Mapping[str, EventType] = field(default_factory=dict)
+    event_of: Mapping[str, str] = field(default_factory=dict)
+    other_loans: AbstractSet[str] = frozenset()
+    others_owed: AbstractSet[Asked] = frozenset()
+    reported: AbstractSet[tuple[str, str]] = frozenset()
 
 
 def truth(
@@ -90,23 +94,37 @@ def truth(
     left, _ = happened(inputs, (EventType.REMAINDER_LEFT,), EVER)
     known = facts(inputs, left[left["type"] == EventType.REMAINDER_LEFT.value], portfolio.as_of)
     unpaid = set[tuple[str, date | None]](zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True))
-    event_of = {rule.notice: rule.when.event for rule in rules if _is_told_by_key(rule) and rule.when.event}
-    told, taken_back = _events(app, portfolio, inputs, [m for m in waiting if m.notice in event_of], identity)
+    event_of = {rule.notice: rule.when.moment for rule in rules if _is_told_by_key(rule)}
+    mine = [message for message in waiting if message.notice in event_of]
+    told, taken_back, other_loans = _events(app, portfolio, inputs, mine, identity)
+    found = occasions(rules, known)
+    fits = fitting(found, rules, inputs.loans, inputs.standing)
     return Truth(
         portfolio,
-        dict(_owed(rules, known)),
+        dict(_owed(rules, found[fits])),
         unpaid | {(loan_id, None) for loan_id in left["loan_id"]},
         frozenset(portfolio.standing.loans["loan_id"]) - _unclear(portfolio),
         frozenset(paid_ahead),
         told,
         taken_back,
         event_of,
+        other_loans,
+        frozenset(asked for asked, _ in _owed(rules, found[~fits])),
+        _reported(inputs),
     )
+
+
+def _reported(inputs: DecideInputs) -> frozenset[tuple[str, str]]:
+    """Loan and type of each event of the lender's own."""
+    if inputs.events is None or not inputs.own_events:
+        return frozenset()
+    own = inputs.events[frames.among(inputs.events["type"], inputs.own_events)]
+    return frozenset(zip(own["loan_id"], own["type"], strict=True))
 
 
 def _is_told_by_key(rule: RuleSettings) -> bool:
     """Whether it tells of an event; a remainder is owed as an installment is."""
-    return rule.when.event not in {None, EventType.REMAINDER_LEFT}
+    return rule.when.moment not in {"", EventType.REMAINDER_LEFT}
 
 
 def _unclear(portfolio: Portfolio) -> frozenset[str]:
@@ -116,8 +134,7 @@ def _unclear(portfolio: Portfolio) -> frozenset[str]:
     return portfolio.incomplete_loans | frozenset(theirs)
 
 
-def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, StillOwed]]:
-    found = occasions(rules, known)
+def _owed(rules: Sequence[RuleSettings], found: pd.DataFrame) -> Iterator[tuple[Asked, StillOwed]]:
     for loan_id, *values in zip(
         *(found[name].tolist() for name in ("loan_id", *StillOwed._fields)), strict=True
     ):
@@ -130,11 +147,11 @@ def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, 
 
 def _events(
     app: App, portfolio: Portfolio, inputs: DecideInputs, waiting: Sequence[Waiting], identity: Identity
-) -> tuple[dict[str, StillOwed], set[str]]:
-    """The events of these messages by key, and the keys of payments that were taken back."""
+) -> tuple[dict[str, StillOwed], set[str], set[str]]:
+    """The events of these messages by key, the keys of payments that were taken back, and of those for other loans."""
     wanted = {first_key(cover.idempotency_key) for message in waiting for cover in message.covers}
     if not wanted:
-        return {}, set()
+        return {}, set(), set()
     kinds = {(message.notice, message.channel) for message in waiting}
     again = any(is_again(cover.idempotency_key) for message in waiting for cover in message.covers)
     rules = [
@@ -143,15 +160,19 @@ def _events(
         if (rule.notice, rule.channel.value) in kinds
     ]
 
-    def told(seen: DecideInputs) -> dict[str, StillOwed]:
-        found = decide(seen, rules, app.settings.policy, portfolio.as_of, identity).notices
+    def told(seen: DecideInputs, by: Sequence[RuleSettings] = rules) -> dict[str, StillOwed]:
+        found = decide(seen, by, app.settings.policy, portfolio.as_of, identity).notices
         return _by_key(found, app.settings.rules, wanted)
 
     events = told(inputs)
-    if wanted <= events.keys() or inputs.payments is None:
-        return events, set()
+    if wanted <= events.keys():
+        return events, set(), set()
+    everybody = [rule.model_copy(update={"where": {}}) for rule in rules]
+    others = set(told(inputs, everybody)) - set(events) if any(rule.where for rule in rules) else set[str]()
+    if inputs.payments is None:
+        return events, set(), others
     unreversed = inputs.payments[inputs.payments["amount_minor"] > 0]
-    return events, set(told(replace(inputs, payments=unreversed))) - set(events)
+    return events, set(told(replace(inputs, payments=unreversed))) - set(events), others
 
 
 def _by_key(
@@ -314,16 +335,19 @@ def _content(message: Waiting, covers: Sequence[CoveredNotice], now: Truth) -> R
         for cover in covers
         if (owed := now.owed.get((kind, cover.loan_id, cover.original_due_on)))
     )
+    if not still and any((kind, cover.loan_id, cover.original_due_on) in now.others_owed for cover in covers):
+        return Ruling(cancel=Look.OTHER_LOANS)
     if still or not message.until_paid:
         return Ruling(still=still)
     paid = any((cover.loan_id, cover.original_due_on) not in now.unpaid for cover in covers)
     return Ruling(cancel=Look.PAID if paid else Look.NO_LONGER_TRUE)
 
 
-def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Ruling:
+def _event(covers: Sequence[CoveredNotice], now: Truth, event: str) -> Ruling:
     """One event under all keys of its notice. A row that vanished is a doubt; one that speaks otherwise is not.
 
-    An operator who sends again vouches for a row that the tables hold no more.
+    An operator who sends again vouches for a row that the tables hold no more. A date column, or an event of the
+    lender's own, that names another day than the message speaks otherwise: the next run tells the new day.
     """
     keys = [first_key(cover.idempotency_key) for cover in covers]
     told = next((now.told[key] for key in keys if key in now.told), None)
@@ -331,7 +355,10 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
         return Ruling(still=tuple((cover, told) for cover in covers))
     if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
-    if event in {EventType.LOAN_SETTLED, *OF_PROMISES}:
+    if now.other_loans & set(keys):
+        return Ruling(cancel=Look.OTHER_LOANS)
+    moved = event.startswith(DATE_MOMENT) or any((cover.loan_id, event) in now.reported for cover in covers)
+    if event in {EventType.LOAN_SETTLED, *OF_PROMISES} or moved:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 

@@ -1,7 +1,7 @@
 """The canonical columns of every table: what a cell means, when it must be there, who may see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
@@ -355,6 +355,46 @@ TABLES: Final[Mapping[TableName, TableSpec]] = {
     "events": TableSpec(_EVENTS, ("event_id",)),
     "contacts": TableSpec(_CONTACTS, (), owner="customer_id"),
 }
+
+
+class ExtraKind(StrEnum):
+    """What a column of the lender's own may hold."""
+
+    TEXT = "text"
+    DATE = "date"
+    AMOUNT = "amount"
+    COUNT = "count"
+    FLAG = "flag"
+
+
+EXTRA_TABLES: Final[tuple[TableName, ...]] = ("loans", "contacts")
+"""Tables whose rows say more of a loan or a person than we ask for; of the others nobody would hear."""
+MINOR: Final = "_minor"
+"""How the frame's name of every amount ends."""
+_MOST_COUNTED: Final = 2**53
+
+
+def extra_column(name: str, kind: ExtraKind) -> Column:
+    """A column of the lender's own. Nothing is asked of it but that its cells, where not blank, can be read."""
+    if kind is ExtraKind.AMOUNT:
+        return _amount(name, name + MINOR, least=None)
+    if kind is ExtraKind.COUNT:
+        return Column(name, name, CellKind.COUNT, least=0, most=_MOST_COUNTED)
+    return Column(name, name, CellKind(kind.value))
+
+
+def with_extras(spec: TableSpec, extras: Mapping[str, ExtraKind]) -> TableSpec:
+    """The table with the lender's own columns behind ours."""
+    return replace(spec, columns=(*spec.columns, *(extra_column(*each) for each in extras.items())))
+
+
+def with_event_types(spec: TableSpec, types: Mapping[str, tuple[str, ...]]) -> TableSpec:
+    """The events table with types of the lender's own, each with the other words for it."""
+    columns = (
+        replace(column, words={**column.words, **_words(types)}) if column.name == "type" else column
+        for column in spec.columns
+    )
+    return replace(spec, columns=tuple(columns))
 
 
 def headers_of(column: Column) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The first ledger: runs, notices, outbox, receipts, replies, suppressions, audit and digests."""
+"""The first ledger: runs, notices, outbox, receipts, replies, suppressions, certificates, audit and digests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -175,21 +175,6 @@ def upgrade() -> None:
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
     op.create_table(
-        "templates",
-        sa.Column("template", sa.Text(), nullable=False),
-        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("language", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("sources", sa.Text(), nullable=False),
-        sa.Column("first_run", sa.Text(), nullable=False),
-        sa.Column("first_used_at", sa.Text(), nullable=False),
-        sa.Column("last_run", sa.Text(), nullable=False),
-        sa.Column("last_used_at", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("template", "turn"),
-    )
-    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
-    op.create_table(
         "holds",
         sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("phone_hash", sa.Text(), nullable=False),
@@ -219,6 +204,21 @@ def upgrade() -> None:
         sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("phone_hash"),
     )
+    op.create_table(
+        "templates",
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("first_run", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.Text(), nullable=False),
+        sa.Column("last_run", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("template", "turn"),
+    )
+    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
     op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
@@ -387,3 +387,39 @@ def upgrade() -> None:
     op.create_index("ix_promises_state", "promises", ["state", "ends_on"], unique=False)
     op.create_index("ix_promises_loan", "promises", ["loan_id"], unique=False)
     op.create_index("ix_promises_customer", "promises", ["customer_ref"], unique=False)
+    op.create_table(
+        "certificates",
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("serial", sa.BigInteger(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("issue", sa.BigInteger(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("issued_at", sa.Text(), nullable=False),
+        sa.Column("copies", sa.BigInteger(), nullable=False),
+        sa.Column("facts_hash", sa.Text(), nullable=False),
+        sa.Column("void_at", sa.Text(), nullable=True),
+        sa.Column("void_reason", sa.Text(), nullable=False),
+        sa.Column("facts_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("code_hash", name="uq_certificates_code"),
+        sa.UniqueConstraint("loan_id", "issue", name="uq_certificates_issue"),
+        sa.UniqueConstraint("year", "serial", name="uq_certificates_serial"),
+    )
+    op.create_index("ix_certificates_customer", "certificates", ["customer_ref"], unique=False)
+    op.create_table(
+        "certificate_files",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("copy_no", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["certificates.number"],
+        ),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_index("ix_certificate_files_number", "certificate_files", ["number"], unique=False)
