@@ -220,11 +220,15 @@ class MessageValues:
                 wording.messages,
                 wording.link_key,
                 loan_ids=rows["loan_id"].tolist(),
-                installment_nos=rows["installment_no"].tolist(),
+                phones=rows["phone"].tolist(),
                 now=wording.now,
             ),
             "certificate_link": lambda: certificate_links(
-                wording.messages, wording.link_key, loan_ids=rows["loan_id"].tolist(), now=wording.now
+                wording.messages,
+                wording.link_key,
+                loan_ids=rows["loan_id"].tolist(),
+                phones=rows["phone"].tolist(),
+                now=wording.now,
             ),
             "as_of": lambda: [wording.as_of] * len(rows),
         }
@@ -248,7 +252,7 @@ class MessageValues:
             "overdue_amount": self._money(mine["overdue_minor"]),
             "penalty": self._money(mine["penalty_minor"]),
             "total_due": self._money(mine[list(_SUMS)].sum(axis=1)),
-            "pay_link": [""] * len(mine),  # it leads to one installment of one loan
+            "pay_link": [""] * len(mine),  # it leads to one loan
         }
 
     def _days_to_due(self) -> list[int]:
