@@ -197,6 +197,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("night", "Why a loan gets what it gets."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
+    "links": ("links", "Check the links of messages, and serve the page behind them."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),

@@ -16,7 +16,7 @@ from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.stopping import Subject
-from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import REPLIES, WHOLE
 from carloan_notify.records import AuditEvent, MessageClass, Reply
 from carloan_notify.text import ERASED, mask_digits, mask_phone, whole
@@ -107,6 +107,22 @@ def take(tx: Transaction, judged: Iterable[Judged], now: datetime) -> Taken:
         counts["cancelled"] += len(cancelled)
         counts["strangers"] += not answered[name].message_id
     return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
+
+
+def kinds_from(
+    tx: Transaction, provider: str, phone: str, message_id: str, since: datetime
+) -> list[tuple[str, datetime]]:
+    """Kind and time of what this number sent by this provider since then, oldest first; of one message if named."""
+    wanted = [
+        REPLIES.c.provider == provider,
+        REPLIES.c.phone_hash == tx.cipher.phone_hash(phone),
+        REPLIES.c.received_at >= to_text(since),
+    ]
+    if message_id:
+        wanted.append(REPLIES.c.message_id == message_id)
+    query = sa.select(REPLIES.c.kind, REPLIES.c.received_at).where(*wanted)
+    rows = tx.connection.execute(query.order_by(REPLIES.c.received_at, REPLIES.c.reply_id))
+    return [(row.kind, from_text(row.received_at)) for row in rows]
 
 
 def close(tx: Transaction, reply_id: str, operator: str, note: str, now: datetime) -> None:

@@ -264,6 +264,26 @@ def _require_long(key: bytes) -> None:
         raise ValueError(f"the link key has {len(key)} bytes; give at least {_SHORTEST_KEY}")
 
 
+# The page's own forms: who sends one has seen the page, and has not kept it for long.
+
+
+def form_proof(keys: LinkKeys, token: str, now: datetime) -> str:
+    """What a form of the page behind `token` carries: 16 characters, of today."""
+    return _form_proof(keys.current, token, utc_day(now))
+
+
+def is_form_proof(keys: LinkKeys, token: str, given: str, now: datetime) -> bool:
+    """Whether a form of today or yesterday carried this."""
+    days = (utc_day(now) - timedelta(days=ago) for ago in (0, 1))
+    made = [_form_proof(key, token, day) for day in days for key in keys.all]
+    return any(hmac.compare_digest(each.encode(), given.encode("utf-8", "replace")) for each in made)
+
+
+def _form_proof(key: bytes, token: str, day: date) -> str:
+    digest = hmac_maker(key)(f"carloan-notify form\n{day.isoformat()}\n{token}".encode())
+    return base64.urlsafe_b64encode(digest[:_RAW_LENGTH]).decode()
+
+
 # The key file: a secret a line, the one that makes links first; an earlier one with the last day it is believed.
 
 
