@@ -87,10 +87,10 @@ def read_people(app: App, night: Planned, keys: LinkKeys) -> People:
 
 
 def _shrunk(app: App, loans: Table, night: Planned) -> bool:
-    """Whether the loans table holds far less than on the night, or many bad rows."""
-    guards = app.settings.guards
-    before = night.facts.loans_read if night.facts else 0
-    bad = len(loans.rejects) > guards.max_reject_rate * loans.rows_read
+    """Whether the loans table holds far less than on the night, or many more bad rows."""
+    guards, facts = app.settings.guards, night.facts
+    before, bad_before = (facts.loans_read, facts.rejected.get("loans", 0)) if facts else (0, 0)
+    bad = len(loans.rejects) > max(guards.max_reject_rate * loans.rows_read, bad_before)
     return bad or loans.rows_read < (1 - guards.max_row_drop) * before
 
 
