@@ -73,8 +73,7 @@ def test_it_says_what_is_due_and_no_more_than_that(mine: Path, links: Links) -> 
     assert link["phone"] not in shown
     assert link["phone"].removeprefix("+86") not in shown
     english = ask(page_of(mine), f"/p/{link['token']}?lang=en").text
-    assert "Overdue since November 16, 2026" in english
-    assert "(as of" not in english
+    assert "Overdue since 16 November 2026" in english
 
 
 def test_the_payment_page_gets_what_it_asks_for(mine: Path, links: Links) -> None:
@@ -127,29 +126,31 @@ def test_where_nobody_can_tell_it_says_so(
     assert "<form" in shown
 
 
-@pytest.mark.parametrize(
-    ("answer", "more", "kind", "words"),
-    [
-        ("paid", {}, "paid_already", "我已还款"),
-        ("time", {"until": "2026-12-01"}, "asks_for_time", "2026-12-01"),
-        ("call", {"when": "2026-11-24 14:00-18:00"}, "asks_for_call", "2026-11-24 14:00-18:00"),
-        ("wrong", {}, "wrong_person", "不是我本人"),
-    ],
-)
-def test_each_answer_is_one_entry_of_the_work_list(
-    mine: Path, links: Links, answer: str, more: dict[str, str], kind: str, words: str
-) -> None:
+ANSWERS = {
+    "paid": ({}, "paid_already", "我已还款"),
+    "time": ({"until": "2026-12-01"}, "asks_for_time", "2026-12-01"),
+    "call": ({"when": "2026-11-24 14:00-18:00"}, "asks_for_call", "2026-11-24 14:00-18:00"),
+    "wrong": ({}, "wrong_person", "不是我本人"),
+}
+
+
+def test_each_answer_is_one_entry_of_the_work_list(mine: Path, links: Links) -> None:
     link = first(links, "overdue_7")
     page = page_of(mine)
-    form = {"form": ask(page, f"/p/{link['token']}").form, "answer": answer, **more}
-    for _ in range(3):  # somebody taps twice, and once more
-        assert ask(page, f"/p/{link['token']}", form).status == 303
-    (entry,) = work_list(mine)
-    assert (entry["kind"], entry["rule"], entry["provider"]) == (kind, "page", "page")
-    assert (entry["loans"], entry["message_id"]) == (link["loan"], link["message_id"])
-    assert words in entry["text"]
-    assert len(audited(mine, "reply.taken")) == 1
-    assert link["token"] not in audited(mine, "reply.taken")[0]
+    proof = ask(page, f"/p/{link['token']}").form
+    for answer, (more, _, _) in ANSWERS.items():
+        form = {"form": proof, "answer": answer, **more}
+        for _ in range(2):  # somebody taps twice
+            assert ask(page, f"/p/{link['token']}", form).status == 303
+    entries = {entry["kind"]: entry for entry in work_list(mine)}
+    assert len(work_list(mine)) == len(ANSWERS)
+    for _, kind, words in ANSWERS.values():
+        entry = entries[kind]
+        assert (entry["rule"], entry["provider"]) == ("page", "page")
+        assert (entry["loans"], entry["message_id"]) == (link["loan"], link["message_id"])
+        assert words in entry["text"]
+    assert len(audited(mine, "reply.taken")) == len(ANSWERS)
+    assert link["token"] not in str(audited(mine, "reply.taken"))
 
 
 def test_an_answer_is_shown_when_the_link_is_opened_again(mine: Path, links: Links) -> None:
@@ -159,7 +160,7 @@ def test_an_answer_is_shown_when_the_link_is_opened_again(mine: Path, links: Lin
     ask(page, f"/p/{link['token']}", form)
     again = ask(page_of(mine), f"/p/{link['token']}?lang=en").text
     assert "We have received" in again
-    assert "I have paid (November 23, 2026)" in again
+    assert "I have paid (23 November 2026)" in again
     other = first({k: v for k, v in links.items() if v["loan"] != link["loan"]}, "overdue_7")
     assert "We have received" not in ask(page, f"/p/{other['token']}?lang=en").text
 
@@ -180,28 +181,28 @@ def test_a_stranger_ends_all_at_once_and_sees_nothing_more(mine: Path, links: Li
     assert len(work_list(mine)) == 1
 
 
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"answer": "time"}, "请选择2026年11月24日至2026年12月23日之间的日期"),
-        ({"answer": "time", "until": "2026-11-23"}, "请选择"),
-        ({"answer": "time", "until": "2026-12-24"}, "请选择"),
-        ({"answer": "time", "until": "9999-12-31"}, "请选择"),
-        ({"answer": "time", "until": "20261201"}, ""),
-        ({"answer": "call", "when": "2026-11-24 03:00-04:00"}, "请选择一个时段"),
-        ({"answer": "call"}, "请选择一个时段"),
-        ({"answer": "paid", "form": "A" * 16}, "页面打开时间过长"),
-        ({"answer": "paid", "form": ""}, "页面打开时间过长"),
-        ({"answer": "paid", "form": "还"}, "页面打开时间过长"),
-    ],
+REFUSED = (
+    ({"answer": "time"}, "请选择2026年11月24日至2026年12月23日之间的日期"),
+    ({"answer": "time", "until": "2026-11-23"}, "请选择"),
+    ({"answer": "time", "until": "2026-12-24"}, "请选择"),
+    ({"answer": "time", "until": "9999-12-31"}, "请选择"),
+    ({"answer": "call", "when": "2026-11-24 03:00-04:00"}, "请选择一个时段"),
+    ({"answer": "call"}, "请选择一个时段"),
+    ({"answer": "paid", "form": "A" * 16}, "页面打开时间过长"),
+    ({"answer": "paid", "form": ""}, "页面打开时间过长"),
+    ({"answer": "paid", "form": "还"}, "页面打开时间过长"),
 )
-def test_what_cannot_be_taken_is_said(mine: Path, links: Links, form: dict[str, str], words: str) -> None:
+
+
+def test_what_cannot_be_taken_is_said(mine: Path, links: Links) -> None:
     link = first(links, "overdue_7")
     page = page_of(mine)
-    got = ask(page, f"/p/{link['token']}", {"form": ask(page, f"/p/{link['token']}").form, **form})
-    assert got.status == (422 if words else 303)
-    assert words in got.text
-    assert len(work_list(mine)) == (not words)
+    proof = ask(page, f"/p/{link['token']}").form
+    for form, words in REFUSED:
+        got = ask(page, f"/p/{link['token']}", {"form": proof, **form})
+        assert (got.status, words in got.text) == (422, True), form
+    assert ask(page, f"/p/{link['token']}", {"form": proof, "answer": "jump"}).status == 303
+    assert work_list(mine) == []
 
 
 def test_a_form_is_good_until_tomorrow(mine: Path, links: Links) -> None:
