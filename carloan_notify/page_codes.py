@@ -85,7 +85,7 @@ class PageWord(Code):
     )
     SEND = "page_send", "Send", "提交"
     RECEIVED = "page_received", "We have received", "我们已收到"
-    RECEIVED_ON = "page_received_on", "{answer} ({day})", "{answer}（{day}）"
+    RECEIVED_ON = "page_received_on", "{answer}, received on {day}", "{answer}，{day}收到"
     STRANGER_TITLE = "page_stranger_title", "Thank you", "感谢告知"
     STRANGER = (
         "page_stranger",

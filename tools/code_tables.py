@@ -12,6 +12,7 @@ from typing import Final
 
 from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.page_codes import LinkFault
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
@@ -21,14 +22,15 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a message is not sent again yet · 暂不补发的原因", Repeated),
     ("Holds · 暂缓", HoldReason),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
+    ("Why a link is refused · 链接被拒绝的原因", LinkFault),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
     ("Findings about loans · 贷款数据问题", Finding),
     ("Repayment methods · 还款方式", Method),
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py` and `finding_codes.py`. A code never changes its meaning; reports, JSON and
-CSV hold the code.
+Generated from `carloan_notify/codes.py`, `finding_codes.py` and `page_codes.py`. A code never changes its meaning;
+reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

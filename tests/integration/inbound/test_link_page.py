@@ -160,7 +160,7 @@ def test_an_answer_is_shown_when_the_link_is_opened_again(mine: Path, links: Lin
     ask(page, f"/p/{link['token']}", form)
     again = ask(page_of(mine), f"/p/{link['token']}?lang=en").text
     assert "We have received" in again
-    assert "I have paid (23 November 2026)" in again
+    assert "I have paid, received on 23 November 2026" in again
     other = first({k: v for k, v in links.items() if v["loan"] != link["loan"]}, "overdue_7")
     assert "We have received" not in ask(page, f"/p/{other['token']}?lang=en").text
 
