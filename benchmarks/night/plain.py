@@ -112,8 +112,8 @@ class Links:
 
     def _token(self, purpose: str, loan_id: str, phone: str) -> str:
         key, until = self._key, self.job.links_until
-        place = hmac.digest(key, f"carloan-notify loan\n{loan_id}".encode(), "sha256")[:3]
-        covered = f"carloan-notify link\n{purpose}\n{until}\n{_COUNTRY}{phone}\n{loan_id}"
+        place = hmac.digest(key, f"carloan-notify.loan\n{loan_id}".encode(), "sha256")[:3]
+        covered = f"carloan-notify.link\n{purpose}\n{until}\n{_COUNTRY}{phone}\n{loan_id}"
         proof = hmac.digest(key, covered.encode(), "sha256")[:8]
         return base64.urlsafe_b64encode(self._head[purpose] + place + proof).decode()
 

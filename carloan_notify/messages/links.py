@@ -3,8 +3,8 @@
 A token is 12 bytes in URL-safe base64, and each of its 96 bits counts:
 
     byte 0       what it is for (2 bits), the last valid day modulo 64 (6 bits)
-    bytes 1-3    where to look for the loan: HMAC(key, "carloan-notify loan", loan id), its first 24 bits
-    bytes 4-11   the proof: HMAC(key, "carloan-notify link", purpose, last valid day, phone, loan id), its first 64 bits
+    bytes 1-3    where to look for the loan: HMAC(key, "carloan-notify.loan", loan id), its first 24 bits
+    bytes 4-11   the proof: HMAC(key, "carloan-notify.link", purpose, last valid day, phone, loan id), its first 64 bits
 
 So it says for which loan, to which number and until when it was made, and holds neither: whoever checks it takes the
 few loans that bytes 1-3 point at, makes the proof for each of their people, and compares. A wrong loan, a corrected
@@ -170,12 +170,12 @@ def _head(purpose: Purpose, until: date) -> bytes:
 
 
 def _looked_up(loan_id: str) -> bytes:
-    return f"carloan-notify loan\n{loan_id}".encode()
+    return f"carloan-notify.loan\n{loan_id}".encode()
 
 
 def _proven(purpose: Purpose, until: date) -> str:
     """What the proof covers, up to the phone."""
-    return f"carloan-notify link\n{purpose.value}\n{until.isoformat()}\n"
+    return f"carloan-notify.link\n{purpose.value}\n{until.isoformat()}\n"
 
 
 # Checking a token: read it, find the loans it may be of, prove it for one of their people.
@@ -280,7 +280,7 @@ def is_form_proof(keys: LinkKeys, token: str, given: str, now: datetime) -> bool
 
 
 def _form_proof(key: bytes, token: str, day: date) -> str:
-    digest = hmac_maker(key)(f"carloan-notify form\n{day.isoformat()}\n{token}".encode())
+    digest = hmac_maker(key)(f"carloan-notify.form\n{day.isoformat()}\n{token}".encode())
     return base64.urlsafe_b64encode(digest[:_RAW_LENGTH]).decode()
 
 

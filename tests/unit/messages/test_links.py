@@ -62,8 +62,8 @@ def proven(
 
 def plain_token(key: bytes, purpose: str, until: date, loan_id: str, phone: str) -> str:
     """One token as docs/links.md tells it, step by step."""
-    place = hmac.new(key, f"carloan-notify loan\n{loan_id}".encode(), hashlib.sha256).digest()
-    covered = f"carloan-notify link\n{purpose}\n{until.isoformat()}\n{phone}\n{loan_id}"
+    place = hmac.new(key, f"carloan-notify.loan\n{loan_id}".encode(), hashlib.sha256).digest()
+    covered = f"carloan-notify.link\n{purpose}\n{until.isoformat()}\n{phone}\n{loan_id}"
     proof = hmac.new(key, covered.encode(), hashlib.sha256).digest()
     first = {"pay": 0, "certificate": 1}[purpose] * 64 + (until - date(1970, 1, 1)).days % 64
     return base64.urlsafe_b64encode(bytes([first]) + place[:3] + proof[:8]).decode()
