@@ -53,13 +53,45 @@ class Reason(Code):
     OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
     WRONG_NUMBER = (
         "wrong_number",
-        "The number was reported as wrong; correct it in the export or remove the suppression.",
-        "号码被反馈有误；请在导出数据中更正，或移除该号码的抑制记录。",
+        "The number was reported as somebody else's; correct it in the export, or verify it and release it (numbers).",
+        "号码被反馈属于他人；请在导出数据中更正，或核实后解除（numbers）。",
     )
     IN_DISPUTE = (
         "in_dispute",
         "A dispute is open, so collection notices wait until it is closed.",
         "存在未了结的争议，催收类通知暂缓至争议解决。",
+    )
+    DECEASED = "deceased", "The person is reported to have died.", "据反馈该联系人已去世。"
+    BANKRUPTCY = (
+        "bankruptcy",
+        "The person is in bankruptcy: nothing that collects is sent.",
+        "该联系人处于破产程序中：不发送任何催收类消息。",
+    )
+    LAWYER = (
+        "lawyer",
+        "A lawyer speaks for the person: write to the lawyer.",
+        "该联系人已委托律师：请与其律师联系。",
+    )
+    BEREAVEMENT = (
+        "bereavement",
+        "Somebody near the person has died: what collects waits for a while.",
+        "该联系人亲属去世：催收类消息暂缓一段时间。",
+    )
+    DISASTER = (
+        "disaster",
+        "A disaster struck where the person lives: what collects waits.",
+        "该联系人所在地区受灾：催收类消息暂缓。",
+    )
+    HARDSHIP = (
+        "hardship",
+        "The person says that they cannot pay: what collects waits until somebody has talked to them.",
+        "该联系人表示还款困难：催收类消息暂缓，待人工沟通。",
+    )
+    PAUSED = "paused", "Messages pause until a date.", "消息暂停至指定日期。"
+    PROMISED = (
+        "promised",
+        "The person has promised to pay by a date that has not passed: collection waits for it.",
+        "该联系人已承诺还款，期限未到：催收类消息暂缓。",
     )
     NO_CONSENT = (
         "no_consent",
@@ -70,6 +102,11 @@ class Reason(Code):
         "no_phone",
         "There is no phone number; add it to the export.",
         "缺少手机号；请在导出数据中补充。",
+    )
+    NUMBER_DEAD = (
+        "number_dead",
+        "The number is dead, or in quarantine after failures; add another, or verify it (phone_verified_on, numbers).",
+        "该号码为空号，或因多次失败已隔离；请更换号码，或核实该号码（phone_verified_on、numbers）。",
     )
     LANDLINE = (
         "landline",
@@ -273,6 +310,11 @@ class Look(Code):
         "The tables now say that a dispute is open: collection waits for the next look.",
         "数据表现已标明存在争议，催收类消息待下次核对。",
     )
+    ON_HOLD = (
+        "on_hold",
+        "The tables or the ledger now hold it (a death, a bankruptcy, hardship, a pause): it waits for the next look.",
+        "数据表或账本现已注明暂缓原因（去世、破产、困难、暂停等），待下次核对。",
+    )
     OUT_OF_HOURS = (
         "out_of_hours",
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
@@ -375,17 +417,40 @@ class GuardName(Code):
 
 
 class HoldReason(Code):
-    """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
+    """Why messages wait, as a table, a clerk or a reply says it: the kind of a hold."""
 
     DISPUTE = (
         "dispute",
         "A dispute is open: collection waits until it is closed.",
         "存在争议：催收类消息暂缓。",
     )
-    WRONG_NUMBER = (
-        "wrong_number",
-        "The number belongs to somebody else: nothing goes to it.",
-        "号码属于他人：不再向其发送任何消息。",
+    HARDSHIP = "hardship", "The person cannot pay for now.", "还款困难。"
+    DECEASED = "deceased", "The person has died.", "本人已去世。"
+    BANKRUPTCY = "bankruptcy", "The person is bankrupt, or files to be.", "本人已破产或已申请破产。"
+    LAWYER = "lawyer", "A lawyer speaks for the person.", "本人已委托律师。"
+    BEREAVEMENT = "bereavement", "Somebody near the person has died.", "亲属去世。"
+    DISASTER = "disaster", "The person lives in a disaster area.", "本人身处灾区。"
+    PROMISE = "promise", "The person has promised to pay by a date.", "本人已承诺在某日前还款。"
+    PAUSE = "pause", "Messages pause until a date.", "消息暂停至指定日期。"
+
+
+class NumberStatus(Code):
+    """What is known of a telephone number."""
+
+    ACTIVE = "active", "In use, by the person whom it is known for.", "正常使用。"
+    ABSENT = (
+        "absent",
+        "Switched off or out of reach for now: it is still tried.",
+        "关机或暂时无法接通：仍会尝试发送。",
+    )
+    INVALID = "invalid", "There is no such number: nothing goes to it.", "空号：不再发送。"
+    PORTED = "ported", "Moved to another carrier: it is told as before.", "已携号转网：照常发送。"
+    REASSIGNED = "reassigned", "It belongs to somebody else: nothing goes to it.", "号码已属他人：不再发送。"
+    LANDLINE = "landline", "A landline: calls only.", "固定电话：只能拨打语音。"
+    QUARANTINED = (
+        "quarantined",
+        "Somebody took it out of use until it is verified: nothing goes to it.",
+        "已隔离，核实之前不再发送。",
     )
 
 

@@ -161,6 +161,16 @@ class CellProblem(Code):
 class Finding(Code):
     """What is wrong with a loan, or with what tables say of it."""
 
+    HOLD_RAN_OUT = (
+        "hold_ran_out",
+        "A hold's last day is over: the ladder goes on from where the loan stands now.",
+        "暂缓期限已过：按贷款当前状况继续通知。",
+    )
+    HOLD_NEEDS_REVIEW = (
+        "hold_needs_review",
+        "A hold's last day is over, and it goes on holding until a person looks: end it, or add it with a later day.",
+        "暂缓期限已过，仍在暂缓，须人工处理：请结束该暂缓，或以新的截止日重新添加。",
+    )
     PAYMENT_AHEAD = (
         "payment_ahead",
         "A payment is dated after today.",

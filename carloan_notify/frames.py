@@ -45,6 +45,8 @@ LOANS: Final[Mapping[str, str]] = {
     "account_tail": TEXT,
     "plate_no": TEXT,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,  # the last day of these holds
     "balloon_minor": MONEY,
     "next_due_on": DATE,  # snapshot basis
     "amount_due_minor": MONEY,  # snapshot basis
@@ -97,6 +99,9 @@ CONTACTS: Final[Mapping[str, str]] = {
     "opt_out": TEXT,  # comma list of message classes
     "do_not_contact": FLAG,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,
+    "phone_verified_on": DATE,  # on which somebody made sure that the number is this person's
 }
 
 # --- between loans and notices ---------------------------------------------------------------------------------
@@ -169,7 +174,8 @@ NOTICES: Final[Mapping[str, str]] = {
     "consent": TEXT,
     "opt_out": TEXT,
     "do_not_contact": FLAG,
-    "in_dispute": FLAG,
+    "holds": TEXT,  # what the tables say of this person, see notices.holds.column_holds
+    "phone_verified_on": DATE,
     "until_paid": FLAG,
     "catch_up_days": COUNT,
     "window": TEXT,  # the rule's own release window, "" for the policy's

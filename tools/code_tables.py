@@ -13,6 +13,7 @@ from typing import Final
 from carloan_notify.codes import Code, GuardName, HoldReason, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.page_codes import LinkFault
+from carloan_notify.promise_codes import PromiseDoubt, PromiseRefusal, PromiseState
 
 TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why a notice is not told tonight · 今晚不发送的原因", Reason),
@@ -21,6 +22,9 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("The last look before a message leaves · 发送前的最后核对", Look),
     ("Why a message is not sent again yet · 暂不补发的原因", Repeated),
     ("Holds · 暂缓", HoldReason),
+    ("Where a promise to pay stands · 还款承诺的状态", PromiseState),
+    ("Why only a clerk may confirm a promise · 须人工确认的原因", PromiseDoubt),
+    ("Why a promise is not confirmed · 未予确认的原因", PromiseRefusal),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
     ("Why a link is refused · 链接被拒绝的原因", LinkFault),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
@@ -29,8 +33,8 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
 )
 HEAD: Final = """# Codes · 代码
 
-Generated from `carloan_notify/codes.py`, `finding_codes.py` and `page_codes.py`. A code never changes its meaning;
-reports, JSON and CSV hold the code.
+Generated from `carloan_notify/codes.py`, `finding_codes.py`, `page_codes.py` and `promise_codes.py`. A code
+never changes its meaning; reports, JSON and CSV hold the code.
 由程序生成。代码的含义不会改变；报告、JSON 与 CSV 中使用代码。
 """
 

@@ -195,10 +195,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
     "due-days": ("schedule", "Propose due days for new loans."),
     "explain": ("night", "Why a loan gets what it gets."),
+    "holds": ("holds", "Hold messages for a reason, list holds and end them."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
     "links": ("links", "Check the links of messages, and serve the page behind them."),
+    "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
+    "promises": ("promises", "Take promises to pay, confirm them, and see whether they were kept."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
     "reconcile": ("send", "Settle messages whose fate is unknown."),
@@ -209,7 +212,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schedule": ("schedule", "The repayment schedule of a loan, or of terms given here."),
     "send": ("send", "Drain the outbox: send what may go now."),
     "simulator": ("setup", "A loopback provider with faults, to rehearse with."),
-    "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
+    "suppress": ("suppress", "Add, remove or list people who opted out."),
     "templates": ("templates", "List, lint and show templates; count segments."),
 }
 

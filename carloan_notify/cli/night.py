@@ -190,6 +190,7 @@ def explain_command(
     """
     from carloan_notify.codes import Word, word
     from carloan_notify.pipeline.one_loan import explain_loan
+    from carloan_notify.promise_codes import promise_word
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx, now)
@@ -201,7 +202,17 @@ def explain_command(
     for line in (*told["rejected_rows"], *told["findings"]):
         click.echo(f"  ! {line}")
     sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}
-    for name, rows in (*sections.items(), ("tonight", told["tonight"]), ("told", told["told"])):
+    promised = [
+        {promise_word(key, language): promise_word(cell, language) for key, cell in row.items()}
+        for row in told["promises"]
+    ]
+    if promised:
+        print_rows(promised, sys.stdout, "table", title=promise_word("promises", language))
+    for name, rows in (
+        *sections.items(),
+        ("tonight", told["tonight"]),
+        ("told", told["told"]),
+    ):
         if rows:
             worded = [
                 {word(key, language): word(str(cell), language) for key, cell in row.items()} for row in rows

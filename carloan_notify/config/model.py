@@ -26,6 +26,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
+from carloan_notify.notices.promise_settings import PromisesSettings
 from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
 from carloan_notify.settings import Settings
@@ -184,6 +185,10 @@ class AppSettings(Settings):
         default=DEFAULT_LADDER, min_length=1, description="Which notice goes out when, to whom and how."
     )
     policy: PolicySettings = Field(default=PolicySettings(), description="May we, when, and how often.")
+    promises: PromisesSettings = Field(
+        default=PromisesSettings(),
+        description="Promises to pay: who confirms them, for how long they hold, and when they are kept.",
+    )
     guards: GuardSettings = Field(
         default=GuardSettings(),
         description="What must be plausible before the first message of a night leaves.",

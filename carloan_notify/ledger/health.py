@@ -18,6 +18,7 @@ from carloan_notify.ledger.tables import (
     CONTENTS,
     MESSAGE_KEYS,
     MESSAGES,
+    NUMBERS,
     PORTFOLIO,
     REPLIES,
     UNREAD,
@@ -49,6 +50,7 @@ _CONTENT_ID: Final = (
 SEALED_TABLES: Final = (
     SealedTable(CONTENTS, CONTENTS.c.message_no, _CONTENT_ID, (contents.FIELD,)),
     SealedTable(REPLIES, REPLIES.c.reply_id, REPLIES.c.reply_id, ("phone", "text")),
+    SealedTable(NUMBERS, NUMBERS.c.phone_hash, NUMBERS.c.phone_hash, ("phone",)),
     SealedTable(UNREAD, UNREAD.c.unread_id, UNREAD.c.unread_id, ("body",)),
     SealedTable(PORTFOLIO, PORTFOLIO.c.part, PORTFOLIO.c.part, ("body",)),
 )

@@ -12,7 +12,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import among
-from carloan_notify.notices.settings import REPEATABLE, EventType
+from carloan_notify.notices.settings import OF_PROMISES, REPEATABLE, EventType
 
 # What deciding needs to know of a partition of loans.
 
@@ -23,7 +23,7 @@ class DecideInputs:
 
     `dues` holds the unpaid installments due soon (DUES), `standing` one row per loan that could be computed
     (STANDING): a loan without one gets no due or past-due notice. `changes_told` has the text columns
-    loan_id, change_id, type, before, after and the date effective_on.
+    loan_id, change_id, type, before, after and the date effective_on. `promise_events` are HAPPENED.
     """
 
     loans: pd.DataFrame
@@ -33,6 +33,7 @@ class DecideInputs:
     payments: pd.DataFrame | None = None
     changes_told: pd.DataFrame | None = None
     contacts: pd.DataFrame | None = None
+    promise_events: pd.DataFrame | None = None
 
 
 HAPPENED: Final[Mapping[str, str]] = {
@@ -42,6 +43,7 @@ HAPPENED: Final[Mapping[str, str]] = {
     "occurred_on": frames.DATE,
     "amount_minor": frames.MONEY,
     "event_detail": frames.TEXT,
+    "due_on": frames.DATE,  # of a promise the promised day, else NaT
 }
 DETAIL_ARROW: Final = " → "
 """Stands between what was and what is in the detail of a change."""
@@ -60,7 +62,7 @@ def happened(
     """
     days = {str(event): pd.Timestamp(min(since, earlier.get(event, since))) for event in EventType}
     reported, problems = _reported(inputs, derived, days, pd.Timestamp(since))
-    found = [reported, *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
+    found = [reported, _of_promises(inputs), *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
     everything = frames.stack(found, HAPPENED)[list(HAPPENED)]
     nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
     problems.append(
@@ -86,7 +88,7 @@ def _reported(
     begins = events["type"].map(days).astype(frames.DATE).fillna(since)
     events = events[events["occurred_on"] >= begins]
     unknown_type = ~events["type"].isin(list(EventType))
-    ignored = events["type"].isin(list(derived))
+    ignored = events["type"].isin([*derived, *OF_PROMISES])
     unknown_loan = ~_of_loans(events, inputs)
     problems = [
         _finding(
@@ -97,8 +99,8 @@ def _reported(
         _finding(
             "event_derived",
             events[ignored],
-            "Not used: policy.derived_events says this event is worked out from other tables. "
-            "Take it out of that list to use the events table instead.",
+            "Not used: policy.derived_events says this event is worked out from other tables, or it is one of "
+            "promises, which the ledger knows. Take it out of that list to use the events table instead.",
         ),
         _finding(
             Finding.EVENT_UNKNOWN_LOAN,
@@ -106,8 +108,8 @@ def _reported(
             "No such loan in the loans table; export the loan as well.",
         ),
     ]
-    usable = events[~unknown_type & ~ignored & ~unknown_loan]
-    return usable.rename(columns={"detail": "event_detail"})[list(HAPPENED)], problems
+    usable = events[~unknown_type & ~ignored & ~unknown_loan].assign(due_on=pd.NaT)
+    return usable.rename(columns={"detail": "event_detail"})[list(HAPPENED)].astype(dict(HAPPENED)), problems
 
 
 def _of_loans(rows: pd.DataFrame, inputs: DecideInputs) -> pd.Series:
@@ -117,6 +119,13 @@ def _of_loans(rows: pd.DataFrame, inputs: DecideInputs) -> pd.Series:
 
 def _finding(code: str, events: pd.DataFrame, message: str) -> pd.DataFrame:
     return frames.findings(code, events["loan_id"], message, place="type", value=events["type"].tolist())
+
+
+def _of_promises(inputs: DecideInputs) -> pd.DataFrame:
+    """What happened to promises of these loans, whenever it did: they are few, and rules look at their days."""
+    if inputs.promise_events is None:
+        return frames.empty(HAPPENED)
+    return inputs.promise_events[_of_loans(inputs.promise_events, inputs)]
 
 
 def _payments_received(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
@@ -184,6 +193,7 @@ def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
     rows = rows.assign(type=event.value)
     if "event_detail" not in rows:
         rows["event_detail"] = np.full(len(rows), "")
+    rows["due_on"] = pd.NaT
     return rows[list(HAPPENED)].astype(dict(HAPPENED))
 
 

@@ -1,8 +1,9 @@
 """The contact policy: which of tonight's notices may be told, when, and why the others may not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -10,28 +11,28 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import HoldReason, Reason
+from carloan_notify.codes import NumberStatus, Reason
 from carloan_notify.frames import among
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.notices.landlines import landlines
+from carloan_notify.notices.numbers import NUMBERS, known_as
 from carloan_notify.notices.release import Tonight, releases
 from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
 from carloan_notify.records import Channel, Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
 
-_HOLDS: Final = {HoldReason.DISPUTE: Reason.IN_DISPUTE, HoldReason.WRONG_NUMBER: Reason.WRONG_NUMBER}
-"""Suppressions with these reasons hold a notice; any other is an opt-out."""
 _BINDS_THE_NUMBER: Final = (
     Reason.ALREADY_SENT,
     Reason.SUPERSEDED,
     Reason.DO_NOT_CONTACT,
     Reason.OPTED_OUT,
     Reason.WRONG_NUMBER,
-    Reason.IN_DISPUTE,
+    Reason.NUMBER_DEAD,
+    *REASON_OF.values(),
 )
 """Reasons that speak against the telephone, not only against one of those who share it."""
-_SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
 
 DECISION_OF = MappingProxyType(
     {
@@ -40,9 +41,10 @@ DECISION_OF = MappingProxyType(
         Reason.DO_NOT_CONTACT: Decision.SUPPRESSED,
         Reason.OPTED_OUT: Decision.SUPPRESSED,
         Reason.WRONG_NUMBER: Decision.HELD,
-        Reason.IN_DISPUTE: Decision.HELD,
+        **dict.fromkeys(REASON_OF.values(), Decision.HELD),
         Reason.NO_CONSENT: Decision.SUPPRESSED,
         Reason.NO_PHONE: Decision.HELD,
+        Reason.NUMBER_DEAD: Decision.HELD,
         Reason.LANDLINE: Decision.HELD,
         Reason.COUNTRY_REFUSED: Decision.HELD,
         Reason.CHANNEL_REFUSED: Decision.SUPPRESSED,
@@ -64,28 +66,34 @@ DECISION_OF = MappingProxyType(
 """SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
-def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame) -> pd.Series:
-    """The first reason (text) not to tell each notice, "" where there is none.
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What is on record against telling somebody: SUPPRESSIONS (opt-outs), HOLDS and NUMBERS."""
+
+    suppressions: pd.DataFrame = field(default_factory=lambda: frames.empty(SUPPRESSIONS))
+    holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
+    numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
+
+
+def refusals(notices: pd.DataFrame, policy: PolicySettings, record: OnRecord, day: date) -> pd.Series:
+    """The first reason (text) not to tell each notice on `day`, "" where there is none.
 
     `notices` has `phone_hash` and a resolved `language`. A suppression (text columns phone_hash, customer_id,
-    message_class, reason) without a class is for every class. It binds its number and its customer, but a
-    wrong number binds the number alone where it has one.
+    message_class, reason) without a class is for every class; it binds its number and its customer.
     """
-    is_collection = notices["message_class"] == MessageClass.COLLECTION.value
-    kind = suppressions["reason"].map(_HOLDS).fillna(Reason.OPTED_OUT).astype("str")
-    opted_out, disputed, numbers = (suppressions[kind == reason.value] for reason in _SUPPRESSIONS)
-    numbers = numbers.assign(customer_id=numbers["customer_id"].mask(numbers["phone_hash"] != "", ""))
+    known = known_as(notices, record.numbers, policy.numbers)
     needs_consent = notices["message_class"].isin([each.value for each in policy.consent_required])
     masks = {
         Reason.DO_NOT_CONTACT: notices["do_not_contact"],
         Reason.OPTED_OUT: _names(notices["opt_out"], notices["message_class"])
-        | _suppressed(notices, opted_out),
-        Reason.WRONG_NUMBER: _suppressed(notices, numbers),
-        Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
+        | _suppressed(notices, record.suppressions),
+        Reason.WRONG_NUMBER: known[NumberStatus.REASSIGNED],
+        **held(notices, record.holds, policy.holds, day),
         Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
         Reason.NO_PHONE: notices["phone"] == "",
+        Reason.NUMBER_DEAD: known[NumberStatus.QUARANTINED],
         Reason.LANDLINE: (notices["channel"] == Channel.SMS.value)
-        & among(notices["phone"], landlines(notices["phone"])),
+        & (among(notices["phone"], landlines(notices["phone"])) | known[NumberStatus.LANDLINE]),
         Reason.COUNTRY_REFUSED: _unreachable(notices["phone"], policy),
         Reason.CHANNEL_REFUSED: (notices["channels"] != "")
         & ~_names(notices["channels"], notices["channel"]),
@@ -251,7 +259,7 @@ def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
 
 
 SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
-"""`message_class` "" for every class; `reason` dispute and wrong_number hold, any other is an opt-out."""
+"""Opt-outs; `message_class` "" for every class."""
 RECENT: Final = {
     **dict.fromkeys(("phone_hash", "customer_id", "message_class", "channel"), frames.TEXT),
     "sent_on": frames.DATE,
@@ -264,7 +272,7 @@ DECISION_COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ContactHistory:
-    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
+    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates, HOLDS, NUMBERS.
 
     `no_longer_true` are keys that would be untrue on the day of reading, `replaced` those of which a later stage
     was queued or sent before; loans in `paid_ahead` have a payment dated after today.
@@ -274,6 +282,8 @@ class ContactHistory:
     suppressions: pd.DataFrame
     recent: pd.DataFrame
     languages: Sequence[str]
+    holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
+    numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
     doubtful_loans: Collection[str] = frozenset()
     doubtful_customers: Collection[str] = frozenset()
     paid_ahead: Collection[str] = frozenset()
@@ -297,7 +307,8 @@ def apply_policy(
     rows = notices.reset_index(drop=True)
     language = resolved_languages(rows["language"], history.languages, policy.default_language)
     hours = releases(rows, policy, tonight)
-    refused = refusals(rows.assign(language=language), policy, history.suppressions)
+    record = OnRecord(history.suppressions, history.holds, history.numbers)
+    refused = refusals(rows.assign(language=language), policy, record, tonight.as_of)
     personal = _first(
         refused,
         _where(_doubtful(rows, history), Reason.INCOMPLETE_DATA),

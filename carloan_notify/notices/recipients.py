@@ -7,6 +7,8 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.frames import among
+from carloan_notify.notices.holds import column_holds
+from carloan_notify.notices.holds import of_loan as of_loan_row
 from carloan_notify.notices.settings import Role
 
 RECIPIENTS: Final[Mapping[str, str]] = {
@@ -22,7 +24,8 @@ RECIPIENTS: Final[Mapping[str, str]] = {
     "consent": frames.TEXT,
     "opt_out": frames.TEXT,
     "do_not_contact": frames.FLAG,
-    "in_dispute": frames.FLAG,
+    "holds": frames.TEXT,  # see holds.column_holds
+    "phone_verified_on": frames.DATE,
 }
 _SAID_FIRST: Final = (
     "recipient_name",
@@ -33,7 +36,7 @@ _SAID_FIRST: Final = (
     "preferred_hours",
     "consent",
 )
-_HELD_BY_ANY: Final = ("do_not_contact", "in_dispute")
+_JOINED: Final = ("opt_out", "holds")
 _PERSON: Final = ["loan_id", "role", "person"]
 
 
@@ -60,8 +63,10 @@ def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFra
 
 def _borrowers_by_loan(loans: pd.DataFrame) -> pd.DataFrame:
     """Every loan's own row, as what is said last of its borrower."""
-    rows = loans[["loan_id", "phone", "language", "timezone", "in_dispute"]]
+    rows = loans[["loan_id", "phone", "language", "timezone"]]
     return rows.assign(
+        holds=column_holds(loans["hold"], loans["hold_until"], loans["in_dispute"]),
+        phone_verified_on=pd.Series(pd.NaT, index=loans.index, dtype=frames.DATE),
         role=Role.BORROWER.value,
         recipient_name=loans["borrower_name"],
         channels="",
@@ -76,7 +81,8 @@ def _borrowers_by_loan(loans: pd.DataFrame) -> pd.DataFrame:
 
 def _contact_rows(loans: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     """Contact rows of these loans, a customer's once per loan; `rank` 0: for this very loan."""
-    contacts = contacts.rename(columns={"name": "recipient_name"})
+    its_holds = column_holds(contacts["hold"], contacts["hold_until"], contacts["in_dispute"])
+    contacts = contacts.rename(columns={"name": "recipient_name"}).assign(holds=its_holds)
     contacts = contacts[["customer_id", *(name for name in RECIPIENTS if name in contacts)]]
     whose = loans[["loan_id", "customer_id"]]
     for_one = contacts[among(contacts["loan_id"], whose["loan_id"])].drop(columns="customer_id")
@@ -88,8 +94,14 @@ def _contact_rows(loans: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     of_loan = rows[["loan_id"]].merge(loans, on="loan_id", how="left")
     for name in ("language", "timezone"):
         rows[name] = rows[name].mask(others & (rows[name] == ""), of_loan[name])
-    rows["in_dispute"] |= of_loan["in_dispute"]
+    by_loan = of_loan_row(column_holds(of_loan["hold"], of_loan["hold_until"], of_loan["in_dispute"]))
+    rows["holds"] = _joined(rows["holds"], by_loan.where(others, ""))
     return rows
+
+
+def _joined(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Two comma lists as one."""
+    return (one + "," + other).str.strip(",")
 
 
 def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,12 +111,28 @@ def _one_row_each(rows: pd.DataFrame) -> pd.DataFrame:
     if several.empty:
         return single
     several = several.sort_values([*_PERSON, "rank", "recipient_name", "phone"], kind="stable")
-    several["opt_out"] += ","
+    for name in _JOINED:
+        several[name] += ","
+    several["phone_verified_on"] = several["phone_verified_on"].where(_of_chosen_phone(several))
     said = several.assign(**{name: several[name].mask(several[name] == "") for name in _SAID_FIRST})
     groups = said.groupby(_PERSON, sort=False)
     merged = groups.agg(
-        {**dict.fromkeys(_SAID_FIRST, "first"), **dict.fromkeys(_HELD_BY_ANY, "any"), "opt_out": "sum"}
+        {
+            **dict.fromkeys(_SAID_FIRST, "first"),
+            **dict.fromkeys(_JOINED, "sum"),
+            "do_not_contact": "any",
+            "phone_verified_on": "max",
+        }
     ).reset_index()
     merged[list(_SAID_FIRST)] = merged[list(_SAID_FIRST)].fillna("")
-    merged["opt_out"] = merged["opt_out"].str.strip(",")
+    for name in _JOINED:
+        merged[name] = merged[name].str.strip(",")
     return pd.concat([single[merged.columns], merged], ignore_index=True)
+
+
+def _of_chosen_phone(rows: pd.DataFrame) -> pd.Series:
+    """Which of these sorted rows speak of the number that their person is told on: theirs, or they name none."""
+    chosen = (
+        rows["phone"].mask(rows["phone"] == "").groupby([rows[name] for name in _PERSON]).transform("first")
+    )
+    return (rows["phone"] == "") | (rows["phone"] == chosen)

@@ -8,7 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from carloan_notify.errors import ConfigError
+from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.notices.numbers import NumbersSettings
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
@@ -28,6 +30,10 @@ class EventType(StrEnum):
     DUE_DAY_CHANGED = "due_day_changed"
     LOAN_SETTLED = "loan_settled"
     REMAINDER_LEFT = "remainder_left"
+    PROMISE_DUE = "promise_due"
+    PROMISE_KEPT = "promise_kept"
+    PROMISE_PARTLY_KEPT = "promise_partly_kept"
+    PROMISE_BROKEN = "promise_broken"
 
 
 DERIVABLE = (
@@ -37,7 +43,14 @@ DERIVABLE = (
     EventType.DUE_DAY_CHANGED,
 )
 """Events that need no events table."""
-REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED})
+OF_PROMISES = (
+    EventType.PROMISE_DUE,
+    EventType.PROMISE_KEPT,
+    EventType.PROMISE_PARTLY_KEPT,
+    EventType.PROMISE_BROKEN,
+)
+"""Events of promises to pay: the ledger alone knows of them, never an events table."""
+REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED, *OF_PROMISES})
 """Events that may happen to one loan many times; the others happen once."""
 
 
@@ -314,6 +327,16 @@ class PolicySettings(Settings):
         default=frozenset(),
         description="Days without contact; what may still be told later moves to the next day allowed.",
         examples=[["2027-02-06"]],
+    )
+    holds: HoldsSettings = Field(
+        default=HoldsSettings(),
+        description="What a hold of each kind keeps back, for how long, and what happens at its end.",
+        examples=[{"hardship": {"days": 7}}],
+    )
+    numbers: NumbersSettings = Field(
+        default=NumbersSettings(),
+        description="When a number is no longer tried.",
+        examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(
         default=True,

@@ -25,10 +25,12 @@ from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
 from carloan_notify.pipeline.drafts import draft_messages
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
+from carloan_notify.pipeline.promise_nights import with_promises
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
-from carloan_notify.pipeline.verdicts import JudgedMessages, Ruling, Truth, doubted, judge, shrunk
+from carloan_notify.pipeline.verdicts import JudgedMessages, Known, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
 
@@ -149,7 +151,6 @@ class LastLook:
         self._ledger = ledger
         self.night = night
         self._monotonic = monotonic
-        self._identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         self._tables = CurrentTables(app, night.as_of)
         self._seen = dict(night.stamps)
         self._changed = False
@@ -226,7 +227,8 @@ class LastLook:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
-        judged = judge(self._app, whole, waiting, self._identity, names)
+        whole = with_promises(self._app, self._ledger, whole)
+        judged = judge(self._app, whole, waiting, known_now(self._app, self._ledger), names)
         less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):
             return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))
@@ -296,6 +298,12 @@ class LastLook:
         return anew, failures
 
 
+def known_now(app: App, ledger: Ledger) -> Known:
+    """What the ledger has on record at this moment."""
+    with ledger.read() as tx:
+        return Known(Identity(app.lender.lender_id, ledger.cipher.phone_hash), Recorded.read(tx))
+
+
 NOWHERE: Final = Standing(
     frames.empty(frames.STANDING), frames.empty(frames.DUES), frames.empty(frames.FINDINGS)
 )
@@ -338,6 +346,5 @@ def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio, *, but_r
     with ledger.read() as tx:
         waiting = views.waiting(tx, views.of_other_runs(tx, but_run) if but_run else None)
     if waiting:
-        identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
-        judged = judge(app, portfolio, waiting, identity)
+        judged = judge(app, portfolio, waiting, known_now(app, ledger))
         cancel(ledger, zip(waiting, judged.rulings, strict=True), app.clock())

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify.app import App, build_app
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError, LedgerError, SourceError
 from carloan_notify.inbound.lexicon import Reading, ReplyKind
 from carloan_notify.inbound.page import (
@@ -27,8 +26,7 @@ from carloan_notify.inbound.page import (
     Refusal,
 )
 from carloan_notify.inbound.settings import PLACEHOLDER
-from carloan_notify.ledger import replies, stopping, views
-from carloan_notify.ledger.stopping import Subject
+from carloan_notify.ledger import numbers, replies, views
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.views import Bearing
 from carloan_notify.messages.links import (
@@ -57,14 +55,14 @@ FRESH_FOR_S: Final = 30.0
 """Whether the tables changed is asked so often; a database is asked for its people anew every ten times as long."""
 CALL_DAYS: Final = 4
 """Days, today among them, for which a call may be asked."""
-KINDS: Final[Mapping[Answer, ReplyKind]] = {
-    Answer.PAID: ReplyKind.PAID_ALREADY,
-    Answer.TIME: ReplyKind.ASKS_FOR_TIME,
-    Answer.CALL: ReplyKind.ASKS_FOR_CALL,
-    Answer.WRONG: ReplyKind.WRONG_PERSON,
+KINDS: Final[Mapping[Answer, tuple[ReplyKind, ...]]] = {
+    Answer.PAID: (ReplyKind.PAID_ALREADY,),
+    Answer.TIME: (ReplyKind.ASKS_FOR_TIME, ReplyKind.PROMISE),
+    Answer.CALL: (ReplyKind.ASKS_FOR_CALL,),
+    Answer.WRONG: (ReplyKind.WRONG_PERSON,),
 }
-"""What each answer is in the work list."""
-_ANSWER_OF: Final = {kind.value: answer for answer, kind in KINDS.items()}
+"""What each answer is in the work list; a day until which somebody needs time is a proposal of a promise as well."""
+_ANSWER_OF: Final = {kinds[0].value: answer for answer, kinds in KINDS.items()}
 _OPEN: Final = {
     PageState.DUE: tuple(Answer),
     PageState.UNCLEAR: tuple(Answer),
@@ -162,7 +160,7 @@ class LinkDesk:
         with self._ledger.get().read() as tx:
             bearing = views.bearing(tx, claim.loan_id, claim.phone, token)
             opened = Opened(
-                token, claim, person, now.astimezone(zone), bearing, _is_strangers(tx, claim.phone),
+                token, claim, person, now.astimezone(zone), bearing, numbers.is_somebody_elses(tx, claim.phone),
                 tuple(_answered(tx, claim, bearing, now)),
             )  # fmt: skip
         return opened, night, people
@@ -217,11 +215,6 @@ def _page_language(opened: Opened, default: str) -> str:
     """The page's language that is nearest to the message's."""
     wanted = (opened.bearing.language if opened.bearing else default).partition("-")[0]
     return next((tag for tag in LANGUAGES if tag.partition("-")[0] == wanted), "en")
-
-
-def _is_strangers(tx: Transaction, phone: str) -> bool:
-    """Whether the number is known to be somebody else's: then nothing about a loan is shown to who has it."""
-    return HoldReason.WRONG_NUMBER in stopping.standing(tx, Subject(tx.cipher.phone_hash(phone)))
 
 
 def _answered(
@@ -319,12 +312,13 @@ def _value(answer: Answer, form: Mapping[str, str], view: PageView) -> str | Ref
 
 def _reply(app: App, opened: Opened, language: str, answer: Answer, value: str) -> Reply:
     """The answer as a reply to the message that the link stood in."""
-    word = ANSWER_WORDS[answer][0].sentence(language).rstrip("…").strip()
+    words = (ANSWER_WORDS[answer][0], *([PageWord.UNTIL] if answer is Answer.TIME else []))
+    said = " ".join([*(word.sentence(language) for word in words), value])
     return Reply(
         provider=PROVIDER,
         reply_id=f"{opened.token}:{answer.value}:{value}:{opened.day.isoformat()}",
         phone=opened.claim.phone,
-        text=f"{word} {value}".strip(),
+        text=said.strip(),
         received_at=app.clock(),
         message_id=opened.bearing.message_id if opened.bearing else "",
     )
@@ -334,11 +328,11 @@ def _reply(app: App, opened: Opened, language: str, answer: Answer, value: str) 
 class _Tapped:
     """Reads a reply that was tapped on the page: what it is about needs no lexicon."""
 
-    kind: ReplyKind
+    kinds: tuple[ReplyKind, ...]
 
     def read(self, text: str) -> Reading:  # noqa: ARG002 - as a lexicon is asked
         """What was tapped, for a person to look at."""
-        return Reading(self.kind, (self.kind,), (RULE,), asks=True)
+        return Reading(self.kinds[0], self.kinds, (RULE,) * len(self.kinds), asks=True)
 
 
 def application(config_path: str | Path) -> LinkPage:

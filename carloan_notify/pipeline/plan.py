@@ -12,7 +12,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.ledger import continuity, notices, runs, stopping, views
+from carloan_notify.ledger import continuity, notices, runs, views
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
@@ -26,6 +26,7 @@ from carloan_notify.notices.policy import ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
+from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, make_wording
@@ -34,7 +35,6 @@ from carloan_notify.records import NightFacts
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
-SUPPRESSION_COLUMNS = ("phone_hash", "customer_ref", "message_class", "reason")
 RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sent_on")
 
 
@@ -47,16 +47,16 @@ def plain_hashes(texts: pd.Series) -> np.ndarray:
 class Memory:
     """What was told, and to whom.
 
-    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `suppressions` (SUPPRESSION_COLUMNS)
-    hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is what
-    the newest night held (endings.OPEN), and its business date; `last_night` is the portfolio of the last finished
-    night, whose texts `hash_texts` hashed.
+    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `recorded` hold keyed hashes only;
+    `history` is oldest first. `gap` is a time of which it knows nothing. `held` is what the newest night held
+    (endings.OPEN), and its business date; `last_night` is the portfolio of the last finished night, whose texts
+    `hash_texts` hashed.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
     phone_hash: Callable[[str], str]
     customer_ref: Callable[[str], str]
-    suppressions: pd.DataFrame
+    recorded: Recorded
     recent: pd.DataFrame
     history: tuple[NightFacts, ...]
     gap: Gap | None = None
@@ -69,7 +69,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
     with ledger.read() as tx:
         recent = views.recent_contacts(tx, _since(app))
-        suppressions = stopping.table(tx)[list(SUPPRESSION_COLUMNS)]
+        recorded = Recorded.read(tx)
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
         held = notices.held_last(tx, NIGHT, FINISHED)
@@ -78,7 +78,7 @@ def remember(app: App, ledger: Ledger) -> Memory:
         known_keys=partial(_known_keys, ledger),
         phone_hash=ledger.cipher.phone_hash,
         customer_ref=ledger.cipher.customer_ref,
-        suppressions=suppressions,
+        recorded=recorded,
         recent=_dated(app, recent),
         history=history,
         gap=gap,
@@ -114,7 +114,7 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
             known_keys=partial(_known_keys, ledger),
             phone_hash=cipher.phone_hash,
             customer_ref=cipher.customer_ref,
-            suppressions=stopping.table(tx)[list(SUPPRESSION_COLUMNS)],
+            recorded=Recorded.read(tx),
             recent=_dated(app, views.recent_contacts(tx, _since(app), people)),
             held=notices.held_last(tx, NIGHT, FINISHED),
         )
@@ -126,7 +126,7 @@ def blank_memory() -> Memory:
         known_keys=lambda _: set(),
         phone_hash=lambda phone: phone,
         customer_ref=lambda customer_id: customer_id,
-        suppressions=pd.DataFrame({name: pd.Series([], dtype="str") for name in SUPPRESSION_COLUMNS}),
+        recorded=Recorded.nothing(),
         recent=pd.DataFrame({name: pd.Series([], dtype="str") for name in RECENT_COLUMNS}).astype(
             {"sent_on": "datetime64[s]"}
         ),
@@ -211,7 +211,10 @@ def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str)
     told = Told(portfolio.loans, read.standings)
     drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
     held = hold_failures(decisions, drafted.failures)
-    findings = [portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)]
+    findings = [
+        *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
+        run_out(notices, history.holds, settings.policy.holds, as_of),
+    ]
     return Worded(held, with_endings(held, memory, as_of), drafted, frames.stack(findings, frames.FINDINGS))
 
 
@@ -233,12 +236,16 @@ def contact_history(
     notices: pd.DataFrame, memory: Memory, languages: tuple[str, ...], portfolio: Portfolio
 ) -> ContactHistory:
     """What is on record about tonight's people. The ledger names customers by keyed hash: turn tonight's back."""
-    customers = {memory.customer_ref(customer): customer for customer in notices["customer_id"].unique()}
+    tonight = notices["customer_id"].unique()
+    customers = {memory.customer_ref(customer): customer for customer in tonight}
+    record = memory.recorded.about(tonight)
     return ContactHistory(
         already_sent=memory.known_keys([key for name in KEYS for key in notices[name] if key]),
-        suppressions=_named(memory.suppressions, customers),
+        suppressions=record.suppressions,
         recent=_named(memory.recent, customers),
         languages=languages,
+        holds=record.holds,
+        numbers=record.numbers,
         doubtful_loans=portfolio.incomplete_loans,
         doubtful_customers=portfolio.incomplete_customers,
     )

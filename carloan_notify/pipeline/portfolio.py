@@ -17,6 +17,7 @@ from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
+from carloan_notify.notices.promises import Evidence, judged, promise_events
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import Sources, Table, of_loans, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
@@ -28,13 +29,15 @@ from carloan_notify.sources.tables import TABLES, TableName
 class Portfolio:
     """The tables of one business date and the standing of every loan in them.
 
-    `differences` (frames.FINDINGS) tells where the lender's own schedule differs from the recomputed one.
+    `differences` (frames.FINDINGS) tells where the lender's own schedule differs from the recomputed one. `promises`
+    (promises.PROMISES) are those of the ledger as it has them, None where nobody asked it.
     """
 
     as_of: date
     sources: Sources
     standing: Standing
     differences: pd.DataFrame
+    promises: pd.DataFrame | None = None
 
     @property
     def loans(self) -> pd.DataFrame:
@@ -183,7 +186,25 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
         payments=frame_of(sources.payments),
         changes_told=changes_told(portfolio, app.settings.schedule, since),
         contacts=frame_of(sources.contacts),
+        promise_events=_promise_events(app, portfolio),
     )
+
+
+def judged_promises(app: App, portfolio: Portfolio) -> pd.DataFrame | None:
+    """The portfolio's promises as its tables judge them on its day; None where there are none."""
+    if portfolio.promises is None or portfolio.promises.empty:
+        return None
+    loans, payments = portfolio.loans, frame_of(portfolio.sources.payments)
+    told = app.settings.schedule.basis != "snapshot" or bool((loans["paid_to_date_minor"] > 0).any())
+    doubtful = portfolio.incomplete_loans
+    evidence = Evidence(portfolio.standing.loans, payments, paid_known=told, doubtful=doubtful)
+    return judged(portfolio.promises, evidence, portfolio.as_of, app.settings.promises.revise_days)
+
+
+def _promise_events(app: App, portfolio: Portfolio) -> pd.DataFrame | None:
+    found = judged_promises(app, portfolio)
+    remind = app.settings.promises.remind_days
+    return None if found is None else promise_events(found, portfolio.standing.loans, remind)
 
 
 def only_loans(sources: Sources, loan_ids: Collection[str]) -> Sources:

@@ -23,12 +23,13 @@ from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import message_reference
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.verdicts import judge
+from carloan_notify.pipeline.verdicts import Known, judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
 
@@ -202,7 +203,8 @@ def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity
             for cover in original.covers
         ),
     )
-    judged = judge(app, portfolio, [waiting], identity, of_people=False)  # of whom the policy speaks, below
+    nobody = Known(identity, Recorded.nothing())  # of people the policy speaks, below
+    judged = judge(app, portfolio, [waiting], nobody, of_people=False)
     found = judged.rulings[0]
     against = found.cancel or found.hold
     if against:

@@ -21,7 +21,9 @@ from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.hours import zone_named
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.settings import EventType, RuleSettings
+from carloan_notify.notices.release import Tonight
+from carloan_notify.notices.settings import OF_PROMISES, EventType, RuleSettings
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, only_loans
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.wording import day_or_none
@@ -171,6 +173,14 @@ def _by_key(
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """How people are named in the ledger, and what it has on record against telling them."""
+
+    identity: Identity
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
 class Addressee:
     """What the tables say of a message's person for one loan: what speaks against it, its name and its own date.
 
@@ -183,12 +193,12 @@ class Addressee:
     opens: datetime | None = None
 
 
-_HEAD: Final = ("message_id", "role", "phone_hash", "channel", "message_class")
+_HEAD: Final = ("message_id", "role", "phone_hash", "notice", "channel", "message_class")
 _head: Final = attrgetter(*_HEAD)
 
 
 def _addressees(
-    app: App, portfolio: Portfolio, waiting: Sequence[Waiting], identity: Identity, names: Mapping[str, str]
+    app: App, portfolio: Portfolio, waiting: Sequence[Waiting], known: Known, names: Mapping[str, str]
 ) -> dict[tuple[str, str], Addressee]:
     """By message and loan: whom it is for now."""
     windows = {
@@ -203,9 +213,11 @@ def _addressees(
     ]
     asked = pd.DataFrame(rows, columns=[*_HEAD, "loan_id", "name", "window"]).astype(dict(WAITING))
     people = recipients(portfolio.loans, frame_of(portfolio.sources.contacts))
-    people = people.assign(phone_hash=frames.per_value(people["phone"], identity.ref))
+    people = people.assign(phone_hash=frames.per_value(people["phone"], known.identity.ref))
+    people = people.merge(portfolio.loans[["loan_id", "customer_id"]], on="loan_id")
     now = app.clock()
-    found = addressees(asked, people, app.settings.policy, now)
+    record = known.recorded.about(people["customer_id"].unique())
+    found = addressees(asked, people, app.settings.policy, Tonight(now, app.business_date()), record)
     return {
         (message_id, loan_id): Addressee(
             Look(look) if look else None,
@@ -305,7 +317,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
         return Ruling(still=tuple((cover, told) for cover in covers))
     if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
-    if event is EventType.LOAN_SETTLED:
+    if event in {EventType.LOAN_SETTLED, *OF_PROMISES}:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 
@@ -325,7 +337,7 @@ def judge(
     app: App,
     tables: Portfolio,
     waiting: Sequence[Waiting],
-    identity: Identity,
+    known: Known,
     names: Mapping[str, str] | None = None,
     *,
     of_people: bool = True,
@@ -338,7 +350,7 @@ def judge(
     loan_ids = frozenset[str]().union(*(message.loan_ids for message in waiting))
     mine = _of_these(tables, loan_ids)
     ahead = payments_ahead(mine, app.business_date())["loan_id"]
-    people = _addressees(app, mine, waiting, identity, names or {})
+    people = _addressees(app, mine, waiting, known, names or {})
     if not of_people:
         people = {whom: replace(one, against=None) for whom, one in people.items()}
     whose = [{loan_id: people[m.message_id, loan_id] for loan_id in sorted(m.loan_ids)} for m in waiting]
@@ -347,7 +359,7 @@ def judge(
     for day in sorted(set(days)):
         those = [message for message, its in zip(waiting, days, strict=True) if its == day]
         loans = frozenset[str]().union(*(message.loan_ids for message in those))
-        truths[day] = truth(app, on_day(app, mine, day, loans), ahead, those, identity)
+        truths[day] = truth(app, on_day(app, mine, day, loans), ahead, those, known.identity)
     rulings = (
         verdict(message, truths[day], each) for message, day, each in zip(waiting, days, whose, strict=True)
     )

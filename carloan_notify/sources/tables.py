@@ -60,6 +60,9 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "consent": ("同意", "同意类别"),
     "opt_out": ("退订", "退订类别"),
     "do_not_contact": ("禁止联系", "勿扰"),
+    "hold": ("暂缓原因", "暂缓", "停催原因"),
+    "hold_until": ("until", "暂缓至", "暂缓截止日", "停催截止日"),
+    "phone_verified_on": ("号码核实日", "号码核实日期", "手机号核实日期"),
 }
 
 METHOD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -96,6 +99,17 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "borrower": ("借款人", "本人", "主借人"),
     "co_borrower": ("共同借款人", "共借人"),
     "guarantor": ("担保人", "保证人"),
+}
+HOLD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "dispute": ("争议", "异议", "投诉"),
+    "hardship": ("困难", "还款困难", "经济困难"),
+    "deceased": ("身故", "死亡", "已故", "去世"),
+    "bankruptcy": ("破产", "bankrupt"),
+    "lawyer": ("律师", "委托律师", "律师代理", "attorney", "represented"),
+    "bereavement": ("丧亲", "亲属去世", "家属去世", "丧事"),
+    "disaster": ("灾区", "受灾", "灾害", "disaster area"),
+    "promise": ("承诺还款", "承诺", "promise to pay", "ptp"),
+    "pause": ("暂停", "暂停催收", "停催"),
 }
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "sms": ("短信", "text"),
@@ -258,6 +272,8 @@ _LOANS: Final = (
     _identifier("account_tail", Need.OPTIONAL, personal=True),
     _identifier("plate_no", Need.OPTIONAL, personal=True),
     _flag("in_dispute"),
+    _choices("hold", HOLD_WORDS),
+    _date("hold_until"),
     _amount("balloon", "balloon_minor"),
     _date("next_due_on", Need.COLUMN, _SNAPSHOT),
     _amount("amount_due", "amount_due_minor", Need.RUNNING_CELL, _SNAPSHOT),
@@ -312,6 +328,9 @@ _CONTACTS: Final = (
     _choices("opt_out", MESSAGE_CLASSES),
     _flag("do_not_contact"),
     _flag("in_dispute"),
+    _choices("hold", HOLD_WORDS),
+    _date("hold_until"),
+    _date("phone_verified_on"),
 )
 
 TABLES: Final[Mapping[TableName, TableSpec]] = {

@@ -69,7 +69,7 @@ def sent(folder: Path) -> dict[str, dict[str, str]]:
                 "phone": row["phone"],
                 "message_id": row["message_id"],
             }
-    return found
+    return dict(sorted(found.items()))
 
 
 def first(links: Mapping[str, dict[str, str]], notice: str) -> dict[str, str]:

@@ -11,7 +11,9 @@ from click.testing import CliRunner, Result
 from carloan_notify.cli.main import cli
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import views
+from carloan_notify.ledger.promises import PromiseFilter
 from carloan_notify.messages.links import Purpose, tokens
+from carloan_notify.pipeline import promises
 from carloan_notify.pipeline.link_page import application
 from carloan_notify.pipeline.setup import MORNING, NIGHT
 from tests.integration.inbound.link_house import (
@@ -89,7 +91,7 @@ def test_who_paid_meanwhile_is_told_so(mine: Path, links: Links) -> None:
     link = first(links, "overdue_7")
     page = page_of(mine)
     assert "今日应还合计" in ask(page, f"/p/{link['token']}").text
-    pay(mine, link["loan"], "99999.00")
+    pay(mine, link["loan"], "999999.00")
     settled = ask(page_of(mine), f"/p/{link['token']}").text
     assert "已结清" in settled
     assert "<form" not in settled
@@ -146,9 +148,15 @@ def test_each_answer_is_one_entry_of_the_work_list(mine: Path, links: Links) -> 
     assert len(work_list(mine)) == len(ANSWERS)
     for _, kind, words in ANSWERS.values():
         entry = entries[kind]
-        assert (entry["rule"], entry["provider"]) == ("page", "page")
+        assert (set(entry["rule"].split(", ")), entry["provider"]) == ({"page"}, "page")
         assert (entry["loans"], entry["message_id"]) == (link["loan"], link["message_id"])
         assert words in entry["text"]
+    (promise,) = promises.rows(house(mine), PromiseFilter())
+    assert (promise["loan_id"], promise["pay_on"], promise["state"]) == (
+        link["loan"],
+        "2026-12-01",
+        "proposed",
+    )
     assert len(audited(mine, "reply.taken")) == len(ANSWERS)
     assert link["token"] not in str(audited(mine, "reply.taken"))
 

@@ -163,8 +163,8 @@ def test_suppressions_stand_until_removed(ledger: Ledger) -> None:
     customer = look(ledger, stopping.subject_of, customer_id="C1")
     assert commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
     assert not commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
-    assert commit(ledger, stopping.stop, customer, "operator", "dispute", NOW).fresh
-    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) == "dispute"
+    assert commit(ledger, stopping.stop, customer, "operator", "asked", NOW).fresh
+    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) == "asked"
     assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) is None
     (row,) = look(ledger, stopping.table).to_dict("records")
     assert (row["phone_hash"], row["customer_ref"], row["message_class"]) == (

@@ -60,32 +60,58 @@ def is_superseded(row: Row, rows: list[Row], history: ContactHistory) -> bool:
     return False
 
 
-def listed(row: Row, history: ContactHistory, kinds: str) -> bool:
+def opted_out(row: Row, history: ContactHistory) -> bool:
     for entry in history.suppressions.to_dict("records"):
-        kind = entry["reason"] if entry["reason"] in {"dispute", "wrong_number"} else "opt_out"
         binds = entry["message_class"] in {"", row["message_class"]}
         number = entry["phone_hash"] != "" and entry["phone_hash"] == row["phone_hash"]
         customer = entry["customer_id"] != "" and entry["customer_id"] == row["customer_id"]
-        if kind == "wrong_number" and entry["phone_hash"]:
-            customer = False
-        if kind == kinds and binds and (number or customer):
+        if binds and (number or customer):
             return True
     return False
 
 
+def in_dispute(row: Row, history: ContactHistory) -> bool:
+    """The only kind of hold that these nights have; all kinds stand in test_holds."""
+    if row["message_class"] not in {"collection", "marketing"}:
+        return False
+    on_record = history.holds.to_dict("records")
+    mine = [hold for hold in on_record if hold["phone_hash"] and hold["phone_hash"] == row["phone_hash"]]
+    mine += [hold for hold in on_record if hold["customer_id"] and hold["customer_id"] == row["customer_id"]]
+    return row["holds"] == "dispute" or bool(mine)
+
+
+def before(verified: pd.Timestamp, known_on: pd.Timestamp) -> bool:
+    """Whether nobody has verified the number since."""
+    return bool(pd.isna(verified) or pd.isna(known_on) or verified <= known_on)
+
+
+def number_known_as(row: Row, history: ContactHistory, policy: PolicySettings) -> str:
+    for known in history.numbers.to_dict("records"):
+        if known["phone_hash"] != row["phone_hash"]:
+            continue
+        status, verified = known["status"], row["phone_verified_on"]
+        failed = known["failures"] >= policy.numbers.quarantine_after
+        if failed and before(verified, known["failed_on"]) and status != "reassigned":
+            return "dead"
+        if before(verified, known["status_on"]):
+            return {"invalid": "dead", "quarantined": "dead"}.get(status, status)
+        return "dead" if failed and before(verified, known["failed_on"]) else ""
+    return ""
+
+
 def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight: Tonight) -> Reason | str:  # noqa: PLR0911 - one return per reason reads as the order it is
-    kind, is_collection = row["message_class"], row["message_class"] == "collection"
+    kind, number = row["message_class"], number_known_as(row, history, policy)
     if row["do_not_contact"]:
         return Reason.DO_NOT_CONTACT
-    if kind in row["opt_out"].split(",") or listed(row, history, "opt_out"):
+    if kind in row["opt_out"].split(",") or opted_out(row, history):
         return Reason.OPTED_OUT
-    if listed(row, history, "wrong_number"):
+    if number == "reassigned":
         return Reason.WRONG_NUMBER
-    if is_collection and (row["in_dispute"] or listed(row, history, "dispute")):
+    if in_dispute(row, history):
         return Reason.IN_DISPUTE
     if kind in policy.consent_required and kind not in row["consent"].split(","):
         return Reason.NO_CONSENT
-    if reason := unreachable(row, policy):
+    if reason := unreachable(row, policy, number):
         return reason
     if row["channels"] and row["channel"] not in row["channels"].split(","):
         return Reason.CHANNEL_REFUSED
@@ -94,10 +120,12 @@ def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight:
     return hours(row, policy, tonight)
 
 
-def unreachable(row: Row, policy: PolicySettings) -> Reason | str:
+def unreachable(row: Row, policy: PolicySettings, number: str) -> Reason | str:
     if not row["phone"]:
         return Reason.NO_PHONE
-    if row["channel"] == "sms" and row["phone"].startswith(LANDLINES):
+    if number == "dead":
+        return Reason.NUMBER_DEAD
+    if row["channel"] == "sms" and (row["phone"].startswith(LANDLINES) or number == "landline"):
         return Reason.LANDLINE
     named = [CODES[country] for country in policy.countries]
     return Reason.COUNTRY_REFUSED if named and not row["phone"].startswith(tuple(named)) else ""

@@ -173,6 +173,36 @@ def upgrade() -> None:
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
     op.create_table(
+        "holds",
+        sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.Text(), nullable=False),
+        sa.Column("until", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_no"),
+    )
+    op.create_index("ix_holds_customer", "holds", ["customer_ref"], unique=False)
+    op.create_index("ix_holds_loan", "holds", ["loan_id"], unique=False)
+    op.create_index("ix_holds_phone", "holds", ["phone_hash"], unique=False)
+    op.create_table(
+        "numbers",
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_on", sa.Text(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("failed_on", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.Text(), nullable=False),
+        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("phone_hash"),
+    )
+    op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=False),
@@ -310,3 +340,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_message_keys_loan", "message_keys", ["loan_id"], unique=False)
     op.create_index("ix_message_keys_message", "message_keys", ["message_no"], unique=False)
+    op.create_table(
+        "promises",
+        sa.Column("promise_id", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_ref", sa.Text(), nullable=False),
+        sa.Column("made_on", sa.Text(), nullable=False),
+        sa.Column("pay_on", sa.Text(), nullable=True),
+        sa.Column("ends_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("everything", sa.Boolean(), nullable=False),
+        sa.Column("doubts", sa.Text(), nullable=False),
+        sa.Column("threshold_percent", sa.BigInteger(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("paid_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("overdue_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("paid_minor", sa.BigInteger(), nullable=False),
+        sa.Column("decided_on", sa.Text(), nullable=True),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("confirmed_at", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("promise_id"),
+    )
+    op.create_index("ix_promises_state", "promises", ["state", "ends_on"], unique=False)
+    op.create_index("ix_promises_loan", "promises", ["loan_id"], unique=False)
+    op.create_index("ix_promises_customer", "promises", ["customer_ref"], unique=False)
