@@ -4,6 +4,7 @@ import csv
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -248,7 +249,7 @@ def run(folder: Path, *args: str) -> Result:
     return CliRunner().invoke(cli, ["--config", str(folder / "config.yaml"), "links", *args])
 
 
-def verified(folder: Path, token: str, *args: str) -> dict[str, str]:
+def verified(folder: Path, token: str, *args: str) -> dict[str, Any]:
     done = run(folder, "verify", "--now", MORNING.isoformat(), "--format", "json", *args, "--", token)
     (found,) = json.loads(done.stdout)
     assert done.exit_code == (0 if found["valid"] else 1)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from carloan_notify.keyed import hmac_maker
 from carloan_notify.messages.links import (
     LinkClaim,
-    LinkFault,
     LinkKeys,
     Purpose,
     ReadToken,
@@ -29,6 +28,7 @@ from carloan_notify.messages.links import (
     without_tokens,
 )
 from carloan_notify.messages.settings import MessagesSettings
+from carloan_notify.page_codes import LinkFault
 
 KEY = b"a key of thirty-two bytes, no less"
 OTHER = b"another key of enough bytes"
