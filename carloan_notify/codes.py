@@ -148,6 +148,16 @@ class Reason(Code):
         "The person's preferred hours lie outside the permitted hours.",
         "偏好联系时段不在允许的联系时段之内。",
     )
+    HOURS_OUTSIDE = (
+        "hours_outside",
+        "The rule's hours, or policy.hours, share no time with the law that binds this person; see `policy show`.",
+        "规则或 policy.hours 的时段与约束该联系人的法规时段没有交集；请见 `policy show`。",
+    )
+    HOLIDAYS_UNKNOWN = (
+        "holidays_unknown",
+        "Hours depend on public holidays, which are unknown for the person's country; name a calendar in policy.hours.",
+        "联系时段取决于法定节假日，而该联系人所在国家的节假日未知；请在 policy.hours 中指定 calendar。",
+    )
     NO_CONTACT_DATE = (
         "no_contact_date",
         "No contact is made on the days on which it could still be told.",
@@ -175,8 +185,18 @@ class Reason(Code):
     )
     OVER_CAP = (
         "over_cap",
-        "The person has been contacted as often as policy.caps allows; it waits for a following night.",
-        "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
+        "The person has been contacted as often as policy.caps or a preset allows; it waits for a following night.",
+        "已达 policy.caps 或法规预设规定的联系次数上限，留待之后的批次。",
+    )
+    TOO_SOON = (
+        "too_soon",
+        "It would come sooner after another message than policy.gaps allows; it waits for a following night.",
+        "与另一条消息的间隔短于 policy.gaps 的规定，留待之后的批次。",
+    )
+    COOLING_OFF = (
+        "cooling_off",
+        "After an answered call or a reply, policy.cool_offs or a preset asks for some days of rest.",
+        "近日已有过沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
     )
     EXPIRED = (
         "expired",
@@ -272,8 +292,8 @@ class Look(Code):
     )
     REFUSED = (
         "refused",
-        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
-        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+        "The person may not be told any more: do-not-contact, opted out, no consent, not this way, or a dead number.",
+        "现已不得联系：禁止联系、已退订、无同意记录、不接受此渠道，或号码已失效。",
     )
     SUPERSEDED = (
         "superseded",
@@ -320,6 +340,11 @@ class Look(Code):
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
         "按数据表现在的时区或偏好时段，此刻不宜联系。",
     )
+    TALKED = (
+        "talked",
+        "An answered call or a reply came since it was queued, after which policy.cool_offs or a preset asks for rest.",
+        "排队后已有沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
+    )
     EXPORT_DOUBTED = (
         "export_doubted",
         "The tables shrank, or say of most at once that they paid, moved or refuse: they are not believed yet.",
@@ -354,6 +379,11 @@ class Repeated(Code):
         "attempt_in_doubt",
         "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
         "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
+    )
+    NEWS = (
+        "contacted_since",
+        "Something was queued for this person, or a conversation was held, since this was proposed; look at it again.",
+        "自提出补发以来，该联系人已有新的消息排队或已有沟通；请重新查看。",
     )
 
 
@@ -416,44 +446,6 @@ class GuardName(Code):
     )
 
 
-class HoldReason(Code):
-    """Why messages wait, as a table, a clerk or a reply says it: the kind of a hold."""
-
-    DISPUTE = (
-        "dispute",
-        "A dispute is open: collection waits until it is closed.",
-        "存在争议：催收类消息暂缓。",
-    )
-    HARDSHIP = "hardship", "The person cannot pay for now.", "还款困难。"
-    DECEASED = "deceased", "The person has died.", "本人已去世。"
-    BANKRUPTCY = "bankruptcy", "The person is bankrupt, or files to be.", "本人已破产或已申请破产。"
-    LAWYER = "lawyer", "A lawyer speaks for the person.", "本人已委托律师。"
-    BEREAVEMENT = "bereavement", "Somebody near the person has died.", "亲属去世。"
-    DISASTER = "disaster", "The person lives in a disaster area.", "本人身处灾区。"
-    PROMISE = "promise", "The person has promised to pay by a date.", "本人已承诺在某日前还款。"
-    PAUSE = "pause", "Messages pause until a date.", "消息暂停至指定日期。"
-
-
-class NumberStatus(Code):
-    """What is known of a telephone number."""
-
-    ACTIVE = "active", "In use, by the person whom it is known for.", "正常使用。"
-    ABSENT = (
-        "absent",
-        "Switched off or out of reach for now: it is still tried.",
-        "关机或暂时无法接通：仍会尝试发送。",
-    )
-    INVALID = "invalid", "There is no such number: nothing goes to it.", "空号：不再发送。"
-    PORTED = "ported", "Moved to another carrier: it is told as before.", "已携号转网：照常发送。"
-    REASSIGNED = "reassigned", "It belongs to somebody else: nothing goes to it.", "号码已属他人：不再发送。"
-    LANDLINE = "landline", "A landline: calls only.", "固定电话：只能拨打语音。"
-    QUARANTINED = (
-        "quarantined",
-        "Somebody took it out of use until it is verified: nothing goes to it.",
-        "已隔离，核实之前不再发送。",
-    )
-
-
 class Word(Code):
     """Words of tables for people. Keys of JSON and CSV stay as they are."""
 
@@ -505,6 +497,86 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    HOLDS = "holds", "holds", "暂缓情况"
+    KIND = "kind", "kind", "原因"
+    ON = "on", "on", "范围"
+    SET_BY = "set_by", "set by", "设置人"
+    SET_ON = "set_on", "set on", "设置日期"
+    UNTIL = "until", "last day", "截止日"
+    THEN = "then", "then", "到期后"
+    TABLES = "tables", "tables", "数据表"
+    REPLY = "reply", "reply", "回复"
+    ANYBODY = "anybody", "anybody", "所有人"
+    PRESETS = "presets", "presets", "法规预设"
+    PRESET = "preset", "preset", "预设"
+    BECAUSE = "because", "because", "依据"
+    HOURS = "hours", "hours", "时段"
+    CAPS = "caps", "caps", "次数上限"
+    GAPS = "gaps", "gaps", "最短间隔"
+    COOL_OFFS = "cool_offs", "rest after a conversation", "沟通后暂停"
+    NO_CONTACT = "no_contact", "days ahead without contact", "近期不联系日"
+    SOURCES = "sources", "what the hours are made of", "时段来源"
+    DUTIES = "duties", "duties", "其他要求"
+    DUTY = "duty", "duty", "要求"
+    CLASS = "class", "class", "类别"
+    SERVICE = "service", "service", "服务"
+    COLLECTION = "collection", "collection", "催收"
+    MARKETING = "marketing", "marketing", "营销"
+    MON = "mon", "mon", "周一"
+    TUE = "tue", "tue", "周二"
+    WED = "wed", "wed", "周三"
+    THU = "thu", "thu", "周四"
+    FRI = "fri", "fri", "周五"
+    SAT = "sat", "sat", "周六"
+    SUN = "sun", "sun", "周日"
+    HOLIDAY = "holiday", "holiday", "节假日"
+    NONE = "none", "none", "不联系"
+    BY = "by", "by", "规则出处"
+    SOURCE = "source", "source", "来源"
+    GATHERED = "gathered", "gathered", "采集日期"
+    CERTAINTY = "certainty", "certainty", "确定程度"
+    READING = "reading", "reading", "解读"
+    PER = "per", "per", "对象范围"
+    NUMBER = "number", "number", "号码"
+    LOAN = "loan", "loan", "贷款"
+    COUNTS = "counts", "counts", "计数方式"
+    ATTEMPTS = "attempts", "attempts", "发送次数"
+    CONTACTS = "contacts", "contacts", "接通次数"
+    IN_DAYS = "in_days", "in_days", "天数"
+    ON_DAYS = "on_days", "on_days", "适用日"
+    LIMIT = "limit", "limit", "上限"
+    USED = "used", "used", "已用"
+    LEFT = "left", "left", "剩余"
+    RESTS_UNTIL = "rests_until", "rests_until", "暂停至"
+    DATE = "date", "date", "日期"
+    MESSAGES = "messages", "messages", "消息"
+    WINDOW = "window", "window", "时间段"
+    CALENDAR = "calendar", "calendar", "日历"
+    POLICY = "policy", "policy", "本机构"
+    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "不联系日 (policy.no_contact_dates)"
+    OPT_OUT_TEXT = "opt_out_text", "opt_out_text", "退订告知"
+    REVOCATION = "revocation", "revocation", "撤回同意"
+    OTHER = "other", "other", "其他"
+    LAW_OF = "law_of", "What binds {who} in {where}", "约束 {who}（{where}）的规则"  # a line above tables
+    SIMULATION = "simulation", "Simulation", "模拟"
+    LOANS = "loans", "loans", "笔贷款"
+    NOBODY = "nobody", "nobody pays", "无人还款"
+    EVERYBODY = "everybody", "everybody pays on the due date", "全部按期还款"
+    LEDGER = "ledger", "as late as the ledger's nights show", "按历史批次的还款时间"
+    PAYERS = "payers", "payers", "还款假设"
+    DAYS = "days", "By day", "按日"
+    REASONS = "reasons", "Why withheld", "未发原因"
+    TOTAL = "total", "Total", "合计"
+    DAY = "day", "day", "日期"
+    SENT = "sent", "sent", "发送"
+    WITHHELD = "withheld", "withheld", "未发"
+    CAPS_HIT = "caps_hit", "caps hit", "达到上限"
+    WAITING = "waiting", "waiting", "等待中"
+    PARTS = "parts", "parts", "条数"
+    COST = "cost", "cost", "费用"
+    NOTICES = "notices", "notices", "通知数"
+    OUTCOME = "outcome", "outcome", "结果"
+    REASON = "reason", "reason", "原因代码"
     LOAN_ON = "loan_on", "Loan {loan} on {date}", "贷款 {loan}，业务日期 {date}"  # a line above tables
 
 

@@ -42,6 +42,8 @@ LOANS: Final[Mapping[str, str]] = {
     "paid_to_date_minor": MONEY,
     "language": TEXT,  # BCP 47, e.g. zh-CN
     "timezone": TEXT,  # IANA, "" when unknown
+    "country": TEXT,  # ISO 3166, "" for that of the phone number
+    "region": TEXT,  # of the country, as the lender writes it
     "account_tail": TEXT,
     "plate_no": TEXT,
     "in_dispute": FLAG,
@@ -88,11 +90,13 @@ EVENTS: Final[Mapping[str, str]] = {
 CONTACTS: Final[Mapping[str, str]] = {
     "customer_id": TEXT,
     "loan_id": TEXT,  # "" for every loan of the customer
-    "role": TEXT,  # borrower | co_borrower | guarantor
+    "role": TEXT,  # borrower | co_borrower | guarantor | emergency_contact, who is told nothing
     "name": TEXT,
     "phone": TEXT,
     "language": TEXT,
     "timezone": TEXT,
+    "country": TEXT,
+    "region": TEXT,
     "channels": TEXT,  # comma list, "" for every channel
     "preferred_hours": TEXT,  # "18:00-20:00" or ""
     "consent": TEXT,  # comma list of message classes
@@ -169,6 +173,8 @@ NOTICES: Final[Mapping[str, str]] = {
     "phone": TEXT,
     "language": TEXT,
     "timezone": TEXT,
+    "country": TEXT,
+    "region": TEXT,
     "channels": TEXT,
     "preferred_hours": TEXT,
     "consent": TEXT,

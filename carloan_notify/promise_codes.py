@@ -1,5 +1,7 @@
 """Stable codes of promises to pay, with what they say in English and in Chinese: states, doubts, refusals."""
 
+from collections.abc import Iterable, Mapping
+
 from carloan_notify.codes import Code
 
 
@@ -90,11 +92,6 @@ class PromiseRefusal(Code):
     )
     NOT_ACTIVE = "not_active", "The loan is not active.", "贷款不在还款中。"
     NOTHING_OWED = "nothing_owed", "Nothing is owed that could be promised.", "没有可承诺的欠款。"
-    DOUBTED = (
-        "doubted",
-        "Its text leaves a doubt, so a rule does not confirm it; a clerk may.",
-        "文字存疑，规则不予确认，由人工处理。",
-    )
 
 
 class PromiseWord(Code):
@@ -129,3 +126,11 @@ class PromiseWord(Code):
 def promise_word(text: str, language: str) -> str:
     """A word of a table about promises in the reader's language; what is none of them stays as it is."""
     return PromiseWord(text).sentence(language) if text in set(PromiseWord) else text
+
+
+def promise_lines(rows: Iterable[Mapping[str, str]], language: str) -> list[dict[str, str]]:
+    """Rows of a table about promises in the reader's language."""
+    return [
+        {promise_word(name, language): promise_word(cell, language) for name, cell in row.items()}
+        for row in rows
+    ]

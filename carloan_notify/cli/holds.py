@@ -11,7 +11,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import IsoDate, Problems, format_option, now_option, open_app
-from carloan_notify.codes import HoldReason
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.records import MessageClass
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -43,7 +43,13 @@ def holds_command() -> None:
 
 @holds_command.command()
 @subject_options
-@click.option("--kind", type=click.Choice(SET_BY_HAND), required=True, help="Why it is held.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    type=click.Choice(SET_BY_HAND),
+    required=True,
+    help="Why: dispute, hardship, deceased, bankruptcy, lawyer, bereavement, disaster, pause.",
+)
 @click.option("--until", type=IsoDate(), help="Its last day; the kind's own number of days if left out.")
 @click.option(
     "--class",

@@ -9,7 +9,7 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import Problems, format_option, now_option, open_app
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 
 CLOSING = [each.value for each in (NumberStatus.QUARANTINED, NumberStatus.INVALID, NumberStatus.REASSIGNED)]
 

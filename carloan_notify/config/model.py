@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from carloan_notify.config.presets import load_presets
 from carloan_notify.delivery.approved import templates_of
 from carloan_notify.delivery.gateway.request import MESSAGE_NAMES, PLACEHOLDER, names_in
 from carloan_notify.delivery.provider import ApprovedTemplateSettings, WiredSettings
@@ -24,6 +25,7 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
+from carloan_notify.notices.bureau import CreditBureauSettings
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.promise_settings import PromisesSettings
@@ -189,6 +191,10 @@ class AppSettings(Settings):
         default=PromisesSettings(),
         description="Promises to pay: who confirms them, for how long they hold, and when they are kept.",
     )
+    credit_bureau: CreditBureauSettings = Field(
+        default=CreditBureauSettings(),
+        description="Who counts as told before negative data is reported (`credit-bureau list`).",
+    )
     guards: GuardSettings = Field(
         default=GuardSettings(),
         description="What must be plausible before the first message of a night leaves.",
@@ -213,10 +219,21 @@ class AppSettings(Settings):
         lender = info.data.get("lender")
         return schedule if lender is None else schedule.in_currency(lender.currency)
 
+    @field_validator("policy")
+    @classmethod
+    def _with_law(cls, policy: PolicySettings) -> PolicySettings:
+        """What the presets say stands in files; the rules of contact themselves read none."""
+        return policy.with_law(load_presets(policy.presets))
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
-        others = [*self._source_problems(), *self._sum_problems(), *self._push_problems()]
+        others = [
+            *self._source_problems(),
+            *self._sum_problems(),
+            *self._push_problems(),
+            *self._bureau_problems(),
+        ]
         problems = [*self._rule_problems(), *others, *approved]
         if problems:
             raise ValueError("; ".join(problems))
@@ -251,6 +268,14 @@ class AppSettings(Settings):
             )
             if told:
                 yield f"inbound.public_url: delivery.providers.{name} is told to push there: {told}"
+
+    def _bureau_problems(self) -> Iterator[str]:
+        """A notice that no rule tells: nobody could ever be reported."""
+        known = {rule.notice for rule in self.rules}
+        for number, name in enumerate(self.credit_bureau.notices):
+            if "credit_bureau" in self.model_fields_set and name not in known:
+                cure = "name one of the notices of `rules`, or add its rule"
+                yield f"credit_bureau.notices[{number}]: no rule tells {name!r}; {cure}"
 
     def _source_problems(self) -> list[str]:
         problems = []

@@ -16,8 +16,8 @@ import regex
 import yaml
 from pydantic import Field
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason, Then, Whom
 from carloan_notify.ledger import audit, notices, states
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.states import Step
 from carloan_notify.ledger.stopping import Stopped
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import HOLDS, MESSAGE_KEYS, WHOLE
-from carloan_notify.notices.hold_settings import HoldsSettings, Then, Whom
+from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.records import AuditEvent, MessageClass, MessageState
 from carloan_notify.text import mask_digits
 

@@ -80,7 +80,7 @@ def release(tx: Transaction, message_ids: Sequence[str], keys: Sequence[str] | N
 _CHUNK: Final = 10_000
 _DATES: Final = ("due_on", "original_due_on")
 _INSTANTS: Final = ("not_before", "expires_at")
-_RULED: Final = ("notice", "channel", "role", "message_class", "decision", "reason", *_INSTANTS)
+_RULED: Final = ("notice", "channel", "role", "message_class", "decision", "reason", "presets", *_INSTANTS)
 """Columns that thousands of decisions of a night share: they stand in `rulings`."""
 _OWN: Final = (
     *("loan_id", "customer_ref", "installment_no", "due_on", "original_due_on"),
@@ -101,14 +101,23 @@ DECIDED: Final = (
 """Decisions with all that is known of them, for reading."""
 
 
-def to_rows(run_id: str, decisions: "pd.DataFrame", customer_ref: Callable[[str], str]) -> "pd.DataFrame":
-    """What is kept of a frame of `frames.DECISIONS`, same order: columns `run_id`, _RULED and _OWN."""
+def to_rows(
+    run_id: str,
+    decisions: "pd.DataFrame",
+    customer_ref: Callable[[str], str],
+    presets: "pd.Series | None" = None,
+) -> "pd.DataFrame":
+    """What is kept of a frame of `frames.DECISIONS`, same order: columns `run_id`, _RULED and _OWN.
+
+    `presets` are those of law that bind each person (`law.bound_by`), on the same index; None for none.
+    """
     import pandas as pd  # noqa: PLC0415 - only a night decides; senders and receipts, which use keys, need no frame
 
     from carloan_notify import frames  # noqa: PLC0415 - as above
 
     rows = decisions[list(_SAME)].copy()
     rows["run_id"] = run_id
+    rows["presets"] = "" if presets is None else presets
     rows["customer_ref"] = frames.per_value(decisions["customer_id"], customer_ref)
     for names, form in ((_DATES, "%Y-%m-%d"), (_INSTANTS, "%Y-%m-%dT%H:%M:%S.%fZ")):
         for name in names:
@@ -187,3 +196,18 @@ def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, "pd.DataFr
     )
     rows = [tuple(row) for row in tx.connection.execute(query)]
     return date.fromisoformat(run.as_of), as_frame(rows, OPEN)
+
+
+def asked_for(tx: Transaction, since: date, kind: str, status: str) -> tuple["pd.DataFrame", date | None]:
+    """Installments and the notices that asked for them in runs of this kind and status from `since` on.
+
+    The text columns loan_id, original_due_on, notice and as_of (dates as ISO text), a row per run's business date,
+    whatever was decided; and the newest of those dates.
+    """
+    runs = (RUNS.c.kind == kind, RUNS.c.status == status, RUNS.c.as_of >= since.isoformat())
+    columns = (DECIDED.c.loan_id, DECIDED.c.original_due_on, DECIDED.c.notice, RUNS.c.as_of)
+    query = sa.select(*columns).join_from(DECIDED, RUNS, RUNS.c.run_id == DECIDED.c.run_id)
+    query = query.where(*runs, DECIDED.c.original_due_on.is_not(None)).distinct()
+    rows = [tuple(row) for row in tx.connection.execute(query)]
+    newest = tx.connection.execute(sa.select(sa.func.max(RUNS.c.as_of)).where(*runs)).scalar_one()
+    return as_frame(rows, [column.name for column in columns]), date.fromisoformat(newest) if newest else None

@@ -6,12 +6,12 @@ One row a number, of the newest day of which something is known; the audit has w
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.ledger import audit, contents, notices, states
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
@@ -94,7 +94,7 @@ def cancel_since(tx: Transaction, instant: datetime, now: datetime) -> None:
         _cancel(tx, [], newly, now)
 
 
-def _is_news(was: "sa.Row[tuple[str, str, int]] | None", said: Known) -> bool:
+def _is_news(was: "sa.Row[Any] | None", said: Known) -> bool:
     if was is None:
         return True
     resets = said.status is NumberStatus.ACTIVE and was.failures > 0
@@ -105,15 +105,16 @@ def _keep(
     tx: Transaction,
     name: str,
     said: Known,
-    was: "sa.Row[tuple[str, str, int]] | None",
+    was: "sa.Row[Any] | None",
     source: str,
     now: datetime,
 ) -> None:
-    values = {"status": said.status.value, "status_on": said.on.isoformat(), "source": source}
-    values |= {"changed_at": to_text(now)}
-    no_failures = {"failures": 0, "failed_on": ""}
+    values: dict[str, Any] = {"status": said.status.value, "status_on": said.on.isoformat(), "source": source}
+    values["changed_at"] = to_text(now)
+    no_failures: dict[str, Any] = {"failures": 0, "failed_on": ""}
     if was is not None:
-        values |= no_failures if said.status is NumberStatus.ACTIVE else {}
+        if said.status is NumberStatus.ACTIVE:
+            values |= no_failures
         tx.connection.execute(sa.update(NUMBERS).where(NUMBERS.c.phone_hash == name).values(values))
         return
     sealed = tx.cipher.seal(name, "phone", said.phone)
@@ -161,7 +162,7 @@ def _cancel(
     return sorted(status_of)
 
 
-def _standing(tx: Transaction, names: Sequence[str]) -> "dict[str, sa.Row[tuple[str, str, int]]]":
+def _standing(tx: Transaction, names: Sequence[str]) -> "dict[str, sa.Row[Any]]":
     """Status, its day and failures of these numbers, by hash, locked."""
     columns = (
         NUMBERS.c.phone_hash,
@@ -171,11 +172,11 @@ def _standing(tx: Transaction, names: Sequence[str]) -> "dict[str, sa.Row[tuple[
         NUMBERS.c.failed_on,
     )
     query = sa.select(*columns).order_by(NUMBERS.c.phone_hash).with_for_update()
-    return {
-        row.phone_hash: row
-        for part in in_parts(names)
-        for row in tx.connection.execute(query.where(NUMBERS.c.phone_hash.in_(part)))
-    }
+    found: dict[str, sa.Row[Any]] = {}
+    for part in in_parts(names):
+        rows = tx.connection.execute(query.where(NUMBERS.c.phone_hash.in_(part)))
+        found |= {row.phone_hash: row for row in rows}
+    return found
 
 
 def is_somebody_elses(tx: Transaction, phone: str) -> bool:
@@ -242,8 +243,9 @@ def _phones(tx: Transaction, message_ids: Sequence[str]) -> dict[str, str]:
 
 def _insert_once(tx: Transaction) -> sa.Insert:
     """Another process may be noting the same number at this moment."""
-    dialect = postgresql if tx.connection.dialect.name == POSTGRESQL else sqlite
-    return dialect.insert(NUMBERS).on_conflict_do_nothing()
+    if tx.connection.dialect.name == POSTGRESQL:
+        return postgresql.insert(NUMBERS).on_conflict_do_nothing()
+    return sqlite.insert(NUMBERS).on_conflict_do_nothing()
 
 
 # Reading.
@@ -288,9 +290,12 @@ def _table(tx: Transaction, wanted: NumberFilter, *, reveal: bool) -> "pd.DataFr
     return as_frame(lines, COLUMNS).astype(kinds)
 
 
-def all_known(tx: Transaction) -> "pd.DataFrame":
-    """Every number of which more is known than that it is in use: PLAIN, text."""
+def all_known(tx: Transaction, only: Collection[str] | None = None) -> "pd.DataFrame":
+    """Every number of which more is known than that it is in use, or those `only` (keyed hashes): PLAIN, text."""
     in_use = [NumberStatus.ACTIVE.value, NumberStatus.PORTED.value, NumberStatus.ABSENT.value]
     tells = sa.or_(NUMBERS.c.failures > 0, NUMBERS.c.status.not_in(in_use))
     query = sa.select(*(NUMBERS.c[name] for name in PLAIN)).where(tells)
-    return as_frame(tx.connection.execute(query), PLAIN)
+    if only is None:
+        return as_frame(tx.connection.execute(query), PLAIN)
+    parts = (query.where(NUMBERS.c.phone_hash.in_(part)) for part in in_parts(sorted(only)))
+    return as_frame([row for part in parts for row in tx.connection.execute(part)], PLAIN)

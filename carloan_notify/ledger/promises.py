@@ -4,7 +4,7 @@ They name a loan and hold no personal data. What a promise keeps back is not wri
 promises that are open.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -12,12 +12,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.ledger import audit, holds
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.holds import HoldOn
-from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import PROMISES
 from carloan_notify.notices.hold_settings import HoldsSettings
@@ -266,16 +265,17 @@ def decide(tx: Transaction, outcomes: Sequence[Outcome], as_of: date, run_id: st
 # Reading.
 
 
-def counting(
-    tx: Transaction, since: date, loan_ids: Collection[str] | None = None
-) -> list[Mapping[str, Any]]:
-    """Promises that count (the table's columns), and are open or end on `since` or later; of these loans or of all."""
+def counting(tx: Transaction, since: date) -> Sequence[sa.RowMapping]:
+    """Promises that count (the table's columns), and are open or end on `since` or later."""
     live = sa.or_(PROMISES.c.state == PromiseState.OPEN.value, PROMISES.c.ends_on >= since.isoformat())
     query = sa.select(PROMISES).where(PROMISES.c.state.in_(_COUNTING), live)
-    if loan_ids is None:
-        return list(tx.connection.execute(query).mappings())
-    parts = (query.where(PROMISES.c.loan_id.in_(part)) for part in in_parts(sorted(loan_ids)))
-    return [row for part in parts for row in tx.connection.execute(part).mappings()]
+    return tx.connection.execute(query).mappings().all()
+
+
+def open_ones(tx: Transaction) -> Sequence[sa.RowMapping]:
+    """The open promises (the table's columns)."""
+    query = sa.select(PROMISES).where(PROMISES.c.state == PromiseState.OPEN.value)
+    return tx.connection.execute(query.order_by(PROMISES.c.promise_id)).mappings().all()
 
 
 def made_since(tx: Transaction, since: date, loan_id: str) -> list[tuple[date, str]]:

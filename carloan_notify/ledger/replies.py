@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.codes import HoldReason, NumberStatus
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason, NumberStatus
 from carloan_notify.ledger import audit, holds, numbers, promises, states, stopping, views
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.holds import HoldOn, NewHold
@@ -355,3 +355,11 @@ def _conditions(wanted: ReplyFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         conditions.append(REPLIES.c.received_at >= to_text(wanted.since))
     return conditions
+
+
+def waiting_people(tx: Transaction) -> tuple[set[str], set[str]]:
+    """Whose replies are still on the work list: customers and numbers, as keyed hashes."""
+    rows = tx.connection.execute(
+        sa.select(REPLIES.c.customer_ref, REPLIES.c.phone_hash).where(REPLIES.c.state == OPEN)
+    ).all()
+    return {row.customer_ref for row in rows} - {""}, {row.phone_hash for row in rows} - {""}

@@ -64,6 +64,7 @@ RULINGS: Final = sa.Table(
     _text("message_class"),
     _text("decision"),
     _text("reason"),
+    _text("presets"),  # of law, that bind the person: a comma list
     _optional("not_before"),
     _optional("expires_at"),
     sa.Index("ix_rulings_run", "run_id"),
@@ -85,6 +86,24 @@ NOTICES: Final = sa.Table(
     _text("merged_into"),
     sa.Index("ix_notices_loan", "loan_id"),
     sa.Index("ix_notices_ruling", "ruling_no"),
+)
+
+# Every wording that left, in the order of use: a template that is changed back has a further row.
+
+TEMPLATES: Final = sa.Table(
+    "templates",
+    METADATA,
+    sa.Column("template", sa.Text, primary_key=True),  # its path in the folder of templates
+    sa.Column("turn", sa.BigInteger, primary_key=True, autoincrement=False),  # 1 for its first wording
+    _text("version"),
+    _text("language"),
+    _text("channel"),
+    _text("sources"),  # JSON: its own file and the shared ones, by name
+    _text("first_run"),
+    _text("first_used_at"),
+    _text("last_run"),
+    _text("last_used_at"),
+    sa.Index("ix_templates_version", "template", "version"),
 )
 
 # A message is three rows. `lots`: what thousands of a night have in common. `messages`: what happens to it, all
@@ -249,6 +268,7 @@ RECEIPTS: Final = sa.Table(
     _text("received_at"),
     _text("phone_hash"),  # tells the messages of a batch apart that share one reference; "" when not told
     sa.Column("blocked", sa.Boolean, nullable=False, default=False),
+    sa.Column("dead", sa.Boolean, nullable=False, default=False),
     sa.Index("ix_receipts_reference", "provider_ref"),
     sa.Index("ix_receipts_message", "message_id"),
 )

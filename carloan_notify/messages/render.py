@@ -20,7 +20,7 @@ from carloan_notify.messages.context import VARIABLES
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
 from carloan_notify.messages.settings import SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
-from carloan_notify.records import Channel, Lender, Rendered
+from carloan_notify.records import Channel, Lender, Rendered, TemplateWording
 from carloan_notify.text import inline
 
 LONGEST: Final[Mapping[str, int]] = {Channel.SMS: 500, Channel.VOICE: 350}
@@ -51,11 +51,26 @@ class LanguageFolder:
 
     def version(self, name: str) -> str:
         """Hash of a template's source with the shared wording of its language (16 hex digits)."""
-        digest = hashlib.sha256()
-        for part in (name, *sorted(self.parts())):
-            source = self.sources[part].encode()
-            digest.update(f"{part}:{len(source)}:".encode() + source)
-        return digest.hexdigest()[:16]
+        return version_of(self._sources_of(name))
+
+    def wording(self, name: str, channel: Channel) -> TemplateWording:
+        """A template's sources as they stand, with its version."""
+        sources = self._sources_of(name)
+        return TemplateWording(
+            f"{self.language}/{name}", version_of(sources), self.language, channel, sources
+        )
+
+    def _sources_of(self, name: str) -> dict[str, str]:
+        return {part: self.sources[part] for part in (name, *sorted(self.parts()))}
+
+
+def version_of(sources: Mapping[str, str]) -> str:
+    """Hash of these sources, the template's own first: SHA-256 over `name:bytes:source` of each, 16 hex digits."""
+    digest = hashlib.sha256()
+    for name, source in sources.items():
+        content = source.encode()
+        digest.update(f"{name}:{len(content)}:".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def default_templates_dir() -> Path:
@@ -132,17 +147,34 @@ class RenderFailure:
 
 @dataclass(frozen=True, slots=True)
 class CompiledTemplate:
-    """A template of one language and channel, ready to render. `path` is relative to the folder."""
+    """A template of one language and channel, ready to render."""
 
-    path: str
-    version: str
-    language: str
-    channel: Channel
+    wording: TemplateWording = field(repr=False)
     opening: str
     body: Template = field(repr=False)
     names: Mapping[str, Any] = field(repr=False)
     settings: MessagesSettings = field(repr=False)
     apart: Body | None = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the folder."""
+        return self.wording.template
+
+    @property
+    def version(self) -> str:
+        """A hash of its sources."""
+        return self.wording.version
+
+    @property
+    def language(self) -> str:
+        """The tag of its folder."""
+        return self.wording.language
+
+    @property
+    def channel(self) -> Channel:
+        """How it reaches a person."""
+        return self.wording.channel
 
     @property
     def needs(self) -> frozenset[str] | None:
@@ -199,7 +231,16 @@ class CompiledTemplate:
                 f"put into it",
             )
         measured = measure(text, self.channel, self.settings)
-        return Rendered(text, measured.encoding, measured.units, measured.segments, self.path, self.version)
+        said = self.wording
+        return Rendered(
+            text,
+            measured.encoding,
+            measured.units,
+            measured.segments,
+            said.template,
+            said.version,
+            said,
+        )
 
     def _failure(self, error: Exception) -> RenderFailure:
         code = RenderCode.RENDER_FAILED
@@ -309,10 +350,7 @@ class TemplateSet:
             return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{path}:1: {error}")
         opening = opening_of(folder.language, channel, self.lender)
         return CompiledTemplate(
-            path,
-            folder.version(name),
-            folder.language,
-            channel,
+            folder.wording(name, channel),
             opening,
             body,
             environment.globals,

@@ -39,6 +39,10 @@ def for_language(values: Mapping[str, _Value], language: str, default: _Value) -
     return values.get(language, same[0] if same else default)
 
 
+OtherPartyDetail = Literal["amount", "overdue_amount", "penalty", "total_due", "plate_tail", "pay_link"]
+"""Values of templates that tell how the debt stands, or lead to a page that does."""
+
+
 class MessagesSettings(Settings):
     """How messages are written, measured and checked."""
 
@@ -85,6 +89,13 @@ class MessagesSettings(Settings):
         default=MARKETING_WORDS,
         description="Words that only a message of class marketing may hold.",
         examples=[["优惠", "special offer"]],
+    )
+    other_parties_may_read: frozenset[OtherPartyDetail] = Field(
+        default=frozenset(),
+        description="Details of the debt that a co-borrower or guarantor may be told: amount, overdue_amount, penalty, "
+        "total_due, plate_tail, pay_link. `templates lint` reports any other in their texts. Counsel decides: they owe "
+        "the debt too, but the borrower's data is not theirs. Nobody else is told anything.",
+        examples=[["amount"]],
     )
     pay_link_base: str = Field(
         default="",

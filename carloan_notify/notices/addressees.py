@@ -18,9 +18,10 @@ from carloan_notify.notices.settings import PolicySettings, Role
 WAITING: Final[Mapping[str, str]] = {
     **dict.fromkeys(("message_id", "loan_id", "role", "phone_hash", "name"), frames.TEXT),
     **dict.fromkeys(("notice", "channel", "message_class", "window"), frames.TEXT),
+    "days_past_due": frames.COUNT,
 }
 """A waiting message, once for each loan it tells; `name` is whom it names, "" when that is not known, `window` its
-rule's own hours."""
+rule's own hours, `days_past_due` those of what it tells."""
 ADDRESSEES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("message_id", "loan_id", "look", "recipient_name", "timezone"), frames.TEXT),
     "opens": INSTANT,
@@ -40,9 +41,6 @@ def addressees(
     lender's own date. A borrower is one per loan: without the number, the number changed. Another party is known by
     number, else by name: the same name with another number has changed it, neither is gone. What is put on record
     cancels at once what waits for it; it is asked once more here, because tables and options may have changed.
-
-    Raises:
-        ConfigError: a rule's own window shares no time with the policy's hours.
     """
     rows = waiting.reset_index(drop=True)
     known = people.drop_duplicates(_WHOM)

@@ -108,7 +108,8 @@ def _reported(
             "No such loan in the loans table; export the loan as well.",
         ),
     ]
-    usable = events[~unknown_type & ~ignored & ~unknown_loan].assign(due_on=pd.NaT)
+    usable = events[~unknown_type & ~ignored & ~unknown_loan]
+    usable = usable.assign(due_on=np.full(len(usable), np.datetime64("NaT", "s")))
     return usable.rename(columns={"detail": "event_detail"})[list(HAPPENED)].astype(dict(HAPPENED)), problems
 
 
@@ -193,7 +194,7 @@ def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
     rows = rows.assign(type=event.value)
     if "event_detail" not in rows:
         rows["event_detail"] = np.full(len(rows), "")
-    rows["due_on"] = pd.NaT
+    rows["due_on"] = np.full(len(rows), np.datetime64("NaT", "s"))
     return rows[list(HAPPENED)].astype(dict(HAPPENED))
 
 

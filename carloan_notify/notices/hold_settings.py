@@ -6,33 +6,14 @@ counsel decides, and until then the line is the cautious one.
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from carloan_notify.codes import HoldReason
+from carloan_notify.hold_codes import HoldReason, Then, Whom
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
-
-
-class Then(StrEnum):
-    """What happens when the last day of a hold is over."""
-
-    RESUMES = "resumes"
-    """The ladder goes on by itself, from where the loan stands on that day."""
-    REVIEW = "review"
-    """It goes on holding, and every night says so, until a person ends it or gives it another end."""
-    STAYS = "stays"
-    """It has no end: only a person ends it."""
-
-
-class Whom(StrEnum):
-    """Of which parties of a loan a hold on its loan or its customer keeps messages back."""
-
-    BORROWER = "borrower"
-    EVERYONE = "everyone"
 
 
 class HoldRule(Settings):

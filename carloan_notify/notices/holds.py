@@ -9,9 +9,10 @@ from typing import Final
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import HoldReason, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.frames import among
-from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings, Then, Whom
+from carloan_notify.hold_codes import HoldReason, Then, Whom
+from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
 
 HOLDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("loan_id", "customer_id", "phone_hash", "message_class", "kind"), frames.TEXT),
@@ -60,12 +61,16 @@ def held(
     """
     standing = holds[stands(holds, settings, day)]
     said = _said(notices["holds"], settings, day)
+    there = {*standing["kind"], *(one.kind for holds_of_text in said.values() for one in holds_of_text)}
+    nobody = pd.Series(data=False, index=notices.index)
     return {
         reason: _reached(notices, settings.rule(kind), settings)
         & (
             _named(notices, standing[standing["kind"] == kind.value], settings.rule(kind))
             | _by_column(notices, said, kind, settings.rule(kind))
         )
+        if kind in there
+        else nobody
         for kind, reason in REASON_OF.items()
     }
 
@@ -118,8 +123,8 @@ def column_holds(kinds: pd.Series, until: pd.Series, in_dispute: pd.Series) -> p
         return text
     dated = until[some].dt.strftime(":%Y-%m-%d").fillna("")
     rows = zip(kinds[some], dated, in_dispute[some], strict=True)
-    text[some] = [_text_of(listed, ending, disputed=disputed) for listed, ending, disputed in rows]
-    return text
+    said = [_text_of(listed, ending, disputed=disputed) for listed, ending, disputed in rows]
+    return text.mask(some, pd.Series(said, index=text.index[some], dtype=frames.TEXT))
 
 
 def _text_of(listed: str, ending: str, *, disputed: bool) -> str:

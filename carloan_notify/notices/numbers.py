@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.settings import Settings
 
 NUMBERS: Final[Mapping[str, str]] = {
@@ -41,6 +41,11 @@ def known_as(
     `notices` has `phone_hash` and `phone_verified_on` (DATE): what was known before that day does not count any more.
     `numbers` is NUMBERS, each number once.
     """
+    if numbers.empty:
+        nobody = pd.Series(data=False, index=notices.index)
+        return dict.fromkeys(
+            (NumberStatus.REASSIGNED, NumberStatus.QUARANTINED, NumberStatus.LANDLINE), nobody
+        )
     known = numbers.set_index("phone_hash")
     near = frames.among(notices["phone_hash"], numbers["phone_hash"])
     mine = notices.loc[near, ["phone_hash", "phone_verified_on"]]

@@ -19,6 +19,8 @@ RECIPIENTS: Final[Mapping[str, str]] = {
     "phone": frames.TEXT,
     "language": frames.TEXT,
     "timezone": frames.TEXT,
+    "country": frames.TEXT,
+    "region": frames.TEXT,
     "channels": frames.TEXT,
     "preferred_hours": frames.TEXT,
     "consent": frames.TEXT,
@@ -32,6 +34,8 @@ _SAID_FIRST: Final = (
     "phone",
     "language",
     "timezone",
+    "country",
+    "region",
     "channels",
     "preferred_hours",
     "consent",
@@ -63,7 +67,7 @@ def recipients(loans: pd.DataFrame, contacts: pd.DataFrame | None) -> pd.DataFra
 
 def _borrowers_by_loan(loans: pd.DataFrame) -> pd.DataFrame:
     """Every loan's own row, as what is said last of its borrower."""
-    rows = loans[["loan_id", "phone", "language", "timezone"]]
+    rows = loans[["loan_id", "phone", "language", "timezone", "country", "region"]]
     return rows.assign(
         holds=column_holds(loans["hold"], loans["hold_until"], loans["in_dispute"]),
         phone_verified_on=pd.Series(pd.NaT, index=loans.index, dtype=frames.DATE),
@@ -92,7 +96,7 @@ def _contact_rows(loans: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     others = rows["role"] != Role.BORROWER.value
     rows["person"] = rows["phone"].where(rows["phone"] != "", rows["recipient_name"]).where(others, "")
     of_loan = rows[["loan_id"]].merge(loans, on="loan_id", how="left")
-    for name in ("language", "timezone"):
+    for name in ("language", "timezone", "country", "region"):
         rows[name] = rows[name].mask(others & (rows[name] == ""), of_loan[name])
     by_loan = of_loan_row(column_holds(of_loan["hold"], of_loan["hold_until"], of_loan["in_dispute"]))
     rows["holds"] = _joined(rows["holds"], by_loan.where(others, ""))

@@ -11,17 +11,16 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.hold_codes import HoldReason, Then
 from carloan_notify.ledger import holds, numbers, promises, stopping
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.store import Transaction
-from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings, Then
+from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
 from carloan_notify.notices.holds import HOLDS, overdue
 from carloan_notify.notices.numbers import NUMBERS
 from carloan_notify.notices.policy import SUPPRESSIONS, OnRecord
-from carloan_notify.promise_codes import PromiseState
 from carloan_notify.records import MessageClass
 from carloan_notify.sources.files import small_table
 from carloan_notify.sources.spelling import one_spelling
@@ -53,13 +52,13 @@ class Recorded:
     customer_ref: Callable[[str], str] = field(default=_nobody)
 
     @classmethod
-    def read(cls, tx: Transaction) -> Self:
-        """What stands now."""
+    def read(cls, tx: Transaction, people: Collection[str] | None = None) -> Self:
+        """What stands now; of numbers only those of `people` (keyed hashes) where they are given."""
         last = holds.last_number(tx)  # first: what comes while the rest is read is asked for again
         return cls(
             suppressions=stopping.table(tx)[list(_SUPPRESSED)],
-            holds=pd.concat([_as_frame(holds.table(tx)), _promised(tx)], ignore_index=True),
-            numbers=numbers.all_known(tx)[list(NUMBERS)].astype(dict(NUMBERS)),
+            holds=_with_promises(tx, _as_frame(holds.table(tx))),
+            numbers=numbers.all_known(tx, people)[list(NUMBERS)].astype(dict(NUMBERS)),
             last_hold=last,
             customer_ref=tx.cipher.customer_ref,
         )
@@ -67,9 +66,13 @@ class Recorded:
     @classmethod
     def nothing(cls) -> Self:
         """Before the first night."""
-        refs = frames.empty({"customer_ref": frames.TEXT})
-        without = [frames.empty(kind).drop(columns="customer_id") for kind in (SUPPRESSIONS, HOLDS)]
-        return cls(*(pd.concat([rows, refs], axis=1) for rows in without), numbers=frames.empty(NUMBERS))
+        opt_outs, standing = (
+            frames.empty(
+                {"customer_ref" if name == "customer_id" else name: kind for name, kind in each.items()}
+            )
+            for each in (SUPPRESSIONS, HOLDS)
+        )
+        return cls(opt_outs, standing, frames.empty(NUMBERS))
 
     def about(self, customer_ids: Collection[str]) -> OnRecord:
         """The same about these customers, and about every number and loan."""
@@ -91,9 +94,11 @@ def _as_frame(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _promised(tx: Transaction) -> pd.DataFrame:
-    """What open promises hold back, in the same columns: of their loan, until their end."""
-    kept = [row for row in promises.counting(tx, date.max) if row["state"] == PromiseState.OPEN]
+def _with_promises(tx: Transaction, on_record: pd.DataFrame) -> pd.DataFrame:
+    """The holds and, in the same columns, what open promises hold back: collection from their loan until their end."""
+    kept = promises.open_ones(tx)
+    if not kept:
+        return on_record
     held = pd.DataFrame(
         {
             "loan_id": [row["loan_id"] for row in kept],
@@ -103,8 +108,8 @@ def _promised(tx: Transaction) -> pd.DataFrame:
             "set_on": [row["made_on"] for row in kept],
         }
     ).assign(customer_ref="", phone_hash="", message_class="")
-    dates = {"until": frames.DATE}
-    return held.astype({name: dates.get(name, frames.TEXT) for name in held})
+    held = held.astype({name: frames.DATE if name == "until" else frames.TEXT for name in held})
+    return pd.concat([on_record, held], ignore_index=True)
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str], kind: Mapping[str, str]) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Final, Protocol
 
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import HoldReason
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import (
     Lexicon,
     Reading,
@@ -182,8 +182,9 @@ def _judged(app: App, lexicon: Reader, reply: Reply) -> Judged:
     )
     if phone:
         return judged
-    unknown = {"stops": (), "holds": (), "reassigned": False, "promise": None}
-    return replace(judged, action=_WORK_LIST, work_list=True, **unknown)
+    return replace(
+        judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, promise=None, work_list=True
+    )
 
 
 def _promise(app: App, reply: Reply, kinds: Sequence[ReplyKind]) -> Proposal | None:
@@ -276,6 +277,7 @@ def endings(provider: str, answers: Sequence[LookUp], now: datetime) -> list[Rec
             detail=a.detail,
             occurred_at=now,
             blocked=a.blocked,
+            dead=a.dead,
         )
         for a in answers
         if a.standing in (MessageFate.DELIVERED, MessageFate.UNDELIVERED)

@@ -28,7 +28,7 @@ from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
-from carloan_notify.pipeline.promise_nights import with_promises
+from carloan_notify.pipeline.promise_nights import promises_of
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
 from carloan_notify.pipeline.verdicts import JudgedMessages, Known, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
@@ -164,6 +164,16 @@ class LastLook:
         """Opened when something is first worded, which most drains never need."""
         return Words.of(self._app, self._app.business_date())
 
+    @cached_property
+    def _known(self) -> Known:
+        """Read once: what is put on record meanwhile cancels by itself what waits for it."""
+        return known_now(self._app, self._ledger)
+
+    @cached_property
+    def _promises(self) -> pd.DataFrame:
+        """The ledger's promises; `send` has confirmed what the rule may before it looks."""
+        return promises_of(self._app, self._ledger, self.night.as_of)
+
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
         self._claimed.update((message.message_id, message) for message in messages)
@@ -178,7 +188,8 @@ class LastLook:
         Raises:
             SourceError: the tables cannot be read: nothing may go, because nobody can say who has paid.
         """
-        answered, waiting = take_turns(self._ledger, self._app.settings.rules, messages, self._app.clock())
+        settings, now = self._app.settings, self._app.clock()
+        answered, waiting = take_turns(self._ledger, settings.rules, settings.policy, messages, now)
         by_id = {m.message_id: m for m in messages if m.message_id not in answered | waiting}
         self._look_again(by_id)
         for message in messages:
@@ -227,8 +238,8 @@ class LastLook:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
-        whole = with_promises(self._app, self._ledger, whole)
-        judged = judge(self._app, whole, waiting, known_now(self._app, self._ledger), names)
+        whole = replace(whole, promises=self._promises)
+        judged = judge(self._app, whole, waiting, self._known, names)
         less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):
             return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))

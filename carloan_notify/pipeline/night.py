@@ -38,6 +38,7 @@ from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.law import bound_by
 from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.planned import Planned, newest_night
@@ -300,7 +301,8 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     plan = plan.adjusted(
         adjust(plan.decisions, _enqueue(app, ledger, plan, (memory.recorded.last_hold, began)))
     )
-    rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
+    presets = bound_by(plan.decisions, app.settings.policy)
+    rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref, presets)
     with ledger.write() as tx:
         notices.record(tx, run_id, rows, app.clock())
         holds.expire(tx, order.as_of, app.settings.policy.holds, app.clock())

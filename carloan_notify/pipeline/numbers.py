@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import NumberStatus
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.ledger import numbers
 from carloan_notify.ledger.numbers import CLOSED, COLUMNS, Known, Marked, NumberFilter
 from carloan_notify.ledger.store import Transaction

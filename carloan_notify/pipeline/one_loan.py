@@ -1,6 +1,6 @@
 """One loan: what a night decides about it, and why, read from the rows that can change the answer and no others."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -8,9 +8,10 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.codes import RenderCode
+from carloan_notify.codes import RenderCode, Word
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.hold_codes import HoldReason, HoldSubject, Then
 from carloan_notify.ledger import views
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
@@ -58,7 +59,7 @@ def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
     return portfolio_of(app, as_of, read_loans(app.settings.sources, read_context(app, as_of), loan_ids))
 
 
-def _recall(app: App, portfolio: Portfolio) -> Memory:
+def recall_people(app: App, portfolio: Portfolio) -> Memory:
     """What the ledger knows of these loans' people, or nothing where there is none yet; writes nothing."""
     if not app.has_ledger():
         return blank_memory()
@@ -81,7 +82,7 @@ def preview_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
     """
     sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
     portfolio = recall_promises(app, portfolio_of(app, as_of, sources))
-    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    worded = decide_and_word(app, portfolio, recall_people(app, portfolio), NO_RUN)
     return [row for row in preview_rows(app, worded.decisions, worded.drafted) if row["loan_id"] == loan_id]
 
 
@@ -96,7 +97,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
     """
     portfolio = read_with_neighbours(app, loan_id, as_of)
     rejects = portfolio.sources.rejects
-    memory = _recall(app, portfolio)
+    memory = recall_people(app, portfolio)
     worded = decide_and_word(app, portfolio, memory, NO_RUN)
     rules = explain(inputs_of(app, portfolio), app.settings.rules, app.settings.policy, as_of, loan_id)
     findings = worded.findings[worded.findings["loan_id"] == loan_id]
@@ -141,7 +142,7 @@ def holds_of_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
         SourceError: neither the tables nor their rejects know the loan.
     """
     portfolio = read_with_neighbours(app, loan_id, as_of)
-    return _holds(app, portfolio, _recall(app, portfolio), loan_id, as_of)
+    return _holds(app, portfolio, recall_people(app, portfolio), loan_id, as_of)
 
 
 def _holds(app: App, portfolio: Portfolio, memory: Memory, loan_id: str, as_of: date) -> list[dict[str, Any]]:
@@ -176,6 +177,26 @@ def _of_tables(people: pd.DataFrame, settings: HoldsSettings, as_of: date) -> It
                 yield _hold(
                     one.kind, role, one.until, holds=holding, settings=settings, by={"set_by": "tables"}
                 )
+
+
+def hold_lines(rows: Sequence[Mapping[str, Any]], language: str) -> list[dict[str, str]]:
+    """Holds (LOAN_HOLDS) as a table for people: those that keep something back, each code as its sentence."""
+    return [
+        {
+            "kind": HoldReason(row["kind"]).sentence(language),
+            "on": _on(row["on"], language),
+            "set_by": Word.REPLY.sentence(language) if row["set_by"].startswith("reply:") else row["set_by"],
+            "set_on": row["set_on"],
+            "until": row["until"],
+            "then": Then(row["then"]).sentence(language),
+        }
+        for row in rows
+        if row["holds"]
+    ]
+
+
+def _on(name: str, language: str) -> str:
+    return HoldSubject(name).sentence(language) if name in set(HoldSubject) else name
 
 
 def _hold(

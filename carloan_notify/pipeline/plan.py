@@ -2,40 +2,43 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Self
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.ledger import continuity, notices, runs, views
+from carloan_notify.ledger import contacts, continuity, notices, runs
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
 from carloan_notify.ledger.runs import FINISHED, NIGHT
+from carloan_notify.ledger.store import Transaction
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
+from carloan_notify.messages.render import TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide, replaced_before
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
 from carloan_notify.notices.guard_view import NightEvidence
+from carloan_notify.notices.limits import AND, CONVERSATIONS, RECENT, asks_conversations, asks_loans, reach
 from carloan_notify.notices.policy import ContactHistory, apply_policy
-from carloan_notify.notices.release import Tonight
-from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures
+from carloan_notify.notices.release import Tonight, local_dates
+from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.holds import Recorded, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, make_wording
-from carloan_notify.records import NightFacts
+from carloan_notify.records import MessageClass, NightFacts
 
 # What the ledger remembers that a plan must know; a plan without a ledger remembers nothing.
 
 HISTORY_NIGHTS = 120  # several same-weekday nights and a month's cost, also where nights were run twice
-RECENT_COLUMNS = ("phone_hash", "customer_ref", "message_class", "channel", "sent_on")
+RECENT_COLUMNS = contacts.CONTACTS
+CONVERSATION_COLUMNS = contacts.CONVERSATIONS
 
 
 def plain_hashes(texts: pd.Series) -> np.ndarray:
@@ -47,10 +50,10 @@ def plain_hashes(texts: pd.Series) -> np.ndarray:
 class Memory:
     """What was told, and to whom.
 
-    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS) and `recorded` hold keyed hashes only;
-    `history` is oldest first. `gap` is a time of which it knows nothing. `held` is what the newest night held
-    (endings.OPEN), and its business date; `last_night` is the portfolio of the last finished night, whose texts
-    `hash_texts` hashed.
+    `known_keys` tells which keys were told. `recent` (RECENT_COLUMNS), `conversations` (CONVERSATION_COLUMNS) and
+    `recorded` hold keyed hashes only; `history` is oldest first. `gap` is a time of which it knows nothing. `held` is
+    what the newest night held (endings.OPEN), and its business date; `last_night` is the portfolio of the last
+    finished night, whose texts `hash_texts` hashed.
     """
 
     known_keys: Callable[[Sequence[str]], set[str]]
@@ -58,6 +61,7 @@ class Memory:
     customer_ref: Callable[[str], str]
     recorded: Recorded
     recent: pd.DataFrame
+    conversations: pd.DataFrame
     history: tuple[NightFacts, ...]
     gap: Gap | None = None
     held: tuple[date, pd.DataFrame] | None = None
@@ -68,7 +72,7 @@ class Memory:
 def remember(app: App, ledger: Ledger) -> Memory:
     """What `ledger` knows that matters for a night."""
     with ledger.read() as tx:
-        recent = views.recent_contacts(tx, _since(app))
+        recent, conversations = contacts_of(app, tx)
         recorded = Recorded.read(tx)
         history = tuple(reversed(runs.night_history(tx, HISTORY_NIGHTS)))
         gap = continuity.gap(tx)
@@ -79,7 +83,8 @@ def remember(app: App, ledger: Ledger) -> Memory:
         phone_hash=ledger.cipher.phone_hash,
         customer_ref=ledger.cipher.customer_ref,
         recorded=recorded,
-        recent=_dated(app, recent),
+        recent=recent,
+        conversations=conversations,
         history=history,
         gap=gap,
         held=held,
@@ -93,15 +98,26 @@ def _known_keys(ledger: Ledger, names: Sequence[str]) -> set[str]:
         return notices.known(tx, names)
 
 
-def _since(app: App) -> datetime:
-    """From when on contacts count for some cap."""
-    return app.clock() - timedelta(days=max((cap.days for cap in app.settings.policy.caps), default=0) + 1)
+DAY_AHEAD = 2
+"""Where a person is it may be another date than where the lender is, and a plan may be made for yesterday."""
 
 
-def _dated(app: App, recent: pd.DataFrame) -> pd.DataFrame:
-    """Recent contacts with their date in the lender's zone (RECENT_COLUMNS)."""
-    local = recent["contact_at"].dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None)
-    return recent.assign(sent_on=local.dt.normalize().astype("datetime64[s]"))[list(RECENT_COLUMNS)]
+def contacts_of(
+    app: App, tx: Transaction, people: Collection[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Messages and conversations of as many days as a cap, gap or cool-off looks back; of all, or of these people."""
+    policy, now = app.settings.policy, app.clock()
+    days = {name: reach(policy, name) for name in ("", *MessageClass)}
+    since = {name: now - timedelta(days=number + DAY_AHEAD) for name, number in days.items()}
+    later = {name: since[name] for name, number in days.items() if number < days[""]}
+    recent = contacts.recent(tx, since[""], people, later=later, with_loans=asks_loans(policy))
+    if not asks_conversations(policy):
+        return recent, _none(CONVERSATION_COLUMNS)
+    return recent, contacts.conversations(tx, since[""], people)
+
+
+def _none(columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
 
 
 def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers: Collection[str]) -> Memory:
@@ -109,13 +125,15 @@ def remember_people(app: App, ledger: Ledger, phones: Collection[str], customers
     cipher = ledger.cipher
     people = {*map(cipher.phone_hash, phones), *map(cipher.customer_ref, customers)}
     with ledger.read() as tx:
+        recent, conversations = contacts_of(app, tx, people)
         return replace(
             blank_memory(),
             known_keys=partial(_known_keys, ledger),
             phone_hash=cipher.phone_hash,
             customer_ref=cipher.customer_ref,
-            recorded=Recorded.read(tx),
-            recent=_dated(app, views.recent_contacts(tx, _since(app), people)),
+            recorded=Recorded.read(tx, people),
+            recent=recent,
+            conversations=conversations,
             held=notices.held_last(tx, NIGHT, FINISHED),
         )
 
@@ -127,9 +145,8 @@ def blank_memory() -> Memory:
         phone_hash=lambda phone: phone,
         customer_ref=lambda customer_id: customer_id,
         recorded=Recorded.nothing(),
-        recent=pd.DataFrame({name: pd.Series([], dtype="str") for name in RECENT_COLUMNS}).astype(
-            {"sent_on": "datetime64[s]"}
-        ),
+        recent=_none(RECENT_COLUMNS),
+        conversations=_none(CONVERSATION_COLUMNS),
         history=(),
     )
 
@@ -191,14 +208,19 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     )
 
 
-def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Worded:
-    """What a night decides, of a whole portfolio or of loans that no other loan of it can change."""
+def decide_and_word(
+    app: App, portfolio: Portfolio, memory: Memory, run_id: str, templates: TemplateSet | None = None
+) -> Worded:
+    """What a night decides, of a whole portfolio or of loans that no other loan of it can change.
+
+    `templates` are the app's, for who words many nights and has opened them.
+    """
     settings, as_of = app.settings, portfolio.as_of
     identity = Identity(app.lender.lender_id, memory.phone_hash)
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, identity)
     read = as_read(app, portfolio, decided.notices, identity)
     notices = read.notices.assign(phone_hash=frames.per_value(decided.notices["phone"], memory.phone_hash))
-    templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
+    templates, ahead = templates or app.templates(), payments_ahead(portfolio, app.business_date())
     past = contact_history(notices, memory, templates.languages, portfolio)
     untold = notices[~frames.among(notices["idempotency_key"], past.already_sent)]
     history = replace(
@@ -209,7 +231,9 @@ def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str)
     )
     decisions = apply_policy(notices, settings.policy, history, Tonight(app.clock(), as_of))
     told = Told(portfolio.loans, read.standings)
-    drafted = draft_messages(run_id, decisions, told, templates, make_wording(app, as_of))
+    drafted = draft_messages(
+        reference_key(identity, run_id), decisions, told, templates, make_wording(app, as_of)
+    )
     held = hold_failures(decisions, drafted.failures)
     findings = [
         *(portfolio.findings, decided.findings, ahead, drafted.findings(), _calendar_findings(app)),
@@ -238,19 +262,42 @@ def contact_history(
     """What is on record about tonight's people. The ledger names customers by keyed hash: turn tonight's back."""
     tonight = notices["customer_id"].unique()
     customers = {memory.customer_ref(customer): customer for customer in tonight}
+    recent = _of_tonight(_named(memory.recent, customers), notices)
+    talked = _of_tonight(_named(memory.conversations, customers), notices)
     record = memory.recorded.about(tonight)
     return ContactHistory(
         already_sent=memory.known_keys([key for name in KEYS for key in notices[name] if key]),
         suppressions=record.suppressions,
-        recent=_named(memory.recent, customers),
+        recent=recent.assign(
+            sent_on=local_dates(recent["contact_at"], recent["timezone"]),
+            leaves_at=recent["contact_at"],
+        ).astype(dict(RECENT))[list(RECENT)],
         languages=languages,
         holds=record.holds,
         numbers=record.numbers,
         doubtful_loans=portfolio.incomplete_loans,
         doubtful_customers=portfolio.incomplete_customers,
+        conversations=talked.assign(held_on=local_dates(talked["held_at"], talked["timezone"])).astype(
+            dict(CONVERSATIONS)
+        )[list(CONVERSATIONS)],
     )
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str]) -> pd.DataFrame:
     named = rows["customer_ref"].map(lambda ref: customers.get(ref, "")).astype(frames.TEXT)
     return rows.assign(customer_id=named).drop(columns="customer_ref")
+
+
+def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:
+    """Those of tonight's numbers, customers and loans, each with the time zone that their person has tonight."""
+    whose = {
+        "phone_hash": rows["phone_hash"],
+        "customer_id": rows["customer_id"],
+        "loan_id": rows["loan_ids"].str.split(AND).str[0],
+    }
+    found = {}
+    for name, values in whose.items():
+        known = notices.loc[notices[name] != "", [name, "timezone"]].drop_duplicates(name)
+        found[name] = values.map(known.set_index(name)["timezone"]).astype(frames.TEXT)
+    zone = pd.DataFrame(found, index=rows.index).bfill(axis=1)["phone_hash"]  # the first that is known
+    return rows.assign(timezone=zone)[zone.notna()]

@@ -1,7 +1,8 @@
 """Read the lender's tables and work out where every loan stands."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.promises import Evidence, judged, promise_events
+from carloan_notify.notices.settings import PolicySettings, RuleSettings
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import Sources, Table, of_loans, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
@@ -225,12 +227,31 @@ def table_stamps(app: App, as_of: date, seen: Mapping[str, str]) -> dict[str, st
     """Table name → stamp of each configured table; two stamps differ when the content does.
 
     A file's stamp is `place:sha256`. `place` (time of change, size, inode) only spares the reading: a file
-    whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash.
+    whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash. The policy
+    has a stamp too: what was queued under another one is looked at once more before it leaves.
     """
-    return {
+    stamps: dict[str, str] = {
         name: ASKED if table.query else _file_stamp(_path(app, as_of, table), seen.get(name, ""))
         for name, table in _configured(app).items()
     }
+    return {**stamps, POLICY: policy_stamp(app.settings.policy, app.settings.rules)}
+
+
+POLICY: Final = "policy"
+"""Stands among the names of tables for what is no table."""
+
+
+def policy_stamp(policy: PolicySettings, rules: Sequence[RuleSettings]) -> str:
+    """A hash of all that says when and whom a message may reach."""
+    windows = sorted({(rule.notice, rule.channel.value, rule.window or "") for rule in rules})
+    said = [policy.model_dump(), [preset.model_dump() for preset in policy.law], windows]
+    text = json.dumps(said, default=_sorted, sort_keys=True)
+    return f"{POLICY}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _sorted(value: object) -> list[str] | str:
+    """What JSON has no form for; a set in an order of its own would be another text in each process."""
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
 
 
 def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

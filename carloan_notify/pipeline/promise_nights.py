@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+import sqlalchemy as sa
 
 from carloan_notify.app import App
 from carloan_notify.ledger import promises
@@ -18,15 +19,20 @@ from carloan_notify.pipeline.portfolio import Portfolio, judged_promises
 from carloan_notify.promise_codes import PromiseState
 
 
-def with_promises(app: App, ledger: Ledger, portfolio: Portfolio) -> Portfolio:
-    """The portfolio with the promises that may still change: open ones, and those that may be revised."""
+def promises_of(app: App, ledger: Ledger, as_of: date) -> pd.DataFrame:
+    """The promises (PROMISES) that may still change: open ones, and those that may be revised.
+
+    With them earlier ones that may have taken the same payments.
+    """
     settings = app.settings.promises
-    reach = (
-        settings.revise_days + settings.max_days_ahead + settings.grace_days
-    )  # earlier ones that took payments too
+    reach = settings.revise_days + settings.max_days_ahead + settings.grace_days
     with ledger.read() as tx:
-        found = promises.counting(tx, portfolio.as_of - timedelta(days=reach))
-    return replace(portfolio, promises=_frame(found))
+        return _frame(promises.counting(tx, as_of - timedelta(days=reach)))
+
+
+def with_promises(app: App, ledger: Ledger, portfolio: Portfolio) -> Portfolio:
+    """The portfolio with the promises of the ledger."""
+    return replace(portfolio, promises=promises_of(app, ledger, portfolio.as_of))
 
 
 def recall_promises(app: App, portfolio: Portfolio) -> Portfolio:
@@ -37,7 +43,7 @@ def recall_promises(app: App, portfolio: Portfolio) -> Portfolio:
         return with_promises(app, ledger, portfolio)
 
 
-def _frame(found: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _frame(found: Sequence[sa.RowMapping]) -> pd.DataFrame:
     """Rows of the ledger as PROMISES."""
     frame = pd.DataFrame([{name: row[name] for name in PROMISES} for row in found], columns=list(PROMISES))
     days = {name: pd.to_datetime(frame[name], format="%Y-%m-%d") for name in ("made_on", "pay_on", "ends_on")}

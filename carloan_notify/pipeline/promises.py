@@ -116,8 +116,8 @@ def _confirmed(
         overdue_before_minor=loan.overdue_minor,
         customer_ref=_customer_ref(tx, portfolio, asked.loan_id),
     )
-    by = (operator, app.settings.policy.holds)
-    cancelled = promises.confirm(tx, promise_id, terms, by, app.clock())
+    confirming = (operator, app.settings.policy.holds)
+    cancelled = promises.confirm(tx, promise_id, terms, confirming, app.clock())
     return Confirmed(promise_id, terms, cancelled=len(cancelled))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import App, require_rehearsable
+from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import Repeated
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, intake, notices, runs, views
@@ -22,12 +22,12 @@ from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.decision_rows import why
-from carloan_notify.pipeline.drafts import message_reference
+from carloan_notify.pipeline.drafts import message_reference, reference_key
 from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
-from carloan_notify.pipeline.plan import contact_history, remember
+from carloan_notify.pipeline.plan import contact_history, contacts_of, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
 from carloan_notify.pipeline.verdicts import Known, judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
@@ -62,6 +62,8 @@ class Proposal:
     run_id: str = ""
     as_of: date = date.min
     refusal: str = ""
+    contacts: str = ""
+    """What was known of this person's messages and conversations when it was proposed."""
 
 
 def earlier_attempts(
@@ -116,6 +118,8 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
+        with ledger.read() as tx:
+            seen = _contacts(app, ledger, tx, original.phone)
         row = _decision(app, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
@@ -124,9 +128,10 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         return Proposal(
             before,
             before if order.same_words else now,
-            _draft(words, order, row, run_id),
+            _draft(words, order, row, (run_id, reference_key(identity, run_id))),
             run_id,
             portfolio.as_of,
+            contacts=seen,
         )
 
 
@@ -146,20 +151,37 @@ def _nameless(text: str, name: str) -> str:
 def queue_proposal(app: App, proposal: Proposal) -> Proposal:
     """Queue what was proposed, for `send` to send; the same proposal, or refused after all.
 
-    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed.
+    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed, or told
+    the same person something else.
+
+    Raises:
+        LockedError: a night runs; it would not count this message.
     """
     if proposal.draft is None:
         return proposal
-    with app.open_ledger() as ledger:
+    # A night counts what is queued before it plans: what came in between would go over its caps.
+    with one_night(app, proposal.draft.operator, "sends a message again"), app.open_ledger() as ledger:
         with ledger.write() as tx:
             audit.lock_head(tx)  # two who repeat the same message stand in line
-            if refusal := _in_the_way(tx, _stored(tx, proposal.draft.resend_of)):
+            refusal = _in_the_way(tx, _stored(tx, proposal.draft.resend_of))
+            if not refusal and _contacts(app, ledger, tx, proposal.draft.phone) != proposal.contacts:
+                refusal = Repeated.NEWS.english
+            if refusal:
                 return replace(proposal, draft=None, refusal=refusal)
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
             intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal
+
+
+def _contacts(app: App, ledger: Ledger, tx: Transaction, phone: str) -> str:
+    """A hash of the messages and conversations that caps, gaps and rests count of a number and its customer."""
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone)})
+    customers = {*recent["customer_ref"], *talked["customer_ref"]} - {""}
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone), *customers})
+    told = [*recent["message_id"], *(at.isoformat() for at in talked["held_at"])]
+    return hashlib.sha256("|".join(sorted(told)).encode()).hexdigest()
 
 
 def _in_the_way(tx: Transaction, original: Stored) -> str:
@@ -285,10 +307,12 @@ def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
     return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
 
 
-def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: str) -> Draft:
+def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run: tuple[str, str]) -> Draft:
+    """`run` is the id of the run and the key of its references."""
+    run_id, references = run
     key = _resend_key(original.covers, run_id)
     return Draft(
-        message_id=message_reference(run_id, key),
+        message_id=message_reference(references, key),
         covers=tuple(
             replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
             for number, c in enumerate(original.covers)

@@ -37,7 +37,7 @@ from carloan_notify.messages.context import (
 )
 from carloan_notify.messages.lint import LintRule, lint
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
-from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.notices.settings import Role, RuleSettings
 from carloan_notify.records import Channel, MessageClass, OutboundMessage, Rendered
 
 
@@ -73,6 +73,7 @@ def lint_templates(app: App) -> list[dict[str, Any]]:
             template=rule.template_name,
             channel=rule.channel,
             message_class=rule.message_class,
+            to_others=any(role is not Role.BORROWER for role in rule.who),
         )
         for rule in app.settings.rules
     ]

@@ -206,12 +206,20 @@ def _addressees(
         for rule in app.settings.rules
         for role in rule.who
     }
+    today = app.business_date()
     rows = [
-        (*_head(message), loan_id, names.get(message.message_id, ""), _window(message, windows))
-        for message in waiting
-        for loan_id in sorted(message.loan_ids)
+        (
+            *_head(m),
+            loan_id,
+            names.get(m.message_id, ""),
+            _window(m, windows),
+            _days_past_due(m, loan_id, today),
+        )
+        for m in waiting
+        for loan_id in sorted(m.loan_ids)
     ]
-    asked = pd.DataFrame(rows, columns=[*_HEAD, "loan_id", "name", "window"]).astype(dict(WAITING))
+    columns = [*_HEAD, "loan_id", "name", "window", "days_past_due"]
+    asked = pd.DataFrame(rows, columns=columns).astype(dict(WAITING))
     people = recipients(portfolio.loans, frame_of(portfolio.sources.contacts))
     people = people.assign(phone_hash=frames.per_value(people["phone"], known.identity.ref))
     people = people.merge(portfolio.loans[["loan_id", "customer_id"]], on="loan_id")
@@ -234,6 +242,12 @@ def _window(message: Waiting, windows: Mapping[Kind, str]) -> str:
     if any(is_again(cover.idempotency_key) for cover in message.covers):
         return ""
     return windows.get((message.notice, message.channel, message.role), "")
+
+
+def _days_past_due(message: Waiting, loan_id: str, today: date) -> int:
+    """How long what it tells of a loan is past due; what was paid meanwhile ends the message anyway."""
+    told = [c.original_due_on for c in message.covers if c.loan_id == loan_id and c.original_due_on]
+    return max(0, (today - min(told)).days) if told else 0
 
 
 def _local_day(now: datetime, timezone: str, otherwise: date) -> date:

@@ -28,6 +28,8 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "paid_to_date": ("累计已还", "已还金额", "累计还款"),
     "language": ("语言",),
     "timezone": ("时区",),
+    "country": ("国家", "所在国家"),
+    "region": ("州", "所在州"),
     "account_tail": ("账号尾号", "还款账号尾号", "卡尾号", "银行卡尾号"),
     "plate_no": ("车牌号", "车牌号码", "车牌"),
     "in_dispute": ("争议", "是否争议"),
@@ -99,6 +101,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "borrower": ("借款人", "本人", "主借人"),
     "co_borrower": ("共同借款人", "共借人"),
     "guarantor": ("担保人", "保证人"),
+    # Read so that nobody's rows are rejected for it; no rule can name it, so such a person is told nothing.
+    "emergency_contact": ("紧急联系人", "联系人", "亲属", "emergency contact", "reference", "next of kin"),
 }
 HOLD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "dispute": ("争议", "异议", "投诉"),
@@ -120,6 +124,8 @@ MESSAGE_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
     "collection": ("催收",),
     "marketing": ("营销", "推广"),
 }
+CONSENTS: Final[Mapping[str, tuple[str, ...]]] = {**MESSAGE_CLASSES, "hours": ("时段", "night", "夜间")}
+"""Classes that a person consents to, and `hours`: to be told at other hours than the law of the place prescribes."""
 
 
 TableName = Literal["loans", "installments", "payments", "changes", "events", "contacts"]
@@ -141,6 +147,7 @@ class CellKind(StrEnum):
     PHONE = "phone"
     LANGUAGE = "language"
     TIMEZONE = "timezone"
+    COUNTRY = "country"
     HOURS = "hours"
     CHOICE = "choice"
     CHOICES = "choices"
@@ -242,6 +249,7 @@ _SNAPSHOT: Final = frozenset({"snapshot"})
 _PHONE: Final = Column("phone", "phone", CellKind.PHONE, Need.COLUMN, personal=True)
 _LANGUAGE: Final = Column("language", "language", CellKind.LANGUAGE)
 _TIMEZONE: Final = Column("timezone", "timezone", CellKind.TIMEZONE)
+_COUNTRY: Final = Column("country", "country", CellKind.COUNTRY)
 _MOST_INSTALLMENTS: Final = 600
 
 _LOANS: Final = (
@@ -269,6 +277,8 @@ _LOANS: Final = (
     _amount("paid_to_date", "paid_to_date_minor"),
     _LANGUAGE,
     _TIMEZONE,
+    _COUNTRY,
+    _text("region"),
     _identifier("account_tail", Need.OPTIONAL, personal=True),
     _identifier("plate_no", Need.OPTIONAL, personal=True),
     _flag("in_dispute"),
@@ -322,9 +332,11 @@ _CONTACTS: Final = (
     _PHONE,
     _LANGUAGE,
     _TIMEZONE,
+    _COUNTRY,
+    _text("region"),
     _choices("channels", CHANNELS),
     Column("preferred_hours", "preferred_hours", CellKind.HOURS),
-    _choices("consent", MESSAGE_CLASSES),
+    _choices("consent", CONSENTS),
     _choices("opt_out", MESSAGE_CLASSES),
     _flag("do_not_contact"),
     _flag("in_dispute"),

@@ -6,13 +6,13 @@ from typing import Final
 
 import pytest
 
-from carloan_notify import codes, finding_codes, page_codes, promise_codes
+from carloan_notify import codes, finding_codes, hold_codes, page_codes, promise_codes, proof_codes
 from carloan_notify.codes import Code, Word, word
 from carloan_notify.promise_codes import PromiseWord
 
 CATALOGUES: Final = [
     catalogue
-    for module in (codes, finding_codes, page_codes, promise_codes)
+    for module in (codes, finding_codes, hold_codes, page_codes, promise_codes, proof_codes)
     for catalogue in vars(module).values()
     if isinstance(catalogue, type) and issubclass(catalogue, Code) and catalogue is not Code
 ]

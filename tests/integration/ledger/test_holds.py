@@ -1,4 +1,4 @@
-"""Holds and what is known of numbers in the ledger: what waits is cancelled with them, its keys are free, all is audited."""
+"""Holds and what is known of numbers in the ledger: what waits is cancelled, its keys are free, all is audited."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from carloan_notify.codes import HoldReason, NumberStatus
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, health, holds, intake, numbers, receipts, upkeep
+from carloan_notify.hold_codes import HoldReason, NumberStatus
+from carloan_notify.ledger import audit, health, holds, intake, numbers, receipts, upkeep
 from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.numbers import Known, NumberFilter
+from carloan_notify.ledger.stopping import Stopped
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.records import MessageClass, Outcome
 from tests.integration.ledger.drafts import (
@@ -33,7 +34,7 @@ SETTINGS = HoldsSettings()
 COLLECTION = MessageClass.COLLECTION
 
 
-def hold(ledger: Ledger, kind: HoldReason, until: date | None = None, **on: Any) -> holds.Stopped:
+def hold(ledger: Ledger, kind: HoldReason, until: date | None = None, **on: Any) -> Stopped:
     subject = HoldOn(**(on or {"phone_hash": ledger.cipher.phone_hash(PHONE)}))
     return commit(ledger, holds.put, NewHold(subject, kind, until), "kim", SETTINGS, NOW)
 
@@ -62,7 +63,7 @@ def test_a_hold_cancels_what_its_kind_keeps_back_and_frees_its_keys(ledger: Ledg
     done = hold(ledger, HoldReason.HARDSHIP, TODAY + timedelta(days=13))
     assert (done.fresh, done.cancelled) == (True, (name_of(1),))
     assert states(ledger, 4) == ["cancelled", "queued", "queued", "queued"]
-    again = commit(ledger, intake.enqueue, "R2", [draft(1, message_class=COLLECTION)], NOW)
+    again = commit(ledger, intake.enqueue, "R2", [draft(9, loans=("L1",), message_class=COLLECTION)], NOW)
     assert again.queued == 1  # its key is free: told once the hold has ended
     (event,) = look(ledger, audit.show, kind="hold.set").to_dict("records")
     assert PHONE not in event["data"]
@@ -76,12 +77,12 @@ def test_a_lawyers_client_is_spared_and_not_the_guarantor(ledger: Ledger, on: st
         draft(1, customer_id="C9", message_class=COLLECTION),
         draft(2, customer_id="C9", message_class=COLLECTION, role="guarantor"),
     )
-    named = {
+    named: dict[str, Any] = {
         "customer_ref": ledger.cipher.customer_ref("C9"),
         "loan_id": "L1",
         "phone_hash": ledger.cipher.phone_hash(PHONE),
     }
-    hold(ledger, HoldReason.LAWYER, **{on: named[on]})
+    hold(ledger, HoldReason.LAWYER, None, **{on: named[on]})
     both = on == "phone_hash"  # a number is held whoever has it
     assert states(ledger, 2) == ["cancelled", "cancelled" if both else "queued"]
 
@@ -236,7 +237,7 @@ def test_a_rotated_key_and_a_backup_know_the_numbers(ledger: Ledger, tmp_path: P
     commit(ledger, numbers.mark, [Known(PHONE, NumberStatus.INVALID, TODAY)], "kim", NOW)
     hold(ledger, HoldReason.DECEASED)
     made = upkeep.write_backup(ledger, NOW, tmp_path / "backups")
-    assert backup.read_header(made.path)["tables"] if "tables" in backup.read_header(made.path) else True
+    assert made.rows > 0
     upkeep.rotate_keys(ledger, "kim", NOW)
     with Ledger.open(ledger.settings, tmp_path, now=NOW) as anew:
         assert commit(anew, numbers.reveal, NumberFilter(), "kim", "x", NOW)["phone"].tolist() == [PHONE]

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import LedgerError
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.ledger import audit, health, holds, intake, replies, stopping, unknowns, unread, upkeep
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.replies import COLUMNS, Judged, ReplyFilter, ReplyHold, Taken
@@ -23,8 +23,8 @@ from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(hours=2)
 OTHER_PHONE = "+12025550101"
-EVERY = {"stops": (None,)}
-DISPUTE = {"holds": (ReplyHold(HoldReason.DISPUTE, NOW.date() + timedelta(days=29)),)}
+EVERY: dict[str, Any] = {"stops": (None,)}
+DISPUTE: dict[str, Any] = {"holds": (ReplyHold(HoldReason.DISPUTE, NOW.date() + timedelta(days=29)),)}
 ALL = ReplyFilter()
 SECRET = "我住院了 12025550100"
 

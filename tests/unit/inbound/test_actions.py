@@ -1,6 +1,6 @@
 import pytest
 
-from carloan_notify.codes import HoldReason
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import HOLDS, Reading, ReplyKind, action_for
 from carloan_notify.inbound.settings import InboundSettings
 from carloan_notify.notices.hold_settings import DEFAULT_HOLDS

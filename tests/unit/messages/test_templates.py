@@ -19,6 +19,7 @@ OVERDUE = ("overdue_1", "overdue_3", "overdue_7", "overdue_15", "overdue_30", "c
 EVENTS = (
     "application_received", "application_approved", "contract_signed", "loan_disbursed", "payment_received",
     "due_day_changed", "loan_settled", "remainder_left",
+    "promise_due", "promise_kept", "promise_partly_kept", "promise_broken",
 )  # fmt: skip
 NOTICES = (*DUE, *OVERDUE, *EVENTS)
 LANGUAGES = ("zh-CN", "en")

@@ -64,7 +64,8 @@ def asked(rows: list[Row], those: list[Row], now: datetime) -> pd.DataFrame:
     table = pd.DataFrame([{**blank, **one} for one in those], columns=list(RECIPIENTS)).astype(
         dict(RECIPIENTS)
     )
-    messages = pd.DataFrame([{"message_id": f"M{n}", **row} for n, row in enumerate(rows)])
+    waits = frames.blank_row(WAITING)
+    messages = pd.DataFrame([{**waits, "message_id": f"M{n}", **row} for n, row in enumerate(rows)])
     with_hash = table.assign(phone_hash=table["phone"], customer_id="")
     moment = Tonight(now, now.date())
     return addressees(messages.astype(dict(WAITING)), with_hash, PolicySettings(), moment, OnRecord())

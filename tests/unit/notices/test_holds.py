@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify import frames
-from carloan_notify.codes import HoldReason
-from carloan_notify.notices.hold_settings import DEFAULT_HOLDS, HoldRule, HoldsSettings, Then, Whom
+from carloan_notify.hold_codes import HoldReason, Then, Whom
+from carloan_notify.notices.hold_settings import DEFAULT_HOLDS, HoldRule, HoldsSettings
 from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.records import Channel, MessageClass
 

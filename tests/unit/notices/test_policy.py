@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify import frames
-from carloan_notify.codes import NumberStatus, Reason
-from carloan_notify.errors import ConfigError
+from carloan_notify.codes import Reason
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import NOTICE_COLUMNS
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.holds import HOLDS
+from carloan_notify.notices.law_settings import CapSettings, CapSubject, Counted, HoursSettings
+from carloan_notify.notices.limits import RECENT
 from carloan_notify.notices.numbers import NUMBERS
-from carloan_notify.notices.policy import DECISION_COLUMNS, DECISION_OF, RECENT, SUPPRESSIONS, apply_policy
+from carloan_notify.notices.policy import DECISION_COLUMNS, DECISION_OF, SUPPRESSIONS, apply_policy
 from carloan_notify.notices.release import Tonight
-from carloan_notify.notices.settings import CapSettings, CapSubject, HoursSettings, PolicySettings
+from carloan_notify.notices.settings import PolicySettings
 from carloan_notify.records import Channel, MessageClass
 from tests.unit.notices.plain_policy import plain_policy
 from tests.unit.notices.tables import (
@@ -294,8 +296,8 @@ def test_after_hours_it_moves_to_the_next_day_allowed(
 def test_a_rules_window_narrows_the_hours_and_must_fit_them() -> None:
     row = judged(ONE.assign(window="10:00-11:00"), now=at("2026-11-23T02:00")).iloc[0]
     assert row["not_before"] == pd.Timestamp(at("2026-11-23T10:00"))
-    with pytest.raises(ConfigError, match=r"window 22:00-23:00 lies outside policy\.hours for collection"):
-        judged(ONE.assign(window="22:00-23:00"))
+    outside = judged(ONE.assign(window="22:00-23:00")).iloc[0]  # `config check` refuses such a rule already
+    assert (outside["decision"], outside["reason"]) == ("held", "hours_outside")
 
 
 def test_nothing_in_nothing_out() -> None:
@@ -340,9 +342,11 @@ notices_of_a_night = st.lists(
 contacts = st.tuples(
     some(["H1", "H2", ""]),
     some(["C1", "C2", ""]),
+    some(["L0", "L1", "L0\nL1"]),
     some(["service", "collection", ""]),
     some(["sms", "voice"]),
-    st.integers(0, 3),
+    st.integers(-1, 3),
+    st.booleans(),
 )
 known_numbers = st.tuples(
     some(["H1", "H2"]),
@@ -354,6 +358,7 @@ known_numbers = st.tuples(
 caps = st.builds(
     CapSettings,
     per=some(CapSubject),
+    counts=some(Counted),
     channel=some([None, *Channel]),
     message_class=some([None, *MessageClass]),
     days=st.integers(1, 3),
@@ -375,7 +380,7 @@ caps = st.builds(
 )
 def test_judges_like_its_plain_twin(
     values: list[dict[str, object]],
-    contacted: list[tuple[str, str, str, str, int]],
+    contacted: list[tuple[str, str, str, str, str, int, bool]],
     suppressed: list[tuple[str, str, str, str]],
     numbers: list[tuple[str, str, pd.Timestamp, int, object]],
     chosen: tuple[list[CapSettings], bool, frozenset[str]],
@@ -384,9 +389,8 @@ def test_judges_like_its_plain_twin(
     rows = notices_table("loan_id\n" + "\n".join("L" for _ in values))
     drawn = pd.DataFrame(values)
     rows = rows.assign(**{str(name): drawn[name] for name in drawn}).astype(COLUMNS)
-    recent = pd.DataFrame(
-        [(*who, AS_OF - timedelta(days=ago)) for *who, ago in contacted], columns=list(RECENT)
-    )
+    past = [(*who, AS_OF - timedelta(days=ago), failed, None, None) for *who, ago, failed in contacted]
+    recent = pd.DataFrame(past, columns=list(RECENT))
     known = history(
         sent={"K0", "K7"},
         suppressions=pd.DataFrame(

@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Text(), nullable=False),
         sa.Column("phone_hash", sa.Text(), nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("dead", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("receipt_id"),
     )
     op.create_index("ix_receipts_message", "receipts", ["message_id"], unique=False)
@@ -139,6 +140,7 @@ def upgrade() -> None:
         sa.Column("message_class", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("presets", sa.Text(), nullable=False),
         sa.Column("not_before", sa.Text(), nullable=True),
         sa.Column("expires_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("ruling_no"),
@@ -202,6 +204,21 @@ def upgrade() -> None:
         sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("phone_hash"),
     )
+    op.create_table(
+        "templates",
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("first_run", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.Text(), nullable=False),
+        sa.Column("last_run", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("template", "turn"),
+    )
+    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
     op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
