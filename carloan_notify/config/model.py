@@ -26,7 +26,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
-from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings
+from carloan_notify.notices.settings import FROM_CHANGES, EventType, PolicySettings, RuleSettings
 from carloan_notify.records import Lender
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings
@@ -250,7 +250,7 @@ class AppSettings(Settings):
             problems.append("sources.installments: schedule.basis is 'supplied', so this table is required")
         if "derived_events" not in self.policy.model_fields_set:
             return problems  # the default derives what the configured tables allow
-        needs = {EventType.PAYMENT_RECEIVED: "payments", EventType.DUE_DAY_CHANGED: "changes"}
+        needs = {EventType.PAYMENT_RECEIVED: "payments", **dict.fromkeys(FROM_CHANGES, "changes")}
         problems += [
             f"sources.{table}: policy.derived_events holds {event}, so this table is required"
             for event, table in needs.items()

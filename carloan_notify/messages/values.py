@@ -30,6 +30,11 @@ class Money:
         """Whether there is anything to pay, so that a template may say `{% if penalty %}`."""
         return self.minor != 0
 
+    @classmethod
+    def of(cls, amount: Decimal, currency: str) -> "Money":
+        """An amount in whole currency units; what is finer than the currency is cut off."""
+        return cls(int(amount.scaleb(currency_exponent(currency))), currency)
+
     def decimal(self) -> Decimal:
         """The amount in whole currency units, with the currency's decimals: 1234.56."""
         return Decimal(self.minor).scaleb(-currency_exponent(self.currency))

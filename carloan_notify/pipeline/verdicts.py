@@ -51,6 +51,10 @@ class StillOwed(NamedTuple):
     event_detail: str = ""
 
 
+OF_THE_STANDING: Final = frozenset({EventType.LOAN_SETTLED, EventType.LIEN_OPEN, EventType.SETTLEMENT_QUOTED})
+"""Events that are so only as long as the loan stands as it does: where they are gone, nothing is in doubt."""
+
+
 Kind = tuple[str, str, str]
 """Notice, channel and role: at most one rule has them."""
 Asked = tuple[Kind, str, date | None]
@@ -305,7 +309,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
         return Ruling(still=tuple((cover, told) for cover in covers))
     if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
-    if event is EventType.LOAN_SETTLED:
+    if event in OF_THE_STANDING:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import Identity, decide
-from carloan_notify.notices.events import DecideInputs
+from carloan_notify.notices.events import CHANGES_TOLD, DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.policy import RECENT, SUPPRESSIONS, ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
@@ -16,10 +16,6 @@ from carloan_notify.notices.settings import PolicySettings, RuleSettings
 
 AS_OF = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # in Shanghai
-CHANGES_TOLD = {
-    **dict.fromkeys(("loan_id", "change_id", "type", "before", "after"), frames.TEXT),
-    "effective_on": frames.DATE,
-}
 _BLANK = {frames.TEXT: "", frames.COUNT: 0, frames.FLAG: False}
 
 
