@@ -207,7 +207,7 @@ UNKNOWN: dict[str, Any] = {
         ("loan_deferred", "尾号1234的车贷本期已延期。如非本人申请请立即联系我们。"),
         ("loan_extended", "尾号1234的车贷已展期。如非本人申请请立即联系我们。"),
         ("rate_changed", "尾号1234的车贷年利率变更为4.9%。"),
-        ("loan_prepaid", "尾号1234的车贷11月23日已提前还款。如非本人申请请立即联系我们。"),
+        ("loan_prepaid", "尾号1234的车贷提前还款已登记。如非本人申请请立即联系我们。"),
     ],
 )
 def test_a_change_of_which_little_is_known_says_no_more(notice: str, text: str) -> None:
