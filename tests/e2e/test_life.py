@@ -195,7 +195,7 @@ def loan(loan_id: str, language: str, status: str = "active", first_due_on: str 
     person = f"{loan_id},C{loan_id},{WORDS[language][0]},1000000{loan_id[1:]:0>4}"
     disbursed = "" if status == "pending" else "2026-01-28"
     terms = f"12000.00,0,12,{disbursed},{first_due_on},28,等额本息,{status}"
-    return f"{person},{terms},{language},Asia/Shanghai,6789,{TODAY}"
+    return f"{person},{terms},{language},Asia/Shanghai,6789"
 
 
 def paid(loan_id: str, count: int) -> list[str]:
@@ -216,8 +216,9 @@ def life(desk: Desk) -> Lender:
     return desk
 
 
-def export(lender: Lender, loans: Sequence[str], **rows: Sequence[str]) -> None:
-    lender.write("loans", LOANS, loans)
+def export(lender: Lender, day: str, loans: Sequence[str], **rows: Sequence[str]) -> None:
+    """The lender's tables of a day."""
+    lender.write("loans", LOANS, [f"{row},{day}" for row in loans])
     headers = {"payments": PAYMENTS, "events": EVENTS, "changes": CHANGES, "contacts": CONTACTS}
     for name, header in headers.items():
         lender.write(name, header, rows.get(name, ()))
@@ -232,8 +233,10 @@ def texts(lender: Lender, *states: str) -> dict[tuple[str, str], str]:
 
 
 def told(lender: Lender) -> list[tuple[str, str, str]]:
-    """Notice, state and code of every message, by notice."""
-    return sorted((row["notice"], row["state"], row["code"]) for row in lender.messages())
+    """Notice, state and, of what was cancelled, its code, of every message, by notice."""
+    rows = lender.messages()
+    codes = [row["code"] if row["state"] == "cancelled" else "" for row in rows]
+    return sorted((row["notice"], row["state"], code) for row, code in zip(rows, codes, strict=True))
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
@@ -246,6 +249,7 @@ def test_each_status_and_each_change_word_for_word(life: Lender, language: str) 
         rows[case.table].append(row or f"R{case.tail},L{case.tail},{kind},{rest}")
     export(
         life,
+        TODAY,
         [loan(f"L{case.tail}", language, case.status, case.first_due_on) for case in CASES],
         **rows,
     )
@@ -260,7 +264,7 @@ def test_each_status_and_each_change_word_for_word(life: Lender, language: str) 
 def test_what_was_queued_for_the_old_date_is_cancelled(life: Lender) -> None:
     rows = [loan("L1", "zh-CN"), loan("L2", "zh-CN"), loan("L3", "zh-CN")]
     payments = [*paid("L1", 9), *paid("L2", 9), *paid("L3", 9)]
-    export(life, rows, payments=payments)
+    export(life, "2026-11-21", rows, payments=payments)
     life.night("2026-11-21")
     assert told(life) == [("due_in_7_days", "queued", "")] * 3
     changes = [
@@ -268,9 +272,10 @@ def test_what_was_queued_for_the_old_date_is_cancelled(life: Lender) -> None:
         "X2,L2,due_day,2026-11-21,5",
         "X3,L3,extension,2026-11-21,2",
     ]
-    export(life, rows, payments=payments, changes=changes)
+    export(life, "2026-11-21", rows, payments=payments, changes=changes)
     assert life.send("2026-11-21T10:00:00+08:00")["cancelled"] == 2
     assert "第10期600.00元将于11月28日到期" in texts(life)["L3", "due_in_7_days"]  # worded anew
+    export(life, "2026-11-22", rows, payments=payments, changes=changes)
     life.night("2026-11-22")
     assert told(life) == [
         ("due_day_changed", "queued", ""),
@@ -291,14 +296,14 @@ def test_a_quote_is_untrue_after_a_payment_and_after_its_last_day(life: Lender) 
         "Q3,L3,settlement_quoted,2026-11-24,3010.00,",  # until when?
         "Q4,L4,settlement_quoted,2026-11-23,3010.00,until 2026-11-23",  # over
     ]
-    export(life, rows, payments=payments, events=events)
+    export(life, "2026-11-24", rows, payments=payments, events=events)
     night = life.night("2026-11-24")
     assert night["findings"] == {"quote_unusable": 1}
     assert told(life) == [("settlement_quoted", "queued", "")] * 2
     assert "3,010.00元" in texts(life)["L1", "settlement_quoted"]
     assert "3,000.00元" in texts(life)["L2", "settlement_quoted"]
     more = [f"M{number},L{number},2026-11-24,1000.00" for number in (1, 2)]
-    export(life, rows, payments=[*payments, *more], events=events)
+    export(life, "2026-11-24", rows, payments=[*payments, *more], events=events)
     life.send("2026-11-24T10:00:00+08:00")
     assert told(life) == [
         ("settlement_quoted", "accepted", ""),
@@ -311,13 +316,14 @@ def test_after_the_settlement_come_the_offer_to_those_who_agreed_and_the_lien(li
     rows = [loan(f"L{number}", "zh-CN") for number in (1, 2)]
     payments = [row for number in (1, 2) for row in [*paid(f"L{number}", 9), f"S{number},L{number},{TODAY},3000.00"]]
     contacts = ["CL1,borrower,孙思远,10000000001,zh-CN,Asia/Shanghai,,,marketing,,"]
-    export(life, rows, payments=payments, contacts=contacts)
+    export(life, TODAY, rows, payments=payments, contacts=contacts)
     life.night(TODAY)
     thanks = texts(life)["L1", "loan_settled"]
     assert "感谢您" in thanks
     for word in ("车险", "换车", "拒收"):
         assert word not in thanks
-    night = life.night("2026-11-30")
+    export(life, "2026-11-30", rows, payments=payments, contacts=contacts)
+    night = life.night("2026-11-30", "--accept", "same_export")
     assert night["reasons"]["suppressed:no_consent"] == 1
     (offer,) = [text for (_, notice), text in texts(life).items() if notice == "settled_offer"]
     assert offer == (
@@ -325,14 +331,14 @@ def test_after_the_settlement_come_the_offer_to_those_who_agreed_and_the_lien(li
         "可回复或致电400-000-0000，拒收请回复R"
     )
     released = ["E2,L2,lien_released,2026-12-08,,"]
-    export(life, rows, payments=payments, contacts=contacts)
-    life.night("2026-12-08")
+    export(life, "2026-12-08", rows, payments=payments, contacts=contacts)
+    life.night("2026-12-08", "--accept", "same_export")
     reminders = {key: text for key, text in texts(life).items() if key[1] == "lien_reminder"}
     assert reminders["L1", "lien_reminder"] == (
         "【安达车贷】孙思远您好，尾号L1的车贷已于11月23日结清。如尚未解除抵押，请携结清证明、机动车登记证书、身份证到"
         "车管所办理，所需材料可向我们领取，已办请忽略。可回复或致电400-000-0000"
     )
-    export(life, rows, payments=payments, contacts=contacts, events=released)
+    export(life, "2026-12-08", rows, payments=payments, contacts=contacts, events=released)
     life.send("2026-12-08T10:00:00+08:00")
     states = {row["loans"]: row["state"] for row in life.messages("--notice", "lien_reminder")}
     assert states == {"L1": "accepted", "L2": "cancelled"}
