@@ -207,6 +207,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("night", "The night: plan, guard, queue, send, report."),
     "schedule": ("schedule", "The repayment schedule of a loan, or of terms given here."),
     "send": ("send", "Drain the outbox: send what may go now."),
+    "simulate": ("simulate", "What weeks of nights would send, withhold and cost."),
     "simulator": ("setup", "A loopback provider with faults, to rehearse with."),
     "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
     "templates": ("templates", "List, lint and show templates; count segments."),

@@ -187,3 +187,18 @@ def held_last(tx: Transaction, kind: str, status: str) -> tuple[date, "pd.DataFr
     )
     rows = [tuple(row) for row in tx.connection.execute(query)]
     return date.fromisoformat(run.as_of), as_frame(rows, OPEN)
+
+
+def asked_for(tx: Transaction, since: date, kind: str, status: str) -> tuple["pd.DataFrame", date | None]:
+    """Installments and the notices that asked for them in runs of this kind and status from `since` on.
+
+    The text columns loan_id, original_due_on, notice and as_of (dates as ISO text), a row per run's business date,
+    whatever was decided; and the newest of those dates.
+    """
+    runs = (RUNS.c.kind == kind, RUNS.c.status == status, RUNS.c.as_of >= since.isoformat())
+    columns = (DECIDED.c.loan_id, DECIDED.c.original_due_on, DECIDED.c.notice, RUNS.c.as_of)
+    query = sa.select(*columns).join_from(DECIDED, RUNS, RUNS.c.run_id == DECIDED.c.run_id)
+    query = query.where(*runs, DECIDED.c.original_due_on.is_not(None)).distinct()
+    rows = [tuple(row) for row in tx.connection.execute(query)]
+    newest = tx.connection.execute(sa.select(sa.func.max(RUNS.c.as_of)).where(*runs)).scalar_one()
+    return as_frame(rows, [column.name for column in columns]), date.fromisoformat(newest) if newest else None

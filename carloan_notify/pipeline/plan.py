@@ -18,6 +18,7 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.portfolio import hasher, last_night
 from carloan_notify.ledger.runs import FINISHED, NIGHT
 from carloan_notify.loans.calendar import CALENDAR_ENDS, missing_next_year
+from carloan_notify.messages.render import TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide, replaced_before
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
@@ -191,14 +192,19 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
     )
 
 
-def decide_and_word(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Worded:
-    """What a night decides, of a whole portfolio or of loans that no other loan of it can change."""
+def decide_and_word(
+    app: App, portfolio: Portfolio, memory: Memory, run_id: str, templates: TemplateSet | None = None
+) -> Worded:
+    """What a night decides, of a whole portfolio or of loans that no other loan of it can change.
+
+    `templates` are the app's, for who words many nights and has opened them.
+    """
     settings, as_of = app.settings, portfolio.as_of
     identity = Identity(app.lender.lender_id, memory.phone_hash)
     decided = decide(inputs_of(app, portfolio), settings.rules, settings.policy, as_of, identity)
     read = as_read(app, portfolio, decided.notices, identity)
     notices = read.notices.assign(phone_hash=frames.per_value(decided.notices["phone"], memory.phone_hash))
-    templates, ahead = app.templates(), payments_ahead(portfolio, app.business_date())
+    templates, ahead = templates or app.templates(), payments_ahead(portfolio, app.business_date())
     past = contact_history(notices, memory, templates.languages, portfolio)
     untold = notices[~frames.among(notices["idempotency_key"], past.already_sent)]
     history = replace(
