@@ -30,9 +30,7 @@ def schedule_is_agreed(settings: StandingSettings, product: str) -> bool:
     return not applied and settings.schedule.terms_of(product).recalculation == "none"
 
 
-def payment_effects(
-    tables: LoanTables, settings: StandingSettings, as_of: date, since: date
-) -> pd.DataFrame:
+def payment_effects(tables: LoanTables, settings: StandingSettings, as_of: date, since: date) -> pd.DataFrame:
     """PAYMENT_EFFECTS of the payments from `since` to `as_of`; nothing of what cannot be told for certain.
 
     That is a loan without a schedule (the snapshot basis), one whose schedule follows its payments, one that is

@@ -98,10 +98,7 @@ DERIVED: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{f"{name}_text": f"{name} as our own text writes it: 1,234.56元, $1,234.56" for name in _AMOUNTS},
         **{f"{name}_text": f"{name} as our own text writes it: 11月30日, 30 Nov 2026" for name in _DAYS},
-        **{
-            f"{name}_long": f"{name} with its year: 2026年11月30日, 30 Nov 2026"
-            for name in _LONG_DAYS
-        },
+        **{f"{name}_long": f"{name} with its year: 2026年11月30日, 30 Nov 2026" for name in _LONG_DAYS},
         **{f"{name}_token": f"what follows the configured base in {name}" for name in _LINKS},
         "contract_tail_spelled": "contract_tail digit by digit; only for a voice message",
     }

@@ -199,4 +199,6 @@ def _written_date(day: date, locale: str, *, with_year: bool, spoken: bool) -> s
     """In Chinese without the year unless asked for; elsewhere with it, the month cut short in a text message."""
     if not locale.startswith("zh"):
         return str(format_date(day, "long" if spoken else "medium", locale=locale))
-    return str(format_date(day, "long", locale=locale) if with_year else format_skeleton("MMMd", day, locale=locale))
+    return str(
+        format_date(day, "long", locale=locale) if with_year else format_skeleton("MMMd", day, locale=locale)
+    )

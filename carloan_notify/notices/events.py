@@ -134,7 +134,7 @@ def _reported(
         ),
     ]
     usable = events[~unknown_type & ~ignored & ~unknown_loan]
-    told = usable.rename(columns={"detail": "event_detail"}).assign(good_until=pd.NaT)
+    told = usable.rename(columns={"detail": "event_detail"}).assign(good_until=None)
     told = told.astype(dict(HAPPENED))[list(HAPPENED)]
     quotes, unusable = _quoted(inputs, told[told["type"] == EventType.SETTLEMENT_QUOTED])
     return frames.stack([told[told["type"] != EventType.SETTLEMENT_QUOTED], quotes], HAPPENED), [
@@ -268,7 +268,7 @@ def _changed(kind: str, event: EventType) -> Callable[[DecideInputs, pd.Timestam
 
 
 def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
-    rows = rows.assign(type=event.value, good_until=pd.NaT)
+    rows = rows.assign(type=event.value, good_until=None)
     if "event_detail" not in rows:
         rows["event_detail"] = np.full(len(rows), "")
     return rows[list(HAPPENED)].astype(dict(HAPPENED))

@@ -55,7 +55,9 @@ def _by_their_values(fresh: pd.DataFrame, loans: pd.DataFrame, settings: Standin
     read, _ = read_changes(fresh, loans, settings.schedule)  # its findings are the standing's too
     deferral, dated = read["type"] == ChangeType.DEFERRAL, read["mode"] == Mode.TO_DATE
     return frames.blank_rows(CHANGE_EFFECTS, len(read)).assign(
-        **{name: read[name].to_numpy() for name in ("change_id", "loan_id", "type", "effective_on", "number")},
+        **{
+            name: read[name].to_numpy() for name in ("change_id", "loan_id", "type", "effective_on", "number")
+        },
         installment_no=read["number"].where(deferral, 0).to_numpy(),
         due_on_after=read["on"].where(deferral & dated).to_numpy(),
     )

@@ -92,7 +92,9 @@ def truth(
     left, _ = happened(inputs, (EventType.REMAINDER_LEFT,), EVER)
     known = facts(inputs, left[left["type"] == EventType.REMAINDER_LEFT.value], portfolio.as_of)
     unpaid = set[tuple[str, date | None]](zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True))
-    coming = portfolio.standing.loans[["loan_id", "next_original_due_on"]].dropna()  # deferred beyond the horizon
+    coming = portfolio.standing.loans[
+        ["loan_id", "next_original_due_on"]
+    ].dropna()  # deferred beyond the horizon
     unpaid |= set(zip(coming["loan_id"], coming["next_original_due_on"].dt.date, strict=True))
     event_of = {rule.notice: rule.when.event for rule in rules if _is_told_by_key(rule) and rule.when.event}
     told, taken_back = _events(app, portfolio, inputs, [m for m in waiting if m.notice in event_of], identity)

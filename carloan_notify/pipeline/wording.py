@@ -217,7 +217,10 @@ class MessageValues:
                 for day, detail in zip(days_or_none(rows["occurred_on"]), self._details, strict=True)
             ],
             **{name: partial(self._told, tell) for name, tell in _OF_DETAILS.items()},
-            **{name: partial(self._told_money, place) for place, name in enumerate(("old_amount", "new_amount"))},
+            **{
+                name: partial(self._told_money, place)
+                for place, name in enumerate(("old_amount", "new_amount"))
+            },
             "pay_link": lambda: pay_links(
                 wording.messages,
                 wording.link_key,

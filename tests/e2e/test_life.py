@@ -314,7 +314,9 @@ def test_a_quote_is_untrue_after_a_payment_and_after_its_last_day(life: Lender) 
 
 def test_after_the_settlement_come_the_offer_to_those_who_agreed_and_the_lien(life: Lender) -> None:
     rows = [loan(f"L{number}", "zh-CN") for number in (1, 2)]
-    payments = [row for number in (1, 2) for row in [*paid(f"L{number}", 9), f"S{number},L{number},{TODAY},3000.00"]]
+    payments = [
+        row for number in (1, 2) for row in [*paid(f"L{number}", 9), f"S{number},L{number},{TODAY},3000.00"]
+    ]
     contacts = ["CL1,borrower,孙思远,10000000001,zh-CN,Asia/Shanghai,,,marketing,,"]
     export(life, TODAY, rows, payments=payments, contacts=contacts)
     life.night(TODAY)

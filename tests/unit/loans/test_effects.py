@@ -30,7 +30,9 @@ def payments_of(rows: list[Payment]) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=list(frames.PAYMENTS)).astype(dict(frames.PAYMENTS))
 
 
-def effects(rows: list[Payment], since: date, chosen: StandingSettings | None = None) -> list[tuple[object, ...]]:
+def effects(
+    rows: list[Payment], since: date, chosen: StandingSettings | None = None
+) -> list[tuple[object, ...]]:
     tables = LoanTables(LOANS, payments=payments_of(rows))
     found = payment_effects(tables, chosen or StandingSettings(), AS_OF, since)
     assert {name: str(kind) for name, kind in found.dtypes.items()} == dict(PAYMENT_EFFECTS)
@@ -57,7 +59,9 @@ def plainly(rows: list[Payment], since: date) -> list[tuple[object, ...]]:
 @st.composite
 def rows_of(draw: st.DrawFn) -> list[Payment]:
     drawn = draw(
-        st.lists(st.tuples(st.sampled_from(["L1", "L2"]), st.integers(0, 180), st.integers(1, 300)), max_size=12)
+        st.lists(
+            st.tuples(st.sampled_from(["L1", "L2"]), st.integers(0, 180), st.integers(1, 300)), max_size=12
+        )
     )
     return [
         (loan, f"P{place:02d}", date(2026, 1, 1) + timedelta(days=later), size * 1000)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import Identity, decide
-from carloan_notify.notices.events import CHANGES_TOLD, DecideInputs
+from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.policy import RECENT, SUPPRESSIONS, ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight

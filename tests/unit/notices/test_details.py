@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from carloan_notify.notices.details import NOTHING, PARTS, detail_text, percent, read_detail
 
-VALUE = st.text(st.characters(codec="ascii", exclude_categories=("Z", "C"), exclude_characters=";"), min_size=1).filter(
-    lambda text: "->" not in text
-)
+VALUE = st.text(
+    st.characters(codec="ascii", exclude_categories=("Z", "C"), exclude_characters=";"), min_size=1
+).filter(lambda text: "->" not in text)
 
 
 @given(st.dictionaries(st.sampled_from(list(PARTS)), st.tuples(st.one_of(st.just(""), VALUE), VALUE)))
@@ -20,7 +20,9 @@ def test_what_is_written_is_read_again(parts: dict[str, tuple[str, str]]) -> Non
 
 
 def test_a_change_before_and_after() -> None:
-    detail = read_detail("15 -> 20; due_on 2026-12-15 → 2026-12-20; amount 1000.00 → 950.50; installments 12 → 14")
+    detail = read_detail(
+        "15 -> 20; due_on 2026-12-15 → 2026-12-20; amount 1000.00 → 950.50; installments 12 → 14"
+    )
     assert detail.texts("") == ("15", "20")
     assert detail.days("due_on") == (date(2026, 12, 15), date(2026, 12, 20))
     assert detail.amounts("amount") == (Decimal("1000.00"), Decimal("950.50"))
@@ -55,7 +57,7 @@ def test_any_text_can_be_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["amount NaN → Infinity", "amount -5 → x", "due_on 2026-02-30 → soon"])
 def test_values_that_are_none(text: str) -> None:
     detail = read_detail(text)
-    assert detail.amounts("amount") == (0, 0)
+    assert detail.amounts("amount") == (Decimal(0), Decimal(0))
     assert detail.days("due_on") == (None, None)
 
 

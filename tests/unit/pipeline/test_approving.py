@@ -59,7 +59,9 @@ def test_the_sample_differs_from_our_texts_only_in_naming_penalty_interest_and_n
     rows = [row for row in lint_approved(house_of(SAMPLE), "aliyun_sms") if row["code"] != "not_worded"]
     assert [row["code"] for row in rows] == ["text_differs"] * (len(PENALTY_ALWAYS) + 1)
     thanks = rows.pop()
-    assert thanks["ours"].replace("（第5期），谢谢。尚有逾期3,210.50元未还。", "，谢谢。") == thanks["approved"]
+    assert (
+        thanks["ours"].replace("（第5期），谢谢。尚有逾期3,210.50元未还。", "，谢谢。") == thanks["approved"]
+    )
     for row, notice in zip(rows, PENALTY_ALWAYS, strict=True):
         case = f"{notice} in zh-CN to the borrower with one loan, an ordinary recipient: "
         assert row["message"].startswith(case)
