@@ -7,10 +7,10 @@ import pytest
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import Decided, Identity, decide
-from carloan_notify.notices.events import DecideInputs, happened
+from carloan_notify.notices.events import CHANGES_TOLD, DecideInputs, happened
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import EventType, PolicySettings
-from tests.unit.notices.tables import AS_OF, CHANGES_TOLD, no_dues, one_loan, standing_table, table
+from tests.unit.notices.tables import AS_OF, no_dues, one_loan, standing_table, table
 
 ACTIVE = standing_table("loan_id\nL1")
 
