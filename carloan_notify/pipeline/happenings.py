@@ -150,15 +150,24 @@ def payment_details(
 
 
 def computed_quotes(
-    tables: LoanTables, events: pd.DataFrame | None, settings: StandingSettings, terms: PayoffSettings
+    tables: LoanTables,
+    events: pd.DataFrame | None,
+    settings: StandingSettings,
+    terms: PayoffSettings,
+    since: date,
 ) -> pd.DataFrame | None:
-    """What settles each loan on the last day of its quotes without an amount (events.QUOTES); None without events."""
+    """What settles each loan on the last day of its quotes from `since` on that name no amount (events.QUOTES).
+
+    None without events.
+    """
     if events is None:
         return None
-    open_quotes = events[(events["type"] == EventType.SETTLEMENT_QUOTED) & (events["amount_minor"] == 0)]
-    until = [read_detail(text).days("until")[1] for text in open_quotes["detail"].tolist()]
-    rows = open_quotes[["loan_id", "event_id"]].assign(until=until)
-    found = [_settling(tables, quotes, day, settings, terms) for day, quotes in rows.groupby("until")]
+    fresh = events["occurred_on"] >= pd.Timestamp(since)
+    rows = events[fresh & (events["type"] == EventType.SETTLEMENT_QUOTED) & (events["amount_minor"] == 0)]
+    until = [read_detail(text).days("until")[1] for text in rows["detail"].tolist()]
+    last = pd.Series(until, index=rows.index, dtype="object")
+    days = sorted({day for day in until if day is not None})
+    found = [_settling(tables, rows[last == day], day, settings, terms) for day in days]
     return frames.stack(found, QUOTES)
 
 
@@ -167,7 +176,7 @@ def _settling(
 ) -> pd.DataFrame:
     mine = tables.loans[frames.among(tables.loans["loan_id"], quotes["loan_id"])]
     figures, _ = payoff(LoanTables(mine, *_rest(tables, mine)), settings, terms, day)
-    priced = quotes.merge(figures[["loan_id", "payoff_minor"]], on="loan_id")
+    priced = quotes[["loan_id", "event_id"]].merge(figures[["loan_id", "payoff_minor"]], on="loan_id")
     return priced.rename(columns={"payoff_minor": "amount_minor"}).astype(dict(QUOTES))[list(QUOTES)]
 
 

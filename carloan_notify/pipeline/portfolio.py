@@ -159,7 +159,7 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
         payments=frame_of(sources.payments),
         changes_told=changes_told(tables, terms, since),
         payment_details=payment_details(tables, terms, portfolio.as_of, since),
-        quotes=computed_quotes(tables, events, terms, app.settings.payoff),
+        quotes=computed_quotes(tables, events, terms, app.settings.payoff, since),
         contacts=frame_of(sources.contacts),
     )
 

@@ -56,7 +56,12 @@ def template_rows(app: App) -> list[dict[str, Any]]:
     for tag, folder in templates.folders.items():
         for name in sorted(name for name in folder.sources if not name.startswith("_")):
             notice, channel, _ = name.split(".")
-            row = {"notice": notice, "channel": channel, "language": tag, "version": folder.version(name)}
+            row: dict[str, Any] = {
+                "notice": notice,
+                "channel": channel,
+                "language": tag,
+                "version": folder.version(name),
+            }
             price = prices.get(Channel(channel), Decimal(0)).scaleb(-digits)
             counts = _parts_of(templates, notice, tag, Channel(channel))
             for most, count in zip(("", "most_"), counts, strict=True):
