@@ -83,7 +83,7 @@ def test_the_sample_words_every_rule_in_chinese() -> None:
     ("changes", "codes"),
     [
         ({}, []),
-        ({"text": "${name}您好"}, ["param_unused"] * 6 + ["text_differs"]),
+        ({"text": "${name}您好"}, ["param_unused"] * 7 + ["text_differs"]),
         ({"text": ""}, ["approved_text_missing"]),
         ({"sign": "安达"}, ["sign_differs"]),
         ({"language": "fr"}, ["not_worded", "unknown_language"]),
@@ -121,7 +121,7 @@ def test_an_export_replaces_the_texts(tmp_path: Path) -> None:
     export = tmp_path / "export.csv"
     export.write_text("code,text\nSMS_000000001,您好${name}\nSMS_999,别的\n", encoding="gb18030")
     rows = lint_approved(house_of(SAMPLE), "aliyun_sms", export)
-    assert of_first(rows) == ["param_unused"] * 6 + ["text_differs"]
+    assert of_first(rows) == ["param_unused"] * 7 + ["text_differs"]
     (first,) = [row for row in rows if row["code"] == "text_differs" and "templates[0]" in row["place"]]
     assert first["approved"] == "您好王小明"
 
