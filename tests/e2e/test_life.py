@@ -274,7 +274,7 @@ def test_what_was_queued_for_the_old_date_is_cancelled(life: Lender) -> None:
     ]
     export(life, "2026-11-21", rows, payments=payments, changes=changes)
     assert life.send("2026-11-21T10:00:00+08:00")["cancelled"] == 2
-    assert "第10期600.00元，11月28日到期还有7天" in texts(life)["L3", "due_in_7_days"]  # worded anew
+    assert "第10期600.00元于11月28日到期还有7天" in texts(life)["L3", "due_in_7_days"]  # worded anew
     export(life, "2026-11-22", rows, payments=payments, changes=changes)
     life.night("2026-11-22")
     assert told(life) == [

@@ -176,7 +176,7 @@ def test_the_settlement_thanks_and_hands_out_the_certificate() -> None:
 def test_unknown_values_leave_no_holes() -> None:
     bare: dict[str, Any] = {"borrower_name": "", "installment_no": 0, "days_to_due": 0, "account_tail": ""}
     assert said("due_in_7_days", "sms", "zh-CN", **bare).startswith(
-        "【安达车贷】您好，尾号1234的车贷本期3,210.50元，11月30日到期"
+        "【安达车贷】您好，尾号1234的车贷本期3,210.50元于11月30日到期"
     )
     assert said("due_in_7_days", "sms", "en", **bare).startswith(
         "[Anda Auto] Dear customer, the payment of car loan"
