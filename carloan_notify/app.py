@@ -78,7 +78,10 @@ class App:
     def templates(self) -> TemplateSet:
         """The lender's templates."""
         return open_templates(
-            self.path(self.settings.messages.templates_dir), self.settings.messages, self.lender
+            self.path(self.settings.messages.templates_dir),
+            self.settings.messages,
+            self.lender,
+            {name: one.kind.value for name, one in self.settings.sources.loans.extra.items()},
         )
 
     def link_key(self) -> bytes:

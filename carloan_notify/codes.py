@@ -53,13 +53,45 @@ class Reason(Code):
     OPTED_OUT = "opted_out", "The person opted out of messages of this class.", "该联系人已退订此类消息。"
     WRONG_NUMBER = (
         "wrong_number",
-        "The number was reported as wrong; correct it in the export or remove the suppression.",
-        "号码被反馈有误；请在导出数据中更正，或移除该号码的抑制记录。",
+        "The number was reported as somebody else's; correct it in the export, or verify it and release it (numbers).",
+        "号码被反馈属于他人；请在导出数据中更正，或核实后解除（numbers）。",
     )
     IN_DISPUTE = (
         "in_dispute",
         "A dispute is open, so collection notices wait until it is closed.",
         "存在未了结的争议，催收类通知暂缓至争议解决。",
+    )
+    DECEASED = "deceased", "The person is reported to have died.", "据反馈该联系人已去世。"
+    BANKRUPTCY = (
+        "bankruptcy",
+        "The person is in bankruptcy: nothing that collects is sent.",
+        "该联系人处于破产程序中：不发送任何催收类消息。",
+    )
+    LAWYER = (
+        "lawyer",
+        "A lawyer speaks for the person: write to the lawyer.",
+        "该联系人已委托律师：请与其律师联系。",
+    )
+    BEREAVEMENT = (
+        "bereavement",
+        "Somebody near the person has died: what collects waits for a while.",
+        "该联系人亲属去世：催收类消息暂缓一段时间。",
+    )
+    DISASTER = (
+        "disaster",
+        "A disaster struck where the person lives: what collects waits.",
+        "该联系人所在地区受灾：催收类消息暂缓。",
+    )
+    HARDSHIP = (
+        "hardship",
+        "The person says that they cannot pay: what collects waits until somebody has talked to them.",
+        "该联系人表示还款困难：催收类消息暂缓，待人工沟通。",
+    )
+    PAUSED = "paused", "Messages pause until a date.", "消息暂停至指定日期。"
+    PROMISED = (
+        "promised",
+        "The person has promised to pay by a date that has not passed: collection waits for it.",
+        "该联系人已承诺还款，期限未到：催收类消息暂缓。",
     )
     NO_CONSENT = (
         "no_consent",
@@ -70,6 +102,11 @@ class Reason(Code):
         "no_phone",
         "There is no phone number; add it to the export.",
         "缺少手机号；请在导出数据中补充。",
+    )
+    NUMBER_DEAD = (
+        "number_dead",
+        "The number is dead, or in quarantine after failures; add another, or verify it (phone_verified_on, numbers).",
+        "该号码为空号，或因多次失败已隔离；请更换号码，或核实该号码（phone_verified_on、numbers）。",
     )
     LANDLINE = (
         "landline",
@@ -111,6 +148,16 @@ class Reason(Code):
         "The person's preferred hours lie outside the permitted hours.",
         "偏好联系时段不在允许的联系时段之内。",
     )
+    HOURS_OUTSIDE = (
+        "hours_outside",
+        "The rule's hours, or policy.hours, share no time with the law that binds this person; see `policy show`.",
+        "规则或 policy.hours 的时段与约束该联系人的法规时段没有交集；请见 `policy show`。",
+    )
+    HOLIDAYS_UNKNOWN = (
+        "holidays_unknown",
+        "Hours depend on public holidays, which are unknown for the person's country; name a calendar in policy.hours.",
+        "联系时段取决于法定节假日，而该联系人所在国家的节假日未知；请在 policy.hours 中指定 calendar。",
+    )
     NO_CONTACT_DATE = (
         "no_contact_date",
         "No contact is made on the days on which it could still be told.",
@@ -138,8 +185,18 @@ class Reason(Code):
     )
     OVER_CAP = (
         "over_cap",
-        "The person has been contacted as often as policy.caps allows; it waits for a following night.",
-        "已达 policy.caps 规定的联系次数上限，留待之后的批次。",
+        "The person has been contacted as often as policy.caps or a preset allows; it waits for a following night.",
+        "已达 policy.caps 或法规预设规定的联系次数上限，留待之后的批次。",
+    )
+    TOO_SOON = (
+        "too_soon",
+        "It would come sooner after another message than policy.gaps allows; it waits for a following night.",
+        "与另一条消息的间隔短于 policy.gaps 的规定，留待之后的批次。",
+    )
+    COOLING_OFF = (
+        "cooling_off",
+        "After an answered call or a reply, policy.cool_offs or a preset asks for some days of rest.",
+        "近日已有过沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
     )
     EXPIRED = (
         "expired",
@@ -174,6 +231,11 @@ class Why(Code):
         "发送日及补发期已过(计数第 {days} 天)。",
     )
     NOT_LATE = "not_late", "The loan is not past due.", "贷款未逾期。"
+    OTHER_LOANS = (
+        "other_loans",
+        "The rule's `where` does not fit this loan or its people: {columns}.",
+        "规则的 where 条件不适用于该贷款或其联系人：{columns}。",
+    )
     NOT_HAPPENED = (
         "not_happened",
         "The event has not been reported for this loan.",
@@ -213,8 +275,8 @@ class RenderCode(Code):
 class Look(Code):
     """What the last look at the tables, just before a message leaves, says against it.
 
-    `paid`, `no_longer_true`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending` end it; the
-    others hold it until the next `send` looks again.
+    `paid`, `no_longer_true`, `other_loans`, `taken_back`, `number_changed`, `refused`, `superseded` and `hours_ending`
+    end it; the others hold it until the next `send` looks again.
     """
 
     PAID = "paid", "It has been paid since it was queued.", "排队后已还款。"
@@ -222,6 +284,11 @@ class Look(Code):
         "no_longer_true",
         "What it says is no longer so.",
         "内容已不再属实。",
+    )
+    OTHER_LOANS = (
+        "other_loans",
+        "The rule's `where` no longer fits the loan or its person.",
+        "规则的 where 条件已不再适用于该贷款或其联系人。",
     )
     TAKEN_BACK = (
         "taken_back",
@@ -235,8 +302,8 @@ class Look(Code):
     )
     REFUSED = (
         "refused",
-        "The tables now say that the person may not be told: do-not-contact, opted out, no consent or not this way.",
-        "数据表现已标明不得联系：禁止联系、已退订、无同意记录，或不接受此渠道。",
+        "The person may not be told any more: do-not-contact, opted out, no consent, not this way, or a dead number.",
+        "现已不得联系：禁止联系、已退订、无同意记录、不接受此渠道，或号码已失效。",
     )
     SUPERSEDED = (
         "superseded",
@@ -273,10 +340,20 @@ class Look(Code):
         "The tables now say that a dispute is open: collection waits for the next look.",
         "数据表现已标明存在争议，催收类消息待下次核对。",
     )
+    ON_HOLD = (
+        "on_hold",
+        "The tables or the ledger now hold it (a death, a bankruptcy, hardship, a pause): it waits for the next look.",
+        "数据表或账本现已注明暂缓原因（去世、破产、困难、暂停等），待下次核对。",
+    )
     OUT_OF_HOURS = (
         "out_of_hours",
         "By the time zone or the preferred hours that the tables now give, it is no time for contact.",
         "按数据表现在的时区或偏好时段，此刻不宜联系。",
+    )
+    TALKED = (
+        "talked",
+        "An answered call or a reply came since it was queued, after which policy.cool_offs or a preset asks for rest.",
+        "排队后已有沟通（电话已接听或收到回复），按 policy.cool_offs 或法规预设须暂停联系。",
     )
     EXPORT_DOUBTED = (
         "export_doubted",
@@ -312,6 +389,11 @@ class Repeated(Code):
         "attempt_in_doubt",
         "Whether message {message_id}, which says the same, has left is not known: settle that first, see `reconcile`.",
         "内容相同的消息 {message_id} 是否已发出尚不清楚，请先核实（见 `reconcile`）。",
+    )
+    NEWS = (
+        "contacted_since",
+        "Something was queued for this person, or a conversation was held, since this was proposed; look at it again.",
+        "自提出补发以来，该联系人已有新的消息排队或已有沟通；请重新查看。",
     )
 
 
@@ -374,21 +456,6 @@ class GuardName(Code):
     )
 
 
-class HoldReason(Code):
-    """Why messages to a person wait, as a clerk or a reply says it. Anything else that is stored is an opt-out."""
-
-    DISPUTE = (
-        "dispute",
-        "A dispute is open: collection waits until it is closed.",
-        "存在争议：催收类消息暂缓。",
-    )
-    WRONG_NUMBER = (
-        "wrong_number",
-        "The number belongs to somebody else: nothing goes to it.",
-        "号码属于他人：不再向其发送任何消息。",
-    )
-
-
 class Word(Code):
     """Words of tables for people. Keys of JSON and CSV stay as they are."""
 
@@ -440,6 +507,67 @@ class Word(Code):
     BORROWER = "borrower", "borrower", "借款人"
     CO_BORROWER = "co_borrower", "co_borrower", "共同借款人"
     GUARANTOR = "guarantor", "guarantor", "担保人"
+    HOLDS = "holds", "holds", "暂缓情况"
+    KIND = "kind", "kind", "原因"
+    ON = "on", "on", "范围"
+    SET_BY = "set_by", "set by", "设置人"
+    SET_ON = "set_on", "set on", "设置日期"
+    UNTIL = "until", "last day", "截止日"
+    THEN = "then", "then", "到期后"
+    TABLES = "tables", "tables", "数据表"
+    REPLY = "reply", "reply", "回复"
+    ANYBODY = "anybody", "anybody", "所有人"
+    PRESETS = "presets", "presets", "法规预设"
+    PRESET = "preset", "preset", "预设"
+    BECAUSE = "because", "because", "依据"
+    HOURS = "hours", "hours", "时段"
+    CAPS = "caps", "caps", "次数上限"
+    GAPS = "gaps", "gaps", "最短间隔"
+    COOL_OFFS = "cool_offs", "rest after a conversation", "沟通后暂停"
+    NO_CONTACT = "no_contact", "days ahead without contact", "近期不联系日"
+    SOURCES = "sources", "what the hours are made of", "时段来源"
+    DUTIES = "duties", "duties", "其他要求"
+    DUTY = "duty", "duty", "要求"
+    CLASS = "class", "class", "类别"
+    SERVICE = "service", "service", "服务"
+    COLLECTION = "collection", "collection", "催收"
+    MARKETING = "marketing", "marketing", "营销"
+    MON = "mon", "mon", "周一"
+    TUE = "tue", "tue", "周二"
+    WED = "wed", "wed", "周三"
+    THU = "thu", "thu", "周四"
+    FRI = "fri", "fri", "周五"
+    SAT = "sat", "sat", "周六"
+    SUN = "sun", "sun", "周日"
+    HOLIDAY = "holiday", "holiday", "节假日"
+    NONE = "none", "none", "不联系"
+    BY = "by", "by", "规则出处"
+    SOURCE = "source", "source", "来源"
+    GATHERED = "gathered", "gathered", "采集日期"
+    CERTAINTY = "certainty", "certainty", "确定程度"
+    READING = "reading", "reading", "解读"
+    PER = "per", "per", "对象范围"
+    NUMBER = "number", "number", "号码"
+    LOAN = "loan", "loan", "贷款"
+    COUNTS = "counts", "counts", "计数方式"
+    ATTEMPTS = "attempts", "attempts", "发送次数"
+    CONTACTS = "contacts", "contacts", "接通次数"
+    IN_DAYS = "in_days", "in_days", "天数"
+    ON_DAYS = "on_days", "on_days", "适用日"
+    LIMIT = "limit", "limit", "上限"
+    USED = "used", "used", "已用"
+    LEFT = "left", "left", "剩余"
+    RESTS_UNTIL = "rests_until", "rests_until", "暂停至"
+    DATE = "date", "date", "日期"
+    MESSAGES = "messages", "messages", "消息"
+    WINDOW = "window", "window", "时间段"
+    CALENDAR = "calendar", "calendar", "日历"
+    POLICY = "policy", "policy", "本机构"
+    NO_CONTACT_DATES = "no_contact_dates", "no_contact_dates", "不联系日 (policy.no_contact_dates)"
+    OPT_OUT_TEXT = "opt_out_text", "opt_out_text", "退订告知"
+    REVOCATION = "revocation", "revocation", "撤回同意"
+    OTHER = "other", "other", "其他"
+    LAW_OF = "law_of", "What binds {who} in {where}", "约束 {who}（{where}）的规则"  # a line above tables
     SIMULATION = "simulation", "Simulation", "模拟"
     LOANS = "loans", "loans", "笔贷款"
     NOBODY = "nobody", "nobody pays", "无人还款"

@@ -84,6 +84,11 @@ class CellProblem(Code):
         "write an IANA time zone such as Asia/Shanghai",
         "请写 IANA 时区，如 Asia/Shanghai",
     )
+    UNKNOWN_COUNTRY = (
+        "unknown_country",
+        "write an ISO 3166 code such as CN or US, or the country's name in English or Chinese",
+        "请写 ISO 3166 国家代码，如 CN 或 US，或国家的中英文名称",
+    )
     BAD_HOURS = "bad_hours", "write preferred hours as 18:00-20:00", "偏好时段请写成 18:00-20:00"
     PHONE_SCIENTIFIC = (
         "phone_scientific",
@@ -161,6 +166,16 @@ class CellProblem(Code):
 class Finding(Code):
     """What is wrong with a loan, or with what tables say of it."""
 
+    HOLD_RAN_OUT = (
+        "hold_ran_out",
+        "A hold's last day is over: the ladder goes on from where the loan stands now.",
+        "暂缓期限已过：按贷款当前状况继续通知。",
+    )
+    HOLD_NEEDS_REVIEW = (
+        "hold_needs_review",
+        "A hold's last day is over, and it goes on holding until a person looks: end it, or add it with a later day.",
+        "暂缓期限已过，仍在暂缓，须人工处理：请结束该暂缓，或以新的截止日重新添加。",
+    )
     PAYMENT_AHEAD = (
         "payment_ahead",
         "A payment is dated after today.",
@@ -440,4 +455,45 @@ class Finding(Code):
         "calendar_ends",
         "A calendar in use ends with this year.",
         "所用日历缺少明年的节假日；请升级节假日库或自行列出。",
+    )
+
+
+class LawFinding(Code):
+    """What `policy lint` says of a preset and the lender's own configuration; values stand in braces."""
+
+    STAGE_SUPPRESSED = (
+        "stage_suppressed",
+        "Never told{when}: {why}",
+        "一律不发送{when}：{why}",
+    )
+    STAGE_DELAYED = (
+        "stage_delayed",
+        "Always {days} day(s) late{when}: {why}",
+        "一律延后 {days} 天{when}：{why}",
+    )
+    STAGE_SOMETIMES = (
+        "stage_sometimes",
+        "Late or not told on some days, such as {day}{when}: {why}",
+        "在部分日期延后或不发送，例如 {day}{when}：{why}",
+    )
+    CLOSED_DAY = "closed_day", "its own day has no hours.", "当日没有允许的时段。"
+    HOURS_LOOSER = (
+        "hours_looser",
+        "{kind}: policy.hours say {own} ({day}); the preset binds, {bound}.",
+        "{kind}：policy.hours 为 {own}（{day}）；以法规预设为准，{bound}。",
+    )
+    CAP_LOOSER = (
+        "cap_looser",
+        "{kind}: policy.caps allow more than {limit} in {days} day(s) per {per}; the preset binds.",
+        "{kind}：policy.caps 允许每 {per} {days} 天超过 {limit} 次；以法规预设为准。",
+    )
+    OPT_OUT_TEXT_MISSING = (
+        "opt_out_text_missing",
+        "The text tells no way to opt out (one of: {words}); add it to messages.reply_hint or to the template.",
+        "文案未告知退订方式（须含其一：{words}）；请加入 messages.reply_hint 或模板。",
+    )
+    REVOCATION_MISSED = (
+        "revocation_missed",
+        "A reply {word!r} is not taken for an opt-out; add it to inbound.lexicon_file.",
+        "回复 {word!r} 未被视为退订；请加入 inbound.lexicon_file。",
     )

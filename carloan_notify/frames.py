@@ -4,7 +4,7 @@ Conventions of every frame: text is pandas `str` and "" when missing, never NA; 
 (suffix `_minor`); a rate is int64 parts per billion (suffix `_ppb`, 12 % a year = 120_000_000); a date is naive
 `datetime64[s]` at midnight, NaT when missing; a count or a day of month is int64, 0 when missing; a flag is bool.
 Frames carry a plain RangeIndex; a loan is named by its `loan_id` column. Columns beyond the listed ones
-are the lender's own, text, and pass through to templates.
+are the lender's own and pass through to templates: text, but those that the settings give another kind.
 """
 
 from collections import Counter
@@ -42,9 +42,13 @@ LOANS: Final[Mapping[str, str]] = {
     "paid_to_date_minor": MONEY,
     "language": TEXT,  # BCP 47, e.g. zh-CN
     "timezone": TEXT,  # IANA, "" when unknown
+    "country": TEXT,  # ISO 3166, "" for that of the phone number
+    "region": TEXT,  # of the country, as the lender writes it
     "account_tail": TEXT,
     "plate_no": TEXT,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,  # the last day of these holds
     "balloon_minor": MONEY,
     "next_due_on": DATE,  # snapshot basis
     "amount_due_minor": MONEY,  # snapshot basis
@@ -86,17 +90,22 @@ EVENTS: Final[Mapping[str, str]] = {
 CONTACTS: Final[Mapping[str, str]] = {
     "customer_id": TEXT,
     "loan_id": TEXT,  # "" for every loan of the customer
-    "role": TEXT,  # borrower | co_borrower | guarantor
+    "role": TEXT,  # borrower | co_borrower | guarantor | emergency_contact, who is told nothing
     "name": TEXT,
     "phone": TEXT,
     "language": TEXT,
     "timezone": TEXT,
+    "country": TEXT,
+    "region": TEXT,
     "channels": TEXT,  # comma list, "" for every channel
     "preferred_hours": TEXT,  # "18:00-20:00" or ""
     "consent": TEXT,  # comma list of message classes
     "opt_out": TEXT,  # comma list of message classes
     "do_not_contact": FLAG,
     "in_dispute": FLAG,
+    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold_until": DATE,
+    "phone_verified_on": DATE,  # on which somebody made sure that the number is this person's
 }
 
 # --- between loans and notices ---------------------------------------------------------------------------------
@@ -164,12 +173,15 @@ NOTICES: Final[Mapping[str, str]] = {
     "phone": TEXT,
     "language": TEXT,
     "timezone": TEXT,
+    "country": TEXT,
+    "region": TEXT,
     "channels": TEXT,
     "preferred_hours": TEXT,
     "consent": TEXT,
     "opt_out": TEXT,
     "do_not_contact": FLAG,
-    "in_dispute": FLAG,
+    "holds": TEXT,  # what the tables say of this person, see notices.holds.column_holds
+    "phone_verified_on": DATE,
     "until_paid": FLAG,
     "catch_up_days": COUNT,
     "window": TEXT,  # the rule's own release window, "" for the policy's

@@ -207,6 +207,12 @@ def known_country(region: str) -> bool:
     return region in phonenumbers.SUPPORTED_REGIONS
 
 
+def example_mobile(region: str) -> str:
+    """A mobile number of a country that nobody has, in E.164."""
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else ""
+
+
 _NO_COUNTRY: Final = "001"
 CODE_HEAD: Final = 4
 """A plus sign and the longest country calling code."""
@@ -217,6 +223,12 @@ def calling_code(e164: str) -> str:
     codes = (e164[1 : 1 + size] for size in range(1, CODE_HEAD))
     known = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
     return next((code for code in codes if code.isdecimal() and int(code) in known), "")
+
+
+def one_country(code: str) -> str:
+    """The country of a calling code that has one alone; "" for none, and where several share it."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ())
+    return regions[0] if len(regions) == 1 and regions[0] != _NO_COUNTRY else ""
 
 
 @cache

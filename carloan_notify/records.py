@@ -99,8 +99,25 @@ class Lender:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateWording:
+    """A template's sources as they stood: file name → text, its own file first, then the shared ones of its language.
+
+    `template` is its path in the folder, `version` a hash of these sources.
+    """
+
+    template: str
+    version: str
+    language: str
+    channel: Channel
+    sources: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message as it will be read or spoken. `template_version` is a hash of the template's source."""
+    """A message as it will be read or spoken. `template_version` is a hash of the template's source.
+
+    `wording` are those sources, for the ledger to keep; None for a text that is repeated as it was.
+    """
 
     text: str = field(repr=False)
     encoding: str
@@ -108,6 +125,7 @@ class Rendered:
     segments: int
     template: str
     template_version: str
+    wording: TemplateWording | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +217,7 @@ class Receipt:
     """What the network says later. `message_id` is ours when the provider echoes it, else empty.
 
     `phone` (E.164) tells the messages of a batch apart that share one `provider_ref`. `blocked` means that
-    the number refuses messages for good. `detail` is a readable reason.
+    the number refuses messages for good, `dead` that there is no such number. `detail` is a readable reason.
     """
 
     provider: str
@@ -211,6 +229,7 @@ class Receipt:
     occurred_at: datetime
     phone: str = field(default="", repr=False)
     blocked: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

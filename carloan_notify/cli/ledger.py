@@ -177,26 +177,27 @@ def restore(ctx: click.Context, source: Path) -> None:
 @click.confirmation_option(prompt="Delete messages and decisions of that age for good?")
 @click.pass_context
 def purge(ctx: click.Context, years: float) -> None:
-    """Delete messages, decisions and replies older than so many years; the audit stays.
+    """Delete messages, decisions and replies older than so many years, empty certificates; the audit stays.
 
     \b
     Example:
       carloan-notify ledger purge --older-than 5 --yes
     """
     from carloan_notify.app import one_night
-    from carloan_notify.ledger import upkeep
+    from carloan_notify.ledger import certificates, store, upkeep
+    from carloan_notify.pipeline.certificates import forget_files
 
     app = open_app(ctx)
     now = app.clock()
-    with (
-        one_night(app, getpass.getuser(), "purges the ledger"),
-        app.open_ledger() as ledger,
-        ledger.write(wipes=True) as tx,
-    ):
-        gone = upkeep.purge(tx, now - timedelta(days=years * DAYS_A_YEAR), now)
+    cutoff = now - timedelta(days=years * DAYS_A_YEAR)
+    with one_night(app, getpass.getuser(), "purges the ledger"), app.open_ledger() as ledger:
+        forget_files(app, ledger, certificates.issued_before(store.to_text(cutoff)))
+        with ledger.write(wipes=True) as tx:
+            gone = upkeep.purge(tx, cutoff, now)
     click.echo(
         f"deleted {gone.messages} messages, {gone.notices} decisions, {gone.receipts} receipts, "
-        f"{gone.replies} replies, {gone.unread} unread records; `ledger compact` gives their room back"
+        f"{gone.replies} replies, {gone.unread} unread records; emptied {gone.certificates} certificates; "
+        "`ledger compact` gives their room back"
     )
 
 
@@ -226,23 +227,27 @@ def compact(ctx: click.Context) -> None:
 @click.confirmation_option(prompt="Erase everything personal of this customer for good?")
 @click.pass_context
 def erase(ctx: click.Context, customer_id: str) -> None:
-    """Erase a customer's phone, name, message texts and replies; the chain stays valid, as does a record of it.
+    """Erase a customer's phone, name, message texts, replies and certificates; the chain stays valid.
+
+    A record stays that it was done. A certificate can still be checked by its code and its file.
 
     \b
     Example:
       carloan-notify ledger erase --customer C20001 --yes
     """
     from carloan_notify.app import one_night
-    from carloan_notify.ledger import upkeep
+    from carloan_notify.ledger import certificates, upkeep
+    from carloan_notify.pipeline.certificates import forget_files
 
     app = open_app(ctx)
     with one_night(app, getpass.getuser(), "erases a customer"), app.open_ledger() as ledger:
         upkeep.keep_erasure(ledger.places, ledger.cipher, customer_id, app.clock())
+        forget_files(app, ledger, certificates.of_customer(ledger.cipher.customer_ref(customer_id)))
         with ledger.write(wipes=True) as tx:
             done = upkeep.erase(tx, customer_id, getpass.getuser(), app.clock())
     click.echo(
         f"erased {done.messages} messages; {done.cancelled} of them were waiting and are cancelled; "
-        f"erased {done.replies} replies, deleted {done.unread} unread records"
+        f"erased {done.replies} replies and {done.certificates} certificates, deleted {done.unread} unread records"
     )
 
 

@@ -191,13 +191,20 @@ def print_returns(
 # name: (module, one line of help). Modules are imported only when their command runs or shows its own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Verify, show or export the audit chain."),
+    "certificate": ("certificate", "Settlement certificates: make, check, revoke, list."),
     "config": ("setup", "Check the configuration, print its schema or an example."),
+    "credit-bureau": ("credit_bureau", "Who was told before negative data is reported, and who was not."),
     "demo": ("setup", "A whole night on a sample portfolio and the simulator."),
     "due-days": ("schedule", "Propose due days for new loans."),
+    "evidence": ("evidence", "Prove to a stranger what a borrower was told; check such a proof."),
     "explain": ("night", "Why a loan gets what it gets."),
+    "holds": ("holds", "Hold messages for a reason, list holds and end them."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
+    "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
+    "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),
+    "promises": ("promises", "Take promises to pay, confirm them, and see whether they were kept."),
     "providers": ("providers", "List, check or try the configured providers."),
     "receipts": ("returns", "Fetch, import or take delivery receipts and replies."),
     "reconcile": ("send", "Settle messages whose fate is unknown."),
@@ -209,7 +216,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "send": ("send", "Drain the outbox: send what may go now."),
     "simulate": ("simulate", "What weeks of nights would send, withhold and cost."),
     "simulator": ("setup", "A loopback provider with faults, to rehearse with."),
-    "suppress": ("suppress", "Add, remove or list people who must not be contacted."),
+    "suppress": ("suppress", "Add, remove or list people who opted out."),
     "templates": ("templates", "List, lint and show templates; count segments."),
 }
 

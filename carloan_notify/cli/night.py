@@ -189,7 +189,8 @@ def explain_command(
       carloan-notify explain AD2026000001 --as-of 2026-11-23
     """
     from carloan_notify.codes import Word, word
-    from carloan_notify.pipeline.one_loan import explain_loan
+    from carloan_notify.pipeline.one_loan import explain_loan, hold_lines
+    from carloan_notify.promise_codes import promise_lines, promise_word
     from carloan_notify.reports.tables import print_json, print_rows
 
     app = open_app(ctx, now)
@@ -201,7 +202,15 @@ def explain_command(
     for line in (*told["rejected_rows"], *told["findings"]):
         click.echo(f"  ! {line}")
     sections = {"standing": [told["standing"]] if told["standing"] else [], "rules": told["rules"]}
-    for name, rows in (*sections.items(), ("tonight", told["tonight"]), ("told", told["told"])):
+    sections |= {
+        "holds": hold_lines(told["holds"], language),
+        "tonight": told["tonight"],
+        "told": told["told"],
+    }
+    if told["promises"]:
+        lines = promise_lines(told["promises"], language)
+        print_rows(lines, sys.stdout, "table", title=promise_word("promises", language))
+    for name, rows in sections.items():
         if rows:
             worded = [
                 {word(key, language): word(str(cell), language) for key, cell in row.items()} for row in rows

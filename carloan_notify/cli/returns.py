@@ -215,7 +215,10 @@ def import_replies_file(ctx: click.Context, path: Path, kind: str, now: datetime
 @replies_command.command(name="list")
 @click.option("--open", "open_only", is_flag=True, help="Only the work list.")
 @click.option(
-    "--kind", type=click.Choice([kind.value for kind in ReplyKind]), help="Only replies of this kind."
+    "--kind",
+    metavar="KIND",
+    type=click.Choice([kind.value for kind in ReplyKind]),
+    help="Only replies of this kind: opt_out, deceased, promise …; a wrong word is answered with all of them.",
 )
 @click.option("--since", type=IsoDate(), help="Only replies received from this day on.")
 @click.option("--id", "reply_id", default="", help="Only this reply.")

@@ -1,4 +1,4 @@
-"""`suppress`: people who must not be contacted."""
+"""`suppress`: people who opted out."""
 
 import getpass
 import sys
@@ -7,9 +7,9 @@ import click
 
 from carloan_notify import errors
 from carloan_notify.cli.main import format_option, open_app
-from carloan_notify.codes import HoldReason
 from carloan_notify.records import MessageClass
 
+INSTEAD = {"wrong_number": "numbers quarantine --status reassigned"}
 SHOWN = ("suppression_no", "phone_hash", "customer_ref", "message_class", "source", "reason", "added_at")
 subject_options = (
     click.option("--phone", default="", help="A number in E.164, such as +8613800138000."),
@@ -26,7 +26,9 @@ subject_options = (
 
 @click.group()
 def suppress_command() -> None:
-    """Add, remove or list people who must not be contacted. They are kept by keyed hash only.
+    """Add, remove or list people who opted out. They are kept by keyed hash only.
+
+    What only waits is a hold: see `holds`. A number that is dead or somebody else's: see `numbers`.
 
     \b
     Example:
@@ -38,10 +40,8 @@ def suppress_command() -> None:
 @subject_options[0]
 @subject_options[1]
 @subject_options[2]
-@click.option(
-    "--hold", type=click.Choice([each.value for each in HoldReason]), help="HoldReason until it is settled."
-)
-@click.option("--opt-out", is_flag=True, help="The person wants no more of these messages.")
+@click.option("--hold", hidden=True, default="", help="Is `holds add` and `numbers quarantine` now.")
+@click.option("--opt-out", is_flag=True, hidden=True, help="Every suppression is one; may be left out.")
 @subject_options[3]
 @click.pass_context
 def add(
@@ -49,26 +49,22 @@ def add(
     phone: str,
     customer_id: str,
     message_class: str | None,
-    hold: str | None,
-    opt_out: bool,
+    hold: str,
+    opt_out: bool,  # noqa: ARG001 - what people wrote before goes on working
     reason: str,
 ) -> None:
-    """Stop messages to a number or a customer, of one class or of all; those that wait are cancelled.
-
-    A hold keeps later notices back until it is removed: collection for a dispute, everything for a wrong number.
-    An opt-out ends them.
+    """Stop messages to a number or a customer for good, of one class or of all; those that wait are cancelled.
 
     \b
     Example:
-      carloan-notify suppress add --phone +8613800138000 --class marketing --opt-out --reason "asked by phone"
-      carloan-notify suppress add --customer C20001 --hold dispute --reason "says the car was returned"
+      carloan-notify suppress add --phone +8613800138000 --class marketing --reason "asked by phone"
     """
     from carloan_notify.pipeline.upkeep import suppress
 
-    if (hold is None) is not opt_out:
-        raise click.UsageError("give --hold dispute, --hold wrong_number or --opt-out, exactly one of them")
-    given = (phone, customer_id, message_class)
-    done = suppress(open_app(ctx), given, getpass.getuser(), HoldReason(hold) if hold else None, reason)
+    if hold:
+        instead = INSTEAD.get(hold, f"holds add --kind {hold}")
+        raise click.UsageError(f"--hold {hold}: a suppression is an opt-out; write: carloan-notify {instead}")
+    done = suppress(open_app(ctx), (phone, customer_id, message_class), getpass.getuser(), reason)
     waiting = f"; waiting messages cancelled: {len(done.cancelled)}" if done.cancelled else ""
     click.echo(f"{'added' if done.fresh else 'stands already'}{waiting}")
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -119,6 +119,69 @@ def show(ctx: click.Context, notice: str, channel: str, language: str | None) ->
     from carloan_notify.pipeline.templates import show_template
 
     click.echo(show_template(open_app(ctx), notice, channel, language))
+
+
+# What templates said on earlier nights.
+
+
+@templates_command.command()
+@click.argument("name", required=False, default="")
+@format_option
+@click.pass_context
+def history(ctx: click.Context, name: str, form: str) -> None:
+    """Every wording that ever left, by template and version, with the first and the last night that used it.
+
+    NAME is a notice (due_today), or a file of the folder (zh-CN/due_today.sms.j2). JSON holds the texts too, with
+    the shared parts of their language.
+
+    \b
+    Example:
+      carloan-notify templates history due_today
+      carloan-notify templates history zh-CN/due_today.sms.j2 --format json
+    """
+    from carloan_notify.pipeline.template_history import HISTORY_COLUMNS, history_rows
+    from carloan_notify.reports.tables import print_rows
+
+    columns = () if form == "json" else HISTORY_COLUMNS
+    print_rows(history_rows(open_app(ctx), name), sys.stdout, form, columns=columns)
+
+
+@templates_command.command()
+@click.argument("name", required=False, default="")
+@click.option("--from", "since", default="", metavar="VERSION", help="Compare this version of NAME.")
+@click.option("--to", "until", default="", metavar="VERSION", help="With this one; the folder if left out.")
+@click.option("--format", "form", type=click.Choice(["diff", "json"]), default="diff", show_default=True)
+@click.pass_context
+def diff(ctx: click.Context, name: str, since: str, until: str, form: str) -> None:
+    """What has changed in the templates since the last night that used each, as a unified diff.
+
+    A version is named by its first digits, four or more. A shared part that has changed is shown once.
+
+    \b
+    Example:
+      carloan-notify templates diff
+      carloan-notify templates diff due_today --from 3f9a --to 81c2
+    """
+    from carloan_notify.pipeline.template_history import changes
+    from carloan_notify.reports.tables import print_json
+
+    found = changes(open_app(ctx), name, since, until)
+    if form == "json":
+        rows = [change.as_row() for change in found.files]
+        print_json({"files": rows, "never_used": found.never_used, "gone": found.gone}, sys.stdout)
+        return
+    for change in found.files:
+        for line in change.lines:
+            click.echo(click.style(line, fg=_COLOURS.get(line[:1])))
+        click.echo(f"# words {', '.join(change.templates)}")
+    for state, paths in (("never used yet", found.never_used), ("no longer in the folder", found.gone)):
+        if paths:
+            click.echo(f"# {state}: {', '.join(paths)}")
+    if not found.files:
+        click.echo("# nothing has changed in what was used")
+
+
+_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @templates_command.command()

@@ -141,6 +141,7 @@ def sample_values() -> dict[str, Any]:
             },
             "canary": {"size": 5},
         },
+        "certificates": {"nightly": True},
         "ledger": {"url": "sqlite:///ledger.db"},
         "reports": {"folder": "reports"},
     }

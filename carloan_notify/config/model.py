@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel.numbers import list_currencies
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from carloan_notify.config.presets import load_presets
 from carloan_notify.delivery.approved import templates_of
 from carloan_notify.delivery.gateway.request import MESSAGE_NAMES, PLACEHOLDER, names_in
 from carloan_notify.delivery.provider import ApprovedTemplateSettings, WiredSettings
@@ -24,12 +25,25 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
+from carloan_notify.notices.bureau import CreditBureauSettings
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
-from carloan_notify.notices.settings import FROM_CHANGES, EventType, PolicySettings, RuleSettings
-from carloan_notify.records import Lender
+from carloan_notify.notices.promise_settings import PromisesSettings
+from carloan_notify.notices.settings import (
+    FROM_CHANGES,
+    EventSettings,
+    EventType,
+    NoticeName,
+    PolicySettings,
+    RuleSettings,
+)
+from carloan_notify.notices.where import Kind, Of, Units, bound
+from carloan_notify.records import Lender, currency_exponent
+from carloan_notify.reports.settings import CertificateSettings
 from carloan_notify.settings import Settings
-from carloan_notify.sources.settings import SourcesSettings
+from carloan_notify.sources.settings import SourcesSettings, where_columns
+from carloan_notify.sources.tables import EVENT_TYPES
+from carloan_notify.sources.values import word_key
 
 # Do approved templates name what exists? A typing error would send nothing, or a message with holes.
 
@@ -180,10 +194,24 @@ class AppSettings(Settings):
     due_days: DueDaySettings = Field(
         default=DueDaySettings(), description="How `due-days assign` proposes due days for new loans."
     )
+    events: dict[NoticeName, EventSettings] = Field(
+        default_factory=dict,
+        description="Kinds of events of your own, by the name that rules (`when.event`) call them. Each is told once "
+        "for each day it falls on.",
+        examples=[{"insurance_expiring": {"words": ["保险到期"]}}],
+    )
     rules: list[RuleSettings] = Field(
         default=DEFAULT_LADDER, min_length=1, description="Which notice goes out when, to whom and how."
     )
     policy: PolicySettings = Field(default=PolicySettings(), description="May we, when, and how often.")
+    promises: PromisesSettings = Field(
+        default=PromisesSettings(),
+        description="Promises to pay: who confirms them, for how long they hold, and when they are kept.",
+    )
+    credit_bureau: CreditBureauSettings = Field(
+        default=CreditBureauSettings(),
+        description="Who counts as told before negative data is reported (`credit-bureau list`).",
+    )
     guards: GuardSettings = Field(
         default=GuardSettings(),
         description="What must be plausible before the first message of a night leaves.",
@@ -195,6 +223,9 @@ class AppSettings(Settings):
         default=DeliverySettings(), description="Providers, rates and retries."
     )
     inbound: InboundSettings = Field(default=InboundSettings(), description="What comes back from providers.")
+    certificates: CertificateSettings = Field(
+        default=CertificateSettings(), description="Certificates that a loan is settled."
+    )
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The record of everything sent.")
     reports: ReportSettings = Field(default=ReportSettings(), description="Where a night leaves its papers.")
 
@@ -205,10 +236,35 @@ class AppSettings(Settings):
         lender = info.data.get("lender")
         return schedule if lender is None else schedule.in_currency(lender.currency)
 
+    @field_validator("rules")
+    @classmethod
+    def _in_units(cls, rules: list[RuleSettings], info: ValidationInfo) -> list[RuleSettings]:
+        """Conditions in the units of the tables. What is wrong is told with all that does not fit."""
+        lender, sources = info.data.get("lender"), info.data.get("sources")
+        if lender is None or sources is None:
+            return rules
+        units = Units(where_columns(sources), currency_exponent(lender.currency))
+        return [
+            rule.model_copy(update={"where": where}) if where and not problems else rule
+            for rule in rules
+            for where, problems in (bound(rule.where, units),)
+        ]
+
+    @field_validator("policy")
+    @classmethod
+    def _with_law(cls, policy: PolicySettings) -> PolicySettings:
+        """What the presets say stands in files; the rules of contact themselves read none."""
+        return policy.with_law(load_presets(policy.presets))
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         approved = approved_problems(self.delivery, self.rules, self.lender.country)
-        others = [*self._source_problems(), *self._sum_problems(), *self._push_problems()]
+        others = [
+            *self._source_problems(),
+            *self._sum_problems(),
+            *self._push_problems(),
+            *self._bureau_problems(),
+        ]
         problems = [*self._rule_problems(), *others, *approved]
         if problems:
             raise ValueError("; ".join(problems))
@@ -220,7 +276,36 @@ class AppSettings(Settings):
             for number, rule in enumerate(self.rules)
             if not self.delivery.channels.get(rule.channel)
         ]
-        return [*rule_problems(self.rules, self.policy), *unserved]
+        own = [*self._where_problems(), *self._event_problems(), *self._moment_problems()]
+        return [*rule_problems(self.rules, self.policy), *unserved, *own]
+
+    def _where_problems(self) -> Iterator[str]:
+        """Conditions on columns that no source maps, or that their columns can never meet."""
+        units = Units(where_columns(self.sources), currency_exponent(self.lender.currency))
+        for number, rule in enumerate(self.rules):
+            yield from (f"rules[{number}].where.{problem}" for problem in bound(rule.where, units)[1])
+
+    def _event_problems(self) -> Iterator[str]:
+        """Events of the lender's own that would hide ours, or are called as another one is."""
+        taken = {word_key(word): name for name, words in EVENT_TYPES.items() for word in (name, *words)}
+        for name, event in self.events.items():
+            for word in dict.fromkeys((name, *event.words)):
+                other = taken.setdefault(word_key(word), name)
+                if other != name or name in EVENT_TYPES:
+                    yield f"events.{name}: {word!r} means {other} already; call it otherwise"
+
+    def _moment_problems(self) -> Iterator[str]:
+        """Rules that wait for an event or a date which nobody reports."""
+        columns = where_columns(self.sources)
+        dates = [name for name, each in columns.items() if each.kind is Kind.DATE and each.of is Of.LOAN]
+        events = [*EventType, *self.events]
+        for number, rule in enumerate(self.rules):
+            if rule.when.event and rule.when.event not in events:
+                cure = "the names under `events`"
+                yield f"rules[{number}].when.event: {_unknown('event', rule.when.event, events, cure)}"
+            if rule.when.date and rule.when.date not in dates:
+                cure = "`extra` of sources.loans, with kind: date"
+                yield f"rules[{number}].when.date: {_unknown('date column', rule.when.date, dates, cure)}"
 
     def _sum_problems(self) -> Iterator[str]:
         """Sums with more decimals than the lender's currency."""
@@ -243,6 +328,14 @@ class AppSettings(Settings):
             )
             if told:
                 yield f"inbound.public_url: delivery.providers.{name} is told to push there: {told}"
+
+    def _bureau_problems(self) -> Iterator[str]:
+        """A notice that no rule tells: nobody could ever be reported."""
+        known = {rule.notice for rule in self.rules}
+        for number, name in enumerate(self.credit_bureau.notices):
+            if "credit_bureau" in self.model_fields_set and name not in known:
+                cure = "name one of the notices of `rules`, or add its rule"
+                yield f"credit_bureau.notices[{number}]: no rule tells {name!r}; {cure}"
 
     def _source_problems(self) -> list[str]:
         problems = []

@@ -61,12 +61,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What a carrier's code says of a delivery. `final` is False while the network still tries."""
+    """What a carrier's code says of a delivery. `final` is False while the network still tries.
+
+    `dead` means that there is no such number.
+    """
 
     delivered: bool
     reason: str
     blocked: bool = False
     final: bool = True
+    dead: bool = False
 
 
 @cache
@@ -100,18 +104,19 @@ def carrier_codes(name: str = "") -> ByCode[Carried]:
     )
 
 
-_KINDS: Final[Mapping[str, tuple[bool, bool, bool]]] = {
-    # delivered, blocked, final
-    "delivered": (True, False, True),
-    "undelivered": (False, False, True),
-    "blocked": (False, True, True),
-    "pending": (False, False, False),
+_KINDS: Final[Mapping[str, tuple[bool, bool, bool, bool]]] = {
+    # delivered, blocked, final, dead
+    "delivered": (True, False, True, False),
+    "undelivered": (False, False, True, False),
+    "dead": (False, False, True, True),
+    "blocked": (False, True, True, False),
+    "pending": (False, False, False, False),
 }
 
 
 def _carried(kind: str, reason: str) -> Carried:
-    delivered, blocked, final = _KINDS[kind]
-    return Carried(delivered, reason, blocked, final)
+    delivered, blocked, final, dead = _KINDS[kind]
+    return Carried(delivered, reason, blocked, final, dead)
 
 
 def _listed(path: str) -> dict[str, dict[str, str]]:

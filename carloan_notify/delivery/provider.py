@@ -82,7 +82,7 @@ class Inquiry:
 class LookUp:
     """The provider's answer to one inquiry. `code` is the provider's own; no personal data.
 
-    `blocked` means that the number refuses messages for good.
+    `blocked` means that the number refuses messages for good, `dead` that there is no such number.
     """
 
     message_id: str
@@ -91,6 +91,7 @@ class LookUp:
     code: str = ""
     detail: str = ""
     blocked: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,9 @@ def fate(inquiry: Inquiry, table: str, state: str, reference: str, error: str = 
         standing = MessageFate.DELIVERED if told.delivered else MessageFate.ACCEPTED
         return LookUp(inquiry.message_id, standing, reference, code)
     code, why = public_code(error or state), (carrier_codes(table).get(error) if error else None) or told
-    return LookUp(inquiry.message_id, MessageFate.UNDELIVERED, reference, code, why.reason, why.blocked)
+    return LookUp(
+        inquiry.message_id, MessageFate.UNDELIVERED, reference, code, why.reason, why.blocked, why.dead
+    )
 
 
 # What comes back, record by record. One that cannot be read is a problem, kept as it came, and ends nothing.

@@ -16,8 +16,8 @@ import regex
 import yaml
 from pydantic import Field
 
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
 
@@ -30,10 +30,10 @@ _APOSTROPHES: Final = dict.fromkeys(map(ord, "'‘’`´ʼ′"), "")
 _TRADITIONAL: Final = str.maketrans(
     "還錢經發請電話給號碼錯認識訂閱絕煩騷擾貸車銀過幾緩緊沒這個們謝誰換聯繫係轉帳賬額對爭議訴詐騙業難時間後週"
     "點塊寬債務現實買會為麼嗎來無說讓別總應該報警壓養腦殺媽雜種瘋傷術療災產離獄簡訊機協商調減餘單據證萬親兒媳婦亂"
-    "從書達連斷儘盡稱確結",
+    "從書達連斷儘盡稱確結師裡喪區風颱諾將償續賠銷聯爺",
     "还钱经发请电话给号码错认识订阅绝烦骚扰贷车银过几缓紧没这个们谢谁换联系系转账账额对争议诉诈骗业难时间后周"
     "点块宽债务现实买会为么吗来无说让别总应该报警压养脑杀妈杂种疯伤术疗灾产离狱简讯机协商调减余单据证万亲儿媳妇乱"
-    "从书达连断尽尽称确结",
+    "从书达连断尽尽称确结师里丧区风台诺将偿续赔销联爷",
 )
 """What borrowers write of these subjects; not a dictionary."""
 _CHINESE: Final = "㐀-䶿一-鿿豈-﫿"
@@ -53,6 +53,11 @@ def plain(text: str) -> str:
     seen = "".join(map(_seen, folded[:LONGEST]))  # one character may unfold into eighteen
     spaced = _BLANKS.sub(" ", _STOPS.sub(",", seen.translate(_TRADITIONAL)))
     return _BESIDE_CHINESE.sub("", spaced).strip(" ,")
+
+
+def simplified(text: str) -> str:
+    """The text with the traditional characters that borrowers write of these subjects in their simplified form."""
+    return text.translate(_TRADITIONAL)
 
 
 def compact(text: str) -> str:
@@ -76,6 +81,12 @@ class ReplyKind(StrEnum):
     """What a borrower wants, as far as rules can tell."""
 
     OPT_OUT = "opt_out"
+    DECEASED = "deceased"
+    BANKRUPTCY = "bankruptcy"
+    LAWYER = "lawyer"
+    BEREAVEMENT = "bereavement"
+    DISASTER = "disaster"
+    PROMISE = "promise"
     PAID_ALREADY = "paid_already"
     ASKS_FOR_TIME = "asks_for_time"
     ASKS_FOR_CALL = "asks_for_call"
@@ -114,8 +125,11 @@ class LexiconRule(Settings):
 
 
 class LexiconFile(Settings):
-    """The file: rules from the strongest to the weakest."""
+    """The file: rules from the strongest to the weakest; `<<name>>` in a pattern stands for the part of that name."""
 
+    parts: dict[str, str] = Field(
+        default={}, description="Parts of regular expressions by name, for patterns and overlook."
+    )
     rules: list[LexiconRule] = Field(min_length=1)
 
 
@@ -242,7 +256,7 @@ def parse_lexicon(text: str, place: str) -> Lexicon:
         raise ConfigError([f"{place}: not valid YAML: {' '.join(str(error).split())}"]) from None
     problems = [*_repeated_keys(node)]
     try:
-        rules = LexiconFile.model_validate(data).rules
+        rules = _whole_rules(LexiconFile.model_validate(data))
     except pydantic.ValidationError as error:
         problems += [_sentence(item) for item in error.errors()]
         rules = []
@@ -250,6 +264,21 @@ def parse_lexicon(text: str, place: str) -> Lexicon:
     if problems:
         raise ConfigError([f"{place}: {problem}" for problem in problems])
     return Lexicon(rules)
+
+
+_PART: Final = re.compile(r"<<(\w+)>>")
+
+
+def _whole_rules(file: LexiconFile) -> list[LexiconRule]:
+    """The rules with each `<<name>>` replaced by its part; a name that is none stays, and is told as a problem."""
+
+    def whole(patterns: Sequence[str]) -> list[str]:
+        return [_PART.sub(lambda found: file.parts.get(found[1], found[0]), each) for each in patterns]
+
+    return [
+        rule.model_copy(update={"patterns": whole(rule.patterns), "overlook": whole(rule.overlook)})
+        for rule in file.rules
+    ]
 
 
 def _sentence(item: Any) -> str:  # noqa: ANN401 - pydantic's error dictionary
@@ -292,6 +321,8 @@ def _problems(rules: Sequence[LexiconRule]) -> Iterator[str]:
 
 
 def _fault(pattern: str) -> str:
+    if unknown := _PART.findall(pattern):
+        return f"there is no part {unknown[0]!r}; add it to parts, or correct the name"
     try:
         compiled = regex.compile(pattern, regex.IGNORECASE)
     except regex.error as error:
@@ -319,62 +350,57 @@ def _words(phrase: str) -> str:
 #
 # Nothing in this package answers a borrower: a person reads the reply and calls.
 
-EVERY_CLASS: Final = ""
-"""Stands for all message classes at once, as in the suppression list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Messages to hold back: one class, or `EVERY_CLASS`.
-
-    The sender's number always; with `customer` also every other number of the loans' customer, where one of
-    our messages tells who that is. `reason` is what the contact policy reads: "dispute" and "wrong_number"
-    hold a notice, anything else ends it as an opt-out.
-    """
-
-    message_class: str
-    reason: str
-    customer: bool = False
-
-
-_STOPPING: Final[Mapping[ReplyKind, tuple[Stop, ...]]] = MappingProxyType(
+HOLDS: Final[Mapping[ReplyKind, HoldReason]] = MappingProxyType(
     {
-        # Who has the number is a stranger: nothing about a loan may reach it.
-        ReplyKind.WRONG_PERSON: (Stop(EVERY_CLASS, HoldReason.WRONG_NUMBER),),
-        # Demands wait until the dispute is settled; a bill or a receipt still goes.
-        ReplyKind.DISPUTE: (Stop(MessageClass.COLLECTION.value, HoldReason.DISPUTE, customer=True),),
-        # Of the others none stops a message. That includes "paid already": the payments table decides who paid,
-        # and a borrower who says so without paying is still told; the work list has somebody compare.
+        ReplyKind.DECEASED: HoldReason.DECEASED,
+        ReplyKind.BANKRUPTCY: HoldReason.BANKRUPTCY,
+        ReplyKind.LAWYER: HoldReason.LAWYER,
+        ReplyKind.DISPUTE: HoldReason.DISPUTE,
+        ReplyKind.BEREAVEMENT: HoldReason.BEREAVEMENT,
+        ReplyKind.DISASTER: HoldReason.DISASTER,
+        ReplyKind.HARDSHIP: HoldReason.HARDSHIP,
+        # Of the others none holds anything. A promise does once it is confirmed; who says "paid already" is still told,
+        # because the payments table decides who paid: the work list has somebody compare.
     }
 )
+"""The hold that a reply of a kind sets at once, on its number and on the customer whose message it answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a reply brings about at once, and whether it goes to the work list."""
+    """What a reply brings about at once, and whether it goes to the work list.
 
-    stops: tuple[Stop, ...]
+    `stops` are the classes that its number refuses, None for every class; `reassigned` that the number is somebody
+    else's, so that nothing about a loan may reach it.
+    """
+
+    stops: tuple[MessageClass | None, ...]
     work_list: bool
+    holds: tuple[HoldReason, ...] = ()
+    reassigned: bool = False
 
     @property
     def summary(self) -> str:
-        """In one line, for people and the audit: `stop every class, work list`."""
-        parts = [f"stop {stop.message_class or 'every class'}" for stop in self.stops]
+        """In one line, for people and the audit: `stop every class, hold dispute, work list`."""
+        parts = [f"stop {each.value if each else 'every class'}" for each in self.stops]
+        parts += [f"hold {kind.value}" for kind in self.holds]
+        parts += ["number reassigned"] if self.reassigned else []
         parts += ["work list"] if self.work_list else []
         return ", ".join(parts)
 
 
 def action_for(reading: Reading, opt_out_stops: Sequence[MessageClass]) -> Action:
     """The action for all kinds that a reply shows, not only for the first; `opt_out_stops` from the settings."""
-    stops = [
-        stop
-        for kind in reading.kinds
-        for stop in (_opt_out(opt_out_stops) if kind is ReplyKind.OPT_OUT else _STOPPING.get(kind, ()))
-    ]
-    return Action(tuple(dict.fromkeys(stops)), reading.asks)
+    refuses = ReplyKind.OPT_OUT in reading.kinds
+    return Action(
+        _opt_out(opt_out_stops) if refuses else (),
+        reading.asks,
+        tuple(HOLDS[kind] for kind in reading.kinds if kind in HOLDS),
+        ReplyKind.WRONG_PERSON in reading.kinds,
+    )
 
 
-def _opt_out(classes: Sequence[MessageClass]) -> tuple[Stop, ...]:
+def _opt_out(classes: Sequence[MessageClass]) -> tuple[MessageClass | None, ...]:
     if set(classes) == set(MessageClass):
-        return (Stop(EVERY_CLASS, "opt_out"),)
-    return tuple(Stop(each.value, "opt_out") for each in sorted(set(classes)))
+        return (None,)
+    return tuple(sorted(set(classes)))

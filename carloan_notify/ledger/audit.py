@@ -166,6 +166,12 @@ def stream(tx: Transaction) -> Iterator[AuditRow]:
             yield AuditRow(*row)
 
 
+def hashes(tx: Transaction, after: int, upto: int) -> Iterator[str]:
+    """The hashes of the rows behind number `after`, up to number `upto`, in order; a page in memory at a time."""
+    query = sa.select(AUDIT.c.hash).where(AUDIT.c.seq > after, AUDIT.c.seq <= upto).order_by(AUDIT.c.seq)
+    yield from tx.connection.execute(query.execution_options(yield_per=_PAGE)).scalars()
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """The facts that the audit row `seq` vouches for, as stored: packed lines, and a mark of each (`merkle`)."""
@@ -192,16 +198,19 @@ class Proof:
     row: AuditRow
 
 
-def prove(tx: Transaction, message_id: str) -> Proof | None:
-    """What shows that a message was queued with these facts; None where no block tells of it."""
+def prove(tx: Transaction, message_id: str, run_id: str = "") -> Proof | None:
+    """What shows that a message was queued with these facts; None where no block, or none of its run, tells of it."""
+    rows = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__), AUDIT_FACTS.c.facts)
+    query = rows.join(AUDIT_FACTS, AUDIT_FACTS.c.seq == AUDIT.c.seq).order_by(AUDIT.c.seq)
+    if run_id:
+        query = query.where(AUDIT.c.subject == run_id)
     named = f'"message":{encode_basestring(message_id)}'
-    for block in blocks(tx):
-        lines = merkle.unpacked(block.facts) or []
+    for row in tx.connection.execute(query.execution_options(yield_per=_BLOCKS)):
+        lines = merkle.unpacked(row.facts) or []
         place = next((number for number, line in enumerate(lines) if named in line), None)
         if place is not None:
             steps = merkle.proof([merkle.leaf(line) for line in lines], place)
-            query = sa.select(*(AUDIT.c[name] for name in AuditRow.__slots__)).where(AUDIT.c.seq == block.seq)
-            return Proof(lines[place], steps, AuditRow(*tx.connection.execute(query).one()))
+            return Proof(lines[place], steps, AuditRow(*tuple(row)[:-1]))
     return None
 
 

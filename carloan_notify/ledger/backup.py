@@ -26,7 +26,7 @@ from carloan_notify.ledger import audit, continuity, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import Cipher, Keyring, sync_folder
 from carloan_notify.ledger.store import POSTGRESQL, Store, Transaction, to_text
-from carloan_notify.ledger.tables import AUDIT, METADATA, SUPPRESSIONS
+from carloan_notify.ledger.tables import AUDIT, HOLDS, METADATA, SUPPRESSIONS
 from carloan_notify.ledger.verify import Evidence, verify_rows
 from carloan_notify.records import AuditEvent
 
@@ -214,7 +214,7 @@ _MOVE_AWAY: Final = (
 )
 _SHORT_ID: Final = 8
 _PAGE: Final = 2_000
-_NUMBERED: Final = ((SUPPRESSIONS, "suppression_no"),)
+_NUMBERED: Final = ((SUPPRESSIONS, "suppression_no"), (HOLDS, "hold_no"))
 
 
 @dataclass(frozen=True, slots=True)

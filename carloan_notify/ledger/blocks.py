@@ -1,4 +1,4 @@
-"""Are the facts of the queued messages those that the chain vouches for? Their roots against the rows of the audit."""
+"""Do the hash trees fit the chain: the roots over the facts of queued messages, and those that digests sign?"""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +7,8 @@ from typing import Final
 from carloan_notify.ledger import merkle
 from carloan_notify.ledger.audit import QUEUED, AuditRow, Block, hash_of
 from carloan_notify.ledger.chain_walk import Breach, BreachKind
+from carloan_notify.ledger.digest import Digest
+from carloan_notify.ledger.merkle import Growing
 
 _LISTED: Final = 1_000
 """So many messages of one block are named; a longer list tells no more."""
@@ -43,6 +45,38 @@ class Roots:
         text = "the facts of the messages it vouches for are missing: somebody deleted them"
         found += [Breach(BreachKind.DELETED, f"facts of audit row {seq}", text) for seq in sorted(missing)]
         return found
+
+
+class Trees:
+    """The trees that digests sign, against the rows they speak of. Feed it every row in order."""
+
+    def __init__(self, signed: Iterable[Digest]) -> None:
+        """`signed` are the digests to compare."""
+        self._ending: dict[int, list[Digest]] = {}
+        for each in signed:
+            self._ending.setdefault(each.count, []).append(each)
+        self._starts = {each.since for ending in self._ending.values() for each in ending}
+        self._growing = {0: Growing()} if 0 in self._starts else {}
+        self._found: list[Breach] = []
+
+    def feed(self, row: AuditRow) -> None:
+        """Take a row of the audit; trees that end with it are compared and forgotten."""
+        for tree in self._growing.values():
+            tree.add(row.hash)
+        ending = self._ending.pop(row.seq, [])
+        for each in ending:
+            if each.since in self._growing and self._growing[each.since].root != each.tree:
+                text = "its tree is not that of the rows it speaks of: whoever has the signing key made it up"
+                self._found.append(Breach(BreachKind.MODIFIED_DIGEST, f"digest {each.number}", text))
+        if ending:
+            needed = {each.since for later in self._ending.values() for each in later}
+            self._growing = {since: tree for since, tree in self._growing.items() if since in needed}
+        if row.seq in self._starts:
+            self._growing[row.seq] = Growing()
+
+    def breaches(self) -> list[Breach]:
+        """What is wrong with the trees."""
+        return self._found
 
 
 def _root_of(row: AuditRow) -> str | None:

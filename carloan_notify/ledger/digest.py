@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, schema
+from carloan_notify.ledger import audit, merkle, schema
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.keys import read_private, write_durably, write_private
 from carloan_notify.ledger.store import Transaction, to_text
@@ -104,7 +104,8 @@ _MODE: Final = 0o644
 class Digest:
     """What a digest file says.
 
-    `count` rows up to a head with hash `head`; `previous` hashes the file before.
+    `count` rows up to a head with hash `head`; `previous` hashes the file before. `tree` is the root over the hashes
+    of the rows after number `since` (`merkle`): it proves one of them without showing the others.
     """
 
     number: int
@@ -113,6 +114,8 @@ class Digest:
     written_at: str
     count: int
     head: str
+    since: int
+    tree: str
     previous: str
     counts: Mapping[str, Any]
     key_id: str
@@ -137,7 +140,8 @@ def parse(body: str) -> Digest | None:
         fields = json.loads(body)
         known = fields.pop("format") == FORMAT
         found = Digest(**fields, body=body)
-        sound = known and isinstance(found.number, int) and isinstance(found.count, int)
+        numbers = (found.number, found.count, found.since)
+        sound = known and all(isinstance(number, int) for number in numbers)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return found if sound else None
@@ -162,7 +166,9 @@ def write(
     """
     head = audit.lock_head(tx)
     run_id, counts = run
-    before = sorted([*seen, *stored(tx, newest=1)], key=lambda digest: digest.number)
+    own = stored(tx, newest=1)
+    before = sorted([*seen, *own], key=lambda digest: digest.number)
+    since = own[-1].count if own else 0
     fields = {
         "format": FORMAT,
         "number": before[-1].number + 1 if before else 1,
@@ -171,6 +177,8 @@ def write(
         "written_at": to_text(now),
         "count": head.seq,
         "head": head.hash,
+        "since": since,
+        "tree": merkle.grown(audit.hashes(tx, since, head.seq)),
         "previous": before[-1].hash if before else NO_DIGEST,
         "counts": dict(counts),
         "key_id": public_id(key.public_key()),

@@ -15,9 +15,11 @@ from carloan_notify.ledger.states import LEASED
 from carloan_notify.ledger.store import SQLITE, Transaction, to_text
 from carloan_notify.ledger.tables import (
     AUDIT,
+    CERTIFICATES,
     CONTENTS,
     MESSAGE_KEYS,
     MESSAGES,
+    NUMBERS,
     PORTFOLIO,
     REPLIES,
     UNREAD,
@@ -49,8 +51,10 @@ _CONTENT_ID: Final = (
 SEALED_TABLES: Final = (
     SealedTable(CONTENTS, CONTENTS.c.message_no, _CONTENT_ID, (contents.FIELD,)),
     SealedTable(REPLIES, REPLIES.c.reply_id, REPLIES.c.reply_id, ("phone", "text")),
+    SealedTable(NUMBERS, NUMBERS.c.phone_hash, NUMBERS.c.phone_hash, ("phone",)),
     SealedTable(UNREAD, UNREAD.c.unread_id, UNREAD.c.unread_id, ("body",)),
     SealedTable(PORTFOLIO, PORTFOLIO.c.part, PORTFOLIO.c.part, ("body",)),
+    SealedTable(CERTIFICATES, CERTIFICATES.c.number, CERTIFICATES.c.number, ("facts",)),
 )
 
 

@@ -12,11 +12,11 @@ from itertools import islice, repeat
 from json.encoder import encode_basestring as _quoted
 from typing import Any, Final
 
-from carloan_notify.ledger import audit, bulk, contents, notices, stopping
+from carloan_notify.ledger import audit, bulk, contents, notices, stopping, templates
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.store import Transaction, to_text
 from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGE_KEYS, MESSAGES
-from carloan_notify.records import Draft, MessageState
+from carloan_notify.records import Draft, MessageState, TemplateWording
 from carloan_notify.text import mask_digits
 
 DRAFTS_PER_TRANSACTION: Final = 10_000
@@ -57,10 +57,12 @@ class Slice:
 
     `messages` has the columns LOT and OWN, `content` being a `contents.Content`. `covers` has the columns COVER, the
     keys that each message takes: `message` is its place in `messages`, and covers of one message stand together.
+    `wordings` are the sources of their templates, as far as they are at hand.
     """
 
     messages: Mapping[str, Sequence[Any]] = field(repr=False)
     covers: Mapping[str, Sequence[Any]] = field(repr=False)
+    wordings: Sequence[TemplateWording] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.messages["message_id"])
@@ -72,7 +74,9 @@ class Slice:
         covers = {name: [column[number] for number in kept] for name, column in self.covers.items()}
         covers["message"] = [new[old] for old in covers["message"]]
         messages = {name: [column[number] for number in places] for name, column in self.messages.items()}
-        return Slice(messages, covers)
+        told = {*zip(messages["template"], messages["template_version"], strict=True)}
+        said = [each for each in self.wordings if (each.template, each.version) in told]
+        return Slice(messages, covers, said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,17 @@ def sliced(cipher: Cipher, drafts: Sequence[Draft]) -> Slice:
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len((*LOT, *OWN))
     covered = list(zip(*covers, strict=True)) or [()] * len(COVER)
-    return Slice(dict(zip((*LOT, *OWN), columns, strict=True)), dict(zip(COVER, covered, strict=True)))
+    return Slice(
+        dict(zip((*LOT, *OWN), columns, strict=True)),
+        dict(zip(COVER, covered, strict=True)),
+        wordings(drafts),
+    )
+
+
+def wordings(drafts: Iterable[Draft]) -> list[TemplateWording]:
+    """The sources of these messages' templates, each once."""
+    said = (draft.rendered.wording for draft in drafts)
+    return list({(each.template, each.version): each for each in said if each is not None}.values())
 
 
 def _row(cipher: Cipher, draft: Draft) -> tuple[Any, ...]:
@@ -166,6 +180,7 @@ def queue(tx: Transaction, run_id: str, messages: Slice, now: datetime) -> Enque
     taken = notices.known(tx, messages.covers["idempotency_key"])
     fresh, result = _sift(messages, taken)
     if result.queued:
+        templates.keep(tx, run_id, fresh.wordings, now)
         first = _insert(tx, run_id, fresh, now)
         audit.append_block(tx, run_id, _facts(tx.cipher, run_id, fresh), now)
         stopping.cancel_suppressed(tx, first, now)
@@ -244,20 +259,25 @@ def new_lots(
 def _facts(cipher: Cipher, run_id: str, messages: Slice) -> list[str]:
     """A line for each message: as `audit.canonical` would write it, only quicker."""
     column, run = messages.messages, _quoted(run_id)
-    own = (column[name] for name in ("channel", "message_class", "customer_ref", "message_id", "notice"))
-    said = (column[name] for name in ("role", "template", "template_version"))
-    texts = (cipher.text_hash(content.text) for content in column["content"])
-    told = zip(
-        _loans(messages), _resent(messages), zip(*own, strict=True), zip(*said, strict=True), strict=True
+    texts = (
+        cipher.told(name, content.phone, content.text)
+        for name, content in zip(column["message_id"], column["content"], strict=True)
     )
+    own = (column[name] for name in _TOLD)
+    told = zip(*own, _loans(messages), _resent(messages), texts, strict=True)
     return [
-        f'{{"channel":"{channel}","class":"{kind}","customer":"{customer}","loans":{loans},"message":{_quoted(name)},'
+        f'{{"amount":{amount},"channel":"{channel}","class":"{kind}","customer":"{customer}",'
+        f'"due_on":"{due_on or ""}","loans":{loans},"message":{_quoted(name)},'
         f'"notice":{_quoted(notice)},{again}"role":{_quoted(role)},"run":{run},"template":{_quoted(template)},'
         f'"template_version":{_quoted(version)},"text":"{text}"}}'
-        for (loans, again, (channel, kind, customer, name, notice), (role, template, version)), text in zip(
-            told, texts, strict=True
-        )
+        for amount, channel, kind, customer, due_on, name, notice, role, template, version, loans, again, text in told
     ]
+
+
+_TOLD: Final = (
+    *("amount_minor", "channel", "message_class", "customer_ref", "due_on"),
+    *("message_id", "notice", "role", "template", "template_version"),
+)
 
 
 def _resent(messages: Slice) -> list[str]:

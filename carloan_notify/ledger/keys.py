@@ -207,6 +207,18 @@ class Cipher:
         """Keyed hash of a message text: proves the wording in the audit, tells nothing without the key."""
         return self._keyed("text", text)
 
+    def opening(self, message_id: str) -> bytes:
+        """32 bytes that open the seal of one message, and of no other: a stranger with them can recompute it."""
+        return self._digest("told", message_id)
+
+    def told(self, message_id: str, phone: str, text: str) -> str:
+        """The seal that the audit keeps of what was told to whom, 64 hex digits: `seal(number_seal(…), text)`."""
+        return seal(number_seal(self.opening(message_id), phone), text)
+
+    def certificate_key(self, loan_id: str, issue: int) -> str:
+        """32 hex digits from which the verification code of a loan's nth certificate is made."""
+        return self._keyed("certificate", f"{issue}|{loan_id}")
+
     def key_check(self) -> str:
         """A value that tells whether two keyrings share their hash key."""
         return self._keyed("check", "")
@@ -217,10 +229,23 @@ class Cipher:
         return base64.b64encode(digest).decode()[:_COLUMN_KEY_LENGTH]
 
     def _keyed(self, purpose: str, value: str) -> str:
+        return self._digest(purpose, value).hex()[:_HASH_DIGITS]
+
+    def _digest(self, purpose: str, value: str) -> bytes:
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(f"{purpose}\x00{value}".encode())
         outer.update(inner.digest())
-        return outer.hexdigest()[:_HASH_DIGITS]
+        return outer.digest()
+
+
+def number_seal(opening: bytes, phone: str) -> bytes:
+    """SHA-256 over the message's opening and its number: shown without either, it tells nothing of the number."""
+    return hashlib.sha256(opening + phone.encode()).digest()
+
+
+def seal(number: bytes, text: str) -> str:
+    """SHA-256 over the number's seal and the text, 64 hex digits: whoever has both can recompute it."""
+    return hashlib.sha256(number + text.encode()).hexdigest()
 
 
 def _hmac_pads(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":

@@ -7,7 +7,7 @@ and the proof of one leaf among n is at most log2 n hashes, rounded up.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,42 @@ def root(leaves: Sequence[bytes]) -> str:
     while len(nodes) > 1:
         nodes = _above(nodes)
     return nodes[0].hex() if nodes else hashlib.sha256(b"").hexdigest()
+
+
+class Growing:
+    """A tree that grows leaf by leaf: `root` of all so far, with log2 n hashes in memory."""
+
+    def __init__(self) -> None:
+        """No leaf yet."""
+        self.count = 0
+        self._full: list[bytes] = []  # roots of the full trees that the leaves make, the largest first
+
+    def add(self, line: str) -> None:
+        """One more leaf."""
+        node, left = leaf(line), self.count
+        while left & 1:
+            node = hashlib.sha256(NODE + self._full.pop() + node).digest()
+            left >>= 1
+        self._full.append(node)
+        self.count += 1
+
+    @property
+    def root(self) -> str:
+        """What `root` says of the same leaves."""
+        if not self._full:
+            return root(())
+        node = self._full[-1]
+        for left in reversed(self._full[:-1]):
+            node = hashlib.sha256(NODE + left + node).digest()
+        return node.hex()
+
+
+def grown(lines: Iterable[str]) -> str:
+    """The root over the leaves of these lines, few in memory at a time."""
+    growing = Growing()
+    for line in lines:
+        growing.add(line)
+    return growing.root
 
 
 def proof(leaves: Sequence[bytes], place: int) -> list[ProofStep]:

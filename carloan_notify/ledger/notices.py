@@ -80,7 +80,7 @@ def release(tx: Transaction, message_ids: Sequence[str], keys: Sequence[str] | N
 _CHUNK: Final = 10_000
 _DATES: Final = ("due_on", "original_due_on")
 _INSTANTS: Final = ("not_before", "expires_at")
-_RULED: Final = ("notice", "channel", "role", "message_class", "decision", "reason", *_INSTANTS)
+_RULED: Final = ("notice", "channel", "role", "message_class", "decision", "reason", "presets", *_INSTANTS)
 """Columns that thousands of decisions of a night share: they stand in `rulings`."""
 _OWN: Final = (
     *("loan_id", "customer_ref", "installment_no", "due_on", "original_due_on"),
@@ -101,14 +101,23 @@ DECIDED: Final = (
 """Decisions with all that is known of them, for reading."""
 
 
-def to_rows(run_id: str, decisions: "pd.DataFrame", customer_ref: Callable[[str], str]) -> "pd.DataFrame":
-    """What is kept of a frame of `frames.DECISIONS`, same order: columns `run_id`, _RULED and _OWN."""
+def to_rows(
+    run_id: str,
+    decisions: "pd.DataFrame",
+    customer_ref: Callable[[str], str],
+    presets: "pd.Series | None" = None,
+) -> "pd.DataFrame":
+    """What is kept of a frame of `frames.DECISIONS`, same order: columns `run_id`, _RULED and _OWN.
+
+    `presets` are those of law that bind each person (`law.bound_by`), on the same index; None for none.
+    """
     import pandas as pd  # noqa: PLC0415 - only a night decides; senders and receipts, which use keys, need no frame
 
     from carloan_notify import frames  # noqa: PLC0415 - as above
 
     rows = decisions[list(_SAME)].copy()
     rows["run_id"] = run_id
+    rows["presets"] = "" if presets is None else presets
     rows["customer_ref"] = frames.per_value(decisions["customer_id"], customer_ref)
     for names, form in ((_DATES, "%Y-%m-%d"), (_INSTANTS, "%Y-%m-%dT%H:%M:%S.%fZ")):
         for name in names:

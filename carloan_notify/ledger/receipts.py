@@ -4,19 +4,19 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from carloan_notify.ledger import audit, stopping
+from carloan_notify.ledger import audit, numbers, stopping
 from carloan_notify.ledger.audit import canonical
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.prepared import Prepared, among, listed, unindexed
 from carloan_notify.ledger.states import UNLEASED, Step, after, move_each
-from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import MESSAGES, RECEIPTS, WHOLE
 from carloan_notify.records import AuditEvent, MessageState, Receipt, SendResult
 from carloan_notify.text import RECEIPT_TEXTS, cleaned, mask_digits
@@ -113,6 +113,7 @@ def _row(receipt: Receipt, hashed: Callable[[str], str], now: datetime) -> dict[
         "received_at": to_text(now),
         "phone_hash": phone_hash,
         "blocked": receipt.blocked,
+        "dead": receipt.dead,
     }
 
 
@@ -195,8 +196,29 @@ def _apply(tx: Transaction, rows: Sequence[Mapping[str, Any]], now: datetime) ->
         for row in rows
         if row["blocked"] and row["message_id"] in held
     }
-    stopping.stop_numbers(tx, blocked, f"provider:{rows[0]['provider']}", now)
+    source = f"provider:{rows[0]['provider']}"
+    stopping.stop_numbers(tx, blocked, source, now)
+    _note_numbers(tx, last, held, source, now)
     return len(last)
+
+
+def _note_numbers(
+    tx: Transaction,
+    last: Mapping[str, Mapping[str, Any]],
+    held: Mapping[str, sa.RowMapping],
+    source: str,
+    now: datetime,
+) -> None:
+    """What these receipts say of the numbers themselves: that there is no such one, or that something arrived."""
+    arrived = [str(held[name]["phone_hash"]) for name, row in last.items() if row["delivered"]]
+    if arrived:
+        numbers.note_arrivals(tx, arrived, source, now)
+    failed: defaultdict[date, list[str]] = defaultdict(list)
+    for name, row in last.items():
+        if row["dead"] and not row["delivered"]:
+            failed[from_text(row["occurred_at"]).date()].append(name)
+    for day, names in sorted(failed.items()):
+        numbers.note_failures(tx, names, source, day, now)
 
 
 def _change(was: sa.RowMapping, to: MessageState, receipt: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,28 @@
 """Replies: kept once each, matched to the message they answer, and acted on, all in one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, states, stopping, views
+from carloan_notify.hold_codes import HoldReason, NumberStatus
+from carloan_notify.ledger import audit, holds, numbers, promises, states, stopping, views
 from carloan_notify.ledger.audit import canonical
+from carloan_notify.ledger.holds import HoldOn, NewHold
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
+from carloan_notify.ledger.numbers import Known
+from carloan_notify.ledger.promises import Proposal
 from carloan_notify.ledger.stopping import Subject
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
 from carloan_notify.ledger.tables import REPLIES, WHOLE
+from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.records import AuditEvent, MessageClass, Reply
 from carloan_notify.text import ERASED, mask_digits, mask_phone, whole
 
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OPEN: Final = "open"
+OPT_OUT: Final = "opt_out"
+"""The reason of a suppression that a reply brought."""
+DEFAULT_SETTINGS: Final = HoldsSettings()
 PER_TRANSACTION: Final = 200
 """Replies that one transaction should take: each costs a few milliseconds, and on SQLite senders wait for as long."""
 CLOSED: Final = "closed"
@@ -35,27 +43,36 @@ CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Messages to stop because of a reply: of one class, or of every class where it is None.
+class ReplyHold:
+    """A hold because of a reply: of the sender's number and of the customer of the message that is answered."""
 
-    Those to the sender's number; with `customer` also those to the customer of the message that is answered.
-    """
-
-    message_class: MessageClass | None
-    reason: str
-    customer: bool = False
+    kind: HoldReason
+    until: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A reply, what it is taken for and why, and what is to be done. Rule and action name no person."""
+    """A reply, what it is taken for and why, and what is to be done. Rule and action name no person.
+
+    `stops` are the classes that the sender's number refuses, None for every class. `reassigned` tells that the number
+    is somebody else's, `day` on which date of the lender that was said.
+    """
 
     reply: Reply
     kind: str
     rule: str
     action: str
-    holds: tuple[Hold, ...]
+    stops: tuple[MessageClass | None, ...]
     work_list: bool
+    holds: tuple[ReplyHold, ...] = ()
+    reassigned: bool = False
+    day: date = date.min
+    promise: Proposal | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether it keeps messages back."""
+        return bool(self.stops or self.holds or self.reassigned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +94,9 @@ class Taken:
         return Taken(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
 
-def take(tx: Transaction, judged: Iterable[Judged], now: datetime) -> Taken:
+def take(
+    tx: Transaction, judged: Iterable[Judged], now: datetime, settings: HoldsSettings = DEFAULT_SETTINGS
+) -> Taken:
     """Keep replies once each, and do what was judged of the new ones. Take at most `PER_TRANSACTION` in one."""
     readable = [replace(each, reply=_storable(each.reply)) for each in judged]
     named = {reply_id(tx.cipher, each.reply): each for each in readable}
@@ -86,27 +105,32 @@ def take(tx: Transaction, judged: Iterable[Judged], now: datetime) -> Taken:
     fresh = {name: named[name] for name in sorted(named) if name not in known}
     answered = {name: _answered(tx, each.reply) for name, each in fresh.items()}
     fresh = {name: _looked_at(each, answered[name]) for name, each in fresh.items()}
-    subjects = {
-        name: _subjects(tx.cipher.phone_hash(each.reply.phone), answered[name].customer_ref, each.holds)
-        for name, each in fresh.items()
-    }
-    _lock_concerned(tx, [subject for found in subjects.values() for subject, _ in found])
+    _lock_concerned(
+        tx,
+        {tx.cipher.phone_hash(each.reply.phone) for each in fresh.values() if each.acts},
+        {answered[name].customer_ref for name, each in fresh.items() if each.holds},
+    )
     counts: Counter[str] = Counter()
     for name, each in fresh.items():
         if not _inserted(tx, _row(tx.cipher, name, each, answered[name], now)):
             continue
-        cancelled = [
-            message_id
-            for subject, reason in subjects[name]
-            for message_id in stopping.stop(tx, subject, f"reply:{each.kind}", reason, now).cancelled
-        ]
+        cancelled = _acted(tx, each, answered[name], now, settings)
         audit.append(tx, [_event(name, each, answered[name].message_id, cancelled)], now)
+        if each.promise is not None and answered[name].message_id:
+            promises.propose(tx, _promise_of(tx, each.promise, name, answered[name]), now)
         counts["taken"] += 1
         counts["opened"] += each.work_list
-        counts["stopped"] += bool(subjects[name])
+        counts["stopped"] += each.acts
         counts["cancelled"] += len(cancelled)
         counts["strangers"] += not answered[name].message_id
     return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
+
+
+def _promise_of(tx: Transaction, promise: Proposal, name: str, answered: "_Answered") -> Proposal:
+    """The proposal of a reply that answers a message; where that told of several loans a clerk says which."""
+    loans = views.loans_of(tx, [answered.message_id]).get(answered.message_id, ())
+    loan_id = loans[0] if len(loans) == 1 else ""
+    return replace(promise, loan_id=loan_id, source_ref=name, customer_ref=answered.customer_ref)
 
 
 def close(tx: Transaction, reply_id: str, operator: str, note: str, now: datetime) -> None:
@@ -183,27 +207,34 @@ def _answered(tx: Transaction, reply: Reply) -> _Answered:
 
 def _looked_at(judged: Judged, answered: _Answered) -> Judged:
     """Where a stranger stops messages, a person looks: the number may be somebody's whom we know by another."""
-    if answered.message_id or not judged.holds or judged.work_list:
+    if answered.message_id or not judged.acts or judged.work_list:
         return judged
     return replace(judged, action=f"{judged.action}, work list", work_list=True)
 
 
-def _subjects(phone_hash: str, customer_ref: str, holds: Sequence[Hold]) -> list[tuple[Subject, str]]:
-    """Whom to suppress, each with the reason."""
-    found: dict[Subject, str] = {}
-    for hold in holds:
-        found.setdefault(Subject(phone_hash, "", hold.message_class), hold.reason)
-        if hold.customer and customer_ref:
-            found.setdefault(Subject("", customer_ref, hold.message_class), hold.reason)
-    return list(found.items())
+def _acted(
+    tx: Transaction, judged: Judged, answered: _Answered, now: datetime, settings: HoldsSettings
+) -> list[str]:
+    """Do what a reply asks for at once; the messages that were cancelled."""
+    number, source = tx.cipher.phone_hash(judged.reply.phone), f"reply:{judged.kind}"
+    done: list[str] = []
+    for message_class in judged.stops:
+        done += stopping.stop(tx, Subject(number, "", message_class), source, OPT_OUT, now).cancelled
+    for hold in judged.holds:
+        for on in (HoldOn(number), *([HoldOn("", answered.customer_ref)] if answered.customer_ref else [])):
+            new = NewHold(on, hold.kind, hold.until)
+            done += holds.put(tx, new, source, settings, now).cancelled
+    if judged.reassigned:
+        known = Known(judged.reply.phone, NumberStatus.REASSIGNED, judged.day)
+        done += numbers.mark(tx, [known], source, now).cancelled
+    return done
 
 
-def _lock_concerned(tx: Transaction, subjects: Sequence[Subject]) -> None:
+def _lock_concerned(tx: Transaction, phone_hashes: Collection[str], customer_refs: Collection[str]) -> None:
     """Every waiting message that may be cancelled, locked before the audit's head: as senders do it, in order."""
     ids: set[str] = set()
-    for column in (WHOLE.c.phone_hash, WHOLE.c.customer_ref):
-        names = sorted({getattr(subject, column.name) for subject in subjects} - {""})
-        for part in in_parts(names):
+    for column, names in ((WHOLE.c.phone_hash, phone_hashes), (WHOLE.c.customer_ref, customer_refs)):
+        for part in in_parts(sorted(set(names) - {""})):
             waiting = sa.select(WHOLE.c.message_id).where(states.is_pending(WHOLE), column.in_(part))
             ids.update(tx.connection.execute(waiting).scalars())
     states.lock(tx, ids)
@@ -308,3 +339,11 @@ def _conditions(wanted: ReplyFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.since is not None:
         conditions.append(REPLIES.c.received_at >= to_text(wanted.since))
     return conditions
+
+
+def waiting_people(tx: Transaction) -> tuple[set[str], set[str]]:
+    """Whose replies are still on the work list: customers and numbers, as keyed hashes."""
+    rows = tx.connection.execute(
+        sa.select(REPLIES.c.customer_ref, REPLIES.c.phone_hash).where(REPLIES.c.state == OPEN)
+    ).all()
+    return {row.customer_ref for row in rows} - {""}, {row.phone_hash for row in rows} - {""}

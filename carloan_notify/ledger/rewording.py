@@ -7,8 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from carloan_notify.ledger import audit, contents, intake, notices, states
-from carloan_notify.ledger.keys import Cipher
+from carloan_notify.ledger import audit, contents, intake, notices, states, templates
 from carloan_notify.ledger.states import Step
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import CONTENTS, LOTS, MESSAGES
@@ -41,15 +40,21 @@ def reword(
     if not fitting:
         return
     audit.lock_head(tx)  # numbers of lots are given under it
+    events = list[AuditEvent]()
     for change in fitting:
-        _reword(tx, change)
+        run_id, told = _reword(tx, change)
+        events.append(_event(change, told))
+        templates.keep(tx, run_id, intake.wordings([change.draft]), now)
         if change.dropped:
             notices.release(tx, [change.message_id], change.dropped)
-    audit.append(tx, [_event(tx.cipher, change) for change in fitting], now)
+    audit.append(tx, events, now)
 
 
-def _reword(tx: Transaction, change: Reworded) -> None:
-    """The new words into the message's content, and the message into a lot of their template."""
+def _reword(tx: Transaction, change: Reworded) -> tuple[str, str]:
+    """The new words into the message's content, and the message into a lot of their template.
+
+    Returns the id of its run, and the seal of what it tells now.
+    """
     draft = change.draft
     mine = tx.connection.execute(
         sa.select(MESSAGES.c.message_no, MESSAGES.c.lot_no, CONTENTS.c.content_sealed)
@@ -73,12 +78,14 @@ def _reword(tx: Transaction, change: Reworded) -> None:
         number = intake.new_lots(tx, [named], row["run_id"], row["queued_at"])[named]
         of_new = sa.update(MESSAGES).where(MESSAGES.c.message_no == mine.message_no)
         tx.connection.execute(of_new.values(lot_no=number))
+    return str(row["run_id"]), tx.cipher.told(change.message_id, content.phone, content.text)
 
 
-def _event(cipher: Cipher, change: Reworded) -> AuditEvent:
+def _event(change: Reworded, told: str) -> AuditEvent:
     data = {
+        "template": change.draft.rendered.template,
         "template_version": change.draft.rendered.template_version,
-        "text": cipher.text_hash(change.draft.rendered.text),
+        "text": told,
         "amount": change.draft.amount_minor,
         "dropped": len(change.dropped),
     }

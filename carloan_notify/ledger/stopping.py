@@ -66,8 +66,8 @@ def add(
 ) -> bool:
     """Suppress from now on; False when this subject is suppressed for this very reason already.
 
-    The contact policy reads `reason` (`codes.HoldReason`, anything else is an opt-out); `note` goes into the audit.
-    Another reason is another suppression: who ends a wrong number does not end an opt-out behind it.
+    `note` goes into the audit. Another reason is another suppression: who ends a blacklist's does not end the person's
+    own opt-out behind it. What only waits is no suppression: see `holds` and `numbers`.
     """
     audit.lock_head(tx)  # two hosts must not both find it missing
     if mask_digits(reason) in standing(tx, subject):

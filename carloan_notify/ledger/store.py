@@ -128,7 +128,9 @@ class Store:
                 connection.close()
                 return
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
-                autocommit.exec_driver_sql("VACUUM contents, messages, replies, unread, portfolio")
+                autocommit.exec_driver_sql(
+                    "VACUUM certificates, contents, messages, replies, unread, portfolio"
+                )
 
     def compact(self) -> None:
         """Pack the rows anew and give the room of deleted ones back to the disk. Everybody else waits meanwhile."""

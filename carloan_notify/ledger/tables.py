@@ -64,6 +64,7 @@ RULINGS: Final = sa.Table(
     _text("message_class"),
     _text("decision"),
     _text("reason"),
+    _text("presets"),  # of law, that bind the person: a comma list
     _optional("not_before"),
     _optional("expires_at"),
     sa.Index("ix_rulings_run", "run_id"),
@@ -85,6 +86,24 @@ NOTICES: Final = sa.Table(
     _text("merged_into"),
     sa.Index("ix_notices_loan", "loan_id"),
     sa.Index("ix_notices_ruling", "ruling_no"),
+)
+
+# Every wording that left, in the order of use: a template that is changed back has a further row.
+
+TEMPLATES: Final = sa.Table(
+    "templates",
+    METADATA,
+    sa.Column("template", sa.Text, primary_key=True),  # its path in the folder of templates
+    sa.Column("turn", sa.BigInteger, primary_key=True, autoincrement=False),  # 1 for its first wording
+    _text("version"),
+    _text("language"),
+    _text("channel"),
+    _text("sources"),  # JSON: its own file and the shared ones, by name
+    _text("first_run"),
+    _text("first_used_at"),
+    _text("last_run"),
+    _text("last_used_at"),
+    sa.Index("ix_templates_version", "template", "version"),
 )
 
 # A message is three rows. `lots`: what thousands of a night have in common. `messages`: what happens to it, all
@@ -249,6 +268,7 @@ RECEIPTS: Final = sa.Table(
     _text("received_at"),
     _text("phone_hash"),  # tells the messages of a batch apart that share one reference; "" when not told
     sa.Column("blocked", sa.Boolean, nullable=False, default=False),
+    sa.Column("dead", sa.Boolean, nullable=False, default=False),
     sa.Index("ix_receipts_reference", "provider_ref"),
     sa.Index("ix_receipts_message", "message_id"),
 )
@@ -304,6 +324,69 @@ SUPPRESSIONS: Final = sa.Table(
     sa.Index("ix_suppressions_customer", "customer_ref"),
 )
 
+PROMISES: Final = sa.Table(
+    "promises",
+    METADATA,
+    sa.Column("promise_id", sa.Text, primary_key=True),  # keyed hash of what was said: said twice, it is one
+    _text("loan_id"),  # "" while nobody knows which of several it is about
+    _text("customer_ref"),
+    _text("state"),  # promise_codes.PromiseState
+    _text("source"),  # reply, page, clerk or file
+    _text("source_ref"),  # the reply; of a file its name
+    _text("made_on"),  # the date on which it was made
+    _optional("pay_on"),  # NULL while no day is known
+    _optional("ends_on"),  # pay_on and the days of grace; NULL until it is confirmed
+    _count("amount_minor"),  # 0 while it is not known
+    sa.Column("everything", sa.Boolean, nullable=False),  # it was said of all that is owed
+    _text("doubts"),  # comma list of promise_codes.PromiseDoubt
+    _count("threshold_percent"),
+    _text("bucket"),  # the stage in which it was confirmed
+    _count("paid_before_minor"),
+    _count("overdue_before_minor"),
+    _count("paid_minor"),  # what it had received when it was last decided
+    _optional("decided_on"),  # the business date of that
+    _text("taken_at"),
+    _optional("confirmed_at"),
+    _optional("ended_at"),  # when it was rejected or withdrawn
+    _text("operator"),
+    _text("note"),
+    sa.Index("ix_promises_state", "state", "ends_on"),
+    sa.Index("ix_promises_loan", "loan_id"),
+    sa.Index("ix_promises_customer", "customer_ref"),
+)
+
+HOLDS: Final = sa.Table(
+    "holds",
+    METADATA,
+    sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    _text("phone_hash"),  # either this
+    _text("customer_ref"),  # or this
+    _text("loan_id"),  # or this
+    _text("message_class"),  # "" for every class that the kind keeps back
+    _text("kind"),  # codes.HoldReason
+    _text("source"),  # who set it: an operator, reply:KIND
+    _text("set_at"),
+    _optional("until"),  # its last day; NULL where it has no end
+    _optional("ended_at"),
+    _text("ended_by"),  # "" where its last day was over
+    sa.Index("ix_holds_phone", "phone_hash"),
+    sa.Index("ix_holds_customer", "customer_ref"),
+    sa.Index("ix_holds_loan", "loan_id"),
+)
+
+NUMBERS: Final = sa.Table(
+    "numbers",
+    METADATA,
+    sa.Column("phone_hash", sa.Text, primary_key=True),
+    _text("status"),  # codes.NumberStatus
+    _text("status_on"),  # the day of which that was true
+    _count("failures"),  # days on which the network said that there is no such number, since it last answered
+    _text("failed_on"),  # the last of them, "" for none
+    _text("source"),  # who said so last: an operator, a file's name, reply:KIND, provider:NAME
+    _text("changed_at"),
+    sa.Column("phone_sealed", sa.LargeBinary, nullable=False),
+)
+
 AUDIT: Final = sa.Table(
     "audit",
     METADATA,
@@ -353,4 +436,43 @@ DIGESTS: Final = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     _text("run_id"),
     _text("body"),  # the signed file, byte for byte
+)
+
+# Settlement certificates: a row each that is never deleted, so that numbers stay without a gap and a paper can be
+# checked long after what it says was forgotten; and the hash of every file that was made of it.
+
+CERTIFICATES: Final = sa.Table(
+    "certificates",
+    METADATA,
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("year", sa.BigInteger, nullable=False),
+    sa.Column("serial", sa.BigInteger, nullable=False),  # from 1 in each year, without gaps
+    _text("loan_id"),
+    sa.Column(
+        "issue", sa.BigInteger, nullable=False
+    ),  # which certificate of this loan, from 1: others are void
+    _text("customer_ref"),
+    _text("code_hash"),  # of the verification code, which opens the file at the lender's page
+    _text("state"),  # valid | void
+    _text("issued_at"),
+    _count("copies"),  # duplicates made since, 0 for the original alone
+    _text("facts_hash"),  # keyed: what the audit vouches for
+    _optional("void_at"),
+    _text("void_reason"),
+    sa.Column("facts_sealed", sa.LargeBinary, nullable=False),  # JSON of what it says; empty once erased
+    sa.UniqueConstraint("year", "serial", name="uq_certificates_serial"),
+    sa.UniqueConstraint("loan_id", "issue", name="uq_certificates_issue"),
+    sa.UniqueConstraint("code_hash", name="uq_certificates_code"),
+    sa.Index("ix_certificates_customer", "customer_ref"),
+)
+
+CERTIFICATE_FILES: Final = sa.Table(
+    "certificate_files",
+    METADATA,
+    sa.Column("sha256", sa.Text, primary_key=True),  # of the whole file
+    sa.Column("number", sa.Text, sa.ForeignKey("certificates.number"), nullable=False),
+    _count("copy_no"),  # 0: the original
+    _text("form"),  # html | pdf
+    _text("made_at"),
+    sa.Index("ix_certificate_files_number", "number"),
 )

@@ -10,12 +10,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, contents, states
+from carloan_notify.ledger.contacts import LATE
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.states import Step, after
 from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import LOTS, META, WHOLE, is_open
-from carloan_notify.ledger.views import LATE
 from carloan_notify.records import AuditEvent, Channel, MessageState
 from carloan_notify.text import mask_digits
 

@@ -15,7 +15,19 @@ from typing import Final
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, backup, contents, health, keys, portfolio, schema, states, unread
+from carloan_notify.ledger import (
+    audit,
+    backup,
+    certificates,
+    contents,
+    health,
+    keys,
+    portfolio,
+    promises,
+    schema,
+    states,
+    unread,
+)
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.notices import in_parts
@@ -26,10 +38,12 @@ from carloan_notify.ledger.store import Store, Transaction, locate, to_text
 from carloan_notify.ledger.tables import (
     AUDIT,
     CONTENTS,
+    HOLDS,
     LOTS,
     MESSAGE_KEYS,
     MESSAGES,
     NOTICES,
+    NUMBERS,
     RECEIPTS,
     REPLIES,
     RULINGS,
@@ -57,25 +71,29 @@ class Purged:
     receipts: int
     replies: int = 0
     unread: int = 0
+    certificates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
     """How many messages lost their content, and how many of them were waiting and are cancelled.
 
-    So many `replies` lost theirs; `unread` records that named a number of the customer are deleted.
+    So many `replies` and `certificates` lost theirs; `unread` records that named a number of the customer are deleted.
     """
 
     messages: int
     cancelled: int
     replies: int = 0
     unread: int = 0
+    certificates: int = 0
 
 
 def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
     """Delete messages queued, decisions of runs started, replies and unread records taken before `older_than`.
 
-    Nothing that may still go, and no reply that is still on the work list.
+    Nothing that may still go, no reply that is still on the work list, and no promise that is not done with. Holds that
+    ended before it go too; a number of which nothing new was heard since keeps its hash and what is known of it, and
+    loses the number itself. Certificates issued before lose what they say and keep their number.
     """
     cutoff = to_text(older_than)
     gone = (LOTS.c.queued_at < cutoff, MESSAGES.c.state.not_in(_ALIVE))
@@ -96,8 +114,13 @@ def purge(tx: Transaction, older_than: datetime, now: datetime) -> Purged:
     tx.connection.execute(sa.delete(RULINGS).where(RULINGS.c.run_id.in_(old_runs)))
     done_with = sa.and_(REPLIES.c.taken_at < cutoff, REPLIES.c.state != OPEN)
     answered = tx.connection.execute(sa.delete(REPLIES).where(done_with)).rowcount
+    promises.purge(tx, cutoff)
+    tx.connection.execute(sa.delete(HOLDS).where(HOLDS.c.ended_at < cutoff))
+    forgotten = sa.update(NUMBERS).where(NUMBERS.c.changed_at < cutoff)
+    tx.connection.execute(forgotten.values(phone_sealed=b""))
     unreadable = tx.connection.execute(sa.delete(UNREAD).where(UNREAD.c.taken_at < cutoff)).rowcount
-    purged = Purged(messages, notices, receipts, answered, unreadable)
+    emptied = certificates.forget(tx, certificates.issued_before(cutoff))
+    purged = Purged(messages, notices, receipts, answered, unreadable, emptied)
     data = {"older_than": cutoff, **asdict(purged)}
     audit.append(tx, [AuditEvent("ledger.purged", "", data)], now)
     return purged
@@ -108,7 +131,9 @@ def erase(tx: Transaction, customer_id: str, operator: str, now: datetime) -> Er
 
     Replies of the customer, and those from the numbers that these messages went to, lose phone, text and note
     and leave the work list. Receipts lose the keyed hash of such a number, unread records that hold one are
-    deleted. A suppression keeps its hash: a number that opted out stays so.
+    deleted. A suppression, a hold and what is known of a number keep their hash: who opted out stays so, and to the
+    dead nothing is sent. A promise loses its notes, not its sum. A certificate loses what it says and can still be
+    checked by its code and its file.
     """
     portfolio.erase(tx, portfolio.mark(tx.cipher, customer_id))
     return _erase(tx, tx.cipher.customer_ref(customer_id), operator, now)
@@ -130,9 +155,15 @@ def _erase(tx: Transaction, customer_ref: str, operator: str, now: datetime) -> 
     tx.connection.execute(theirs.values(content_sealed=b"", phone_hash=""))
     hashes = sorted(numbers.keys() - {""})
     _erase_receipts(tx, ids, hashes)
+    for part in in_parts(hashes):
+        tx.connection.execute(
+            sa.update(NUMBERS).where(NUMBERS.c.phone_hash.in_(part)).values(phone_sealed=b"")
+        )
     replies = _erase_replies(tx, customer_ref, hashes, (operator, now))
+    promises.erase(tx, customer_ref)
     unreadable = unread.drop_mentions(tx, numbers.values())
-    erased = Erased(len(ids), len(waiting), replies, unreadable)
+    emptied = certificates.forget(tx, certificates.of_customer(customer_ref))
+    erased = Erased(len(ids), len(waiting), replies, unreadable, emptied)
     data = {"operator": operator, **asdict(erased)}
     audit.append(tx, [AuditEvent(_ERASED, customer_ref, data)], now)
     return erased

@@ -14,7 +14,7 @@ from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import digest as signed_digests
 from carloan_notify.ledger import merkle
 from carloan_notify.ledger.audit import AuditRow, Block, Head, canonical
-from carloan_notify.ledger.blocks import Roots
+from carloan_notify.ledger.blocks import Roots, Trees
 from carloan_notify.ledger.chain_walk import Breach, BreachKind, ChainWalk
 from carloan_notify.ledger.digest import Digest
 
@@ -72,16 +72,18 @@ def verify_rows(rows: Iterable[AuditRow], evidence: Evidence, blocks: Iterable[B
     breaches: list[Breach] = []
     sound = _sound_digests(evidence, breaches)
     walk = ChainWalk(digest.count for digest in sound.values())
-    announced, roots = set[int](), Roots()
+    announced, roots, trees = set[int](), Roots(), Trees(sound.values())
     for row in rows:
         walk.feed(row)
         roots.feed(row)
+        trees.feed(row)
         if row.kind == _DIGEST_EVENT:
             announced |= _number(row)
     chain = walk.finish()
     facts = roots.breaches(blocks, explained=bool(chain))
     _missing(evidence, announced | {digest.number for digest in evidence.known}, breaches)
     against = _against_digests(walk, sound, evidence, explained=bool(chain))
+    against = against or ([] if chain else trees.breaches())
     against = against or _against_head(walk, evidence.head, explained=bool(chain))
     return Verification(walk.count, len(sound), walk.last_hash, (*chain, *facts, *against, *breaches))
 

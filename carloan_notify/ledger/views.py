@@ -1,8 +1,8 @@
 """What people may see of messages: masked unless revealed, and every reveal is audited by the caller."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -12,9 +12,15 @@ from carloan_notify.ledger.contents import Content
 from carloan_notify.ledger.keys import Cipher
 from carloan_notify.ledger.listing import as_frame
 from carloan_notify.ledger.notices import in_parts
-from carloan_notify.ledger.states import UNTOLD, is_pending
-from carloan_notify.ledger.store import Transaction, from_text, to_text
-from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, RECEIPTS, WHOLE, of_one_installment
+from carloan_notify.ledger.states import is_pending
+from carloan_notify.ledger.store import Transaction, from_text
+from carloan_notify.ledger.tables import (
+    MESSAGE_KEYS,
+    MESSAGES,
+    RECEIPTS,
+    WHOLE,
+    of_one_installment,
+)
 from carloan_notify.records import (
     AuditEvent,
     Channel,
@@ -60,9 +66,6 @@ _PLAIN: Final = (
 )
 COLUMNS: Final = ("message_id", "loans", "phone", *_PLAIN[1:], "name", "text")
 _KEYED: Final = MESSAGE_KEYS.c.message_no == MESSAGES.c.message_no
-LATE: Final = timedelta(days=7)
-"""A message leaves before its end; only one put back from a backup may be taken to have left so much later."""
-_CONTACTS: Final = ("phone_hash", "customer_ref", "message_class", "channel", "contact_at", "message_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +148,6 @@ def receipts_of(tx: Transaction, message_id: str) -> "pd.DataFrame":
     query = sa.select(*(RECEIPTS.c[name] for name in names)).where(RECEIPTS.c.message_id == message_id)
     ordered = query.order_by(RECEIPTS.c.occurred_at, RECEIPTS.c.receipt_id)
     return as_frame(tx.connection.execute(ordered), names)
-
-
-def recent_contacts(
-    tx: Transaction, since: datetime, people: Collection[str] | None = None
-) -> "pd.DataFrame":
-    """Who was or will be reached since then, for caps per person and number; with `people` (hashes) only they.
-
-    Columns phone_hash, customer_ref, message_class, channel, contact_at (datetime64[us, UTC]), message_id.
-    Waiting messages count at the instant they may go; rejected, expired and cancelled ones don't count.
-    """
-    lately = sa.select(LOTS.c.lot_no).where(LOTS.c.expires_at > to_text(since - LATE))
-    query = sa.select(*(WHOLE.c[name] for name in _CONTACTS)).where(
-        WHOLE.c.lot_no.in_(lately),
-        WHOLE.c.contact_at >= to_text(since),
-        WHOLE.c.state.not_in([state.value for state in UNTOLD]),
-    )
-    if people is not None:
-        query = query.where(sa.or_(WHOLE.c.phone_hash.in_(people), WHOLE.c.customer_ref.in_(people)))
-    query = query.order_by(WHOLE.c.contact_at, WHOLE.c.message_id)
-    frame = as_frame(tx.connection.execute(query), _CONTACTS)
-    return frame.astype({**dict.fromkeys(_CONTACTS, "str"), "contact_at": "datetime64[us, UTC]"})
 
 
 # A stored message as the draft it was made from, for sending it again.

@@ -269,3 +269,51 @@ def regular_start(first_due_on: Dates, due_day: Ints, frequency: Frequency) -> D
 def within_count(dates: Dates, count: Ints) -> Dates:
     """The same dates, NaT beyond each loan's number of installments."""
     return np.where(np.arange(len(dates))[:, None] < count, dates, NO_DATE)
+
+
+# Public holidays and regions of a country, for people who are not told on them.
+
+
+@lru_cache(maxsize=256)
+def _country(country: str) -> holidays.HolidayBase | None:
+    """The library's holidays of a country, which it works out year by year as it is asked."""
+    if country not in holidays.list_supported_countries():
+        return None
+    return holidays.country_holidays(country)
+
+
+def knows_holidays(country: str) -> bool:
+    """Whether the public holidays of a country (ISO 3166) are known."""
+    return _country(country) is not None
+
+
+@lru_cache(maxsize=65_536)
+def is_public_holiday(country: str, day: date) -> bool | None:
+    """Whether a day is a public holiday in a country; None where nobody knows.
+
+    In China the State Council's days, as far as published, then those of the kept library, which knows no days off
+    that are moved. Holidays of a part of a country are none of the whole.
+    """
+    if country == "CN" and day.year in _china_years():
+        return day in china.holidays
+    known = _country(country)
+    return None if known is None or not known.start_year <= day.year <= known.end_year else day in known
+
+
+@lru_cache(maxsize=1)
+def _china_years() -> frozenset[int]:
+    return frozenset(day.year for day in china.holidays)
+
+
+@lru_cache(maxsize=4_096)
+def region_code(country: str, written: str) -> str:
+    """A region of a country as ISO 3166-2 has it after the country, from `MA`, `US-MA` or `Massachusetts`; else ""."""
+    known = _country(country)
+    if known is None:
+        return ""
+    text = written.strip().casefold()
+    text = text.removeprefix(f"{country.casefold()}-")
+    aliases = known.get_subdivision_aliases()
+    return next(
+        (code for code in aliases if text in {code.casefold(), *map(str.casefold, aliases[code])}), ""
+    )

@@ -56,7 +56,7 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "next_due_on": "due date of the loan's next unpaid installment; nothing when there is none",
         "next_amount": "what is unpaid of the loan's next installment; counts as false when there is none",
         "pay_link": "signed link to the payment page; empty when none is configured",
-        "certificate_link": "signed link to the settlement certificate; empty when none is configured",
+        "certificate_link": "link to the settlement certificate; empty where there is none",
         "loan_count": "how many loans this one message tells; 1 unless several were merged",
         "as_of": "business date of the night",
         "role": "borrower, or another party's role (co_borrower, guarantor) who must not learn more "
@@ -240,6 +240,14 @@ def worst_context(
         **_amounts(unit, overdue=1_234_567, penalty=123_456),
         "days_past_due": 128,
     }
+
+
+def with_extras(context: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """The sample context with a value of its kind for each of the lender's own columns (name → kind)."""
+    values = {"date": SAMPLE_DAY, "amount": context["amount"], "count": 3, "flag": True}
+    extra = context["extra"].copy()
+    extra.update({name: values[kind] for name, kind in kinds.items() if kind in values})
+    return {**context, "extra": extra}
 
 
 def _links(bases: Mapping[str, str] | None) -> dict[str, str]:

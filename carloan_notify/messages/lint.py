@@ -10,17 +10,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pandas as pd
 from jinja2 import TemplateSyntaxError, meta, nodes
 
 from carloan_notify.frames import FINDINGS
 from carloan_notify.gsm import GSM
-from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, worst_context
-from carloan_notify.messages.render import LanguageFolder, RenderFailure, TemplateSet
+from carloan_notify.messages.context import FILTERS, VARIABLES, sample_context, with_extras, worst_context
+from carloan_notify.messages.render import CompiledTemplate, LanguageFolder, RenderFailure, TemplateSet
 from carloan_notify.messages.sandbox import MessageEnvironment
-from carloan_notify.messages.settings import OPT_OUT_CLASSES, SIGN_BRACKETS, MessagesSettings, for_language
+from carloan_notify.messages.settings import (
+    OPT_OUT_CLASSES,
+    SIGN_BRACKETS,
+    MessagesSettings,
+    OtherPartyDetail,
+    for_language,
+)
+from carloan_notify.messages.values import Money
 from carloan_notify.records import Channel, Lender, MessageClass, Rendered
 
 # What can be said of a template without rendering it: syntax, names, words.
@@ -153,13 +160,14 @@ _OPT_OUT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LintText:
-    """The template whose texts are looked at. `classes` are those of the rules that use it."""
+    """The template whose texts are looked at: classes of its rules, and whether any names another party."""
 
     path: str
     language: str
     channel: Channel
     classes: frozenset[MessageClass]
     source: str = field(repr=False)
+    to_others: bool = False
 
     def problem(self, code: str, value: str, message: str, *, near: str = "") -> LintFinding:
         """A problem at the line that holds `near`, else at the first line."""
@@ -196,7 +204,7 @@ def render_variants(
     for label, base, billed in bases:
         for role in ("borrower", *_OTHERS):
             for loan_count in (1, 2):
-                context = base | {"role": role, "loan_count": loan_count}
+                context = with_extras(base, templates.extra_kinds) | {"role": role, "loan_count": loan_count}
                 result = templates.render(template, subject.language, subject.channel, context)
                 told = f"{label} ({role}, {loan_count} loan{'s' if loan_count > 1 else ''})"
                 variants.append(Variant(told, context, billed, result))
@@ -215,7 +223,7 @@ def check_texts(
         yield from _opt_out(subject, rendered.text, settings)
         yield from _links(subject, rendered.text)
         yield from _signed(subject, rendered.text, lender)
-        yield from _discretion(subject, variant, rendered.text)
+        yield from _discretion(subject, variant, rendered.text, settings)
 
 
 def _failures(subject: LintText, variants: Sequence[Variant]) -> Iterator[LintFinding]:
@@ -294,16 +302,29 @@ def _signed(subject: LintText, text: str, lender: Lender) -> Iterator[LintFindin
         yield subject.problem("sign_repeated", again or lender.sign, message, near=again or "sign")
 
 
-def _discretion(subject: LintText, variant: Variant, text: str) -> Iterator[LintFinding]:
-    """A co-borrower or guarantor does not learn the borrower's name or account."""
+def _discretion(
+    subject: LintText, variant: Variant, text: str, settings: MessagesSettings
+) -> Iterator[LintFinding]:
+    """A co-borrower or guarantor does not learn the borrower's name or account, nor how the debt stands.
+
+    Sources: PIPL §6 (no more than the purpose needs); the CBA guide of 2026-01-30 for whom else is contacted at all.
+    """
     if variant.context["role"] == "borrower":
         return
-    for name in ("borrower_name", "account_tail"):
-        if variant.context[name] in text:
+    details = set(get_args(OtherPartyDetail) if subject.to_others else ()) - settings.other_parties_may_read
+    for name in ("borrower_name", "account_tail", *sorted(details)):
+        if any(each in text for each in _as_written(variant.context[name])):
             message = (
                 f"{{{{ {name} }}}} is told to a {variant.context['role']}; keep it behind role == 'borrower'"
             )
             yield subject.problem("told_to_others", name, message, near=name)
+
+
+def _as_written(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - any value of a template
+    """How a text would write it; nothing where it is empty or zero."""
+    if not value:
+        return ()
+    return (f"{value.decimal():,}", value.plain()) if isinstance(value, Money) else (str(value),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +335,7 @@ class LintRule:
     template: str
     channel: Channel
     message_class: MessageClass
+    to_others: bool = False
 
 
 def lint(
@@ -362,6 +384,11 @@ def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Lin
             )
             continue
         for tag in missing:
+            found = templates.find(template, tag, channel)
+            if isinstance(found, CompiledTemplate):
+                message = f"is not written yet; its notices fall back to {found.path}"
+                yield LintFinding("falls_back", f"{tag}/{name}", found.language, message)
+                continue
             message = "exists in other languages but not in this one; translate it, or remove the language"
             yield LintFinding("missing_language", f"{tag}/{name}", tag, message)
 
@@ -399,7 +426,8 @@ def _file(
     path = f"{folder.language}/{name}"
     shared = name.startswith("_")
     template, channel = _parsed(name)
-    classes = frozenset(r.message_class for r in rules if (r.template, r.channel) == (template, channel))
+    mine = [rule for rule in rules if (rule.template, rule.channel) == (template, channel)]
+    classes = frozenset(rule.message_class for rule in mine)
     environment = templates.environment(folder.language, channel)
     problems = [*read_names(environment, name, path)]
     yield from problems
@@ -408,7 +436,8 @@ def _file(
     worded = [*read_words(environment, name, path, settings, classes)]
     yield from worded
     if not shared:
-        subject = LintText(path, folder.language, channel, classes, folder.sources[name])
+        others = any(rule.to_others for rule in mine)
+        subject = LintText(path, folder.language, channel, classes, folder.sources[name], others)
         told = {(problem.code, problem.value) for problem in worded}
         found = check_texts(
             subject, render_variants(templates, template, subject, settings), templates.lender, settings

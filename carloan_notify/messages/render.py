@@ -20,7 +20,7 @@ from carloan_notify.messages.context import VARIABLES
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
 from carloan_notify.messages.settings import SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
-from carloan_notify.records import Channel, Lender, Rendered
+from carloan_notify.records import Channel, Lender, Rendered, TemplateWording
 from carloan_notify.text import inline
 
 LONGEST: Final[Mapping[str, int]] = {Channel.SMS: 500, Channel.VOICE: 350}
@@ -51,11 +51,26 @@ class LanguageFolder:
 
     def version(self, name: str) -> str:
         """Hash of a template's source with the shared wording of its language (16 hex digits)."""
-        digest = hashlib.sha256()
-        for part in (name, *sorted(self.parts())):
-            source = self.sources[part].encode()
-            digest.update(f"{part}:{len(source)}:".encode() + source)
-        return digest.hexdigest()[:16]
+        return version_of(self._sources_of(name))
+
+    def wording(self, name: str, channel: Channel) -> TemplateWording:
+        """A template's sources as they stand, with its version."""
+        sources = self._sources_of(name)
+        return TemplateWording(
+            f"{self.language}/{name}", version_of(sources), self.language, channel, sources
+        )
+
+    def _sources_of(self, name: str) -> dict[str, str]:
+        return {part: self.sources[part] for part in (name, *sorted(self.parts()))}
+
+
+def version_of(sources: Mapping[str, str]) -> str:
+    """Hash of these sources, the template's own first: SHA-256 over `name:bytes:source` of each, 16 hex digits."""
+    digest = hashlib.sha256()
+    for name, source in sources.items():
+        content = source.encode()
+        digest.update(f"{name}:{len(content)}:".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def default_templates_dir() -> Path:
@@ -132,17 +147,34 @@ class RenderFailure:
 
 @dataclass(frozen=True, slots=True)
 class CompiledTemplate:
-    """A template of one language and channel, ready to render. `path` is relative to the folder."""
+    """A template of one language and channel, ready to render."""
 
-    path: str
-    version: str
-    language: str
-    channel: Channel
+    wording: TemplateWording = field(repr=False)
     opening: str
     body: Template = field(repr=False)
     names: Mapping[str, Any] = field(repr=False)
     settings: MessagesSettings = field(repr=False)
     apart: Body | None = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the folder."""
+        return self.wording.template
+
+    @property
+    def version(self) -> str:
+        """A hash of its sources."""
+        return self.wording.version
+
+    @property
+    def language(self) -> str:
+        """The tag of its folder."""
+        return self.wording.language
+
+    @property
+    def channel(self) -> Channel:
+        """How it reaches a person."""
+        return self.wording.channel
 
     @property
     def needs(self) -> frozenset[str] | None:
@@ -199,7 +231,16 @@ class CompiledTemplate:
                 f"put into it",
             )
         measured = measure(text, self.channel, self.settings)
-        return Rendered(text, measured.encoding, measured.units, measured.segments, self.path, self.version)
+        said = self.wording
+        return Rendered(
+            text,
+            measured.encoding,
+            measured.units,
+            measured.segments,
+            said.template,
+            said.version,
+            said,
+        )
 
     def _failure(self, error: Exception) -> RenderFailure:
         code = RenderCode.RENDER_FAILED
@@ -219,12 +260,17 @@ class TemplateSet:
     """All templates of a folder. Not bound to a night: the same set renders any number of messages."""
 
     def __init__(
-        self, languages: tuple[LanguageFolder, ...], settings: MessagesSettings, lender: Lender
+        self,
+        languages: tuple[LanguageFolder, ...],
+        settings: MessagesSettings,
+        lender: Lender,
+        extra_kinds: Mapping[str, str] | None = None,
     ) -> None:
-        """Templates are compiled when first asked for."""
+        """Templates are compiled when first asked for. `extra_kinds`: what the lender's own columns hold, by name."""
         self.folders = {folder.language: folder for folder in languages}
         self.settings = settings
         self.lender = lender
+        self.extra_kinds = extra_kinds or {}
         self._environments: dict[tuple[str, Channel], MessageEnvironment] = {}
         self._resolved: dict[tuple[str, str, str], CompiledTemplate | RenderFailure] = {}
 
@@ -241,7 +287,8 @@ class TemplateSet:
         Args:
             template: name without channel, such as `due_today`.
             language: BCP 47 tag of the recipient; "" means the default language. Falls back from the exact
-                tag to one with the same primary subtag (zh → zh-CN, en-US → en), else `language_missing`.
+                tag to one with the same primary subtag (zh → zh-CN, en-US → en), then to the languages of
+                `messages.fallback`, else `language_missing`.
             channel: "sms" or "voice".
             context: values for `context.VARIABLES`; lender_name, sign, hotline and reply_hint are known
             already.
@@ -282,7 +329,9 @@ class TemplateSet:
                 RenderCode.TEMPLATE_MISSING,
                 f"{expected}: in no language; write it or correct the rule's template",
             )
-        chosen = nearest_language(language or self.settings.default_language, holders)
+        wanted = language or self.settings.default_language
+        chain = (wanted, *for_language(self.settings.fallback, wanted, ()))
+        chosen = next((found for tag in chain if (found := nearest_language(tag, holders))), "")
         if not chosen:
             return RenderFailure(
                 RenderCode.LANGUAGE_MISSING,
@@ -309,10 +358,7 @@ class TemplateSet:
             return RenderFailure(RenderCode.TEMPLATE_BROKEN, f"{path}:1: {error}")
         opening = opening_of(folder.language, channel, self.lender)
         return CompiledTemplate(
-            path,
-            folder.version(name),
-            folder.language,
-            channel,
+            folder.wording(name, channel),
             opening,
             body,
             environment.globals,
@@ -321,14 +367,19 @@ class TemplateSet:
         )
 
 
-def open_templates(folder: Path | None, settings: MessagesSettings, lender: Lender) -> TemplateSet:
+def open_templates(
+    folder: Path | None,
+    settings: MessagesSettings,
+    lender: Lender,
+    extra_kinds: Mapping[str, str] | None = None,
+) -> TemplateSet:
     """The templates of a folder, or those that come with the package when it is None.
 
     Raises:
         TemplateError: the folder is missing or holds no template. A single broken template raises nothing:
             it is a finding of `lint` and a `RenderFailure` of each message that needs it.
     """
-    return TemplateSet(read_folder(folder or default_templates_dir()), settings, lender)
+    return TemplateSet(read_folder(folder or default_templates_dir()), settings, lender, extra_kinds)
 
 
 def nearest_language(wanted: str, available: list[str]) -> str:

@@ -39,6 +39,10 @@ def for_language(values: Mapping[str, _Value], language: str, default: _Value) -
     return values.get(language, same[0] if same else default)
 
 
+OtherPartyDetail = Literal["amount", "overdue_amount", "penalty", "total_due", "plate_tail", "pay_link"]
+"""Values of templates that tell how the debt stands, or lead to a page that does."""
+
+
 class MessagesSettings(Settings):
     """How messages are written, measured and checked."""
 
@@ -51,6 +55,12 @@ class MessagesSettings(Settings):
         default="zh-CN",
         description="Language of a recipient whose own language is not known (BCP 47).",
         examples=["zh-CN", "en"],
+    )
+    fallback: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Per language, those whose template words a notice that has none in it yet, first to last; empty "
+        "to hold such notices. `templates lint` tells what falls back.",
+        examples=[{"es": ["en"]}],
     )
     billing: Literal["gsm", "china"] = Field(
         default="china",
@@ -86,6 +96,13 @@ class MessagesSettings(Settings):
         description="Words that only a message of class marketing may hold.",
         examples=[["优惠", "special offer"]],
     )
+    other_parties_may_read: frozenset[OtherPartyDetail] = Field(
+        default=frozenset(),
+        description="Details of the debt that a co-borrower or guarantor may be told: amount, overdue_amount, penalty, "
+        "total_due, plate_tail, pay_link. `templates lint` reports any other in their texts. Counsel decides: they owe "
+        "the debt too, but the borrower's data is not theirs. Nobody else is told anything.",
+        examples=[["amount"]],
+    )
     pay_link_base: str = Field(
         default="",
         description="Address of the lender's payment page; the signed token is appended. Empty: no "
@@ -94,8 +111,8 @@ class MessagesSettings(Settings):
     )
     certificate_link_base: str = Field(
         default="",
-        description="Address where a settlement certificate is fetched; the signed token is appended. "
-        "Empty: no link.",
+        description="Address where a settlement certificate is fetched and checked; its verification code is "
+        "appended (see `certificates`). Empty: no link.",
         examples=["https://pay.example.com/c/"],
     )
 

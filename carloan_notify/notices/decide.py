@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.frames import among
-from carloan_notify.notices.events import DecideInputs, happened
+from carloan_notify.notices.events import HAPPENED, DecideInputs, date_moments, happened
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.settings import REPEATABLE, PolicySettings, Role, RuleSettings
+from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings
+from carloan_notify.notices.where import LoanFacts, all_of, is_personal, loan_masks, person_masks
 
 # How long each kind of rule goes on firing: the one definition that deciding and explaining share.
 
 
 @dataclass(frozen=True, slots=True)
 class FiringDays:
-    """Days `first` ≤ d ≤ `last`, as the rule counts them: to the due date, past due, or since the event."""
+    """Days `first` ≤ d ≤ `last`, as the rule counts them: to the due date, past due, or since (to) the event."""
 
     first: int
     last: int
@@ -29,10 +31,10 @@ def firing_days(rule: RuleSettings) -> FiringDays:
     """On which days a rule fires: its own day, and up to `catch_up_days` later when nights were missed.
 
     A reminder before the due date is never caught up on the due date or after it, a bill never after its
-    date: from then on the past-due rules speak.
+    date: from then on the past-due rules speak. So it is with what is told some days before a date.
     """
-    if rule.when.days_before_due is not None:
-        lead = rule.when.days_before_due
+    lead = rule.when.days_before_due if rule.when.days_before_due is not None else rule.when.days_before
+    if lead or rule.when.days_before_due is not None:
         return FiringDays(max(lead - rule.catch_up_days, min(lead, 1)), lead)
     first = rule.when.days_past_due or rule.when.days_after
     return FiringDays(first, first + rule.catch_up_days)
@@ -94,8 +96,11 @@ def occasions(rules: Sequence[RuleSettings], known: Facts) -> pd.DataFrame:
 
 def _of_rule(number: int, rule: RuleSettings, known: Facts) -> pd.DataFrame:
     days = firing_days(rule)
-    if rule.when.event is not None:
-        rows = known.events[known.events["type"] == rule.when.event.value]
+    if rule.when.moment:
+        rows = known.events[known.events["type"] == rule.when.moment]
+        if rule.when.days_before:
+            rows = _within(rows.assign(days=-rows["days"]), days.first, days.last)
+            return _complete(rows.assign(catch_up_days=rows["days"] - days.first), number)
         rows = _within(rows, days.first, days.last)
         return _complete(rows.assign(catch_up_days=days.last - rows["days"]), number)
     if rule.when.days_past_due is not None:
@@ -104,6 +109,61 @@ def _of_rule(number: int, rule: RuleSettings, known: Facts) -> pd.DataFrame:
     rows = _within(known.coming, days.first, days.last)
     rows = rows.rename(columns={"unpaid_minor": "amount_minor"})
     return _complete(rows.assign(catch_up_days=rows["days"] - days.first), number)
+
+
+def moments(
+    inputs: DecideInputs, rules: Sequence[RuleSettings], happened_so_far: pd.DataFrame, as_of: date
+) -> pd.DataFrame:
+    """What happened (HAPPENED), and the days in the date columns that some rule waits for, near enough to be told."""
+    asked: dict[tuple[str, bool], list[tuple[date, date]]] = {}
+    for rule in rules:
+        if rule.when.date:
+            kind = (rule.when.date, "status" not in rule.where)
+            asked.setdefault(kind, []).append(_told_on(rule, as_of))
+    found = [
+        date_moments(
+            inputs, column, min(first for first, _ in spans), max(last for _, last in spans), active=active
+        )
+        for (column, active), spans in asked.items()
+    ]
+    every = frames.stack([happened_so_far, *found], HAPPENED)
+    return every.drop_duplicates(["loan_id", "type", "event_id"], ignore_index=True) if found else every
+
+
+def _told_on(rule: RuleSettings, as_of: date) -> tuple[date, date]:
+    """From which to which day a date is told of on `as_of`."""
+    days = firing_days(rule)
+    if rule.when.days_before:
+        return as_of + timedelta(days=days.first), as_of + timedelta(days=days.last)
+    return as_of - timedelta(days=days.last), as_of - timedelta(days=days.first)
+
+
+# For which loans and persons a rule is.
+
+
+def fitting(
+    found: pd.DataFrame, rules: Sequence[RuleSettings], loans: pd.DataFrame, standing: pd.DataFrame
+) -> np.ndarray:
+    """Which of these occasions (a mask) are of loans that fit their rule's `where`; persons play no part."""
+    mask = np.ones(len(found), dtype=bool)
+    numbers = found["rule_no"].to_numpy()
+    facts = LoanFacts(loans, standing, found["loan_id"])
+    for number, rule in enumerate(rules):
+        if rule.where and (rows := np.flatnonzero(numbers == number)).size:
+            mask[rows] = all_of(loan_masks(rule.where, facts, rows).values(), len(rows))
+            if rule.when.date and "status" not in rule.where:
+                mask[rows] &= (facts.column("status") == "active").to_numpy()[rows]  # type: ignore[union-attr]  # one of loans
+    return mask
+
+
+def fitting_people(people: pd.DataFrame, rules: Sequence[RuleSettings], loans: pd.DataFrame) -> np.ndarray:
+    """Which of these rows (`rule_no`, RECIPIENTS) are of persons who fit their rule's `where`."""
+    mask = np.ones(len(people), dtype=bool)
+    for number, rule in enumerate(rules):
+        if any(is_personal(name, loans) for name in rule.where):
+            rows = np.flatnonzero(people["rule_no"].to_numpy() == number)
+            mask[rows] = all_of(person_masks(rule.where, loans, people.iloc[rows]).values(), len(rows))
+    return mask
 
 
 def _within(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
@@ -235,7 +295,7 @@ def _later_stages(rules: Sequence[RuleSettings]) -> pd.DataFrame:
     pairs = {
         (name, role.value, rule.notice, rule.channel.value)
         for rule in rules
-        if rule.when.event not in REPEATABLE
+        if not rule.when.repeats
         for role in rule.who
         for name in rule.supersedes
     }
@@ -315,7 +375,9 @@ def decide(
     events, problems = happened(
         inputs, policy.derived_events, as_of - timedelta(days=longest), _told_later(rules, as_of)
     )
-    due = occasions(rules, facts(inputs, events, as_of))
+    due = occasions(rules, facts(inputs, moments(inputs, rules, events, as_of), as_of))
+    if any(rule.where for rule in rules):
+        due = due[fitting(due, rules, inputs.loans, inputs.standing)]
     notices = _addressed(due, inputs, rules)
     notices = notices.merge(_rule_columns(rules), on="rule_no")
     order = ["loan_id", "rule_no", "role", "recipient_name", "person", "installment_no", "due_on", "event_id"]
@@ -331,8 +393,8 @@ def _told_later(rules: Sequence[RuleSettings], as_of: date) -> dict[str, date]:
     reach: dict[str, int] = {}
     for rule in rules:
         if rule.when.event is not None and rule.when.days_after:
-            last = firing_days(rule).last
-            reach[rule.when.event] = max(last, reach.get(rule.when.event, 0))
+            last, event = firing_days(rule).last, str(rule.when.event)
+            reach[event] = max(last, reach.get(event, 0))
     return {event: as_of - timedelta(days=days) for event, days in reach.items()}
 
 
@@ -350,7 +412,8 @@ def _addressed(due: pd.DataFrame, inputs: DecideInputs, rules: Sequence[RuleSett
     people = recipients(loans, inputs.contacts).merge(loans[["loan_id", "customer_id"]], on="loan_id")
     pairs = [(number, role.value) for number, rule in enumerate(rules) for role in dict.fromkeys(rule.who)]
     named = pd.DataFrame(pairs, columns=["rule_no", "role"]).astype({"rule_no": "int64", "role": "str"})
-    return due.merge(named, on="rule_no").merge(people, on=["loan_id", "role"])
+    told = due.merge(named, on="rule_no").merge(people, on=["loan_id", "role"])
+    return told[fitting_people(told, rules, inputs.loans)]
 
 
 def _rule_columns(rules: Sequence[RuleSettings]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from carloan_notify import frames
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import among
 from carloan_notify.notices.details import read_detail
-from carloan_notify.notices.settings import FROM_CHANGES, REPEATABLE, EventType
+from carloan_notify.notices.settings import DATE_MOMENT, FROM_CHANGES, OF_PROMISES, REPEATABLE, EventType
 
 # What deciding needs to know of a partition of loans.
 
@@ -25,6 +25,7 @@ class DecideInputs:
     `dues` holds the unpaid installments due soon (DUES), `standing` one row per loan that could be computed
     (STANDING): a loan without one gets no due or past-due notice. `changes_told` (CHANGES_TOLD), `payment_details`
     (DETAILS by payment id) and `quotes` (QUOTES: computed amounts of quotes without one) say what loans know of them.
+    `promise_events` are HAPPENED, `own_events` event types of the lender's own.
     """
 
     loans: pd.DataFrame
@@ -36,6 +37,8 @@ class DecideInputs:
     contacts: pd.DataFrame | None = None
     payment_details: pd.DataFrame | None = None
     quotes: pd.DataFrame | None = None
+    promise_events: pd.DataFrame | None = None
+    own_events: frozenset[str] = frozenset()
 
 
 DETAILS: Final[Mapping[str, str]] = dict.fromkeys(("loan_id", "event_id", "event_detail"), frames.TEXT)
@@ -64,11 +67,12 @@ CHANGE_EVENTS: Final[Mapping[str, EventType]] = {
 HAPPENED: Final[Mapping[str, str]] = {
     "loan_id": frames.TEXT,
     "type": frames.TEXT,
-    "event_id": frames.TEXT,  # "" unless the event may repeat
+    "event_id": frames.TEXT,  # "" unless the event may repeat; the day, of dates and of the lender's own events
     "occurred_on": frames.DATE,
     "amount_minor": frames.MONEY,
     "event_detail": frames.TEXT,  # see `details`
     "good_until": frames.DATE,  # last day on which it is true, NaT where it stays true
+    "due_on": frames.DATE,  # of a promise the promised day, else NaT
 }
 
 
@@ -85,11 +89,16 @@ def happened(
     `since`.
     """
     derived = [event for event in derived if _has_source(inputs, event)]
-    days = {str(event): pd.Timestamp(min(since, earlier.get(event, since))) for event in EventType}
+    types = {*map(str, EventType), *inputs.own_events}
+    days = {event: pd.Timestamp(min(since, earlier.get(event, since))) for event in types}
     reported, problems = _reported(inputs, derived, days, pd.Timestamp(since))
-    found = [reported, *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
+    # What falls on the same day is the same, whatever its row is called in tonight's export.
+    own = reported["type"].isin(list(inputs.own_events))
+    reported["event_id"] = reported["event_id"].mask(own, _day_ids(reported["occurred_on"]))
+    found = [reported, _of_promises(inputs), *(DERIVATIONS[event](inputs, days[event]) for event in derived)]
     everything = frames.stack(found, HAPPENED)[list(HAPPENED)]
-    nameless = everything["type"].isin(list(REPEATABLE)) & (everything["event_id"] == "")
+    repeats = everything["type"].isin([*REPEATABLE, *inputs.own_events])
+    nameless = repeats & (everything["event_id"] == "")
     problems.append(
         frames.findings(
             Finding.EVENT_WITHOUT_ID,
@@ -98,8 +107,7 @@ def happened(
             place="event_id",
         )
     )
-    once = ~everything["type"].isin(list(REPEATABLE))
-    everything["event_id"] = everything["event_id"].mask(once, "")
+    everything["event_id"] = everything["event_id"].where(repeats, "")
     usable = everything[~nameless].sort_values(["loan_id", "type", "event_id", "occurred_on"], kind="stable")
     unique = usable.drop_duplicates(["loan_id", "type", "event_id"], keep="first")
     return unique.reset_index(drop=True), frames.stack(problems, frames.FINDINGS)
@@ -112,20 +120,20 @@ def _reported(
     events = inputs.events if inputs.events is not None else frames.empty(frames.EVENTS)
     begins = events["type"].map(days).astype(frames.DATE).fillna(since)
     events = events[events["occurred_on"] >= begins]
-    unknown_type = ~events["type"].isin(list(EventType))
-    ignored = events["type"].isin(list(derived))
+    unknown_type = ~events["type"].isin(list(days))
+    ignored = events["type"].isin([*derived, *OF_PROMISES])
     unknown_loan = ~_of_loans(events, inputs)
     problems = [
         _finding(
             Finding.EVENT_TYPE_UNKNOWN,
             events[unknown_type],
-            f"Unknown event; use one of {', '.join(EventType)}.",
+            f"Unknown event; use one of {', '.join([*EventType, *sorted(inputs.own_events)])}.",
         ),
         _finding(
             "event_derived",
             events[ignored],
-            "Not used: policy.derived_events says this event is worked out from other tables. "
-            "Take it out of that list to use the events table instead.",
+            "Not used: policy.derived_events says this event is worked out from other tables, or it is one of "
+            "promises, which the ledger knows. Take it out of that list to use the events table instead.",
         ),
         _finding(
             Finding.EVENT_UNKNOWN_LOAN,
@@ -134,7 +142,7 @@ def _reported(
         ),
     ]
     usable = events[~unknown_type & ~ignored & ~unknown_loan]
-    told = usable.rename(columns={"detail": "event_detail"}).assign(good_until=None)
+    told = usable.rename(columns={"detail": "event_detail"}).assign(good_until=None, due_on=None)
     told = told.astype(dict(HAPPENED))[list(HAPPENED)]
     quotes, unusable = _quoted(inputs, told[told["type"] == EventType.SETTLEMENT_QUOTED])
     return frames.stack([told[told["type"] != EventType.SETTLEMENT_QUOTED], quotes], HAPPENED), [
@@ -189,6 +197,13 @@ def _of_loans(rows: pd.DataFrame, inputs: DecideInputs) -> pd.Series:
 
 def _finding(code: str, events: pd.DataFrame, message: str) -> pd.DataFrame:
     return frames.findings(code, events["loan_id"], message, place="type", value=events["type"].tolist())
+
+
+def _of_promises(inputs: DecideInputs) -> pd.DataFrame:
+    """What happened to promises of these loans, whenever it did: they are few, and rules look at their days."""
+    if inputs.promise_events is None:
+        return frames.empty(HAPPENED)
+    return inputs.promise_events[_of_loans(inputs.promise_events, inputs)]
 
 
 def _payments_received(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
@@ -267,10 +282,36 @@ def _changed(kind: str, event: EventType) -> Callable[[DecideInputs, pd.Timestam
     return told_of
 
 
+def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, active: bool) -> pd.DataFrame:
+    """The days in a date column of the loans (HAPPENED), from `first` to `last`; of active loans alone, or of all."""
+    loans = inputs.loans
+    there = loans[loans[column].between(pd.Timestamp(first), pd.Timestamp(last))]
+    if active:
+        running = inputs.standing.loc[inputs.standing["status"] == "active", "loan_id"]
+        there = there[among(there["loan_id"], running)]
+    moments = there[["loan_id"]].assign(
+        type=DATE_MOMENT + column,
+        event_id=_day_ids(there[column]),
+        occurred_on=there[column],
+        amount_minor=0,
+        event_detail="",
+        due_on=None,
+        good_until=None,
+    )
+    return moments.astype(dict(HAPPENED))[list(HAPPENED)]
+
+
+def _day_ids(days: pd.Series) -> pd.Series:
+    """A day as the identity of what falls on it, so that the next one is told again and the same one never."""
+    ids: pd.Series = days.dt.strftime("%Y-%m-%d").astype(frames.TEXT)
+    return ids
+
+
 def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
     rows = rows.assign(type=event.value, good_until=None)
     if "event_detail" not in rows:
         rows["event_detail"] = np.full(len(rows), "")
+    rows["due_on"] = np.full(len(rows), np.datetime64("NaT", "s"))
     return rows[list(HAPPENED)].astype(dict(HAPPENED))
 
 

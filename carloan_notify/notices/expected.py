@@ -34,10 +34,13 @@ def expected(last: LastNight, nights: int, rules: Sequence[RuleSettings]) -> Exp
     away = rows["due"].astype(np.int64) - day_number(last.as_of)
     coming = np.where(rows["due"] > 0, away, np.iinfo(np.int64).min)
     late = rows["past_due"].astype(np.int64)
-    each = [_of_rule(rule, coming, late, nights) for rule in rules if rule.when.event is None]
-    told = any(rule.when.event is not None for rule in rules)
+    counted = [rule for rule in rules if not rule.when.moment]
+    each = [_of_rule(rule, coming, late, nights) for rule in counted]
+    told = any(rule.when.moment for rule in rules)
     events = _events(coming, late, nights) if told else 0
-    return Expected(sum(one.least for one in each), sum(one.most for one in each) + events)
+    # Which loans a `where` fits tonight is not known of the last night's: none for certain, all at most.
+    certain = [one.least for one, rule in zip(each, counted, strict=True) if not rule.where]
+    return Expected(sum(certain), sum(one.most for one in each) + events)
 
 
 def _of_rule(rule: RuleSettings, coming: np.ndarray, late: np.ndarray, nights: int) -> Expected:

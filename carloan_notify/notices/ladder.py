@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from carloan_notify.errors import ConfigError
 from carloan_notify.notices.settings import (
     EventType,
     PolicySettings,
     RuleSettings,
     Until,
     When,
-    permitted_hours,
+    outside_hours,
 )
 from carloan_notify.records import Channel, MessageClass
 
@@ -173,8 +172,7 @@ def _superseding(rules: Sequence[RuleSettings]) -> Iterator[str]:
 
 def _shut_out(rules: Sequence[RuleSettings], policy: PolicySettings) -> Iterator[str]:
     for number, rule in enumerate(rules):
-        try:
-            permitted_hours(policy, rule.channel, rule.message_class, rule.window or "")
-        except ConfigError as error:
-            problem = str(error).removeprefix("rules: window ")
+        window = rule.window or ""
+        if not policy.open_windows(rule.channel, rule.message_class, window):
+            problem = outside_hours(window, rule.message_class, rule.channel).removeprefix("window ")
             yield f"rules[{number}].window: {problem}"

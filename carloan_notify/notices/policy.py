@@ -1,8 +1,9 @@
 """The contact policy: which of tonight's notices may be told, when, and why the others may not."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -10,28 +11,31 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.codes import HoldReason, Reason
+from carloan_notify.codes import Reason
 from carloan_notify.frames import among
+from carloan_notify.hold_codes import NumberStatus
 from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.holds import HOLDS, REASON_OF, held
 from carloan_notify.notices.landlines import landlines
-from carloan_notify.notices.release import Tonight, releases
-from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings, Role
+from carloan_notify.notices.law import bound_by, located
+from carloan_notify.notices.limits import AND, CONVERSATIONS, cooling_off, limited
+from carloan_notify.notices.numbers import NUMBERS, known_as
+from carloan_notify.notices.release import Tonight, local_dates, releases
+from carloan_notify.notices.settings import PolicySettings, Role
 from carloan_notify.records import Channel, Decision, MessageClass
 
 # May this person be told this, on this channel? One mask per reason, without hours and counts.
 
-_HOLDS: Final = {HoldReason.DISPUTE: Reason.IN_DISPUTE, HoldReason.WRONG_NUMBER: Reason.WRONG_NUMBER}
-"""Suppressions with these reasons hold a notice; any other is an opt-out."""
 _BINDS_THE_NUMBER: Final = (
     Reason.ALREADY_SENT,
     Reason.SUPERSEDED,
     Reason.DO_NOT_CONTACT,
     Reason.OPTED_OUT,
     Reason.WRONG_NUMBER,
-    Reason.IN_DISPUTE,
+    Reason.NUMBER_DEAD,
+    *REASON_OF.values(),
 )
 """Reasons that speak against the telephone, not only against one of those who share it."""
-_SUPPRESSIONS: Final = (Reason.OPTED_OUT, Reason.IN_DISPUTE, Reason.WRONG_NUMBER)
 
 DECISION_OF = MappingProxyType(
     {
@@ -40,9 +44,10 @@ DECISION_OF = MappingProxyType(
         Reason.DO_NOT_CONTACT: Decision.SUPPRESSED,
         Reason.OPTED_OUT: Decision.SUPPRESSED,
         Reason.WRONG_NUMBER: Decision.HELD,
-        Reason.IN_DISPUTE: Decision.HELD,
+        **dict.fromkeys(REASON_OF.values(), Decision.HELD),
         Reason.NO_CONSENT: Decision.SUPPRESSED,
         Reason.NO_PHONE: Decision.HELD,
+        Reason.NUMBER_DEAD: Decision.HELD,
         Reason.LANDLINE: Decision.HELD,
         Reason.COUNTRY_REFUSED: Decision.HELD,
         Reason.CHANNEL_REFUSED: Decision.SUPPRESSED,
@@ -51,12 +56,16 @@ DECISION_OF = MappingProxyType(
         Reason.TIMEZONE_UNKNOWN: Decision.HELD,
         Reason.PREFERRED_HOURS_UNREADABLE: Decision.HELD,
         Reason.PREFERRED_HOURS_OUTSIDE: Decision.HELD,
+        Reason.HOURS_OUTSIDE: Decision.HELD,
+        Reason.HOLIDAYS_UNKNOWN: Decision.HELD,
         Reason.NO_CONTACT_DATE: Decision.SUPPRESSED,
         Reason.TOO_LATE: Decision.SUPPRESSED,
         Reason.NO_LONGER_TRUE: Decision.SUPPRESSED,
         Reason.PAYMENT_AHEAD: Decision.HELD,
         Reason.SAME_NUMBER: Decision.SUPPRESSED,
+        Reason.COOLING_OFF: Decision.HELD,
         Reason.OVER_CAP: Decision.HELD,
+        Reason.TOO_SOON: Decision.HELD,
         Reason.EXPIRED: Decision.SUPPRESSED,
         Reason.MERGED: Decision.SUPPRESSED,
     }
@@ -64,34 +73,45 @@ DECISION_OF = MappingProxyType(
 """SUPPRESSED will not be told; HELD may be, on a following night or once its data is put right."""
 
 
-def refusals(notices: pd.DataFrame, policy: PolicySettings, suppressions: pd.DataFrame) -> pd.Series:
-    """The first reason (text) not to tell each notice, "" where there is none.
+SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
+"""Opt-outs; `message_class` "" for every class."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """What is on record against telling somebody: SUPPRESSIONS (opt-outs), HOLDS and NUMBERS."""
+
+    suppressions: pd.DataFrame = field(default_factory=partial(frames.empty, SUPPRESSIONS))
+    holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
+    numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
+
+
+def refusals(notices: pd.DataFrame, policy: PolicySettings, record: OnRecord, day: date) -> pd.Series:
+    """The first reason (text) not to tell each notice on `day`, "" where there is none.
 
     `notices` has `phone_hash` and a resolved `language`. A suppression (text columns phone_hash, customer_id,
-    message_class, reason) without a class is for every class. It binds its number and its customer, but a
-    wrong number binds the number alone where it has one.
+    message_class, reason) without a class is for every class; it binds its number and its customer.
     """
-    is_collection = notices["message_class"] == MessageClass.COLLECTION.value
-    kind = suppressions["reason"].map(_HOLDS).fillna(Reason.OPTED_OUT).astype("str")
-    opted_out, disputed, numbers = (suppressions[kind == reason.value] for reason in _SUPPRESSIONS)
-    numbers = numbers.assign(customer_id=numbers["customer_id"].mask(numbers["phone_hash"] != "", ""))
+    known = known_as(notices, record.numbers, policy.numbers)
     needs_consent = notices["message_class"].isin([each.value for each in policy.consent_required])
     masks = {
         Reason.DO_NOT_CONTACT: notices["do_not_contact"],
         Reason.OPTED_OUT: _names(notices["opt_out"], notices["message_class"])
-        | _suppressed(notices, opted_out),
-        Reason.WRONG_NUMBER: _suppressed(notices, numbers),
-        Reason.IN_DISPUTE: is_collection & (notices["in_dispute"] | _suppressed(notices, disputed)),
+        | _suppressed(notices, record.suppressions),
+        Reason.WRONG_NUMBER: known[NumberStatus.REASSIGNED],
+        **held(notices, record.holds, policy.holds, day),
         Reason.NO_CONSENT: needs_consent & ~_names(notices["consent"], notices["message_class"]),
         Reason.NO_PHONE: notices["phone"] == "",
+        Reason.NUMBER_DEAD: known[NumberStatus.QUARANTINED],
         Reason.LANDLINE: (notices["channel"] == Channel.SMS.value)
-        & among(notices["phone"], landlines(notices["phone"])),
+        & (among(notices["phone"], landlines(notices["phone"])) | known[NumberStatus.LANDLINE]),
         Reason.COUNTRY_REFUSED: _unreachable(notices["phone"], policy),
         Reason.CHANNEL_REFUSED: (notices["channels"] != "")
         & ~_names(notices["channels"], notices["channel"]),
         Reason.LANGUAGE_UNKNOWN: notices["language"] == "",
     }
-    chosen = np.select([mask.to_numpy(bool) for mask in masks.values()], [code.value for code in masks], "")
+    speaking = {code.value: mask.to_numpy(bool) for code, mask in masks.items() if mask.any()}
+    chosen = np.select(list(speaking.values()), list(speaking), "") if speaking else ""
     return pd.Series(chosen, index=notices.index, dtype="str")
 
 
@@ -135,74 +155,6 @@ def _suppressed(notices: pd.DataFrame, suppressions: pd.DataFrame) -> pd.Series:
     return mask
 
 
-# At most so many messages to one person: recent contacts and tonight's messages counted together.
-
-_CLASS_ORDER: Final = {MessageClass.SERVICE: 0, MessageClass.COLLECTION: 1, MessageClass.MARKETING: 2}
-
-
-def over_cap(
-    messages: pd.DataFrame, recent: pd.DataFrame, caps: Sequence[CapSettings], as_of: date
-) -> pd.Series:
-    """Which of tonight's messages a cap holds back.
-
-    `recent` has the text columns phone_hash, customer_id, message_class, channel and the date sent_on; a
-    period of n days is the business date and the n - 1 days before it. Places are given to service before
-    collection before marketing, to the longest overdue first, then by loan_id and notice. Caps are asked in
-    their order: what one holds takes no place in the next.
-    """
-    order = messages[_near_a_cap(messages, recent, caps, as_of)]
-    order = order.assign(class_order=order["message_class"].map(_CLASS_ORDER))
-    keys = ["class_order", "days_past_due", "loan_id", "notice", "idempotency_key"]
-    order = order.sort_values(keys, ascending=[True, False, True, True, True])
-    held = pd.Series(data=False, index=order.index)
-    for cap in caps:
-        waiting = order[_counted(order, cap) & ~held]
-        subject = _subject(waiting, cap)
-        place = (
-            waiting.groupby(subject).cumcount()
-            + _used(recent, cap, as_of).reindex(subject, fill_value=0).to_numpy()
-        )
-        held |= (place >= cap.limit).reindex(held.index, fill_value=False)
-    return held.reindex(messages.index, fill_value=False)
-
-
-def _near_a_cap(
-    messages: pd.DataFrame, recent: pd.DataFrame, caps: Sequence[CapSettings], as_of: date
-) -> pd.Series:
-    """Messages of those who would go over some cap if all were sent: of the others none can be held."""
-    near = pd.Series(data=False, index=messages.index)
-    for cap in caps:
-        waiting = messages[_counted(messages, cap)]
-        subject = _subject(waiting, cap)
-        total = subject.value_counts().add(_used(recent, cap, as_of), fill_value=0)
-        near |= among(subject, total[total > cap.limit].index).reindex(near.index, fill_value=False)
-    return near
-
-
-def _counted(rows: pd.DataFrame, cap: CapSettings) -> pd.Series:
-    """Which rows the cap counts."""
-    mask = pd.Series(data=True, index=rows.index)
-    if cap.channel is not None:
-        mask &= rows["channel"] == cap.channel.value
-    if cap.message_class is not None:
-        mask &= rows["message_class"] == cap.message_class.value
-    return mask
-
-
-def _subject(rows: pd.DataFrame, cap: CapSettings) -> pd.Series:
-    """Whom the cap counts them for; a loan without a customer is counted by its number."""
-    if cap.per is CapSubject.NUMBER:
-        return rows["phone_hash"]
-    return rows["customer_id"].where(rows["customer_id"] != "", rows["phone_hash"])
-
-
-def _used(recent: pd.DataFrame, cap: CapSettings, as_of: date) -> pd.Series:
-    """Contacts in the period per subject."""
-    since = pd.Timestamp(as_of - timedelta(days=cap.days - 1))
-    rows = recent[_counted(recent, cap) & (pd.to_datetime(recent["sent_on"]) >= since)]
-    return _subject(rows, cap).value_counts()
-
-
 # One message where several loans of one borrower fall due together.
 
 _TOGETHER: Final = [
@@ -215,6 +167,9 @@ _TOGETHER: Final = [
     "language",
     "timezone",
     "preferred_hours",
+    "country",
+    "region",
+    "consent",
 ]
 
 _ALIKE: Final = ["customer_id", "notice", "channel"]
@@ -250,12 +205,6 @@ def totals(notices: pd.DataFrame, leader: pd.Series) -> pd.DataFrame:
     return told
 
 
-SUPPRESSIONS: Final = dict.fromkeys(("phone_hash", "customer_id", "message_class", "reason"), frames.TEXT)
-"""`message_class` "" for every class; `reason` dispute and wrong_number hold, any other is an opt-out."""
-RECENT: Final = {
-    **dict.fromkeys(("phone_hash", "customer_id", "message_class", "channel"), frames.TEXT),
-    "sent_on": frames.DATE,
-}
 DECISION_COLUMNS: Final = {
     **frames.DECISIONS,
     **dict.fromkeys(("number_key", "name_key", "person", "phone_hash"), frames.TEXT),
@@ -264,7 +213,7 @@ DECISION_COLUMNS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ContactHistory:
-    """What is on record: keys told before, SUPPRESSIONS, RECENT contacts, languages with templates.
+    """What is on record: keys told before, SUPPRESSIONS, HOLDS, NUMBERS, RECENT contacts, CONVERSATIONS, languages.
 
     `no_longer_true` are keys that would be untrue on the day of reading, `replaced` those of which a later stage
     was queued or sent before; loans in `paid_ahead` have a payment dated after today.
@@ -274,11 +223,14 @@ class ContactHistory:
     suppressions: pd.DataFrame
     recent: pd.DataFrame
     languages: Sequence[str]
+    holds: pd.DataFrame = field(default_factory=partial(frames.empty, HOLDS))
+    numbers: pd.DataFrame = field(default_factory=partial(frames.empty, NUMBERS))
     doubtful_loans: Collection[str] = frozenset()
     doubtful_customers: Collection[str] = frozenset()
     paid_ahead: Collection[str] = frozenset()
     no_longer_true: Collection[str] = frozenset()
     replaced: Collection[str] = frozenset()
+    conversations: pd.DataFrame = field(default_factory=partial(frames.empty, CONVERSATIONS))
 
 
 def apply_policy(
@@ -290,14 +242,14 @@ def apply_policy(
     Merging and caps look across loans: give all notices of the night at once. `amount_minor` and `loan_count`
     of a queued message cover every loan it tells; `language` is one that has templates, or the person's own
     where none has.
-
-    Raises:
-        ConfigError: a rule's own window shares no time with the policy's hours.
     """
     rows = notices.reset_index(drop=True)
+    if policy.needs_places:
+        rows = rows.assign(**dict(located(rows)))
     language = resolved_languages(rows["language"], history.languages, policy.default_language)
     hours = releases(rows, policy, tonight)
-    refused = refusals(rows.assign(language=language), policy, history.suppressions)
+    record = OnRecord(history.suppressions, history.holds, history.numbers)
+    refused = refusals(rows.assign(language=language), policy, record, tonight.as_of)
     personal = _first(
         refused,
         _where(_doubtful(rows, history), Reason.INCOMPLETE_DATA),
@@ -313,7 +265,7 @@ def apply_policy(
         expires_at=hours["expires_at"],
     )
     tellable = rows["reason"] == ""
-    told = _merged_and_capped(rows[tellable], policy, history, tonight)
+    told = _merged_and_limited(rows[tellable], policy, history)
     return _finished(pd.concat([rows[~tellable], told]).sort_index())
 
 
@@ -375,23 +327,44 @@ def _superseded(rows: pd.DataFrame, personal: pd.Series, sent: pd.Series) -> pd.
     return (found["_merge"] == "both").set_axis(rows.index)
 
 
-def _merged_and_capped(
-    rows: pd.DataFrame, policy: PolicySettings, history: ContactHistory, tonight: Tonight
-) -> pd.DataFrame:
-    """The tellable notices as messages: one leads, the others are merged into it; a cap holds all of them."""
+def _merged_and_limited(rows: pd.DataFrame, policy: PolicySettings, history: ContactHistory) -> pd.DataFrame:
+    """The tellable notices as messages: one leads, the others are merged into it; a limit holds all of them."""
     leader = leaders(rows) if policy.merge else rows["idempotency_key"]
-    leads = rows["idempotency_key"] == leader
-    messages = rows[leads]
-    held = over_cap(messages, history.recent, policy.caps, tonight.as_of)
-    held_keys = messages.loc[held, "idempotency_key"]
-    capped, follows = among(leader, held_keys), ~leads
+    follows = rows["idempotency_key"] != leader
+    messages = _messages(rows, leader, policy)
+    resting = cooling_off(messages, history.conversations, policy)
+    limits = limited(messages[~resting], history.recent, policy).reindex(messages.index)
+    reasons = _first(_where(resting, Reason.COOLING_OFF), limits["reason"]).set_axis(
+        messages["idempotency_key"]
+    )
+    held = leader.map(reasons).astype("str")
+    opens = limits["not_before"].reindex(rows.index).fillna(rows["not_before"])
     together = totals(rows, leader)
-    queued = ~capped & leads
+    queued = (held == "") & ~follows
     return rows.assign(
-        reason=_first(_where(capped, Reason.OVER_CAP), _where(follows, Reason.MERGED)),
-        merged_into=leader.where(follows & ~capped, ""),
+        reason=_first(held, _where(follows, Reason.MERGED)),
+        merged_into=leader.where(follows & (held == ""), ""),
         loan_count=together["loan_count"].where(queued, 1),
         amount_minor=together["amount_minor"].where(queued, rows["amount_minor"]),
+        not_before=opens,
+    )
+
+
+def _messages(rows: pd.DataFrame, leader: pd.Series, policy: PolicySettings) -> pd.DataFrame:
+    """The notices that lead, with what limits look at (limits.PRESSED)."""
+    leads = rows[rows["idempotency_key"] == leader]
+    told = leads["loan_id"].copy()
+    together = rows[leader.duplicated(keep=False)]
+    if len(together):
+        loans = together["loan_id"].groupby(leader[together.index]).agg(AND.join)
+        several = among(leads["idempotency_key"], loans.index)
+        told[several] = leads.loc[several, "idempotency_key"].map(loans)
+    return leads.assign(
+        on=local_dates(leads["not_before"], leads["timezone"]),
+        leaves_at=leads["not_before"],
+        left_by=leads["expires_at"],
+        loan_ids=told,
+        bound=bound_by(leads, policy),
     )
 
 

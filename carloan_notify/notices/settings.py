@@ -1,14 +1,32 @@
 """Options of `rules` (who hears what, and when), `policy` (may we, at what hours) and `guards` (is it plausible)."""
 
 import datetime as dt
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import product
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from carloan_notify.errors import ConfigError
-from carloan_notify.notices.hours import WINDOW_PATTERN, Window, intersect, parse_window
+from carloan_notify.notices.hold_settings import HoldsSettings
+from carloan_notify.notices.hours import Window, intersect, parse_window
+from carloan_notify.notices.law_settings import (
+    WEEKDAYS,
+    CapSettings,
+    CapSubject,
+    CoolOffSettings,
+    GapSettings,
+    HoursSettings,
+    Limit,
+    LimitEntry,
+    Preset,
+    WindowText,
+    checked_window,
+    listed,
+    on_weekday,
+)
+from carloan_notify.notices.numbers import NumbersSettings
+from carloan_notify.notices.where import Condition
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
@@ -35,6 +53,10 @@ class EventType(StrEnum):
     LIEN_OPEN = "lien_open"
     LIEN_RELEASED = "lien_released"
     REMAINDER_LEFT = "remainder_left"
+    PROMISE_DUE = "promise_due"
+    PROMISE_KEPT = "promise_kept"
+    PROMISE_PARTLY_KEPT = "promise_partly_kept"
+    PROMISE_BROKEN = "promise_broken"
 
 
 FROM_CHANGES = (
@@ -53,7 +75,14 @@ DERIVABLE = (
     *FROM_CHANGES,
 )
 """Events that need no events table."""
-REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.SETTLEMENT_QUOTED, *FROM_CHANGES})
+OF_PROMISES = (
+    EventType.PROMISE_DUE,
+    EventType.PROMISE_KEPT,
+    EventType.PROMISE_PARTLY_KEPT,
+    EventType.PROMISE_BROKEN,
+)
+"""Events of promises to pay: the ledger alone knows of them, never an events table."""
+REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.SETTLEMENT_QUOTED, *FROM_CHANGES, *OF_PROMISES})
 """Events that may happen to one loan many times; the others happen once."""
 
 
@@ -72,29 +101,26 @@ class Until(StrEnum):
     NONE = "none"
 
 
-class CapSubject(StrEnum):
-    """Whom a cap protects."""
-
-    BORROWER = "borrower"
-    NUMBER = "number"
-
-
 NoticeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-WindowText = Annotated[str, StringConstraints(pattern=WINDOW_PATTERN)]
 
 
-def _checked_window(text: str) -> str:
-    """The text of a window, or an error that says how to write one; blank passes."""
-    if text and parse_window(text) is None:
-        raise ValueError(f"{text!r} ends before it starts; write local hours of one day, such as 08:00-21:00")
-    return text
+class EventSettings(Settings):
+    """A kind of event of the lender's own: rows of the events table name it."""
+
+    words: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(
+        default=(),
+        description="What your events table calls it in its `type` column, besides its name here.",
+        examples=[["保险到期"]],
+    )
 
 
-MOMENTS = ("days_before_due", "days_past_due", "event")
+MOMENTS = ("days_before_due", "days_past_due", "event", "date")
+DATE_MOMENT = "date:"
+"""Begins the moment of a date column, which no event type can be called."""
 
 
 class When(Settings):
-    """When a rule fires: exactly one of days_before_due, days_past_due and event."""
+    """When a rule fires: exactly one of days_before_due, days_past_due, event and date."""
 
     days_before_due: int | None = Field(
         default=None,
@@ -110,16 +136,31 @@ class When(Settings):
         description="When the oldest unpaid installment is this many days past due.",
         examples=[1, 30],
     )
-    event: EventType | None = Field(
+    event: EventType | NoticeName | None = Field(
         default=None,
-        description="When this has happened to the loan.",
+        union_mode="left_to_right",
+        description="When this has happened to the loan: one of the built-in events, or one of your own in `events`.",
         examples=["loan_disbursed"],
+    )
+    date: NoticeName | None = Field(
+        default=None,
+        description="The day in this date column of the loans: disbursed_on, first_due_on or one of your own "
+        "(`extra`). Told of active loans, unless `where` names a status.",
+        examples=["insurance_ends_on"],
+    )
+    days_before: int = Field(
+        default=0,
+        ge=0,
+        le=365,
+        description="With date, or with an event of your own whose row comes early: this many days before the day.",
+        examples=[0, 30],
     )
     days_after: int = Field(
         default=0,
         ge=0,
         le=365,
-        description="With event: this many days after it. The ladder asks a second time for what is left of a loan.",
+        description="With event or date: this many days after it. The ladder asks a second time for what is left of a "
+        "loan.",
         examples=[0, 30],
     )
 
@@ -128,10 +169,34 @@ class When(Settings):
         given = [name for name in MOMENTS if getattr(self, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "nothing"
-            raise ValueError(f"give exactly one of days_before_due, days_past_due and event; found {found}")
-        if self.days_after and self.event is None:
-            raise ValueError("days_after counts from an event; write event beside it, or take it out")
+            raise ValueError(
+                f"give exactly one of days_before_due, days_past_due, event and date; found {found}"
+            )
+        if (self.days_after or self.days_before) and not self.moment:
+            name = "days_after" if self.days_after else "days_before"
+            raise ValueError(
+                f"{name} counts from an event or a date; write event or date beside it, or take it out"
+            )
+        if self.days_after and self.days_before:
+            raise ValueError("days_before and days_after cannot both be; keep one")
+        if self.days_before and isinstance(self.event, EventType):
+            raise ValueError(f"days_before: nobody knows of {self.event} before it happens; take it out")
         return self
+
+    @property
+    def moment(self) -> str:
+        """The type of what it waits for, "" where it counts from a due date."""
+        return f"{DATE_MOMENT}{self.date}" if self.date else str(self.event or "")
+
+    @property
+    def own(self) -> bool:
+        """Whether it waits for a date, or an event of the lender's own: told once for each day it falls on."""
+        return bool(self.moment) and not isinstance(self.event, EventType)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether what it waits for may happen to one loan many times."""
+        return self.own or self.event in REPEATABLE
 
 
 class RuleSettings(Settings):
@@ -144,8 +209,23 @@ class RuleSettings(Settings):
         examples=["due_in_7_days"],
     )
     when: When = Field(
-        description="When it fires: days_before_due, days_past_due or event.",
+        description="When it fires: days_before_due, days_past_due, event or date.",
         examples=[{"days_before_due": 7}],
+    )
+    where: dict[NoticeName, Condition] = Field(
+        default_factory=dict,
+        description="For which loans, by column: a value, a list of values, {not: ...}, or {from: ..., to: ...} for "
+        "numbers, amounts and dates. All must hold; empty for all loans. Columns are product, status, bucket, "
+        "language, days_past_due, overdue_amount and the others of docs/configuration.md, and your own (`extra` of "
+        "loans and contacts). A blank number counts as 0.",
+        examples=[
+            {
+                "product": ["ev", "used"],
+                "bucket": "M1",
+                "region": {"not": ["MA"]},
+                "days_past_due": {"from": 3},
+            }
+        ],
     )
     who: tuple[Role, ...] = Field(
         default=(Role.BORROWER,),
@@ -208,7 +288,7 @@ class RuleSettings(Settings):
         examples=["09:00-20:00"],
     )
 
-    _window = field_validator("window")(lambda text: text and _checked_window(text))
+    _window = field_validator("window")(lambda text: text and checked_window(text))
 
     @model_validator(mode="after")
     def _stages_in_order(self) -> Self:
@@ -223,57 +303,12 @@ class RuleSettings(Settings):
     @property
     def until_paid(self) -> bool:
         """Whether a payment cancels it."""
-        return self.until is Until.PAID if self.until else self.when.event is None
+        return self.until is Until.PAID if self.until else not self.when.moment
 
     @property
     def template_name(self) -> str:
         """The template that words it."""
         return self.template or self.notice
-
-
-class HoursSettings(Settings):
-    """Local hours in which messages of a kind may reach a person."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    channel: Channel | None = Field(
-        default=None, description="Only this channel; empty for every channel.", examples=["voice"]
-    )
-    message_class: MessageClass | None = Field(
-        default=None,
-        alias="class",
-        description="Only this class; empty for every class.",
-        examples=["collection"],
-    )
-    window: WindowText = Field(description="From-to in the person's own time zone.", examples=["08:00-21:00"])
-
-    _window = field_validator("window")(_checked_window)
-
-    def covers(self, channel: str, message_class: str) -> bool:
-        """Whether these hours bind messages of that channel and class."""
-        return self.channel in {None, channel} and self.message_class in {None, message_class}
-
-
-class CapSettings(Settings):
-    """At most `limit` messages of a kind within `days` days."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    per: CapSubject = Field(
-        description="Counted per borrower (all of a customer's numbers) or per number (all its loans).",
-        examples=["number"],
-    )
-    channel: Channel | None = Field(
-        default=None, description="Only this channel; empty for every channel.", examples=["voice"]
-    )
-    message_class: MessageClass | None = Field(
-        default=None,
-        alias="class",
-        description="Only this class; empty for every class.",
-        examples=["collection"],
-    )
-    days: int = Field(default=1, ge=1, le=366, description="Length of the period in days.", examples=[1, 7])
-    limit: int = Field(ge=0, description="Most messages in the period.", examples=[3])
 
 
 DEFAULT_HOURS = (
@@ -299,6 +334,14 @@ DEFAULT_CAPS = (
 class PolicySettings(Settings):
     """May a notice be told, and when. What is unknown is held, never guessed."""
 
+    presets: tuple[str, ...] = Field(
+        default=(),
+        description="Law of places that binds whoever is there, on top of everything below: cn, us-reg-f, us-ma, "
+        "us-tcpa, in, th, id, au, ph. Of hours and caps the stricter binds. A person is where the columns `country` "
+        "and `region` say, else in the country of the number; where that is not known, every preset binds. "
+        "`policy show` prints them with their sources; counsel decides.",
+        examples=[["cn"], ["us-reg-f", "us-ma", "us-tcpa"]],
+    )
     hours: tuple[HoursSettings, ...] = Field(
         default=DEFAULT_HOURS,
         min_length=1,
@@ -307,13 +350,28 @@ class PolicySettings(Settings):
             "to all of them. Defaults follow GB/T 45251-2025 and the stricter older pledge; counsel decides."
         ),
         examples=[
-            [{"window": "08:00-21:00"}, {"channel": "voice", "class": "collection", "window": "09:00-20:00"}]
+            [{"window": "08:00-21:00"}, {"channel": "voice", "class": "collection", "window": "09:00-20:00"}],
+            [{"window": "08:00-20:00"}, {"days": ["sat", "sun"], "window": "09:00-18:00"}],
+            [{"window": "08:00-20:00"}, {"days": ["holiday"], "window": "none"}],
         ],
     )
     caps: tuple[CapSettings, ...] = Field(
         default=DEFAULT_CAPS,
-        description="Most messages per borrower or number; what is over a cap waits for a later night.",
-        examples=[[{"per": "number", "channel": "voice", "class": "collection", "days": 1, "limit": 3}]],
+        description="Most messages per borrower, number or loan; what is over a cap waits for a later night.",
+        examples=[
+            [{"per": "number", "channel": "voice", "class": "collection", "days": 1, "limit": 3}],
+            [{"per": "loan", "class": "collection", "days": 30, "limit": 8, "counts": "contacts"}],
+        ],
+    )
+    gaps: tuple[GapSettings, ...] = Field(
+        default=(),
+        description="Least time between two messages; what comes too soon waits.",
+        examples=[[{"per": "borrower", "class": "collection", "days": 2}]],
+    )
+    cool_offs: tuple[CoolOffSettings, ...] = Field(
+        default=(),
+        description="Days of rest after a conversation: a call that was answered, or a reply.",
+        examples=[[{"per": "loan", "channel": "voice", "class": "collection", "days": 7}]],
     )
     consent_required: tuple[MessageClass, ...] = Field(
         default=(MessageClass.MARKETING,),
@@ -330,6 +388,16 @@ class PolicySettings(Settings):
         default=frozenset(),
         description="Days without contact; what may still be told later moves to the next day allowed.",
         examples=[["2027-02-06"]],
+    )
+    holds: HoldsSettings = Field(
+        default=HoldsSettings(),
+        description="What a hold of each kind keeps back, for how long, and what happens at its end.",
+        examples=[{"hardship": {"days": 7}}],
+    )
+    numbers: NumbersSettings = Field(
+        default=NumbersSettings(),
+        description="When a number is no longer tried.",
+        examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(
         default=True,
@@ -351,6 +419,45 @@ class PolicySettings(Settings):
         examples=["zh-CN"],
     )
 
+    _law: tuple[Preset, ...] | None = PrivateAttr(default=None)
+
+    def with_law(self, presets: Sequence[Preset]) -> "PolicySettings":
+        """The same policy with what its `presets` say, in their order."""
+        chosen = self.model_copy()
+        chosen._law = tuple(presets)  # noqa: SLF001 - of the same class
+        return chosen
+
+    @property
+    def law(self) -> tuple[Preset, ...]:
+        """What its presets say. Raises RuntimeError where they were named and not brought: nothing may go then."""
+        if self._law is None and self.presets:
+            raise RuntimeError("the presets of this policy were not brought; see config.presets")
+        return self._law or ()
+
+    @property
+    def limits(self) -> list[Limit]:
+        """Every cap, gap and cool-off of the policy and of its presets, the lender's own first."""
+        own: tuple[LimitEntry, ...] = (*self.caps, *self.gaps, *self.cool_offs)
+        found = [Limit(entry) for entry in own]
+        for preset in self.law:
+            theirs: tuple[LimitEntry, ...] = (*preset.caps, *preset.cool_offs)
+            found += [Limit(entry, preset.name) for entry in theirs]
+        return found
+
+    @property
+    def needs_places(self) -> bool:
+        """Whether it matters where a person is."""
+        return bool(self.law) or any(entry.names_holidays for entry in self.hours)
+
+    _listed = field_validator("presets", mode="before")(listed)
+
+    @field_validator("presets")
+    @classmethod
+    def _each_once(cls, presets: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({name for name in presets if presets.count(name) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}; keep one")
+        return presets
+
     @field_validator("countries")
     @classmethod
     def _countries(cls, countries: frozenset[str]) -> frozenset[str]:
@@ -368,7 +475,7 @@ class PolicySettings(Settings):
     @model_validator(mode="after")
     def _some_hours_for_all(self) -> Self:
         for channel, message_class in product(Channel, MessageClass):
-            if self.hours_for(channel, message_class) is None:
+            if not self.open_windows(channel, message_class):
                 raise ValueError(
                     f"hours leave no time for {message_class} messages by {channel}; add or widen hours"
                 )
@@ -378,27 +485,13 @@ class PolicySettings(Settings):
         """Whether the country of a number in E.164 may be told."""
         return not self.countries or country_of(phone) in self.countries
 
-    def hours_for(self, channel: str, message_class: str) -> Window | None:
-        """The time common to all hours that bind such messages; None when there is none."""
-        bound = [parse_window(entry.window) for entry in self.hours if entry.covers(channel, message_class)]
-        windows = [window for window in bound if window is not None]
-        return intersect(*windows) if windows else None
-
-
-# How far a night may differ from the nights before it.
-
-
-def permitted_hours(policy: PolicySettings, channel: str, message_class: str, rule_window: str) -> Window:
-    """The policy's hours for such a message, narrowed by the rule's own window ("" for none).
-
-    Raises:
-        ConfigError: they share no time.
-    """
-    windows = [policy.hours_for(channel, message_class), parse_window(rule_window) if rule_window else None]
-    common = intersect(*(window for window in windows if window is not None))
-    if common is None:
-        raise ConfigError([f"rules: {outside_hours(rule_window, message_class, channel)}"])
-    return common
+    def open_windows(self, channel: str, message_class: str, rule_window: str = "") -> list[Window]:
+        """The lender's own hours for such messages on those weekdays that have some, narrowed by a rule's window."""
+        group = [entry for entry in self.hours if entry.covers(channel, message_class)]
+        own = [parsed] if (parsed := parse_window(rule_window)) else []
+        usual = (on_weekday(group, weekday) for weekday in range(len(WEEKDAYS)))
+        common = (intersect(window, *own) for window in usual if isinstance(window, Window))
+        return [window for window in common if window is not None]
 
 
 def outside_hours(rule_window: str, message_class: str, channel: str) -> str:

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from itertools import product
+from itertools import compress, product
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.messages.context import parameters
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
-from carloan_notify.notices.decide import KEYS
+from carloan_notify.notices.decide import KEYS, Identity
 from carloan_notify.pipeline.wording import MessageValues, Told, Wording, days_or_none, in_common, queued
 from carloan_notify.records import Channel, CoveredNotice, Decision, Draft, MessageClass, Rendered
 
@@ -41,15 +41,22 @@ class WordedSlice:
     rendered: Sequence[Rendered]
     params: Sequence[Params]
 
+    def without(self, keys: Collection[str]) -> "WordedSlice":
+        """The same messages without those of these keys."""
+        stays = ~frames.among(self.rows["idempotency_key"], keys).to_numpy()
+        return WordedSlice(
+            self.rows[stays], list(compress(self.rendered, stays)), list(compress(self.params, stays))
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
     """The messages of a night. `failures` maps the key of a notice that could not be worded to the reason.
 
-    `merged` are the rows that other messages tell.
+    `merged` are the rows that other messages tell; `references` is the night's key of references.
     """
 
-    run_id: str
+    references: str
     slices: tuple[WordedSlice, ...]
     merged: pd.DataFrame
     failures: Mapping[str, RenderFailure]
@@ -62,7 +69,13 @@ class Drafted:
         """The messages, made slice by slice, in the order of the decisions."""
         covers = _merged_covers(self.merged)
         for part in self.slices:
-            yield from _drafts(self.run_id, part, covers)
+            yield from _drafts(self.references, part, covers)
+
+    def anew(self, other: "Drafted") -> "Drafted":
+        """The same messages, but those that `other` words are told in its words."""
+        keys = [key for part in other.slices for key in part.rows["idempotency_key"].tolist()]
+        kept = tuple(part.without(keys) for part in self.slices)
+        return replace(self, slices=(*kept, *other.slices))
 
     def segments(self) -> Counter[Channel]:
         """Parts of all messages, by channel."""
@@ -78,26 +91,37 @@ class Drafted:
         return frames.stack([frames.findings(code, [""], message) for code, message in told], frames.FINDINGS)
 
 
-def message_reference(run_id: str, idempotency_key: str) -> str:
-    """Our reference for a message: 26 characters A-Z 2-7, the same whenever the same run words the same notice."""
-    digest = hashlib.sha256(f"{run_id}|{idempotency_key}".encode()).digest()
+def reference_key(identity: Identity, run_id: str) -> str:
+    """What the references of a run are made with, a keyed hash of it: nobody can find out from one whom it tells.
+
+    Evidence about one customer holds the references of others, whose loans could else be guessed.
+    """
+    return identity.ref(f"run|{run_id}")
+
+
+def message_reference(key: str, idempotency_key: str) -> str:
+    """Our reference for a message: 26 characters A-Z 2-7, the same whenever the same run words the same notice.
+
+    `key` is the run's (`reference_key`).
+    """
+    digest = hashlib.sha256(f"{key}|{idempotency_key}".encode()).digest()
     bits = int.from_bytes(digest[:_REFERENCE_BYTES], "big") >> _SPARE_BITS
     return "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
 
 
 def draft_messages(
-    run_id: str, decisions: pd.DataFrame, told: Told, templates: TemplateSet, wording: Wording
+    references: str, decisions: pd.DataFrame, told: Told, templates: TemplateSet, wording: Wording
 ) -> Drafted:
     """Word every queued row of `decisions` (frames.DECISIONS); rows merged into it become what it covers."""
     rows, failures = queued(decisions), dict[str, RenderFailure]()
     extras = [str(name) for name in told.loans.columns if name not in frames.LOANS]
-    common = in_common(decisions, told, extras)
+    common = in_common(decisions, told, extras, wording.currency)
     tonight, slices = told.of(rows["loan_id"]), []
     for start in range(0, len(rows), SLICE):
         part = rows.iloc[start : start + SLICE].reset_index(drop=True)
         sheet_of = partial(MessageValues, wording, tonight.of(part["loan_id"]), common)
         slices.append(_worded(part, failures, sheet_of, templates))
-    return Drafted(run_id, tuple(slices), decisions[decisions["merged_into"] != ""], failures)
+    return Drafted(references, tuple(slices), decisions[decisions["merged_into"] != ""], failures)
 
 
 def hold_failures(decisions: pd.DataFrame, failures: Mapping[str, RenderFailure]) -> pd.DataFrame:
@@ -180,7 +204,7 @@ def _params(
 
 
 def _drafts(
-    run_id: str, part: WordedSlice, merged: Mapping[str, tuple[CoveredNotice, ...]]
+    references: str, part: WordedSlice, merged: Mapping[str, tuple[CoveredNotice, ...]]
 ) -> Iterator[Draft]:
     rows = part.rows
     channels = {each.value: each for each in Channel}
@@ -204,7 +228,7 @@ def _drafts(
         not_before, expires_at, until_paid, rendered, params,
     ) in columns:  # fmt: skip
         yield Draft(
-            message_id=message_reference(run_id, key),
+            message_id=message_reference(references, key),
             covers=(*covers, *merged.get(key, ())),
             customer_id=customer_id,
             notice=notice,

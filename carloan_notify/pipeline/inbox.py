@@ -7,15 +7,15 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from carloan_notify.app import App, any_number
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
+from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import (
-    EVERY_CLASS,
     Lexicon,
-    Stop,
+    ReplyKind,
     action_for,
     as_opt_out,
     lexicon_text,
@@ -26,9 +26,11 @@ from carloan_notify.inbound.lexicon import (
 from carloan_notify.inbound.times import REHEARSED, TimeSpan, dated_receipts, dated_replies, span_around
 from carloan_notify.ledger import receipts, unknowns, unread
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.replies import PER_TRANSACTION, Hold, Judged, Taken, take
+from carloan_notify.ledger.promises import Proposal
+from carloan_notify.ledger.replies import PER_TRANSACTION, Judged, ReplyHold, Taken, take
 from carloan_notify.ledger.unknowns import Unknown
-from carloan_notify.records import MessageClass, Receipt, Reply
+from carloan_notify.pipeline.proposals import proposal_from_reply
+from carloan_notify.records import Receipt, Reply
 from carloan_notify.text import mask_digits
 
 RECEIPT_FIGURES: Final = ("receipts", "settled", "repeated", "unmatched", "refused", "replies", "problems")
@@ -133,7 +135,8 @@ def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[R
     done = Taken(0)
     for start in range(0, len(judged), PER_TRANSACTION):
         with ledger.write() as tx:
-            done += take(tx, judged[start : start + PER_TRANSACTION], app.clock())
+            part = judged[start : start + PER_TRANSACTION]
+            done += take(tx, part, app.clock(), app.settings.policy.holds)
     problems = [
         f"{each.reply.provider}: reply {place}: its sender is no number; it stops nothing, see the work list"
         for place, each in enumerate(judged)
@@ -162,15 +165,37 @@ def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
         kind=reading.kind.value,
         rule=reading.rule,
         action=action.summary,
-        holds=tuple(map(_hold, action.stops)),
+        stops=action.stops,
         work_list=action.work_list,
+        holds=tuple(ReplyHold(kind, _last_day(app, kind)) for kind in action.holds),
+        reassigned=action.reassigned,
+        day=app.business_date(),
+        promise=_promise(app, reply, reading.kinds),
     )
-    return judged if phone else replace(judged, action=_WORK_LIST, holds=(), work_list=True)
+    if phone:
+        return judged
+    return replace(
+        judged, action=_WORK_LIST, stops=(), holds=(), reassigned=False, promise=None, work_list=True
+    )
 
 
-def _hold(stop: Stop) -> Hold:
-    message_class = None if stop.message_class == EVERY_CLASS else MessageClass(stop.message_class)
-    return Hold(message_class, stop.reason, stop.customer)
+def _promise(app: App, reply: Reply, kinds: Sequence[ReplyKind]) -> Proposal | None:
+    """What a reply proposes that promises, and neither refuses, disputes nor says that it is paid."""
+    if ReplyKind.PROMISE not in kinds or set(kinds) - {ReplyKind.PROMISE, *_BESIDE_A_PROMISE}:
+        return None
+    return proposal_from_reply(app, reply.text, reply.received_at)
+
+
+_BESIDE_A_PROMISE: Final = (
+    ReplyKind.ASKS_FOR_TIME,
+    ReplyKind.ASKS_FOR_CALL,
+    ReplyKind.HARDSHIP,
+    ReplyKind.OTHER,
+)
+
+
+def _last_day(app: App, kind: HoldReason) -> date | None:
+    return app.settings.policy.holds.rule(kind).last_day(app.business_date(), None)
 
 
 def _e164(app: App, phone: str) -> str:
@@ -244,6 +269,7 @@ def endings(provider: str, answers: Sequence[LookUp], now: datetime) -> list[Rec
             detail=a.detail,
             occurred_at=now,
             blocked=a.blocked,
+            dead=a.dead,
         )
         for a in answers
         if a.standing in (MessageFate.DELIVERED, MessageFate.UNDELIVERED)

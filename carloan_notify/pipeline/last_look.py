@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Self
 
 import pandas as pd
@@ -24,11 +24,14 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.pipeline.certificates import codes_at_hand, remember_certificates
 from carloan_notify.pipeline.drafts import draft_messages
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
+from carloan_notify.pipeline.promise_nights import promises_of
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
-from carloan_notify.pipeline.verdicts import JudgedMessages, Ruling, Truth, doubted, judge, shrunk
+from carloan_notify.pipeline.verdicts import JudgedMessages, Known, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
 
@@ -44,9 +47,13 @@ class Words:
     wording: Wording
 
     @classmethod
-    def of(cls, app: App, day: date) -> Self:
+    def of(cls, app: App, ledger: Ledger, day: date) -> Self:
         """The lender's words, on that day."""
-        return cls(app.settings.rules, app.templates(), make_wording(app, day))
+        return cls(
+            app.settings.rules,
+            app.templates(),
+            make_wording(app, day, partial(codes_at_hand, remember_certificates(ledger))),
+        )
 
 
 def worded(
@@ -148,7 +155,6 @@ class LastLook:
         self._ledger = ledger
         self.night = night
         self._monotonic = monotonic
-        self._identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
         self._tables = CurrentTables(app, night.as_of)
         self._seen = dict(night.stamps)
         self._changed = False
@@ -160,7 +166,17 @@ class LastLook:
     @cached_property
     def _words(self) -> Words:
         """Opened when something is first worded, which most drains never need."""
-        return Words.of(self._app, self._app.business_date())
+        return Words.of(self._app, self._ledger, self._app.business_date())
+
+    @cached_property
+    def _known(self) -> Known:
+        """Read once: what is put on record meanwhile cancels by itself what waits for it."""
+        return known_now(self._app, self._ledger)
+
+    @cached_property
+    def _promises(self) -> pd.DataFrame:
+        """The ledger's promises; `send` has confirmed what the rule may before it looks."""
+        return promises_of(self._app, self._ledger, self.night.as_of)
 
     def expect(self, messages: Iterable[OutboundMessage]) -> None:
         """These messages were claimed and will soon be screened."""
@@ -176,7 +192,8 @@ class LastLook:
         Raises:
             SourceError: the tables cannot be read: nothing may go, because nobody can say who has paid.
         """
-        answered, waiting = take_turns(self._ledger, self._app.settings.rules, messages, self._app.clock())
+        settings, now = self._app.settings, self._app.clock()
+        answered, waiting = take_turns(self._ledger, settings.rules, settings.policy, messages, now)
         by_id = {m.message_id: m for m in messages if m.message_id not in answered | waiting}
         self._look_again(by_id)
         for message in messages:
@@ -225,7 +242,8 @@ class LastLook:
         loan_ids = {cover.loan_id for message in waiting for cover in message.covers}
         sources, guards = self._tables.sources(loan_ids), self._app.settings.guards
         whole = Portfolio(self.night.as_of, sources, NOWHERE, frames.empty(frames.FINDINGS))
-        judged = judge(self._app, whole, waiting, self._identity, names)
+        whole = replace(whole, promises=self._promises)
+        judged = judge(self._app, whole, waiting, self._known, names)
         less = not self._tables.asks and shrunk(whole, self.night.facts, guards)
         if less or doubted(judged.rulings, guards):
             return JudgedMessages(tuple(Ruling(hold=Look.EXPORT_DOUBTED) for _ in waiting))
@@ -295,6 +313,12 @@ class LastLook:
         return anew, failures
 
 
+def known_now(app: App, ledger: Ledger) -> Known:
+    """What the ledger has on record at this moment."""
+    with ledger.read() as tx:
+        return Known(Identity(app.lender.lender_id, ledger.cipher.phone_hash), Recorded.read(tx))
+
+
 NOWHERE: Final = Standing(
     frames.empty(frames.STANDING), frames.empty(frames.DUES), frames.empty(frames.FINDINGS)
 )
@@ -337,6 +361,5 @@ def cancel_what_is_over(app: App, ledger: Ledger, portfolio: Portfolio, *, but_r
     with ledger.read() as tx:
         waiting = views.waiting(tx, views.of_other_runs(tx, but_run) if but_run else None)
     if waiting:
-        identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
-        judged = judge(app, portfolio, waiting, identity)
+        judged = judge(app, portfolio, waiting, known_now(app, ledger))
         cancel(ledger, zip(waiting, judged.rulings, strict=True), app.clock())

@@ -4,7 +4,7 @@ import gc
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,22 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, one_night, require_rehearsable
+from carloan_notify.certificate_codes import FOR_A_PERSON
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
-from carloan_notify.ledger import audit, continuity, intake, notices, outbox, portfolio, runs
+from carloan_notify.ledger import (
+    audit,
+    continuity,
+    holds,
+    intake,
+    notices,
+    numbers,
+    outbox,
+    portfolio,
+    promises,
+    runs,
+)
 from carloan_notify.ledger.continuity import Gap
 from carloan_notify.ledger.intake import EnqueueResult
 from carloan_notify.ledger.ledger import Ledger
@@ -27,10 +39,13 @@ from carloan_notify.loans.questions import DIFFERS
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.guards import GUARDS, check_guards
+from carloan_notify.notices.law import bound_by
+from carloan_notify.pipeline.certificates import make_due, void_open
 from carloan_notify.pipeline.last_look import LastLook, cancel_what_is_over
 from carloan_notify.pipeline.plan import Memory, NightPlan, make_plan, remember
 from carloan_notify.pipeline.planned import Planned, newest_night
 from carloan_notify.pipeline.portfolio import read_portfolio, table_stamps, unchanged
+from carloan_notify.pipeline.promise_nights import PromiseNight, promise_night, with_promises
 from carloan_notify.pipeline.send import drain
 from carloan_notify.records import AuditEvent, Decision, GuardResult, NightFacts
 from carloan_notify.reports.night import NightReport, reconciling_object, write_metrics
@@ -131,6 +146,7 @@ def _folder(app: App) -> Path:
 # From a plan and what became of it to the night's report.
 
 TOLD_DIFFERENCES = 50
+TOLD_LOANS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +157,7 @@ class Ending:
     rejects_file: str = ""
     states: Mapping[str, int] | None = None
     summary: DrainSummary | None = None
+    promised: PromiseNight = field(default_factory=PromiseNight)
 
 
 def make_report(
@@ -174,8 +191,11 @@ def make_report(
         advice=(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
+            *_about_certificates(plan.findings),
         ),
         reject_groups=plan.facts.reject_groups,
+        promises=ending.promised.counts,
+        promise_outcomes=ending.promised.lines,
         schedule_differences=tuple(_differences(plan.findings)),
         template_failures=tuple(plan.findings.loc[plan.findings["code"].isin(list(RenderCode)), "message"]),
     )
@@ -183,6 +203,16 @@ def make_report(
 
 def _messages(plan: NightPlan, code: str) -> Iterator[str]:
     yield from plan.findings.loc[plan.findings["code"] == code, "message"]
+
+
+def _about_certificates(findings: pd.DataFrame) -> Iterator[str]:
+    """What a person must look at: each sentence with the first loans that it is about."""
+    told = findings[findings["code"].isin(list(FOR_A_PERSON))]
+    for code in told["code"].unique():
+        for message in told.loc[told["code"] == code, "message"].unique():
+            loans = told.loc[(told["code"] == code) & (told["message"] == message), "loan_id"].tolist()
+            more = f" and {len(loans) - TOLD_LOANS} more" if len(loans) > TOLD_LOANS else ""
+            yield f"{code}: {message} Loans: {', '.join(loans[:TOLD_LOANS])}{more}"
 
 
 def _differences(findings: pd.DataFrame) -> Iterator[str]:
@@ -265,16 +295,16 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     continuity.doubt_if_replaced(ledger, app.clock())
     with ledger.write() as tx:
         outbox.recover(tx, app.clock())
-    portfolio = read_portfolio(app, order.as_of)
+    portfolio = with_promises(app, ledger, read_portfolio(app, order.as_of))
     gc.freeze()  # what was read stays to the end of the night: the collector need not walk it again and again
-    memory = remember(app, ledger)
+    began, memory = app.clock(), remember(app, ledger)
     plan = make_plan(app, portfolio, memory, run_id)
     gc.freeze()
     guards = check_night(app, plan.facts, memory, plan.evidence)
     stopping = [guard for guard in guards if guard.tripped and guard.guard not in order.accept]
-    rejects = leave_rejects(app, plan)
+    rejects, promised = leave_rejects(app, plan), promise_night(app, portfolio)
     if stopping:
-        report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects))
+        report = make_report(plan, guards, order.accept, Ending(STOPPED, rejects, promised=promised))
         return _close(app, ledger, report, plan)
     _accept(app, ledger, run_id, order, guards)
     newest = newest_night(app, ledger)
@@ -282,24 +312,46 @@ def _run(app: App, ledger: Ledger, run_id: str, order: NightOrder, stamps: Mappi
     if not made_up:
         again = newest.as_of == order.as_of == app.business_date() and unchanged(newest.stamps, stamps)
         cancel_what_is_over(app, ledger, portfolio, but_run=newest.run_id if again else "")
-    plan = plan.adjusted(adjust(plan.decisions, _enqueue(app, ledger, run_id, plan)))
-    rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref)
+        plan = _with_certificates(app, ledger, plan)
+    plan = plan.adjusted(
+        adjust(plan.decisions, _enqueue(app, ledger, plan, (memory.recorded.last_hold, began)))
+    )
+    presets = bound_by(plan.decisions, app.settings.policy)
+    rows = notices.to_rows(run_id, plan.decisions, ledger.cipher.customer_ref, presets)
     with ledger.write() as tx:
         notices.record(tx, run_id, rows, app.clock())
+        holds.expire(tx, order.as_of, app.settings.policy.holds, app.clock())
+        if not made_up:  # a later night has decided by newer tables
+            promises.decide(tx, promised.outcomes, order.as_of, run_id, app.clock())
     looked = newest if made_up else Planned(order.as_of, run_id, stamps, plan.facts)
     summary = drain(app, ledger, LastLook(app, ledger, looked))
     with ledger.read() as tx:
         states = {state.value: number for state, number in outbox.counts(tx, run_id).items()}
-    report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary))
+    report = make_report(plan, guards, order.accept, Ending(FINISHED, rejects, states, summary, promised))
     return _close(app, ledger, report, plan)
 
 
-def _enqueue(app: App, ledger: Ledger, run_id: str, plan: NightPlan) -> EnqueueResult:
-    """Drafts are worded while they are read, a slice for each transaction."""
+def _with_certificates(app: App, ledger: Ledger, plan: NightPlan) -> NightPlan:
+    """End the certificates of loans that are open again and make those that are due; messages lead to those made."""
+    voided = void_open(app, ledger, plan.portfolio, plan.run_id)
+    done = make_due(app, ledger, plan.certificates, plan.run_id)
+    findings = frames.stack([plan.findings, voided, done.findings], frames.FINDINGS)
+    return replace(plan.without_certificates(done.without), findings=findings)
+
+
+def _enqueue(app: App, ledger: Ledger, plan: NightPlan, known: tuple[int, datetime]) -> EnqueueResult:
+    """Drafts are worded while they are read, a slice for each transaction.
+
+    The plan knows holds up to a number, and of telephone numbers what was known at an instant; what came later cancels.
+    """
+    last_hold, instant = known
     total = EnqueueResult(0)
     for part in intake.in_chunks(plan.drafted):
         with ledger.write() as tx:
-            total += intake.enqueue(tx, run_id, part, app.clock())
+            total += intake.enqueue(tx, plan.run_id, part, app.clock())
+            holds.cancel_since(tx, last_hold, app.settings.policy.holds, app.clock())
+            numbers.cancel_since(tx, instant, app.clock())
+            promises.cancel_since(tx, instant, app.settings.policy.holds, app.clock())
     return total
 
 

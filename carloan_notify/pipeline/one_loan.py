@@ -1,21 +1,35 @@
 """One loan: what a night decides about it, and why, read from the rows that can change the answer and no others."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
 import pandas as pd
 
+from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.codes import RenderCode
+from carloan_notify.certificate_codes import CertificateFinding
+from carloan_notify.codes import RenderCode, Word
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
+from carloan_notify.hold_codes import HoldReason, HoldSubject, Then
 from carloan_notify.ledger import views
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.explain import explain
+from carloan_notify.notices.hold_settings import HoldsSettings
+from carloan_notify.notices.holds import counts, parsed, stands
+from carloan_notify.notices.recipients import recipients
 from carloan_notify.pipeline.decision_rows import preview_rows, why
 from carloan_notify.pipeline.plan import Memory, blank_memory, decide_and_word, remember_people
-from carloan_notify.pipeline.portfolio import Portfolio, inputs_of, portfolio_of, read_context
+from carloan_notify.pipeline.portfolio import (
+    Portfolio,
+    frame_of,
+    inputs_of,
+    judged_promises,
+    portfolio_of,
+    read_context,
+)
+from carloan_notify.pipeline.promise_nights import recall_promises
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.reports.tables import frame_rows
 from carloan_notify.sources.picking import read_connected, read_loans
@@ -35,7 +49,7 @@ def read_with_neighbours(app: App, loan_id: str, as_of: date) -> Portfolio:
         raise SourceError(
             f"loan {loan_id}: in no table of {as_of}, and no rejected row names it; check the number"
         )
-    return portfolio_of(app, as_of, sources)
+    return recall_promises(app, portfolio_of(app, as_of, sources))
 
 
 def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
@@ -46,7 +60,7 @@ def read_alone(app: App, loan_ids: Collection[str], as_of: date) -> Portfolio:
     return portfolio_of(app, as_of, read_loans(app.settings.sources, read_context(app, as_of), loan_ids))
 
 
-def _recall(app: App, portfolio: Portfolio) -> Memory:
+def recall_people(app: App, portfolio: Portfolio) -> Memory:
     """What the ledger knows of these loans' people, or nothing where there is none yet; writes nothing."""
     if not app.has_ledger():
         return blank_memory()
@@ -68,8 +82,8 @@ def preview_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
         SourceError: a table cannot be read.
     """
     sources = read_connected(app.settings.sources, read_context(app, as_of), loan_id)
-    portfolio = portfolio_of(app, as_of, sources)
-    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    portfolio = recall_promises(app, portfolio_of(app, as_of, sources))
+    worded = decide_and_word(app, portfolio, recall_people(app, portfolio), NO_RUN)
     return [row for row in preview_rows(app, worded.decisions, worded.drafted) if row["loan_id"] == loan_id]
 
 
@@ -84,7 +98,8 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
     """
     portfolio = read_with_neighbours(app, loan_id, as_of)
     rejects = portfolio.sources.rejects
-    worded = decide_and_word(app, portfolio, _recall(app, portfolio), NO_RUN)
+    memory = recall_people(app, portfolio)
+    worded = decide_and_word(app, portfolio, memory, NO_RUN)
     rules = explain(inputs_of(app, portfolio), app.settings.rules, app.settings.policy, as_of, loan_id)
     findings = worded.findings[worded.findings["loan_id"] == loan_id]
     return {
@@ -111,9 +126,111 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
             }
             for rule in rules
         ],
+        "holds": _holds(app, portfolio, memory, loan_id, as_of),
+        "promises": _promised(app, portfolio, loan_id),
         "tonight": _tonight(worded.decisions, loan_id, language),
         "told": _told(app, loan_id),
     }
+
+
+LOAN_HOLDS: Final = ("kind", "on", "set_by", "set_on", "until", "then", "holds")
+
+
+def holds_of_loan(app: App, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Every hold (LOAN_HOLDS) that binds a loan, its people or their numbers, of the tables and of the ledger.
+
+    Raises:
+        SourceError: neither the tables nor their rejects know the loan.
+    """
+    portfolio = read_with_neighbours(app, loan_id, as_of)
+    return _holds(app, portfolio, recall_people(app, portfolio), loan_id, as_of)
+
+
+def _holds(app: App, portfolio: Portfolio, memory: Memory, loan_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Who set each, when it ends and what happens then; `holds` tells whether it keeps something back on `as_of`."""
+    loans = portfolio.loans[portfolio.loans["loan_id"] == loan_id]
+    people = recipients(loans, frame_of(portfolio.sources.contacts)).merge(
+        loans[["loan_id", "customer_id"]], on="loan_id"
+    )
+    people = people.assign(phone_hash=frames.per_value(people["phone"], memory.phone_hash))
+    settings = app.settings.policy.holds
+    rows = [*_of_tables(people, settings, as_of)]
+    record = memory.recorded.about(loans["customer_id"].unique()).holds
+    for name in ("loan_id", "customer_id", "phone_hash"):
+        mine = record[(record[name] != "") & record[name].isin(people[name])]
+        standing = stands(mine, settings, as_of)
+        for row, holding in zip(frame_rows(mine), standing, strict=True):
+            until = day_or_none(row["until"])
+            rows.append(
+                _hold(
+                    row["kind"], name.partition("_")[0], until, holds=bool(holding), settings=settings, by=row
+                )
+            )
+    return rows
+
+
+def _of_tables(people: pd.DataFrame, settings: HoldsSettings, as_of: date) -> Iterator[dict[str, Any]]:
+    """The holds that the tables name, each person's own and the loan's."""
+    for role, text in zip(people["role"], people["holds"], strict=True):
+        for one in parsed(text):
+            if not one.of_loan:
+                holding = counts(one, settings, as_of)
+                yield _hold(
+                    one.kind, role, one.until, holds=holding, settings=settings, by={"set_by": "tables"}
+                )
+
+
+def hold_lines(rows: Sequence[Mapping[str, Any]], language: str) -> list[dict[str, str]]:
+    """Holds (LOAN_HOLDS) as a table for people: those that keep something back, each code as its sentence."""
+    return [
+        {
+            "kind": HoldReason(row["kind"]).sentence(language),
+            "on": _on(row["on"], language),
+            "set_by": Word.REPLY.sentence(language) if row["set_by"].startswith("reply:") else row["set_by"],
+            "set_on": row["set_on"],
+            "until": row["until"],
+            "then": Then(row["then"]).sentence(language),
+        }
+        for row in rows
+        if row["holds"]
+    ]
+
+
+def _on(name: str, language: str) -> str:
+    return HoldSubject(name).sentence(language) if name in set(HoldSubject) else name
+
+
+def _hold(
+    kind: str, on: str, until: date | None, *, holds: bool, settings: HoldsSettings, by: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "on": on,
+        "set_by": by["set_by"],
+        "set_on": by.get("set_on", ""),
+        "until": until.isoformat() if until else "",
+        "then": settings.rule(kind).then.value,
+        "holds": holds,
+    }
+
+
+def _promised(app: App, portfolio: Portfolio, loan_id: str) -> list[dict[str, Any]]:
+    """The loan's promises as the tables judge them now."""
+    found = judged_promises(app, portfolio)
+    rows = [] if found is None else frame_rows(found[found["loan_id"] == loan_id])
+    return [
+        {
+            "promise_id": row["promise_id"],
+            "state": row["state"],
+            **{name: day.isoformat() if (day := day_or_none(row[name])) else "" for name in _PROMISE_DAYS},
+            "amount": str(Money(row["amount_minor"], app.lender.currency).decimal()),
+            "paid": str(Money(row["paid_minor"], app.lender.currency).decimal()),
+        }
+        for row in rows
+    ]
+
+
+_PROMISE_DAYS: Final = ("made_on", "pay_on", "ends_on")
 
 
 def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str]:
@@ -137,7 +254,8 @@ def _standing(loans: pd.DataFrame, loan_id: str, currency: str) -> dict[str, str
 
 def _said(code: str, english: str, language: str) -> str:
     """What a finding or a rejected row says: its own text with its values in English, its code's in Chinese."""
-    catalogue = next((kind for kind in (CellProblem, Finding, RenderCode) if code in set(kind)), None)
+    catalogues = (CellProblem, Finding, RenderCode, CertificateFinding)
+    catalogue = next((kind for kind in catalogues if code in set(kind)), None)
     return catalogue(code).chinese if catalogue and language.startswith("zh") else english
 
 

@@ -1,7 +1,8 @@
 """Read the lender's tables and work out where every loan stands."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
+from carloan_notify.notices.promises import Evidence, judged, promise_events
+from carloan_notify.notices.settings import PolicySettings, RuleSettings
 from carloan_notify.pipeline.happenings import changes_told, computed_quotes, payment_details
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import Sources, Table, of_loans, read_all, read_table
@@ -28,13 +31,15 @@ from carloan_notify.sources.tables import TABLES, TableName
 class Portfolio:
     """The tables of one business date and the standing of every loan in them.
 
-    `differences` (frames.FINDINGS) tells where the lender's own schedule differs from the recomputed one.
+    `differences` (frames.FINDINGS) tells where the lender's own schedule differs from the recomputed one. `promises`
+    (promises.PROMISES) are those of the ledger as it has them, None where nobody asked it.
     """
 
     as_of: date
     sources: Sources
     standing: Standing
     differences: pd.DataFrame
+    promises: pd.DataFrame | None = None
 
     @property
     def loans(self) -> pd.DataFrame:
@@ -131,6 +136,7 @@ def read_context(app: App, as_of: date) -> ReadContext:
         phone_region=app.lender.country,
         timezone=app.lender.timezone,
         sources=settings.sources,
+        event_types={name: event.words for name, event in settings.events.items()},
     )
 
 
@@ -161,7 +167,26 @@ def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
         payment_details=payment_details(tables, terms, portfolio.as_of, since),
         quotes=computed_quotes(tables, events, terms, app.settings.payoff, since),
         contacts=frame_of(sources.contacts),
+        promise_events=_promise_events(app, portfolio),
+        own_events=frozenset(app.settings.events),
     )
+
+
+def judged_promises(app: App, portfolio: Portfolio) -> pd.DataFrame | None:
+    """The portfolio's promises as its tables judge them on its day; None where there are none."""
+    if portfolio.promises is None or portfolio.promises.empty:
+        return None
+    loans, payments = portfolio.loans, frame_of(portfolio.sources.payments)
+    told = app.settings.schedule.basis != "snapshot" or bool((loans["paid_to_date_minor"] > 0).any())
+    doubtful = portfolio.incomplete_loans
+    evidence = Evidence(portfolio.standing.loans, payments, paid_known=told, doubtful=doubtful)
+    return judged(portfolio.promises, evidence, portfolio.as_of, app.settings.promises.revise_days)
+
+
+def _promise_events(app: App, portfolio: Portfolio) -> pd.DataFrame | None:
+    found = judged_promises(app, portfolio)
+    remind = app.settings.promises.remind_days
+    return None if found is None else promise_events(found, portfolio.standing.loans, remind)
 
 
 def only_loans(sources: Sources, loan_ids: Collection[str]) -> Sources:
@@ -182,12 +207,31 @@ def table_stamps(app: App, as_of: date, seen: Mapping[str, str]) -> dict[str, st
     """Table name → stamp of each configured table; two stamps differ when the content does.
 
     A file's stamp is `place:sha256`. `place` (time of change, size, inode) only spares the reading: a file
-    whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash.
+    whose place is that of `seen` is not hashed again, and one that was merely touched has the same hash. The policy
+    has a stamp too: what was queued under another one is looked at once more before it leaves.
     """
-    return {
+    stamps: dict[str, str] = {
         name: ASKED if table.query else _file_stamp(_path(app, as_of, table), seen.get(name, ""))
         for name, table in _configured(app).items()
     }
+    return {**stamps, POLICY: policy_stamp(app.settings.policy, app.settings.rules)}
+
+
+POLICY: Final = "policy"
+"""Stands among the names of tables for what is no table."""
+
+
+def policy_stamp(policy: PolicySettings, rules: Sequence[RuleSettings]) -> str:
+    """A hash of all that says when and whom a message may reach."""
+    windows = sorted({(rule.notice, rule.channel.value, rule.window or "") for rule in rules})
+    said = [policy.model_dump(), [preset.model_dump() for preset in policy.law], windows]
+    text = json.dumps(said, default=_sorted, sort_keys=True)
+    return f"{POLICY}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _sorted(value: object) -> list[str] | str:
+    """What JSON has no form for; a set in an order of its own would be another text in each process."""
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
 
 
 def same_content(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

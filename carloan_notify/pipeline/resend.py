@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from carloan_notify import frames
-from carloan_notify.app import App, require_rehearsable
+from carloan_notify.app import App, one_night, require_rehearsable
 from carloan_notify.codes import Repeated
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, intake, notices, runs, views
@@ -22,13 +22,14 @@ from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
 from carloan_notify.pipeline.decision_rows import why
-from carloan_notify.pipeline.drafts import message_reference
+from carloan_notify.pipeline.drafts import message_reference, reference_key
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.last_look import Words, differs, worded
 from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
-from carloan_notify.pipeline.plan import contact_history, remember
+from carloan_notify.pipeline.plan import contact_history, contacts_of, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.verdicts import judge
+from carloan_notify.pipeline.verdicts import Known, judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
 
@@ -61,6 +62,8 @@ class Proposal:
     run_id: str = ""
     as_of: date = date.min
     refusal: str = ""
+    contacts: str = ""
+    """What was known of this person's messages and conversations when it was proposed."""
 
 
 def earlier_attempts(
@@ -104,7 +107,7 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         told = {cover.loan_id for cover in original.covers}
         portfolio = read_alone(app, told, app.business_date())
         identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
-        refusal, drafted = _worded(app, original, portfolio, identity)
+        refusal, drafted = _worded(app, ledger, original, portfolio)
         now = _nameless(drafted.rendered.text, drafted.recipient_name) if drafted else before
         if (
             not refusal
@@ -115,6 +118,8 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             refusal = "what it says is no longer true; send it again without --same-words"
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
+        with ledger.read() as tx:
+            seen = _contacts(app, ledger, tx, original.phone)
         row = _decision(app, ledger, original, portfolio)
         if row["decision"] != Decision.QUEUED:
             return Proposal(before, now, None, refusal=why(row["reason"]))
@@ -123,9 +128,10 @@ def propose(app: App, order: ResendOrder) -> Proposal:
         return Proposal(
             before,
             before if order.same_words else now,
-            _draft(words, order, row, run_id),
+            _draft(words, order, row, (run_id, reference_key(identity, run_id))),
             run_id,
             portfolio.as_of,
+            contacts=seen,
         )
 
 
@@ -145,20 +151,37 @@ def _nameless(text: str, name: str) -> str:
 def queue_proposal(app: App, proposal: Proposal) -> Proposal:
     """Queue what was proposed, for `send` to send; the same proposal, or refused after all.
 
-    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed.
+    Somebody else, or the same command before it crashed, may have repeated the message since it was proposed, or told
+    the same person something else.
+
+    Raises:
+        LockedError: a night runs; it would not count this message.
     """
     if proposal.draft is None:
         return proposal
-    with app.open_ledger() as ledger:
+    # A night counts what is queued before it plans: what came in between would go over its caps.
+    with one_night(app, proposal.draft.operator, "sends a message again"), app.open_ledger() as ledger:
         with ledger.write() as tx:
             audit.lock_head(tx)  # two who repeat the same message stand in line
-            if refusal := _in_the_way(tx, _stored(tx, proposal.draft.resend_of)):
+            refusal = _in_the_way(tx, _stored(tx, proposal.draft.resend_of))
+            if not refusal and _contacts(app, ledger, tx, proposal.draft.phone) != proposal.contacts:
+                refusal = Repeated.NEWS.english
+            if refusal:
                 return replace(proposal, draft=None, refusal=refusal)
             runs.start(tx, proposal.run_id, proposal.as_of, RESEND, app.clock())
             intake.enqueue(tx, proposal.run_id, [proposal.draft], app.clock())
             runs.finish(tx, proposal.run_id, runs.FINISHED, {"queued": 1}, None, app.clock())
         ledger.write_digest(proposal.run_id, app.clock())
     return proposal
+
+
+def _contacts(app: App, ledger: Ledger, tx: Transaction, phone: str) -> str:
+    """A hash of the messages and conversations that caps, gaps and rests count of a number and its customer."""
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone)})
+    customers = {*recent["customer_ref"], *talked["customer_ref"]} - {""}
+    recent, talked = contacts_of(app, tx, {ledger.cipher.phone_hash(phone), *customers})
+    told = [*recent["message_id"], *(at.isoformat() for at in talked["held_at"])]
+    return hashlib.sha256("|".join(sorted(told)).encode()).hexdigest()
 
 
 def _in_the_way(tx: Transaction, original: Stored) -> str:
@@ -186,8 +209,9 @@ def _attempts(tx: Transaction, original: Stored) -> dict[str, MessageState]:
     return {name: MessageState(row["state"]) for name, row in rows.items() if name in family}
 
 
-def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity) -> tuple[str, Draft | None]:
+def _worded(app: App, ledger: Ledger, original: Stored, portfolio: Portfolio) -> tuple[str, Draft | None]:
     """Why it may not be told again, else "" and its words of now; no words for what is told as it was."""
+    identity = Identity(app.lender.lender_id, ledger.cipher.phone_hash)
     waiting = Waiting(
         original.message_id,
         "",
@@ -202,14 +226,15 @@ def _worded(app: App, original: Stored, portfolio: Portfolio, identity: Identity
             for cover in original.covers
         ),
     )
-    judged = judge(app, portfolio, [waiting], identity, of_people=False)  # of whom the policy speaks, below
+    nobody = Known(identity, Recorded.nothing())  # of people the policy speaks, below
+    judged = judge(app, portfolio, [waiting], nobody, of_people=False)
     found = judged.rulings[0]
     against = found.cancel or found.hold
     if against:
         return against.english, None
     if not found.still:
         return "", None
-    words = Words.of(app, portfolio.as_of)
+    words = Words.of(app, ledger, portfolio.as_of)
     drafts, failures = worded(words, {original.message_id: (original.outbound, found)}, judged.truths)
     failure = next((failed.message for failed in failures.values()), "")
     return failure, next(iter(drafts), None)
@@ -283,10 +308,12 @@ def _notice(original: Stored, portfolio: Portfolio) -> pd.DataFrame:
     return pd.DataFrame([{**blank, **row}]).astype(dict(frames.NOTICES))
 
 
-def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run_id: str) -> Draft:
+def _draft(original: Stored, order: ResendOrder, row: dict[str, Any], run: tuple[str, str]) -> Draft:
+    """`run` is the id of the run and the key of its references."""
+    run_id, references = run
     key = _resend_key(original.covers, run_id)
     return Draft(
-        message_id=message_reference(run_id, key),
+        message_id=message_reference(references, key),
         covers=tuple(
             replace(c, idempotency_key=notices.again(c.idempotency_key, f"{key}{number:04d}"))
             for number, c in enumerate(original.covers)

@@ -21,6 +21,7 @@ from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import LedgerError, LockedError
 from carloan_notify.ledger import answers, audit, continuity, outbox, runs
 from carloan_notify.ledger.ledger import Ledger
+from carloan_notify.notices.promise_settings import Confirm
 from carloan_notify.pipeline.planned import Planned, newest_night
 from carloan_notify.pipeline.stages import end_superseded
 from carloan_notify.records import AuditEvent, Channel, OutboundMessage, SendResult
@@ -159,6 +160,10 @@ class LateLook:
 
 def drain(app: App, ledger: Ledger, watch: Watch) -> DrainSummary:
     """Drain the outbox of all that is due. SIGTERM and SIGINT finish what is on the wire and put the rest back."""
+    if app.settings.promises.confirm is Confirm.AUTO:
+        from carloan_notify.pipeline.promises import confirm_by_rule  # noqa: PLC0415 - it reads tables, which takes pandas
+
+        confirm_by_rule(app, ledger)
     with _politely_stopped() as stop, closing(watch):
         surroundings = RunContext(
             clock=app.clock,

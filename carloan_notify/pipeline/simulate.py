@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from carloan_notify.loans.standing import LoanTables, standing
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.decide import KEYS
 from carloan_notify.notices.endings import OPEN
+from carloan_notify.notices.limits import AND, reach
 from carloan_notify.notices.payers import (
     ASKED,
     FEWEST,
@@ -31,9 +33,10 @@ from carloan_notify.notices.payers import (
     stage_days,
     with_payments,
 )
+from carloan_notify.notices.release import INSTANT
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import Drafted
-from carloan_notify.pipeline.plan import Memory, decide_and_word, recall
+from carloan_notify.pipeline.plan import DAY_AHEAD, RECENT_COLUMNS, Memory, decide_and_word, recall
 from carloan_notify.pipeline.portfolio import Portfolio, loan_tables, read_context, standing_settings
 from carloan_notify.records import Channel, Decision
 from carloan_notify.reports.simulation import FIGURES, Simulation
@@ -49,7 +52,7 @@ PAYERS: Final = (NOBODY, EVERYBODY, LEDGER)
 """What may be assumed of payments, beside a file of them."""
 NIGHT_AT: Final = time(2)
 """When the nights of a simulation run, in the lender's zone: before any contact hour."""
-MOST_DAYS: Final = 366
+MOST_DAYS: Final = 5 * 366
 LOOKED_BACK: Final = 180
 """Days of nights in the ledger from which the time people take to pay is learned."""
 
@@ -98,8 +101,9 @@ def simulate(app: App, order: SimulationOrder, name: str = "", language: str = "
     """
     _check(app, order)
     sources = read_all(app.settings.sources, read_context(app, order.first))
-    walk = _Walk(app, sources, assumed_payments(app, sources, order))
-    outcomes = frames.stack([walk.night(day) for day in order.days] + [walk.left(order.last)], OUTCOMES)
+    walk = Walk(app, sources, assumed_payments(app, sources, order))
+    nights = [*map(walk.night, order.days), walk.left(order.last)]
+    outcomes = frames.stack([part for night in nights for part in _counted(night, app)], OUTCOMES)
     return _told(outcomes, order, len(sources.loans.frame), app, name, language)
 
 
@@ -179,34 +183,51 @@ def ledger_lateness(app: App) -> Lateness:
 # Night after night, with what the nights before have told.
 
 
-class _Walk:
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One simulated night: `messages` (MESSAGES) that leave on its day, or are cancelled or wait, by `outcome`.
+
+    `withheld` are the decisions (frames.DECISIONS) not to tell, with `outcome` and `reason`.
+    """
+
+    day: date
+    messages: pd.DataFrame
+    withheld: pd.DataFrame
+
+
+class Walk:
     """The nights in their order. What one queues is known to the next, as the ledger knows it."""
 
-    def __init__(self, app: App, sources: Sources, payments: pd.DataFrame) -> None:
-        self._app, self._sources, self._payments = app, sources, payments
+    def __init__(
+        self, app: App, sources: Sources, payments: pd.DataFrame, *, night_at: time = NIGHT_AT
+    ) -> None:
+        """Begin with what the ledger knows; `payments` (PAYMENTS) are to come, `night_at` is the lender's time."""
+        self._night_at = night_at
+        self._app, self._sources, self.payments = app, sources, payments
         self._tables, self._settings = loan_tables(sources), standing_settings(app)
-        self._memory, self._told = recall(app), set[str]()
+        memory, self.told = recall(app), set[str]()
+        self._memory = replace(memory, known_keys=partial(_known, self.told, memory.known_keys))
         self._templates, self._waiting = app.templates(), frames.empty(MESSAGES)
 
-    def night(self, day: date) -> pd.DataFrame:
-        """What becomes of the notices of a business date (OUTCOMES)."""
-        app = replace(self._app, clock=_at(day, self._app.lender.timezone))
+    def night(self, day: date) -> "Night":
+        """Decide and word the notices of a business date, and let leave what may."""
+        app = replace(self._app, clock=_at(day, self._night_at, self._app.lender.timezone))
         portfolio = self._portfolio(day)
         worded = decide_and_word(app, portfolio, self._memory, "", self._templates)
         messages = _messages(worded.decisions, worded.drafted, app.lender.timezone)
-        self._remember(day, worded.decisions, messages)
+        self._remember(app, day, worded.decisions, messages)
         leaving = self._leaving(pd.concat([self._waiting, messages], ignore_index=True), portfolio)
         withheld = worded.decisions[
             ~worded.decisions["decision"].isin([Decision.QUEUED.value, Decision.ALREADY_SENT.value])
         ]
-        return frames.stack([_counted(leaving, day, app), _counted(_plain(withheld), day, app)], OUTCOMES)
+        return Night(day, leaving, _plain(withheld))
 
-    def left(self, day: date) -> pd.DataFrame:
-        """What still waits after the last night (OUTCOMES)."""
-        return _counted(self._waiting.assign(outcome=WAITING), day, self._app)
+    def left(self, day: date) -> "Night":
+        """What still waits after the last night."""
+        return Night(day, self._waiting.assign(outcome=WAITING), frames.empty(MESSAGES))
 
     def _portfolio(self, day: date) -> Portfolio:
-        known = self._payments[self._payments["paid_on"] < pd.Timestamp(day)]
+        known = self.payments[self.payments["paid_on"] < pd.Timestamp(day)]
         basis = self._app.settings.schedule.basis
         tables = with_payments(self._tables, known, basis)
         return Portfolio(
@@ -216,15 +237,13 @@ class _Walk:
             differences=frames.empty(frames.FINDINGS),
         )
 
-    def _remember(self, day: date, decisions: pd.DataFrame, messages: pd.DataFrame) -> None:
+    def _remember(self, app: App, day: date, decisions: pd.DataFrame, messages: pd.DataFrame) -> None:
         told = (decisions["decision"] == Decision.QUEUED.value) | (decisions["merged_into"] != "")
-        self._told.update(key for name in KEYS for key in decisions.loc[told, name] if key)
-        known, base = self._told, self._memory.known_keys
+        self.told.update(key for name in KEYS for key in decisions.loc[told, name] if key)
         held = decisions.loc[decisions["decision"] == Decision.HELD.value, list(OPEN)]
         self._memory = replace(
             self._memory,
-            known_keys=lambda keys: {key for key in keys if key in known} | base(keys),
-            recent=_with_recent(self._memory, messages, day, self._app),
+            recent=_with_recent(self._memory, messages, day, app),
             held=(day, held.reset_index(drop=True)),
         )
 
@@ -240,9 +259,16 @@ class _Walk:
         )
 
 
-def _at(day: date, zone: str) -> Callable[[], datetime]:
-    instant = datetime.combine(day, NIGHT_AT, ZoneInfo(zone)).astimezone(UTC)
+def _at(day: date, night_at: time, zone: str) -> Callable[[], datetime]:
+    instant = datetime.combine(day, night_at, ZoneInfo(zone)).astimezone(UTC)
     return lambda: instant
+
+
+def _known(
+    told: Collection[str], before: Callable[[Sequence[str]], set[str]], keys: Sequence[str]
+) -> set[str]:
+    """Which keys were told, in the simulation or before it."""
+    return {key for key in keys if key in told} | before(keys)
 
 
 def _replaced(sources: Sources, tables: LoanTables) -> Sources:
@@ -260,7 +286,8 @@ def _replaced(sources: Sources, tables: LoanTables) -> Sources:
 
 MESSAGES: Final = {
     **dict.fromkeys(("loan_id", "customer_id", "phone_hash", "notice", "channel"), frames.TEXT),
-    **dict.fromkeys(("message_class", "reason"), frames.TEXT),
+    **dict.fromkeys(("message_class", "reason", "timezone", "idempotency_key", "loan_ids"), frames.TEXT),
+    **dict.fromkeys(("not_before", "expires_at"), INSTANT),
     "original_due_on": frames.DATE,
     "leaves_on": frames.DATE,  # in the lender's zone
     "until_paid": frames.FLAG,
@@ -277,8 +304,20 @@ def _messages(decisions: pd.DataFrame, drafted: Drafted, zone: str) -> pd.DataFr
         for key, words in zip(part.rows["idempotency_key"].tolist(), part.rendered, strict=True)
     }
     leaves = queued["not_before"].dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None).dt.normalize()
-    rows = queued.assign(leaves_on=leaves, parts=queued["idempotency_key"].map(parts))
+    rows = queued.assign(
+        leaves_on=leaves, parts=queued["idempotency_key"].map(parts), loan_ids=_told_with(queued, decisions)
+    )
     return rows[list(MESSAGES)].astype(dict(MESSAGES)).reset_index(drop=True)
+
+
+def _told_with(queued: pd.DataFrame, decisions: pd.DataFrame) -> pd.Series:
+    """The loans that each message tells: its own, and those merged into it."""
+    merged = decisions[decisions["merged_into"] != ""]
+    others = (
+        merged.groupby("merged_into")["loan_id"].agg(AND.join).reindex(queued["idempotency_key"].to_numpy())
+    )
+    more = (AND + others.astype(frames.TEXT)).fillna("").set_axis(queued.index)
+    return queued["loan_id"] + more
 
 
 def _owed(messages: pd.DataFrame, portfolio: Portfolio) -> pd.Series:
@@ -289,15 +328,18 @@ def _owed(messages: pd.DataFrame, portfolio: Portfolio) -> pd.Series:
 
 
 def _with_recent(memory: Memory, messages: pd.DataFrame, day: date, app: App) -> pd.DataFrame:
-    """The contacts on record with tonight's, as far back as some cap counts."""
-    longest = max((cap.days for cap in app.settings.policy.caps), default=0) + 1
+    """The contacts on record with tonight's, as far back as a cap, gap or rest counts."""
     fresh = messages.assign(
         customer_ref=frames.per_value(messages["customer_id"], memory.customer_ref),
-        sent_on=messages["leaves_on"],
+        message_id=messages["idempotency_key"],
+        contact_at=messages["not_before"],
+        left_by=messages["expires_at"],
+        failed=messages["channel"] == Channel.VOICE.value,  # nobody answers
     )
-    recent = pd.concat([memory.recent, fresh[list(memory.recent)]], ignore_index=True)
-    recent = recent.astype({"sent_on": frames.DATE})
-    return recent[recent["sent_on"] > pd.Timestamp(day - timedelta(days=longest))].reset_index(drop=True)
+    recent = pd.concat([memory.recent, fresh[list(RECENT_COLUMNS)]], ignore_index=True)
+    recent = recent.astype(dict(RECENT_COLUMNS))
+    since = pd.Timestamp(day, tz="UTC") - pd.Timedelta(days=reach(app.settings.policy) + DAY_AHEAD)
+    return recent[recent["contact_at"] >= since].reset_index(drop=True)
 
 
 def _plain(withheld: pd.DataFrame) -> pd.DataFrame:
@@ -307,18 +349,19 @@ def _plain(withheld: pd.DataFrame) -> pd.DataFrame:
 _BY: Final = ["notice", "channel", "outcome", "reason"]
 
 
-def _counted(rows: pd.DataFrame, day: date, app: App) -> pd.DataFrame:
-    """OUTCOMES of some rows with _BY and `parts`, all of one day. What is not sent costs nothing."""
-    if rows.empty:
-        return frames.empty(OUTCOMES)
-    found = rows.groupby(_BY, sort=True)["parts"].agg(["size", "sum"]).reset_index()
-    found = found.rename(columns={"size": "notices", "sum": "parts"}).assign(day=pd.Timestamp(day))
-    priced = found["parts"].where(found["outcome"] == SENT, 0)
-    found["cost_minor"] = [
-        _cost(app, Channel(channel), parts)
-        for channel, parts in zip(found["channel"].tolist(), priced.tolist(), strict=True)
-    ]
-    return found[list(OUTCOMES)].astype(dict(OUTCOMES))
+def _counted(night: Night, app: App) -> Iterator[pd.DataFrame]:
+    """OUTCOMES of a night. What is not sent costs nothing."""
+    for rows in (night.messages, night.withheld):
+        if rows.empty:
+            continue
+        found = rows.groupby(_BY, sort=True)["parts"].agg(["size", "sum"]).reset_index()
+        found = found.rename(columns={"size": "notices", "sum": "parts"}).assign(day=pd.Timestamp(night.day))
+        priced = found["parts"].where(found["outcome"] == SENT, 0)
+        found["cost_minor"] = [
+            _cost(app, Channel(channel), parts)
+            for channel, parts in zip(found["channel"].tolist(), priced.tolist(), strict=True)
+        ]
+        yield found[list(OUTCOMES)].astype(dict(OUTCOMES))
 
 
 def _cost(app: App, channel: Channel, parts: int) -> int:

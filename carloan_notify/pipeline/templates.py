@@ -34,6 +34,7 @@ from carloan_notify.messages.context import (
     VARIABLES,
     parameters,
     sample_context,
+    with_extras,
     worst_context,
 )
 from carloan_notify.messages.lint import LintRule, lint
@@ -100,6 +101,7 @@ def lint_templates(app: App) -> list[dict[str, Any]]:
             template=rule.template_name,
             channel=rule.channel,
             message_class=rule.message_class,
+            to_others=any(role is not Role.BORROWER for role in rule.who),
         )
         for rule in app.settings.rules
     ]
@@ -114,7 +116,9 @@ def show_template(app: App, notice: str, channel: str, language: str | None) -> 
         ConfigError: there is no such template, or it cannot be rendered.
     """
     tag = language or app.settings.messages.default_language
-    rendered = app.templates().render(notice, tag, channel, sample_context(tag))
+    templates = app.templates()
+    context = with_extras(sample_context(tag), templates.extra_kinds)
+    rendered = templates.render(notice, tag, channel, context)
     if isinstance(rendered, RenderFailure):
         raise ConfigError([rendered.message])
     return rendered.text
@@ -188,7 +192,7 @@ def cases_of(
 
 
 def _cases_of_rule(rule: RuleSettings, language: str) -> Iterator[Case]:
-    for role, loan_count in product(dict.fromkeys(rule.who), (1,) if rule.when.event else (1, 2)):
+    for role, loan_count in product(dict.fromkeys(rule.who), (1,) if rule.when.moment else (1, 2)):
         yield Case(
             notice=rule.notice,
             template=rule.template_name,
@@ -214,7 +218,10 @@ def samples_of(case: Case, templates: TemplateSet) -> Iterator[Sample]:
         "the longest plausible recipient": worst_context(*values),
     }
     for label, context in contexts.items():
-        told = context | {"role": case.role, "loan_count": case.loan_count}
+        told = with_extras(context, templates.extra_kinds) | {
+            "role": case.role,
+            "loan_count": case.loan_count,
+        }
         params = parameters(told, filters, links, found.channel)
         yield _sample(label, case.message(params), found, found.render(told))
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from carloan_notify.app import App, any_number
-from carloan_notify.codes import HoldReason
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import health, stopping, verify
 from carloan_notify.ledger.stopping import Stopped, Subject
@@ -17,16 +16,10 @@ Given = tuple[str, str, str | None]
 """A phone, a customer id (one of them blank) and a message class or None."""
 
 
-def suppress(app: App, given: Given, operator: str, hold: HoldReason | None, reason: str) -> Stopped:
-    """HoldReason messages to a phone or a customer, or end them (`hold` None: an opt-out), those that wait included.
-
-    `reason` is free text and never read as a code: of a hold it is kept in the audit, and an opt-out that says
-    nothing but a code's word is stored as `said: WORD`.
-    """
-    stored = hold.value if hold else f"said: {reason}" if reason.strip() in set(HoldReason) else reason
+def suppress(app: App, given: Given, operator: str, reason: str) -> Stopped:
+    """End messages to a phone or a customer for good, those that wait included: an opt-out. `reason` is kept."""
     with app.open_ledger(create=True) as ledger, ledger.write() as tx:
-        subject = _subject(app, tx, given)
-        return stopping.stop(tx, subject, operator, stored, app.clock(), note=reason if hold else "")
+        return stopping.stop(tx, _subject(app, tx, given), operator, reason, app.clock())
 
 
 def unsuppress(app: App, given: Given, operator: str, reason: str, was: str) -> str | None:

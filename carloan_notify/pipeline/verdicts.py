@@ -16,12 +16,14 @@ from carloan_notify.codes import Look
 from carloan_notify.ledger.notices import first_key, is_again
 from carloan_notify.ledger.views import Waiting
 from carloan_notify.notices.addressees import WAITING, addressees
-from carloan_notify.notices.decide import KEYS, Facts, Identity, decide, facts, occasions
+from carloan_notify.notices.decide import KEYS, Identity, decide, facts, fitting, occasions
 from carloan_notify.notices.events import DecideInputs, happened
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.hours import zone_named
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.settings import EventType, RuleSettings
+from carloan_notify.notices.release import Tonight
+from carloan_notify.notices.settings import DATE_MOMENT, OF_PROMISES, EventType, RuleSettings
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, only_loans
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.wording import day_or_none
@@ -51,7 +53,9 @@ class StillOwed(NamedTuple):
     event_detail: str = ""
 
 
-OF_THE_STANDING: Final = frozenset({EventType.LOAN_SETTLED, EventType.LIEN_OPEN, EventType.SETTLEMENT_QUOTED})
+OF_THE_STANDING: Final = frozenset(
+    {EventType.LOAN_SETTLED, EventType.LIEN_OPEN, EventType.SETTLEMENT_QUOTED, *OF_PROMISES}
+)
 """Events that are so only as long as the loan stands as it does: where they are gone, nothing is in doubt."""
 
 
@@ -66,7 +70,8 @@ class Truth:
     """What is so on `portfolio.as_of`: what is owed by what each notice tells, and whose standing cannot be told.
 
     `told` has the events of messages that wait, by the keys of their notices; `taken_back` the keys of those that
-    confirm a payment which was taken back; `event_of` what a notice's rule waits for.
+    confirm a payment which was taken back; `event_of` what a notice's rule waits for. `other_loans` and `others_owed`
+    would be told if their rule's `where` fitted; `reported` are loan and type of the lender's own events in the tables.
     """
 
     portfolio: Portfolio
@@ -76,7 +81,10 @@ class Truth:
     paid_ahead: AbstractSet[str]
     told: Mapping[str, StillOwed] = field(default_factory=dict)
     taken_back: AbstractSet[str] = frozenset()
-    event_of: Mapping[str, EventType] = field(default_factory=dict)
+    event_of: Mapping[str, str] = field(default_factory=dict)
+    other_loans: AbstractSet[str] = frozenset()
+    others_owed: AbstractSet[Asked] = frozenset()
+    reported: AbstractSet[tuple[str, str]] = frozenset()
 
 
 def truth(
@@ -92,27 +100,40 @@ def truth(
     left, _ = happened(inputs, (EventType.REMAINDER_LEFT,), EVER)
     known = facts(inputs, left[left["type"] == EventType.REMAINDER_LEFT.value], portfolio.as_of)
     unpaid = set[tuple[str, date | None]](zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True))
-    coming = portfolio.standing.loans[
-        ["loan_id", "next_original_due_on"]
-    ].dropna()  # deferred beyond the horizon
+    standing = portfolio.standing.loans
+    coming = standing[standing["next_original_due_on"].notna()]  # what is deferred may lie beyond the horizon
     unpaid |= set(zip(coming["loan_id"], coming["next_original_due_on"].dt.date, strict=True))
-    event_of = {rule.notice: rule.when.event for rule in rules if _is_told_by_key(rule) and rule.when.event}
-    told, taken_back = _events(app, portfolio, inputs, [m for m in waiting if m.notice in event_of], identity)
+    event_of = {rule.notice: rule.when.moment for rule in rules if _is_told_by_key(rule)}
+    mine = [message for message in waiting if message.notice in event_of]
+    told, taken_back, other_loans = _events(app, portfolio, inputs, mine, identity)
+    found = occasions(rules, known)
+    fits = fitting(found, rules, inputs.loans, inputs.standing)
     return Truth(
         portfolio,
-        dict(_owed(rules, known)),
+        dict(_owed(rules, found[fits])),
         unpaid | {(loan_id, None) for loan_id in left["loan_id"]},
         frozenset(portfolio.standing.loans["loan_id"]) - _unclear(portfolio),
         frozenset(paid_ahead),
         told,
         taken_back,
         event_of,
+        other_loans,
+        frozenset(asked for asked, _ in _owed(rules, found[~fits])),
+        _reported(inputs),
     )
+
+
+def _reported(inputs: DecideInputs) -> frozenset[tuple[str, str]]:
+    """Loan and type of each event of the lender's own."""
+    if inputs.events is None or not inputs.own_events:
+        return frozenset()
+    own = inputs.events[frames.among(inputs.events["type"], inputs.own_events)]
+    return frozenset(zip(own["loan_id"], own["type"], strict=True))
 
 
 def _is_told_by_key(rule: RuleSettings) -> bool:
     """Whether it tells of an event; a remainder is owed as an installment is."""
-    return rule.when.event not in {None, EventType.REMAINDER_LEFT}
+    return rule.when.moment not in {"", EventType.REMAINDER_LEFT}
 
 
 def _unclear(portfolio: Portfolio) -> frozenset[str]:
@@ -122,8 +143,7 @@ def _unclear(portfolio: Portfolio) -> frozenset[str]:
     return portfolio.incomplete_loans | frozenset(theirs)
 
 
-def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, StillOwed]]:
-    found = occasions(rules, known)
+def _owed(rules: Sequence[RuleSettings], found: pd.DataFrame) -> Iterator[tuple[Asked, StillOwed]]:
     for loan_id, *values in zip(
         *(found[name].tolist() for name in ("loan_id", *StillOwed._fields)), strict=True
     ):
@@ -136,11 +156,11 @@ def _owed(rules: Sequence[RuleSettings], known: Facts) -> Iterator[tuple[Asked, 
 
 def _events(
     app: App, portfolio: Portfolio, inputs: DecideInputs, waiting: Sequence[Waiting], identity: Identity
-) -> tuple[dict[str, StillOwed], set[str]]:
-    """The events of these messages by key, and the keys of payments that were taken back."""
+) -> tuple[dict[str, StillOwed], set[str], set[str]]:
+    """The events of these messages by key, the keys of payments that were taken back, and of those for other loans."""
     wanted = {first_key(cover.idempotency_key) for message in waiting for cover in message.covers}
     if not wanted:
-        return {}, set()
+        return {}, set(), set()
     kinds = {(message.notice, message.channel) for message in waiting}
     again = any(is_again(cover.idempotency_key) for message in waiting for cover in message.covers)
     rules = [
@@ -149,15 +169,19 @@ def _events(
         if (rule.notice, rule.channel.value) in kinds
     ]
 
-    def told(seen: DecideInputs) -> dict[str, StillOwed]:
-        found = decide(seen, rules, app.settings.policy, portfolio.as_of, identity).notices
+    def told(seen: DecideInputs, by: Sequence[RuleSettings] = rules) -> dict[str, StillOwed]:
+        found = decide(seen, by, app.settings.policy, portfolio.as_of, identity).notices
         return _by_key(found, app.settings.rules, wanted)
 
     events = told(inputs)
-    if wanted <= events.keys() or inputs.payments is None:
-        return events, set()
+    if wanted <= events.keys():
+        return events, set(), set()
+    everybody = [rule.model_copy(update={"where": {}}) for rule in rules]
+    others = set(told(inputs, everybody)) - set(events) if any(rule.where for rule in rules) else set[str]()
+    if inputs.payments is None:
+        return events, set(), others
     unreversed = inputs.payments[inputs.payments["amount_minor"] > 0]
-    return events, set(told(replace(inputs, payments=unreversed))) - set(events)
+    return events, set(told(replace(inputs, payments=unreversed))) - set(events), others
 
 
 def _by_key(
@@ -179,6 +203,14 @@ def _by_key(
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """How people are named in the ledger, and what it has on record against telling them."""
+
+    identity: Identity
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
 class Addressee:
     """What the tables say of a message's person for one loan: what speaks against it, its name and its own date.
 
@@ -191,12 +223,12 @@ class Addressee:
     opens: datetime | None = None
 
 
-_HEAD: Final = ("message_id", "role", "phone_hash", "channel", "message_class")
+_HEAD: Final = ("message_id", "role", "phone_hash", "notice", "channel", "message_class")
 _head: Final = attrgetter(*_HEAD)
 
 
 def _addressees(
-    app: App, portfolio: Portfolio, waiting: Sequence[Waiting], identity: Identity, names: Mapping[str, str]
+    app: App, portfolio: Portfolio, waiting: Sequence[Waiting], known: Known, names: Mapping[str, str]
 ) -> dict[tuple[str, str], Addressee]:
     """By message and loan: whom it is for now."""
     windows = {
@@ -204,16 +236,26 @@ def _addressees(
         for rule in app.settings.rules
         for role in rule.who
     }
+    today = app.business_date()
     rows = [
-        (*_head(message), loan_id, names.get(message.message_id, ""), _window(message, windows))
-        for message in waiting
-        for loan_id in sorted(message.loan_ids)
+        (
+            *_head(m),
+            loan_id,
+            names.get(m.message_id, ""),
+            _window(m, windows),
+            _days_past_due(m, loan_id, today),
+        )
+        for m in waiting
+        for loan_id in sorted(m.loan_ids)
     ]
-    asked = pd.DataFrame(rows, columns=[*_HEAD, "loan_id", "name", "window"]).astype(dict(WAITING))
+    columns = [*_HEAD, "loan_id", "name", "window", "days_past_due"]
+    asked = pd.DataFrame(rows, columns=columns).astype(dict(WAITING))
     people = recipients(portfolio.loans, frame_of(portfolio.sources.contacts))
-    people = people.assign(phone_hash=frames.per_value(people["phone"], identity.ref))
+    people = people.assign(phone_hash=frames.per_value(people["phone"], known.identity.ref))
+    people = people.merge(portfolio.loans[["loan_id", "customer_id"]], on="loan_id")
     now = app.clock()
-    found = addressees(asked, people, app.settings.policy, now)
+    record = known.recorded.about(people["customer_id"].unique())
+    found = addressees(asked, people, app.settings.policy, Tonight(now, app.business_date()), record)
     return {
         (message_id, loan_id): Addressee(
             Look(look) if look else None,
@@ -230,6 +272,12 @@ def _window(message: Waiting, windows: Mapping[Kind, str]) -> str:
     if any(is_again(cover.idempotency_key) for cover in message.covers):
         return ""
     return windows.get((message.notice, message.channel, message.role), "")
+
+
+def _days_past_due(message: Waiting, loan_id: str, today: date) -> int:
+    """How long what it tells of a loan is past due; what was paid meanwhile ends the message anyway."""
+    told = [c.original_due_on for c in message.covers if c.loan_id == loan_id and c.original_due_on]
+    return max(0, (today - min(told)).days) if told else 0
 
 
 def _local_day(now: datetime, timezone: str, otherwise: date) -> date:
@@ -296,16 +344,19 @@ def _content(message: Waiting, covers: Sequence[CoveredNotice], now: Truth) -> R
         for cover in covers
         if (owed := now.owed.get((kind, cover.loan_id, cover.original_due_on)))
     )
+    if not still and any((kind, cover.loan_id, cover.original_due_on) in now.others_owed for cover in covers):
+        return Ruling(cancel=Look.OTHER_LOANS)
     if still or not message.until_paid:
         return Ruling(still=still)
     paid = any((cover.loan_id, cover.original_due_on) not in now.unpaid for cover in covers)
     return Ruling(cancel=Look.PAID if paid else Look.NO_LONGER_TRUE)
 
 
-def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Ruling:
+def _event(covers: Sequence[CoveredNotice], now: Truth, event: str) -> Ruling:
     """One event under all keys of its notice. A row that vanished is a doubt; one that speaks otherwise is not.
 
-    An operator who sends again vouches for a row that the tables hold no more.
+    An operator who sends again vouches for a row that the tables hold no more. A date column, or an event of the
+    lender's own, that names another day than the message speaks otherwise: the next run tells the new day.
     """
     keys = [first_key(cover.idempotency_key) for cover in covers]
     told = next((now.told[key] for key in keys if key in now.told), None)
@@ -313,7 +364,10 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: EventType) -> Rul
         return Ruling(still=tuple((cover, told) for cover in covers))
     if now.taken_back & set(keys):
         return Ruling(cancel=Look.TAKEN_BACK)
-    if event in OF_THE_STANDING:
+    if now.other_loans & set(keys):
+        return Ruling(cancel=Look.OTHER_LOANS)
+    moved = event.startswith(DATE_MOMENT) or any((cover.loan_id, event) in now.reported for cover in covers)
+    if event in OF_THE_STANDING or moved:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 
@@ -333,7 +387,7 @@ def judge(
     app: App,
     tables: Portfolio,
     waiting: Sequence[Waiting],
-    identity: Identity,
+    known: Known,
     names: Mapping[str, str] | None = None,
     *,
     of_people: bool = True,
@@ -346,7 +400,7 @@ def judge(
     loan_ids = frozenset[str]().union(*(message.loan_ids for message in waiting))
     mine = _of_these(tables, loan_ids)
     ahead = payments_ahead(mine, app.business_date())["loan_id"]
-    people = _addressees(app, mine, waiting, identity, names or {})
+    people = _addressees(app, mine, waiting, known, names or {})
     if not of_people:
         people = {whom: replace(one, against=None) for whom, one in people.items()}
     whose = [{loan_id: people[m.message_id, loan_id] for loan_id in sorted(m.loan_ids)} for m in waiting]
@@ -355,7 +409,7 @@ def judge(
     for day in sorted(set(days)):
         those = [message for message, its in zip(waiting, days, strict=True) if its == day]
         loans = frozenset[str]().union(*(message.loan_ids for message in those))
-        truths[day] = truth(app, on_day(app, mine, day, loans), ahead, those, identity)
+        truths[day] = truth(app, on_day(app, mine, day, loans), ahead, those, known.identity)
     rulings = (
         verdict(message, truths[day], each) for message, day, each in zip(waiting, days, whose, strict=True)
     )

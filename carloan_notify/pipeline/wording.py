@@ -14,11 +14,12 @@ from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.messages.columns import Columns, extra
 from carloan_notify.messages.context import VARIABLES
-from carloan_notify.messages.links import certificate_links, pay_links
+from carloan_notify.messages.links import pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.details import Detail, read_detail
 from carloan_notify.records import Channel, Decision
+from carloan_notify.sources.tables import MINOR
 
 TAIL = 4
 
@@ -93,7 +94,23 @@ def local_days(timezones: pd.Series, instants: pd.Series) -> np.ndarray:
 _SUMS: Final = ("overdue_minor", "penalty_minor")
 
 
-def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.DataFrame:
+def extra_name(column: str) -> str:
+    """What templates call one of the lender's own columns of the frame."""
+    return column.removesuffix(MINOR)
+
+
+def extra_values(cells: pd.Series, currency: str) -> pd.Series:
+    """One of the lender's own columns as templates take it: amounts as Money, days as dates, None without a day."""
+    if cells.dtype.kind == "M":
+        return pd.Series(days_or_none(cells), index=cells.index, dtype="object")
+    if cells.dtype.kind == "i" and str(cells.name).endswith(MINOR):
+        return pd.Series(
+            [Money(each, currency) for each in cells.tolist()], index=cells.index, dtype="object"
+        )
+    return cells
+
+
+def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str], currency: str) -> pd.DataFrame:
     """Per message (by key) that tells several loans: sums, and what these loans share; "" and 0 elsewhere."""
     merged = decisions["merged_into"] != ""
     if not merged.any():
@@ -109,7 +126,7 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
         "account_tail": loans["account_tail"],
         "product": loans["product"],
         "plate_tail": loans["plate_no"].str[-TAIL:],
-        **{extra(name): loans[name] for name in extras},
+        **{extra(extra_name(name)): extra_values(loans[name], currency) for name in extras},
     }
     numbers = {
         "installment_no": rows["installment_no"],
@@ -125,12 +142,16 @@ def in_common(decisions: pd.DataFrame, told: Told, extras: Sequence[str]) -> pd.
 
 # The values of many messages, column by column.
 
+CertificateCodes = Callable[[Sequence[str]], Mapping[str, str]]
+"""Of these loans, the verification codes of their certificates by loan; loans without one are left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """Makes template values for one night. `link_key` signs links; without a link base it is not used.
 
-    `asking` are the channels of which some provider asks for the values themselves.
+    `asking` are the channels of which some provider asks for the values themselves. `certificate_codes` gives, of some
+    loans, the codes of those whose settlement certificate can be fetched when the message is read.
     """
 
     currency: str
@@ -139,6 +160,7 @@ class Wording:
     as_of: date
     now: datetime
     asking: frozenset[Channel]
+    certificate_codes: CertificateCodes
 
 
 @dataclass(frozen=True)
@@ -163,7 +185,8 @@ class MessageValues:
     def context(self, row: int) -> dict[str, Any]:
         """All values of one message, as `CompiledTemplate.render` takes them."""
         context = {name: self._column(name)[row] for name in self._makers if name in VARIABLES}
-        return context | {"extra": {name: self._column(extra(name))[row] for name in self._extras}}
+        names = map(extra_name, self._extras)
+        return context | {"extra": {name: self._column(extra(name))[row] for name in names}}
 
     def _column(self, name: str) -> Sequence[Any]:
         if name not in self._made:
@@ -199,7 +222,7 @@ class MessageValues:
         return {
             **{name: partial(_listed, self, "rows", column) for name, column in _OF_ROWS.items()},
             **{name: partial(_listed, self, "loans", name) for name in _OF_LOANS},
-            **{extra(name): partial(_listed, self, "loans", name) for name in self._extras},
+            **{extra(extra_name(name)): partial(self._extra, name) for name in self._extras},
             "contract_tail": lambda: _tails(rows["loan_id"]),
             "plate_tail": lambda: _tails(self.loans["plate_no"]),
             "installments": partial(_listed, self, "standing", "installments"),
@@ -228,9 +251,7 @@ class MessageValues:
                 installment_nos=rows["installment_no"].tolist(),
                 now=wording.now,
             ),
-            "certificate_link": lambda: certificate_links(
-                wording.messages, wording.link_key, loan_ids=rows["loan_id"].tolist(), now=wording.now
-            ),
+            "certificate_link": self._certificate_links,
             "as_of": lambda: [wording.as_of] * len(rows),
         }
 
@@ -254,7 +275,11 @@ class MessageValues:
             "penalty": self._money(mine["penalty_minor"]),
             "total_due": self._money(mine[list(_SUMS)].sum(axis=1)),
             "pay_link": [""] * len(mine),  # it leads to one installment of one loan
+            "certificate_link": [""] * len(mine),  # same
         }
+
+    def _extra(self, column: str) -> Sequence[Any]:
+        return extra_values(self.loans[column], self.wording.currency).tolist()
 
     def _days_to_due(self) -> list[int]:
         due = self.rows["due_on"].to_numpy().astype("datetime64[D]")
@@ -272,6 +297,12 @@ class MessageValues:
     def _told_money(self, place: int) -> list[Money]:
         currency = self.wording.currency
         return [Money.of(detail.amounts("amount")[place], currency) for detail in self._details]
+
+    def _certificate_links(self) -> list[str]:
+        """Where each loan's certificate is fetched, "" where there is none or no address is configured."""
+        loan_ids, base = self.rows["loan_id"].tolist(), self.wording.messages.certificate_link_base
+        codes = self.wording.certificate_codes(loan_ids) if base else {}
+        return [base + codes[loan_id] if loan_id in codes else "" for loan_id in loan_ids]
 
     def _money(self, minor: pd.Series) -> list[Money]:
         amounts = minor.tolist()
@@ -318,11 +349,11 @@ def queued(decisions: pd.DataFrame) -> pd.DataFrame:
     return decisions[decisions["decision"] == Decision.QUEUED]
 
 
-def make_wording(app: App, as_of: date) -> Wording:
+def make_wording(app: App, as_of: date, certificate_codes: CertificateCodes) -> Wording:
     """The wording of a night."""
-    settings = app.settings
+    settings, key = app.settings, app.link_key()
     asking = settings.delivery.asking_values
-    return Wording(app.lender.currency, settings.messages, app.link_key(), as_of, app.clock(), asking)
+    return Wording(app.lender.currency, settings.messages, key, as_of, app.clock(), asking, certificate_codes)
 
 
 def days_or_none(values: pd.Series) -> list[date | None]:

@@ -50,7 +50,8 @@ class NightReport:
     messages that the last look held, `advice` says what a person must do, `template_failures` which templates
     failed, where, and how to mend them, `schedule_differences` where the lender's own installments differ from
     the recomputed ones (the first so many; `findings` counts them all). `reject_groups` counts rejected rows by
-    "table|column|code|value".
+    "table|column|code|value". `promises` counts the promises looked at by their state now, `promise_outcomes` say which
+    were decided or revised tonight.
     """
 
     run_id: str
@@ -74,6 +75,8 @@ class NightReport:
     template_failures: tuple[str, ...] = ()
     schedule_differences: tuple[str, ...] = ()
     reject_groups: Mapping[str, int] = field(default_factory=dict)
+    promises: Mapping[str, int] = field(default_factory=dict)
+    promise_outcomes: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -138,6 +141,8 @@ def reconciling_object(report: NightReport) -> dict[str, Any]:
         "template_failures": list(report.template_failures),
         "schedule_differences": list(report.schedule_differences),
         "reject_groups": dict(report.reject_groups),
+        "promises": dict(sorted(report.promises.items())),
+        "promise_outcomes": list(report.promise_outcomes),
         "stopped_by": report.stopped_by,
         "doubted": report.doubted,
     }
@@ -174,6 +179,7 @@ def _print_sections(report: NightReport, stream: IO[str]) -> None:
     _section(_counted(report.by_notice, ("notice", "channel")), stream, "What goes out")
     _section(_counted(report.reasons, ("decision", "reason")), stream, "What does not, and why")
     _section(_pairs(report.findings, "finding"), stream, "What was found")
+    _section(_pairs(report.promises, "promises"), stream, "Promises to pay")
     _section(
         [_guard(report, guard.guard, guard.message) for guard in report.guards if guard.tripped],
         stream,
@@ -230,6 +236,7 @@ def _closing(report: NightReport) -> Iterable[str]:
             "see `providers check` and `templates lint --provider`"
         )
     yield from report.template_failures
+    yield from report.promise_outcomes
     yield from (f"Supplied schedule differs: {line}" for line in report.schedule_differences)
     yield from report.advice
 

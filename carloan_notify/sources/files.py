@@ -4,7 +4,7 @@ import csv
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from carloan_notify.sources.encoding import (
 )
 from carloan_notify.sources.records import Dialect, clean_block, read_chunk, sifted_block
 from carloan_notify.sources.settings import TableSettings
+from carloan_notify.sources.values import word_key
 
 # CSV and TSV.
 
@@ -354,3 +355,41 @@ class ParquetReader:
     def origin(self, rows: int) -> SourceFile:
         """The file, its digest and its time of change."""
         return file_origin(self.path, rows)
+
+
+# A small file that somebody hands to a command: a few columns, every row at once.
+
+_ROWS: Final = 10_000
+_LONGEST: Final = 100_000
+SmallRow = tuple[int, Mapping[str, str]]
+"""The physical line of a row, and its cells by column, "" where nothing stands."""
+
+
+def small_table(
+    path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]
+) -> Sequence[SmallRow]:
+    """The rows of a CSV or TSV file in whatever encoding; `columns` names for each column its other headers.
+
+    Raises:
+        SourceError: it cannot be read, a row cannot be parted into cells, or a `needed` column is missing.
+    """
+    reader = TextReader.open(
+        path, TableSettings(path=str(path)), chunk_rows=_ROWS, longest_line=_LONGEST, chinese=True
+    )
+    keys = [word_key(header) for header in reader.headers]
+    wanted = {name: [word_key(name), *map(word_key, others)] for name, others in columns.items()}
+    place = {name: next((keys.index(k) for k in known if k in keys), None) for name, known in wanted.items()}
+    if missing := [name for name in needed if place[name] is None]:
+        has = ", ".join(reader.headers)
+        raise SourceError(f"{path}: no column {', '.join(missing)}; add it (the file has: {has})")
+    rows: list[SmallRow] = []
+    for chunk in reader.chunks():
+        if chunk.broken:
+            first = chunk.broken[0]
+            raise SourceError(f"{path}:{first.line}: {first.problem}; {first.problem.english}")
+        cells = {name: chunk.columns[at].to_pylist() for name, at in place.items() if at is not None}
+        lines = chunk.lines.tolist()
+        for number, line in enumerate(lines):
+            row = {name: str(cells[name][number] or "").strip() if name in cells else "" for name in columns}
+            rows.append((line, row))
+    return rows

@@ -25,7 +25,7 @@ from carloan_notify.sources.files import ParquetReader, TextReader, miscounted
 from carloan_notify.sources.repeats import settle_keys
 from carloan_notify.sources.rows import REJECTS, ParsedChunk, TableRules, match_headers, parse_chunk
 from carloan_notify.sources.settings import ReadContext, SourcesSettings, TableSettings
-from carloan_notify.sources.tables import TABLES, TableName
+from carloan_notify.sources.tables import TABLES, CellKind, TableName, TableSpec
 from carloan_notify.text import looks_like_formula
 
 # Parsed chunks → one table: frame, rejects, findings; never the whole table twice in memory.
@@ -70,17 +70,18 @@ def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], orig
     spec = rules.spec
     rejects = [chunk.rejects for chunk in chunks]
     lines = np.concatenate([np.array([], dtype=np.int64), *(chunk.lines for chunk in chunks)])
-    names = (*_FRAMES[name], *rules.match.extras)
+    kinds = _kinds(name, spec)
+    names = (*kinds, *rules.match.extras)
     nulls = _nulls_of(chunks)
     spelt = _spelt(chunks, spec.key)
     parts = [dict(chunk.columns) for chunk in chunks]
     chunks.clear()
     frame = pd.DataFrame(
-        {column: _joined([part.pop(column) for part in parts], _FRAMES[name].get(column)) for column in names}
+        {column: _joined([part.pop(column) for part in parts], kinds.get(column)) for column in names}
     )
     refused = pd.concat(rejects)["owner"] if name == "loans" and rejects else None
-    # Only the extra columns of a loan reach a message; elsewhere, when it was exported is no contradiction.
-    compared = names if name == "loans" else tuple(_FRAMES[name])
+    # Only columns of a loan that nobody named reach a message; elsewhere, when it was exported is no contradiction.
+    compared = names if name == "loans" else tuple(kinds)
     settled = settle_keys(frame, lines, spec, compared, spelt, refused)
     frame = settled.frame
     rejects += settled.rejects
@@ -102,6 +103,21 @@ def assemble(name: TableName, rules: TableRules, chunks: list[ParsedChunk], orig
         len(settled.repeated),
         {column: words.total() for column, words in nulls.items()},
     )
+
+
+_KINDS: Final = {
+    CellKind.DATE: frames.DATE,
+    CellKind.AMOUNT: frames.MONEY,
+    CellKind.COUNT: frames.COUNT,
+    CellKind.FLAG: frames.FLAG,
+}
+
+
+def _kinds(name: TableName, spec: TableSpec) -> Mapping[str, str]:
+    """The frame's columns with their types: those of `frames`, then the lender's own that the settings name."""
+    ours = _FRAMES[name]
+    own = (column for column in spec.columns if column.frame_name not in ours)
+    return {**ours, **{column.frame_name: _KINDS.get(column.kind, frames.TEXT) for column in own}}
 
 
 def _spelt(chunks: Sequence[ParsedChunk], key: Sequence[str]) -> dict[str, pd.Series]:
@@ -281,7 +297,7 @@ def table_rules(
     name: TableName, reader: ChunkReader, settings: TableSettings, context: ReadContext
 ) -> TableRules:
     """All that turns the cells of an opened table into values. SourceError for headers that do not do."""
-    spec = TABLES[name]
+    spec = context.spec(name, settings)
     match = match_headers(reader.headers, spec, settings, context.basis)
     return TableRules(
         spec, match, settings, CellRules(context, settings.date_format, settings.fictitious_phones)

@@ -56,7 +56,7 @@ def match_headers(
 
 
 def _place(column: Column, places: Mapping[str, int], settings: TableSettings) -> int | None:
-    mapped = settings.columns.get(column.name)
+    mapped = settings.header_of(column.name)
     if mapped is not None:
         return places.get(word_key(mapped))
     return next((places[header] for header in headers_of(column) if header in places), None)
@@ -64,8 +64,9 @@ def _place(column: Column, places: Mapping[str, int], settings: TableSettings) -
 
 def _missing(spec: TableSpec, found: Mapping[str, int], settings: TableSettings, basis: str) -> list[str]:
     problems = [
-        f"column {header!r}, mapped to {name}, is missing; correct `columns` or the export"
-        for name, header in settings.columns.items()
+        f"column {header!r}, mapped to {name}, is missing; correct "
+        f"`{'extra' if name in settings.extra else 'columns'}` or the export"
+        for name, header in settings.mapped.items()
         if name not in found
     ]
     given = {*found, *settings.columns, *settings.defaults}

@@ -2,17 +2,44 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from carloan_notify.notices.where import PERSON_COLUMNS, STANDING_COLUMNS, Kind, Of, WhereColumn
 from carloan_notify.records import currency_exponent
 from carloan_notify.settings import Settings
-from carloan_notify.sources.tables import TABLES, Basis, TableName
+from carloan_notify.sources.tables import (
+    EXTRA_TABLES,
+    MINOR,
+    TABLES,
+    Basis,
+    CellKind,
+    ExtraKind,
+    TableName,
+    TableSpec,
+    extra_column,
+    with_event_types,
+    with_extras,
+)
+
+ExtraName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class ExtraSettings(Settings):
+    """A column of the lender's own: where it stands, and how its cells are read."""
+
+    header: str = Field(min_length=1, description="Its header in your file.", examples=["保险到期日"])
+    kind: ExtraKind = Field(
+        default=ExtraKind.TEXT,
+        description="text, date, amount, count (a whole number from 0) or flag. A row whose cell cannot be read so is "
+        "rejected.",
+        examples=["date"],
+    )
 
 
 class TableSettings(Settings):
@@ -49,6 +76,13 @@ class TableSettings(Settings):
         "and the usual Chinese headers (合同号, 手机号, 还款日) are known already.",
         examples=[{"loan_id": "CONTRACT_NO"}],
     )
+    extra: dict[ExtraName, ExtraSettings] = Field(
+        default_factory=dict,
+        description="Columns of your own, by the name that rules (`where`, `when.date`) and templates (extra.NAME) "
+        "call them: the header in your file, or header and kind. Only of loans and contacts; templates see "
+        "those of loans.",
+        examples=[{"segment": "客户分层", "insurance_ends_on": {"header": "保险到期日", "kind": "date"}}],
+    )
     defaults: dict[str, str] = Field(
         default_factory=dict,
         description="Value for blank cells and for columns the file lacks, written as it would stand in the "
@@ -83,6 +117,23 @@ class TableSettings(Settings):
         description="Accept phone numbers that reach nobody (+86 100…, +1 202 555 01xx, +44 7700 900xxx), "
         "for rehearsals and samples. Leave it off with real exports.",
     )
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _header_alone(cls, extra: Any) -> Any:  # noqa: ANN401 - YAML data, before it is checked
+        """A text is the header of a column of texts."""
+        if not isinstance(extra, dict):
+            return extra
+        return {name: {"header": one} if isinstance(one, str) else one for name, one in extra.items()}
+
+    def header_of(self, name: str) -> str | None:
+        """The header that this column is mapped to, None where it is not."""
+        return self.extra[name].header if name in self.extra else self.columns.get(name)
+
+    @property
+    def mapped(self) -> Mapping[str, str]:
+        """Every header that the table must have, by column."""
+        return {**self.columns, **{name: one.header for name, one in self.extra.items()}}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -131,18 +182,70 @@ class SourcesSettings(Settings):
         settings = self.table(name)
         if settings is None:
             return []
-        known = {column.name for column in TABLES[name].columns}
+        ours = {column.name for column in TABLES[name].columns}
+        known = {*ours, *settings.extra}
         options: dict[str, Mapping[str, object]] = {
             "columns": settings.columns,
             "defaults": settings.defaults,
             "values": settings.values,
         }
         return [
-            f"{name}.{option}.{column}: no such column; the columns are {', '.join(sorted(known))}"
-            for option, mapping in options.items()
-            for column in mapping
-            if column not in known
+            *(
+                f"{name}.{option}.{column}: no such column; the columns are {', '.join(sorted(known))}"
+                for option, mapping in options.items()
+                for column in mapping
+                if column not in (ours if option == "columns" else known)
+            ),
+            *_extra_problems(name, settings.extra),
         ]
+
+
+def _extra_problems(name: TableName, extra: Mapping[str, ExtraSettings]) -> list[str]:
+    """Columns of the lender's own that would hide ours, or of which nobody would hear."""
+    if extra and name not in EXTRA_TABLES:
+        return [f"{name}.extra: only {' and '.join(EXTRA_TABLES)} have columns of your own; take it out"]
+    taken = {each for column in TABLES[name].columns for each in (column.name, column.frame_name)}
+    return [
+        f"{name}.extra.{column}: is a name of ours; map it in `columns`, or call it otherwise"
+        for column in extra
+        if column in taken or column.endswith(MINOR) or column in STANDING_COLUMNS
+    ]
+
+
+# The columns that rules may name.
+
+_KINDS: Final = {
+    CellKind.TEXT: Kind.TEXT,
+    CellKind.IDENTIFIER: Kind.TEXT,
+    CellKind.CHOICE: Kind.CHOICE,
+    CellKind.COUNT: Kind.COUNT,
+    CellKind.AMOUNT: Kind.AMOUNT,
+    CellKind.DATE: Kind.DATE,
+    CellKind.FLAG: Kind.FLAG,
+}
+
+
+def where_columns(sources: SourcesSettings) -> dict[str, WhereColumn]:
+    """What `where` may name: the columns of loans, what is worked out of them, and the lender's own of both tables.
+
+    Columns that name a person or a number are not among them.
+    """
+    loans = with_extras(TABLES["loans"], {name: one.kind for name, one in sources.loans.extra.items()})
+    found = {
+        column.name: WhereColumn(_KINDS[column.kind], Of.LOAN, column.frame_name, column.words or None)
+        for column in loans.columns
+        if column.kind in _KINDS and not column.personal
+    }
+    words = found["status"].words
+    contacts = sources.contacts.extra if sources.contacts else {}
+    people = {name: extra_column(name, one.kind) for name, one in contacts.items()}
+    return {
+        **found,
+        **STANDING_COLUMNS,
+        **PERSON_COLUMNS,
+        **{name: WhereColumn(_KINDS[each.kind], Of.PERSON, each.frame_name) for name, each in people.items()},
+        "status": replace(STANDING_COLUMNS["status"], words=words),
+    }
 
 
 # What every table is read with.
@@ -160,7 +263,8 @@ class ReadContext:
 
     `phone_region`: ISO 3166 country in which numbers without + are dialled; `timezone`: the lender's IANA
     zone, into which moments with an offset are carried before they become dates. `sources` are all tables of the
-    night, which help to tell the encoding of one that could be in two.
+    night, which help to tell the encoding of one that could be in two. `event_types` are the lender's own, each with
+    the other words for it.
     """
 
     as_of: date
@@ -172,6 +276,12 @@ class ReadContext:
     chunk_rows: int = CHUNK_ROWS
     longest_line: int = LONGEST_LINE
     sources: SourcesSettings | None = None
+    event_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def spec(self, name: TableName, settings: TableSettings) -> TableSpec:
+        """The table's columns, the lender's own columns and event types among them."""
+        spec = with_extras(TABLES[name], {own: one.kind for own, one in settings.extra.items()})
+        return with_event_types(spec, self.event_types) if name == "events" else spec
 
     @property
     def currency_digits(self) -> int:

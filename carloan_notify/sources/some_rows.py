@@ -158,7 +158,8 @@ class LoanRows(_SubSelect):
         """What the query calls the columns that say whose a row is: the loan, of contacts the customer too."""
         with self.where(_NONE, {}) as reader:
             headers = tuple(reader.headers)
-        places = match_headers(headers, TABLES[self._name], self._settings, self._context.basis).columns
+        spec = self._context.spec(self._name, self._settings)
+        places = match_headers(headers, spec, self._settings, self._context.basis).columns
         wanted = dict.fromkeys(("loan_id", TABLES[self._name].owner))
         found = {name: headers[places[name]] for name in wanted if name in places}
         if not found:

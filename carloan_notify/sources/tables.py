@@ -1,7 +1,7 @@
 """The canonical columns of every table: what a cell means, when it must be there, who may see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
@@ -28,6 +28,8 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "paid_to_date": ("累计已还", "已还金额", "累计还款"),
     "language": ("语言",),
     "timezone": ("时区",),
+    "country": ("国家", "所在国家"),
+    "region": ("州", "所在州"),
     "account_tail": ("账号尾号", "还款账号尾号", "卡尾号", "银行卡尾号"),
     "plate_no": ("车牌号", "车牌号码", "车牌"),
     "in_dispute": ("争议", "是否争议"),
@@ -60,6 +62,9 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "consent": ("同意", "同意类别"),
     "opt_out": ("退订", "退订类别"),
     "do_not_contact": ("禁止联系", "勿扰"),
+    "hold": ("暂缓原因", "暂缓", "停催原因"),
+    "hold_until": ("until", "暂缓至", "暂缓截止日", "停催截止日"),
+    "phone_verified_on": ("号码核实日", "号码核实日期", "手机号核实日期"),
 }
 
 METHOD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -102,6 +107,19 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "borrower": ("借款人", "本人", "主借人"),
     "co_borrower": ("共同借款人", "共借人"),
     "guarantor": ("担保人", "保证人"),
+    # Read so that nobody's rows are rejected for it; no rule can name it, so such a person is told nothing.
+    "emergency_contact": ("紧急联系人", "联系人", "亲属", "emergency contact", "reference", "next of kin"),
+}
+HOLD_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "dispute": ("争议", "异议", "投诉"),
+    "hardship": ("困难", "还款困难", "经济困难"),
+    "deceased": ("身故", "死亡", "已故", "去世"),
+    "bankruptcy": ("破产", "bankrupt"),
+    "lawyer": ("律师", "委托律师", "律师代理", "attorney", "represented"),
+    "bereavement": ("丧亲", "亲属去世", "家属去世", "丧事"),
+    "disaster": ("灾区", "受灾", "灾害", "disaster area"),
+    "promise": ("承诺还款", "承诺", "promise to pay", "ptp"),
+    "pause": ("暂停", "暂停催收", "停催"),
 }
 CHANNELS: Final[Mapping[str, tuple[str, ...]]] = {
     "sms": ("短信", "text"),
@@ -112,6 +130,8 @@ MESSAGE_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
     "collection": ("催收",),
     "marketing": ("营销", "推广"),
 }
+CONSENTS: Final[Mapping[str, tuple[str, ...]]] = {**MESSAGE_CLASSES, "hours": ("时段", "night", "夜间")}
+"""Classes that a person consents to, and `hours`: to be told at other hours than the law of the place prescribes."""
 
 
 TableName = Literal["loans", "installments", "payments", "changes", "events", "contacts"]
@@ -133,6 +153,7 @@ class CellKind(StrEnum):
     PHONE = "phone"
     LANGUAGE = "language"
     TIMEZONE = "timezone"
+    COUNTRY = "country"
     HOURS = "hours"
     CHOICE = "choice"
     CHOICES = "choices"
@@ -234,6 +255,7 @@ _SNAPSHOT: Final = frozenset({"snapshot"})
 _PHONE: Final = Column("phone", "phone", CellKind.PHONE, Need.COLUMN, personal=True)
 _LANGUAGE: Final = Column("language", "language", CellKind.LANGUAGE)
 _TIMEZONE: Final = Column("timezone", "timezone", CellKind.TIMEZONE)
+_COUNTRY: Final = Column("country", "country", CellKind.COUNTRY)
 _MOST_INSTALLMENTS: Final = 600
 
 _LOANS: Final = (
@@ -261,9 +283,13 @@ _LOANS: Final = (
     _amount("paid_to_date", "paid_to_date_minor"),
     _LANGUAGE,
     _TIMEZONE,
+    _COUNTRY,
+    _text("region"),
     _identifier("account_tail", Need.OPTIONAL, personal=True),
     _identifier("plate_no", Need.OPTIONAL, personal=True),
     _flag("in_dispute"),
+    _choices("hold", HOLD_WORDS),
+    _date("hold_until"),
     _amount("balloon", "balloon_minor"),
     _date("next_due_on", Need.COLUMN, _SNAPSHOT),
     _amount("amount_due", "amount_due_minor", Need.RUNNING_CELL, _SNAPSHOT),
@@ -312,12 +338,17 @@ _CONTACTS: Final = (
     _PHONE,
     _LANGUAGE,
     _TIMEZONE,
+    _COUNTRY,
+    _text("region"),
     _choices("channels", CHANNELS),
     Column("preferred_hours", "preferred_hours", CellKind.HOURS),
-    _choices("consent", MESSAGE_CLASSES),
+    _choices("consent", CONSENTS),
     _choices("opt_out", MESSAGE_CLASSES),
     _flag("do_not_contact"),
     _flag("in_dispute"),
+    _choices("hold", HOLD_WORDS),
+    _date("hold_until"),
+    _date("phone_verified_on"),
 )
 
 TABLES: Final[Mapping[TableName, TableSpec]] = {
@@ -330,6 +361,46 @@ TABLES: Final[Mapping[TableName, TableSpec]] = {
     "events": TableSpec(_EVENTS, ("event_id",)),
     "contacts": TableSpec(_CONTACTS, (), owner="customer_id"),
 }
+
+
+class ExtraKind(StrEnum):
+    """What a column of the lender's own may hold."""
+
+    TEXT = "text"
+    DATE = "date"
+    AMOUNT = "amount"
+    COUNT = "count"
+    FLAG = "flag"
+
+
+EXTRA_TABLES: Final[tuple[TableName, ...]] = ("loans", "contacts")
+"""Tables whose rows say more of a loan or a person than we ask for; of the others nobody would hear."""
+MINOR: Final = "_minor"
+"""How the frame's name of every amount ends."""
+_MOST_COUNTED: Final = 2**53
+
+
+def extra_column(name: str, kind: ExtraKind) -> Column:
+    """A column of the lender's own. Nothing is asked of it but that its cells, where not blank, can be read."""
+    if kind is ExtraKind.AMOUNT:
+        return _amount(name, name + MINOR, least=None)
+    if kind is ExtraKind.COUNT:
+        return Column(name, name, CellKind.COUNT, least=0, most=_MOST_COUNTED)
+    return Column(name, name, CellKind(kind.value))
+
+
+def with_extras(spec: TableSpec, extras: Mapping[str, ExtraKind]) -> TableSpec:
+    """The table with the lender's own columns behind ours."""
+    return replace(spec, columns=(*spec.columns, *(extra_column(*each) for each in extras.items())))
+
+
+def with_event_types(spec: TableSpec, types: Mapping[str, tuple[str, ...]]) -> TableSpec:
+    """The events table with types of the lender's own, each with the other words for it."""
+    columns = (
+        replace(column, words={**column.words, **_words(types)}) if column.name == "type" else column
+        for column in spec.columns
+    )
+    return replace(spec, columns=tuple(columns))
 
 
 def headers_of(column: Column) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
+from babel import Locale
+
 from carloan_notify.finding_codes import CellProblem
+from carloan_notify.phones import known_country
 from carloan_notify.records import PPB
 
 MOST_MAJOR_UNITS: Final = 10**13
@@ -217,6 +220,11 @@ def parse_timezone(text: str) -> str | CellProblem:
     return _zones().get(folded(text).casefold(), CellProblem.UNKNOWN_TIMEZONE)
 
 
+def parse_country(text: str) -> str | CellProblem:
+    """An ISO 3166 code from the code or from the country's name in English or Chinese: `us`, `China`, `中国`."""
+    return _countries().get(word_key(text), CellProblem.UNKNOWN_COUNTRY)
+
+
 def parse_hours(text: str) -> str | CellProblem:
     """Hours of one day as `18:00-20:00`; the end is later than the start and at most 24:00."""
     found = _HOURS.fullmatch(folded(text))
@@ -227,6 +235,19 @@ def parse_hours(text: str) -> str | CellProblem:
     if not start < end <= (24, 0):
         return CellProblem.BAD_HOURS
     return f"{first_hour:02}:{first_minute:02}-{last_hour:02}:{last_minute:02}"
+
+
+@cache
+def _countries() -> Mapping[str, str]:
+    """By `word_key` form; source of the names: CLDR."""
+    names = {
+        word_key(name): code
+        for language in ("zh", "en")
+        for code, name in Locale(language).territories.items()
+        if known_country(code)
+    }
+    codes = {code.casefold(): code for code in names.values()}
+    return {**names, **codes, "usa": "US", "uk": "GB"}
 
 
 @cache

@@ -69,7 +69,8 @@ def test_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["audit", "config", "ledger", "providers", "receipts", "suppress", "templates"]
+    "group",
+    ["audit", "config", "holds", "ledger", "numbers", "providers", "receipts", "suppress", "templates"],
 )
 def test_group_without_a_command_explains_itself(tmp_path: Path, group: str) -> None:
     assert f"carloan-notify {group}" in Desk(tmp_path).run(group, code=2).err

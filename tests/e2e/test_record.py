@@ -86,7 +86,7 @@ def test_erased_customer_leaves_the_chain_whole(after: Desk) -> None:
     done = after.run("ledger", "erase", "--customer", f"C2{row['loans'][-4:]}", "--yes")
     assert done.out == (
         "erased 1 messages; 0 of them were waiting and are cancelled; "
-        "erased 0 replies, deleted 0 unread records\n"
+        "erased 0 replies and 0 certificates, deleted 0 unread records\n"
     )
     args = ("ledger", "messages", "--loan", row["loans"], "--reveal", "--reason", "x", "--format", "json")
     assert {(shown["name"], shown["text"]) for shown in after.run(*args).json} == {("(erased)", "(erased)")}

@@ -6,12 +6,13 @@ from typing import Final
 
 import pytest
 
-from carloan_notify import codes, finding_codes
+from carloan_notify import certificate_codes, codes, finding_codes, hold_codes, promise_codes, proof_codes
 from carloan_notify.codes import Code, Word, word
+from carloan_notify.promise_codes import PromiseWord
 
 CATALOGUES: Final = [
     catalogue
-    for module in (codes, finding_codes)
+    for module in (codes, finding_codes, hold_codes, promise_codes, proof_codes, certificate_codes)
     for catalogue in vars(module).values()
     if isinstance(catalogue, type) and issubclass(catalogue, Code) and catalogue is not Code
 ]
@@ -34,7 +35,7 @@ def test_a_code_says_what_it_means_in_both_languages(name: str, member: Code) ->
     assert member == member.value, name
     assert member.sentence("en") == member.english != ""
     assert any("\u4e00" <= character <= "\u9fff" for character in member.sentence("zh-CN"))
-    if not isinstance(member, Word):
+    if not isinstance(member, Word | PromiseWord):
         assert member.english != member.value, "a sentence, not the code again"
 
 
@@ -44,11 +45,13 @@ def test_what_is_no_word_of_ours_stays_as_it_is() -> None:
 
 
 def test_no_finding_or_guard_is_spelt_outside_the_catalogues() -> None:
-    values = {str(m) for m in (*finding_codes.Finding, *codes.GuardName)} - set(SPELT_ELSEWHERE)
+    values = {
+        str(m) for m in (*finding_codes.Finding, *certificate_codes.CertificateFinding, *codes.GuardName)
+    } - set(SPELT_ELSEWHERE)
     spelt = {
         f"{path.name}:{node.lineno}: {node.value}"
         for path in PACKAGE.rglob("*.py")
-        if path.name not in {"codes.py", "finding_codes.py"}
+        if path.name not in {"codes.py", "finding_codes.py", "certificate_codes.py"}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in values
     }

@@ -113,6 +113,7 @@ class ReceiptReader(_Reader):
             "delivered": settings.delivered,
             "pending": settings.pending,
             "blocked": settings.blocked,
+            "dead": settings.dead,
         }
         self._table = CodeTable(lists)
 
@@ -139,6 +140,7 @@ class ReceiptReader(_Reader):
             self._moment(item, now),
             self._phone(item),
             listed == "blocked" or bool(known and known.blocked and listed is None),
+            listed == "dead" or bool(known and known.dead and listed is None),
         )
 
 

@@ -171,6 +171,12 @@ class PullSettings(ReturnSettings):
         "usual words for it (MBBLACK and the like) are known.",
         examples=[["BLACKLIST", "UNSUB*"]],
     )
+    dead: list[str] = Field(
+        default=[],
+        description="States that mean that there is no such number; after some days of that nothing is sent there. "
+        "The carriers' usual words for it (MK:0001 and the like) are known.",
+        examples=[["EMPTYNUM"]],
+    )
 
 
 class ReplySettings(ReturnSettings):

@@ -76,9 +76,12 @@ def answer(ledger: Ledger, message_id: str, outcome: Outcome, ref: str = "", now
     commit(ledger, answers.record, [SendResult(message_id, outcome, ref, "c1")], "gate", now)
 
 
-def receipt(ref: str = "", *, message_id: str = "", delivered: bool = True, minute: int = 5) -> Receipt:
+def receipt(
+    ref: str = "", *, message_id: str = "", delivered: bool = True, minute: int = 5, **more: Any
+) -> Receipt:
     at = NOW + timedelta(minutes=minute)
-    return Receipt("gate", ref, message_id, delivered, "DELIVRD" if delivered else "UNDELIV", "seen", at)
+    code = "DELIVRD" if delivered else "UNDELIV"
+    return replace(Receipt("gate", ref, message_id, delivered, code, "seen", at), **more)
 
 
 def shown_of(ledger: Ledger, message_id: str) -> dict[str, Any]:

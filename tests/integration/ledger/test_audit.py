@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, digest, intake, merkle, verify
-from carloan_notify.ledger.audit import AuditRow, hash_of
+from carloan_notify.ledger.audit import AuditRow, canonical, hash_of
 from carloan_notify.ledger.chain_walk import BreachKind
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
@@ -236,6 +236,23 @@ def test_changed_digests_are_named(sqlite_ledger: Ledger) -> None:
     first.write_text(first.read_text().replace("digest/1", "digest/2"))
     second.write_bytes((sqlite_ledger.places.digest_folders[1] / "digest-00000001.json").read_bytes())
     assert [hit[0] for hit in found(sqlite_ledger)] == ["modified_digest", "modified_digest"]
+
+
+def test_a_tree_that_whoever_has_the_key_made_up_is_found(sqlite_ledger: Ledger) -> None:
+    """Head and signature are right; only the tree, by which evidence proves single rows, is of other rows."""
+    commit(sqlite_ledger, audit.append, [AuditEvent("test", "a", {}), AuditEvent("test", "b", {})], NOW)
+    sqlite_ledger.write_digest("night-1", NOW)
+    assert sqlite_ledger.verify_audit().ok
+    key = digest.load(sqlite_ledger.places.signing_key_file)
+    for folder in sqlite_ledger.places.digest_folders:
+        path = folder / digest.file_name(1)
+        fields = json.loads(path.read_text("utf-8"))
+        del fields["signature"]
+        fields["tree"] = "0" * 64
+        signed = {**fields, "signature": digest.sign(key, canonical(fields).encode())}
+        path.write_text(canonical(signed) + "\n", "utf-8")
+    (found,) = sqlite_ledger.verify_audit().breaches
+    assert (found.kind, found.place) == (BreachKind.MODIFIED_DIGEST, "digest 1")
 
 
 def test_a_foreign_key_is_wrong_and_a_retired_one_is_trusted(sqlite_ledger: Ledger, tmp_path: Path) -> None:

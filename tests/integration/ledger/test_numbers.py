@@ -108,26 +108,21 @@ def test_a_receipt_may_say_so_too_and_only_once(ledger: Ledger) -> None:
 def test_a_suppression_of_one_class_cancels_only_that_class(ledger: Ledger) -> None:
     commit(ledger, intake.enqueue, "R", [draft(1), draft(2, message_class=MessageClass.COLLECTION)], NOW)
     subject = look(ledger, stopping.subject_of, phone=PHONE, message_class=MessageClass.COLLECTION)
-    assert commit(ledger, stopping.stop, subject, "reply:dispute", "disputes the amount", NOW).cancelled == (
-        name_of(2),
-    )
+    assert commit(ledger, stopping.stop, subject, "reply:opt_out", "opt_out", NOW).cancelled == (name_of(2),)
     assert [state(ledger, name_of(i)) for i in (1, 2)] == ["queued", "cancelled"]
 
 
-def test_an_opt_out_behind_a_wrong_number_stays_when_that_ends(ledger: Ledger) -> None:
+def test_an_opt_out_behind_a_blacklist_stays_when_that_ends(ledger: Ledger) -> None:
     subject = look(ledger, stopping.subject_of, phone=PHONE)
-    assert commit(ledger, stopping.stop, subject, "reply:wrong_person", "wrong_number", NOW).fresh
+    assert commit(ledger, stopping.stop, subject, "provider:gate", "MBBLACK", NOW).fresh
     assert commit(ledger, stopping.stop, subject, "reply:opt_out", "opt_out", NOW).fresh
-    with pytest.raises(LedgerError, match=r"'wrong_number', 'opt_out'.*--was"):
+    with pytest.raises(LedgerError, match=r"'MBBLACK', 'opt_out'.*--was"):
         commit(ledger, stopping.remove, subject, "kim", "it was him", NOW)
     assert commit(ledger, stopping.remove, subject, "kim", "it was him", NOW, was="nothing") is None
-    assert (
-        commit(ledger, stopping.remove, subject, "kim", "it was him", NOW, was="wrong_number")
-        == "wrong_number"
-    )
+    assert commit(ledger, stopping.remove, subject, "kim", "it was him", NOW, was="MBBLACK") == "MBBLACK"
     assert list(look(ledger, stopping.table)["reason"]) == ["opt_out"]
     (told,) = look(ledger, audit.show, kind="suppression.removed")["data"]
-    assert "wrong_number" in str(told)
+    assert "MBBLACK" in str(told)
 
 
 def test_what_was_refused_while_the_night_was_planned_is_cancelled_as_it_is_queued(ledger: Ledger) -> None:
@@ -140,10 +135,10 @@ def test_what_was_refused_while_the_night_was_planned_is_cancelled_as_it_is_queu
         NOW,
     )
     commit(
-        ledger, stopping.stop, look(ledger, stopping.subject_of, customer_id="C3"), "operator", "dispute", NOW
+        ledger, stopping.stop, look(ledger, stopping.subject_of, customer_id="C3"), "operator", "opt_out", NOW
     )
     ended = look(ledger, stopping.subject_of, customer_id="C4")
-    commit(ledger, stopping.stop, ended, "operator", "dispute", NOW)
+    commit(ledger, stopping.stop, ended, "operator", "opt_out", NOW)
     commit(ledger, stopping.remove, ended, "kim", "settled", NOW)
     drafts = [
         draft(1, message_class=MessageClass.COLLECTION),

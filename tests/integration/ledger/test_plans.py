@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from carloan_notify.ledger import answers, intake, outbox, receipts, stopping, unknowns, views
+from carloan_notify.ledger import answers, contacts, intake, outbox, receipts, stopping, unknowns, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.records import Channel, Outcome, SendResult
 from tests.integration.ledger.drafts import NOW, draft, name_of, receipt
@@ -48,7 +48,7 @@ STEPS: dict[str, tuple[Callable[[Ledger], object], set[str]]] = {
     ),
     "of_other_runs": (lambda of: look(of, views.of_other_runs, "R9"), {OPEN}),
     "unknown": (lambda of: look(of, unknowns.waiting), {OPEN}),
-    "contacts": (lambda of: look(of, views.recent_contacts, NOW), {BY_LOT}),
+    "contacts": (lambda of: look(of, contacts.recent, NOW), {BY_LOT}),
     "counts": (lambda of: look(of, outbox.counts, "R1"), {BY_LOT}),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from carloan_notify import frames
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, intake, outbox, runs, stopping, upkeep, views
+from carloan_notify.ledger import audit, contacts, intake, outbox, runs, stopping, upkeep, views
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.views import MessageFilter
@@ -145,15 +145,15 @@ def test_recent_contacts_are_those_reached_or_about_to_be(ledger: Ledger) -> Non
     put_on_wire(ledger)
     answer(ledger, name_of(1), Outcome.ACCEPTED, "r1")
     answer(ledger, name_of(2), Outcome.REJECTED)
-    contacts = look(ledger, views.recent_contacts, NOW - timedelta(days=1))
-    assert list(contacts["message_id"]) == [name_of(1), name_of(3)]
-    assert set(contacts["phone_hash"]) == {ledger.cipher.phone_hash(PHONE)}
-    assert list(contacts["customer_ref"]) == [
+    reached = look(ledger, contacts.recent, NOW - timedelta(days=1))
+    assert list(reached["message_id"]) == [name_of(1), name_of(3)]
+    assert set(reached["phone_hash"]) == {ledger.cipher.phone_hash(PHONE)}
+    assert list(reached["customer_ref"]) == [
         ledger.cipher.customer_ref("C1"),
         ledger.cipher.customer_ref("C3"),
     ]
-    assert contacts["contact_at"].tolist() == [pd.Timestamp(NOW)] * 2
-    nobody = look(ledger, views.recent_contacts, NOW + timedelta(days=9))
+    assert reached["contact_at"].tolist() == [pd.Timestamp(NOW)] * 2
+    nobody = look(ledger, contacts.recent, NOW + timedelta(days=9))
     assert nobody.empty
     assert str(nobody["contact_at"].dtype) == "datetime64[us, UTC]"
 
@@ -163,8 +163,8 @@ def test_suppressions_stand_until_removed(ledger: Ledger) -> None:
     customer = look(ledger, stopping.subject_of, customer_id="C1")
     assert commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
     assert not commit(ledger, stopping.stop, phone, "reply", "TD from 13800138000", NOW).fresh
-    assert commit(ledger, stopping.stop, customer, "operator", "dispute", NOW).fresh
-    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) == "dispute"
+    assert commit(ledger, stopping.stop, customer, "operator", "asked", NOW).fresh
+    assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) == "asked"
     assert commit(ledger, stopping.remove, customer, "kim", "settled", NOW) is None
     (row,) = look(ledger, stopping.table).to_dict("records")
     assert (row["phone_hash"], row["customer_ref"], row["message_class"]) == (

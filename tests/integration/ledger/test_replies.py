@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from carloan_notify.errors import LedgerError
-from carloan_notify.ledger import audit, health, intake, replies, stopping, unknowns, unread, upkeep
+from carloan_notify.hold_codes import HoldReason
+from carloan_notify.ledger import audit, health, holds, intake, replies, stopping, unknowns, unread, upkeep
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.replies import COLUMNS, Hold, Judged, ReplyFilter, Taken
+from carloan_notify.ledger.replies import COLUMNS, Judged, ReplyFilter, ReplyHold, Taken
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.tables import REPLIES
@@ -22,8 +23,8 @@ from tests.transactions import commit, look, wiping
 
 LATER = NOW + timedelta(hours=2)
 OTHER_PHONE = "+12025550101"
-EVERY = (Hold(None, "opt_out"),)
-DISPUTE = (Hold(MessageClass.COLLECTION, "dispute", customer=True),)
+EVERY: dict[str, Any] = {"stops": (None,)}
+DISPUTE: dict[str, Any] = {"holds": (ReplyHold(HoldReason.DISPUTE, NOW.date() + timedelta(days=29)),)}
 ALL = ReplyFilter()
 SECRET = "我住院了 12025550100"
 
@@ -33,8 +34,8 @@ def reply(text: str = SECRET, *, phone: str = PHONE, minute: int = 0, **given: s
     return Reply("gate", given.get("reply_id", ""), phone, text, at, given.get("message_id", ""))
 
 
-def judged(said: Reply, *holds: Hold, kind: str = "hardship", work_list: bool = True) -> Judged:
-    return Judged(said, kind, "hardship_zh", "work list", tuple(holds), work_list)
+def judged(said: Reply, kind: str = "hardship", *, work_list: bool = True, **acts: Any) -> Judged:
+    return Judged(said, kind, "hardship_zh", "work list", acts.pop("stops", ()), work_list, **acts)
 
 
 def told(ledger: Ledger, *numbers: int, **changes: Any) -> None:
@@ -96,7 +97,7 @@ def test_an_opt_out_suppresses_and_cancels_what_waits(ledger: Ledger) -> None:
     told(ledger, 1)
     commit(ledger, intake.enqueue, "run", [draft(2), draft(3, phone=OTHER_PHONE)], NOW)
     done = commit(
-        ledger, replies.take, [judged(reply("退订"), *EVERY, kind="opt_out", work_list=False)], LATER
+        ledger, replies.take, [judged(reply("退订"), **EVERY, kind="opt_out", work_list=False)], LATER
     )
     assert done == Taken(1, stopped=1, cancelled=1)
     assert [state(ledger, name_of(number)) for number in (1, 2, 3)] == ["accepted", "cancelled", "queued"]
@@ -117,7 +118,7 @@ def test_a_dispute_holds_demands_to_every_number_of_the_customer(ledger: Ledger)
         draft(5, phone=OTHER_PHONE, message_class=collection),
     ]
     commit(ledger, intake.enqueue, "run", waiting, NOW)
-    done = commit(ledger, replies.take, [judged(reply(), *DISPUTE, kind="dispute")], LATER)
+    done = commit(ledger, replies.take, [judged(reply(), **DISPUTE, kind="dispute")], LATER)
     assert (done.stopped, done.cancelled) == (1, 2)
     assert [state(ledger, name_of(number)) for number in (2, 3, 4, 5)] == [
         "cancelled",
@@ -125,17 +126,18 @@ def test_a_dispute_holds_demands_to_every_number_of_the_customer(ledger: Ledger)
         "cancelled",
         "queued",
     ]
-    kept = look(ledger, stopping.table)
+    kept = look(ledger, holds.table)
     assert list(kept["customer_ref"]) == ["", ledger.cipher.customer_ref("C9")]
-    assert set(kept["reason"]) == {"dispute"}
-    assert set(kept["message_class"]) == {"collection"}
+    assert set(kept["kind"]) == {"dispute"}
+    assert set(kept["source"]) == {"reply:dispute"}
+    assert look(ledger, stopping.table).empty
 
 
 def test_a_strangers_dispute_is_about_the_number_alone(ledger: Ledger) -> None:
-    assert commit(ledger, replies.take, [judged(reply(), *DISPUTE)], LATER) == Taken(
+    assert commit(ledger, replies.take, [judged(reply(), **DISPUTE)], LATER) == Taken(
         1, opened=1, stopped=1, strangers=1
     )
-    assert list(look(ledger, stopping.table)["customer_ref"]) == [""]
+    assert list(look(ledger, holds.table)["customer_ref"]) == [""]
 
 
 @on_sqlite
@@ -148,7 +150,7 @@ def test_many_replies_are_taken_in_steps(ledger: Ledger) -> None:
 def test_half_a_character_is_no_reason_to_lose_a_reply(ledger: Ledger) -> None:
     told(ledger, 1)
     odd = reply("stop \ud83d\x00" + "x" * 2_000, phone=f"{PHONE}\ud83d\x00", reply_id="r\ud83d")
-    done = commit(ledger, replies.take, [judged(odd, *EVERY)], LATER)
+    done = commit(ledger, replies.take, [judged(odd, **EVERY)], LATER)
     assert (done.taken, done.stopped, done.strangers) == (1, 1, 0)
     shown = commit(ledger, replies.reveal, ALL, "kim", "check", LATER)
     assert (shown["text"][0], shown["phone"][0]) == ("stop " + "x" * 2_000, PHONE)
@@ -222,11 +224,11 @@ def test_the_place_of_the_last_question_is_kept_per_provider(ledger: Ledger) -> 
 
 @on_sqlite
 def test_a_stranger_who_stops_messages_is_looked_at(ledger: Ledger) -> None:
-    stop = judged(reply("TD"), *EVERY, kind="opt_out", work_list=False)
+    stop = judged(reply("TD"), **EVERY, kind="opt_out", work_list=False)
     assert commit(ledger, replies.take, [stop], LATER) == Taken(1, opened=1, stopped=1, strangers=1)
     assert (only(ledger)["state"], only(ledger)["action"]) == ("open", "work list, work list")
     told(ledger, 1, phone=OTHER_PHONE)
-    mine = judged(reply("TD", phone=OTHER_PHONE), *EVERY, kind="opt_out", work_list=False)
+    mine = judged(reply("TD", phone=OTHER_PHONE), **EVERY, kind="opt_out", work_list=False)
     assert commit(ledger, replies.take, [mine], LATER) == Taken(1, stopped=1)
 
 
@@ -285,7 +287,7 @@ def test_a_missing_key_of_a_reply_is_an_ailment(sqlite_ledger: Ledger) -> None:
 
 
 def test_a_reply_in_the_file_names_nobody(sqlite_ledger: Ledger, tmp_path: Path) -> None:
-    commit(sqlite_ledger, replies.take, [judged(reply(), *EVERY)], LATER)
+    commit(sqlite_ledger, replies.take, [judged(reply(), **EVERY)], LATER)
     sqlite_ledger.close()
     content = b"".join(path.read_bytes() for path in tmp_path.rglob("ledger.db*"))
     assert SECRET.encode() not in content
@@ -315,9 +317,9 @@ def overtaken(ledger: Ledger) -> Iterator[Transaction]:
 
 
 def test_two_processes_that_take_the_same_reply_take_it_once(ledger: Ledger) -> None:
-    commit(ledger, replies.take, [judged(reply(), *EVERY)], LATER)
+    commit(ledger, replies.take, [judged(reply(), **EVERY)], LATER)
     with overtaken(ledger) as tx:
-        assert replies.take(tx, [judged(reply(), *EVERY)], LATER) == Taken(0, repeated=1)
+        assert replies.take(tx, [judged(reply(), **EVERY)], LATER) == Taken(0, repeated=1)
     assert len(look(ledger, audit.show, kind="reply.taken")) == 1
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from carloan_notify.app import build_app
 from carloan_notify.delivery.simulator.settings import Faults, simulator_settings
-from carloan_notify.ledger import intake, outbox, upkeep
+from carloan_notify.ledger import certificates, intake, outbox, upkeep
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.tables import LOTS, MESSAGE_KEYS, MESSAGES, WHOLE
 from carloan_notify.pipeline.setup import init_folder
@@ -34,6 +34,7 @@ ERASED: Final = ("C0", "C1")
 LATER: Final = NOW + timedelta(hours=1)
 """When providers that hand nothing out are asked what became of messages."""
 NOBODY: Final = "nobody"
+REOPENED: Final = "AD2026000001"
 
 
 @contextmanager
@@ -114,6 +115,30 @@ def _run_in_vain(world: World, url: str) -> Command:
     _few(world)
     (world.folder / "export" / "loans.csv").rename(world.folder / "loans.csv")
     return usual
+
+
+def _run_reopened(world: World, url: str) -> Command:
+    """A loan that had its certificate is open again."""
+    usual = _run(world, url)
+    _few(world)
+    loans = world.folder / "export" / "loans.csv"
+    as_it_was = loans.read_text(encoding="utf-8")
+    rows = [
+        row.replace(",active,", ",settled,") if REOPENED in row else row for row in as_it_was.splitlines()
+    ]
+    loans.write_text("\n".join(rows), encoding="utf-8")
+    assert (
+        world.carloan("certificate", REOPENED, "--as-of", "2026-11-23", "--now", NIGHT.isoformat()).code == 0
+    )
+    loans.write_text(as_it_was, encoding="utf-8")
+    return usual
+
+
+def _is_void(world: World) -> bool:
+    """Whether its certificate is void, and its file gone."""
+    with _ledger(world) as ledger, ledger.read() as tx:
+        (one,) = certificates.latest(tx, [REOPENED])
+    return one.state == certificates.VOID and not list((world.folder / "certificates").glob(f"{one.code}.*"))
 
 
 def _bring_the_table(world: World, now: datetime) -> None:
@@ -315,6 +340,7 @@ SCENARIOS: Final = (
 )
 WORSE: Final = (
     Scenario("run, ledger made anew", _run_accepting, begins=NIGHT, breaches=frozenset({"rolled_back"})),
+    Scenario("run, loan open again", _run_reopened, begins=NIGHT, holds=_is_void),
     Scenario("run, by day", _run_by_day, begins=NOW + AGAIN, fewer=6),
     Scenario(
         "run, no loans", _run_in_vain, begins=NIGHT, ends=STOPPED, again=STOPPED, after=_bring_the_table

@@ -36,10 +36,15 @@ ELSEWHERE = {
     "delivery/providers/": "a vendor's request leaves between the same two commits as the described gateway's",
     "ledger/upkeep.py:compact": "`ledger compact`: one audit row, after the database has rewritten its own files",
     "ledger/schema.py:migrate": "`ledger migrate`: one transaction, after a backup",
+    "pipeline/certificate_desk.py": "`certificate …`: a clerk, who says it again; what it left, a night takes up",
+    "pipeline/evidence.py": "`evidence`: one audit row, then a digest; the bundle appears whole or not at all",
     "pipeline/providers.py:try_provider": "`providers test`: one message that an operator sends to an own phone",
     "pipeline/replies.py": "`replies …`: a person at the work list",
     "pipeline/portal.py:import_receipts": "`receipts import`: one transaction, and the file stays",
+    "pipeline/promises.py": "`promises …`: one transaction each; `add` first leaves a proposal, as a reply does",
     "pipeline/upkeep.py": "`suppress …`: one transaction each",
+    "pipeline/holds.py": "`holds …`: one transaction each, also for a whole file",
+    "pipeline/numbers.py": "`numbers …`: one transaction each, also for a whole file",
 }
 """Sites by file and function, file or folder, and the command that they belong to."""
 

@@ -136,6 +136,32 @@ def test_overlooked_words_do_not_join_what_stands_beside_them() -> None:
     assert mine.read("还不款").rules == (NO_RULE,)
 
 
+def test_a_promise_is_never_taken_for_paid() -> None:
+    """Whatever day is named: nobody who only means to pay is taken for one who has."""
+    promised = [str(text) for text in LABELLED["promise"]]
+    assert [text for text in promised if ReplyKind.PAID_ALREADY in SHIPPED.read(text).kinds] == []
+
+
+@given(
+    st.integers(1, 31),
+    st.sampled_from(["号", "日", "號"]),
+    st.sampled_from(["还清", "还款", "付清", "還清", "结清"]),
+)
+def test_any_day_of_the_month_may_be_promised(day: int, unit: str, verb: str) -> None:
+    for text in (f"{day}{unit}前{verb}", f"我{day}{unit}{verb}", f"{day}{unit}之前一定{verb}"):
+        assert SHIPPED.read(text).kind is ReplyKind.PROMISE, text
+    assert SHIPPED.read(f"{day}{unit}就{verb}了").kind is ReplyKind.PAID_ALREADY
+
+
+def test_parts_of_patterns_are_written_once() -> None:
+    rule = {"name": "day", "kind": "other", "patterns": ["<<day>> ok"], "overlook": ["not <<day>>"]}
+    text = yaml.safe_dump({"parts": {"day": "(?:mon|tues)day"}, "rules": [rule]})
+    mine = parse_lexicon(text, "mine.yaml")
+    assert [mine.read(said).rule for said in ("tuesday ok", "not monday ok")] == ["day", NO_RULE]
+    with pytest.raises(ConfigError, match=r"rules\[0\].patterns\[0\]: there is no part 'day'"):
+        parse_lexicon(yaml.safe_dump({"rules": [rule]}), "mine.yaml")
+
+
 def test_every_problem_of_a_lexicon_is_told_at_once() -> None:
     text = """
 rules:

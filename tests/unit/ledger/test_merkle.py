@@ -49,3 +49,12 @@ def test_lines_come_back_as_they_were(lines: list[str]) -> None:
     packed = merkle.packed(lines)
     assert merkle.unpacked(packed) == lines
     assert merkle.unpacked(packed[:-1]) is None
+
+
+@given(st.lists(st.text(max_size=3), max_size=40))
+def test_a_tree_that_grows_has_at_every_size_the_root_of_its_leaves(lines: list[str]) -> None:
+    growing = merkle.Growing()
+    assert growing.root == merkle.root([])
+    for number, line in enumerate(lines, start=1):
+        growing.add(line)
+        assert growing.root == merkle.root([merkle.leaf(each) for each in lines[:number]])

@@ -88,6 +88,19 @@ def test_each_fault_is_found_at_its_line(
     assert (code, f"en/t.sms.j2:{line}", value) in told(findings)
 
 
+def test_other_parties_of_a_rule_hear_nothing_of_how_the_debt_stands(tmp_path: Path) -> None:
+    details = ("{{ total_due | money }}", "{{ plate_tail }}", "{{ pay_link }}")
+    source = {"en/t.sms.j2": "hi\n" + " ".join(details)}
+    to_all = replace(rule(), to_others=True)
+    found = {value for code, _, value in told(linted(tmp_path, source, to_all)) if code == "told_to_others"}
+    assert found >= {"total_due", "plate_tail", "pay_link"}
+    assert "told_to_others" not in {code for code, *_ in told(linted(tmp_path, source, rule()))}
+    agreed = frozenset({"amount", "overdue_amount", "total_due", "pay_link"})
+    allowed = MessagesSettings(billing="gsm", other_parties_may_read=agreed)
+    rest = told(linted(tmp_path, source, to_all, settings=allowed))
+    assert {value for code, _, value in rest if code == "told_to_others"} == {"plate_tail"}
+
+
 def test_an_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
     findings = linted(tmp_path, {"en/t.sms.j2": "{{ amuont }} {{ branch_city }}"}, rule())
     messages = dict(zip(findings["value"], findings["message"], strict=True))

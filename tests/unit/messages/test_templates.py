@@ -22,6 +22,7 @@ OVERDUE = ("overdue_1", "overdue_3", "overdue_7", "overdue_15", "overdue_30", "c
 SPOKEN_EVENTS = (
     "application_received", "application_approved", "contract_signed", "loan_disbursed", "payment_received",
     "due_day_changed", "loan_settled", "remainder_left",
+    "promise_due", "promise_kept", "promise_partly_kept", "promise_broken",
 )  # fmt: skip
 TEXT_EVENTS = (
     "application_rejected", "loan_deferred", "loan_extended", "rate_changed", "loan_prepaid",

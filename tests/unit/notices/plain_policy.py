@@ -1,16 +1,17 @@
 """A slow plain twin of `apply_policy`: notice by notice; only the hours of a day are the real code's."""
 
 from collections.abc import Hashable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
 
 from carloan_notify.codes import Reason
 from carloan_notify.notices.hours import ContactSpan, intersect, parse_window
+from carloan_notify.notices.law_settings import CapSettings, CapSubject, Counted, Shut
 from carloan_notify.notices.policy import DECISION_OF, ContactHistory
 from carloan_notify.notices.release import Tonight, first_span
-from carloan_notify.notices.settings import CapSettings, CapSubject, PolicySettings
+from carloan_notify.notices.settings import PolicySettings
 from carloan_notify.records import Decision
 
 Row = dict[Hashable, Any]
@@ -33,7 +34,9 @@ def plain_policy(
     groups: dict[object, list[Row]] = {}
     for row in sorted(tellable, key=lambda row: row["loan_id"]):
         groups.setdefault(together(row) if policy.merge else row["idempotency_key"], []).append(row)
-    capped = held_by_caps([group[0] for group in groups.values()], history, policy, tonight)
+    for group in groups.values():
+        group[0]["loan_ids"] = "\n".join(row["loan_id"] for row in group)
+    capped = held_by_caps([group[0] for group in groups.values()], history, policy)
     for group in groups.values():
         finish(group, held=group[0]["idempotency_key"] in capped)
     return {
@@ -60,32 +63,58 @@ def is_superseded(row: Row, rows: list[Row], history: ContactHistory) -> bool:
     return False
 
 
-def listed(row: Row, history: ContactHistory, kinds: str) -> bool:
+def opted_out(row: Row, history: ContactHistory) -> bool:
     for entry in history.suppressions.to_dict("records"):
-        kind = entry["reason"] if entry["reason"] in {"dispute", "wrong_number"} else "opt_out"
         binds = entry["message_class"] in {"", row["message_class"]}
         number = entry["phone_hash"] != "" and entry["phone_hash"] == row["phone_hash"]
         customer = entry["customer_id"] != "" and entry["customer_id"] == row["customer_id"]
-        if kind == "wrong_number" and entry["phone_hash"]:
-            customer = False
-        if kind == kinds and binds and (number or customer):
+        if binds and (number or customer):
             return True
     return False
 
 
+def in_dispute(row: Row, history: ContactHistory) -> bool:
+    """The only kind of hold that these nights have; all kinds stand in test_holds."""
+    if row["message_class"] not in {"collection", "marketing"}:
+        return False
+    on_record = history.holds.to_dict("records")
+    mine = [hold for hold in on_record if hold["phone_hash"] and hold["phone_hash"] == row["phone_hash"]]
+    mine += [hold for hold in on_record if hold["customer_id"] and hold["customer_id"] == row["customer_id"]]
+    return row["holds"] == "dispute" or bool(mine)
+
+
+def before(verified: pd.Timestamp, known_on: pd.Timestamp) -> bool:
+    """Whether nobody has verified the number since."""
+    return bool(pd.isna(verified) or pd.isna(known_on) or verified <= known_on)
+
+
+def number_known_as(row: Row, history: ContactHistory, policy: PolicySettings) -> str:
+    for known in history.numbers.to_dict("records"):
+        if known["phone_hash"] != row["phone_hash"]:
+            continue
+        status, verified = known["status"], row["phone_verified_on"]
+        failed = known["failures"] >= policy.numbers.quarantine_after
+        if failed and before(verified, known["failed_on"]) and status != "reassigned":
+            return "dead"
+        if before(verified, known["status_on"]):
+            return "dead" if status in {"invalid", "quarantined"} else str(status)
+        return "dead" if failed and before(verified, known["failed_on"]) else ""
+    return ""
+
+
 def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight: Tonight) -> Reason | str:  # noqa: PLR0911 - one return per reason reads as the order it is
-    kind, is_collection = row["message_class"], row["message_class"] == "collection"
+    kind, number = row["message_class"], number_known_as(row, history, policy)
     if row["do_not_contact"]:
         return Reason.DO_NOT_CONTACT
-    if kind in row["opt_out"].split(",") or listed(row, history, "opt_out"):
+    if kind in row["opt_out"].split(",") or opted_out(row, history):
         return Reason.OPTED_OUT
-    if listed(row, history, "wrong_number"):
+    if number == "reassigned":
         return Reason.WRONG_NUMBER
-    if is_collection and (row["in_dispute"] or listed(row, history, "dispute")):
+    if in_dispute(row, history):
         return Reason.IN_DISPUTE
     if kind in policy.consent_required and kind not in row["consent"].split(","):
         return Reason.NO_CONSENT
-    if reason := unreachable(row, policy):
+    if reason := unreachable(row, policy, number):
         return reason
     if row["channels"] and row["channel"] not in row["channels"].split(","):
         return Reason.CHANNEL_REFUSED
@@ -94,17 +123,24 @@ def personal(row: Row, policy: PolicySettings, history: ContactHistory, tonight:
     return hours(row, policy, tonight)
 
 
-def unreachable(row: Row, policy: PolicySettings) -> Reason | str:
+def unreachable(row: Row, policy: PolicySettings, number: str) -> Reason | str:
     if not row["phone"]:
         return Reason.NO_PHONE
-    if row["channel"] == "sms" and row["phone"].startswith(LANDLINES):
+    if number == "dead":
+        return Reason.NUMBER_DEAD
+    if row["channel"] == "sms" and (row["phone"].startswith(LANDLINES) or number == "landline"):
         return Reason.LANDLINE
     named = [CODES[country] for country in policy.countries]
     return Reason.COUNTRY_REFUSED if named and not row["phone"].startswith(tuple(named)) else ""
 
 
 def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:
-    window = policy.hours_for(row["channel"], row["message_class"])
+    windows = [
+        parse_window(entry.window)
+        for entry in policy.hours
+        if entry.covers(row["channel"], row["message_class"])
+    ]
+    window = intersect(*(window for window in windows if window))
     assert window is not None
     if row["preferred_hours"]:
         preferred = parse_window(row["preferred_hours"])
@@ -113,46 +149,67 @@ def hours(row: Row, policy: PolicySettings, tonight: Tonight) -> Reason | str:
         window = intersect(window, preferred)
         if window is None:
             return Reason.PREFERRED_HOURS_OUTSIDE
-    found = first_span(window, row["timezone"], tonight, row["catch_up_days"], policy.no_contact_dates)
-    return "" if isinstance(found, ContactSpan) else found
+    closed = policy.no_contact_dates
+    found = first_span(
+        lambda day: Shut() if day in closed else window, row["timezone"], tonight, row["catch_up_days"]
+    )
+    if not isinstance(found, ContactSpan):
+        return found
+    row["opens"] = found.opens
+    return ""
 
 
 def together(row: Row) -> object:
     if row["event_id"] or pd.isna(row["due_on"]) or not row["customer_id"] or row["role"] != "borrower":
         return row["idempotency_key"]
     names = ("customer_id", "phone_hash", "notice", "channel", "role", "due_on", "language", "timezone")
-    return tuple(row[name] for name in (*names, "preferred_hours"))
+    return tuple(row[name] for name in (*names, "preferred_hours", "country", "region", "consent"))
 
 
-def held_by_caps(
-    leads: list[Row], history: ContactHistory, policy: PolicySettings, tonight: Tonight
-) -> set[str]:
+def held_by_caps(leads: list[Row], history: ContactHistory, policy: PolicySettings) -> set[str]:
     leads = sorted(
         leads,
         key=lambda row: (ORDER[row["message_class"]], -row["days_past_due"], row["loan_id"], row["notice"]),
     )
-    recent = history.recent.to_dict("records")
+    told: list[Row] = [
+        {**contact, "on": contact["sent_on"].date()} for contact in history.recent.to_dict("records")
+    ]
     held: set[str] = set()
-    for cap in policy.caps:
-        since = tonight.as_of - timedelta(days=cap.days - 1)
-        past = [contact for contact in recent if counts(contact, cap) and contact["sent_on"].date() >= since]
-        used = [subject(contact, cap) for contact in past]
-        for row in leads:
-            if row["idempotency_key"] in held or not counts(row, cap):
-                continue
-            if used.count(subject(row, cap)) >= cap.limit:
-                held.add(row["idempotency_key"])
-            else:
-                used.append(subject(row, cap))
+    for row in leads:
+        on = pd.Timestamp(row["opens"]).tz_convert(row["timezone"]).date()
+        if any(counts(row, cap) and too_many(cap, row, on, told) for cap in policy.caps):
+            held.add(row["idempotency_key"])
+        else:
+            told.append({**row, "on": on})
     return held
 
 
+def too_many(cap: CapSettings, row: Row, on: date, told: list[Row]) -> bool:
+    """Whether some period of so many days that holds `on` has no place left."""
+    for whose in subjects(row, cap):
+        mine = [other["on"] for other in told if counts(other, cap) and whose in subjects(other, cap)]
+        if is_full(cap, on, mine):
+            return True
+    return False
+
+
+def is_full(cap: CapSettings, on: date, mine: list[date]) -> bool:
+    periods = [on - timedelta(days=back) for back in range(cap.days)]
+    return any(
+        sum(first <= day < first + timedelta(days=cap.days) for day in mine) >= cap.limit for first in periods
+    )
+
+
 def counts(row: Row, cap: CapSettings) -> bool:
+    if cap.counts is Counted.CONTACTS and row.get("failed"):
+        return False
     return cap.channel in {None, row["channel"]} and cap.message_class in {None, row["message_class"]}
 
 
-def subject(row: Row, cap: CapSettings) -> str:
-    return str(row["phone_hash"] if cap.per is CapSubject.NUMBER else row["customer_id"] or row["phone_hash"])
+def subjects(row: Row, cap: CapSettings) -> set[str]:
+    if cap.per is CapSubject.LOAN:
+        return set(row["loan_ids"].split("\n"))
+    return {row["phone_hash"] if cap.per is CapSubject.NUMBER else row["customer_id"] or row["phone_hash"]}
 
 
 def finish(group: list[Row], *, held: bool) -> None:

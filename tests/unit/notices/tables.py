@@ -10,7 +10,8 @@ from carloan_notify import frames
 from carloan_notify.notices.decide import Identity, decide
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.ladder import DEFAULT_LADDER
-from carloan_notify.notices.policy import RECENT, SUPPRESSIONS, ContactHistory, apply_policy
+from carloan_notify.notices.limits import RECENT
+from carloan_notify.notices.policy import SUPPRESSIONS, ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
 

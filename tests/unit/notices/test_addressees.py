@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from carloan_notify import frames
 from carloan_notify.codes import Look
 from carloan_notify.notices.addressees import WAITING, addressees
+from carloan_notify.notices.policy import OnRecord
 from carloan_notify.notices.recipients import RECIPIENTS
+from carloan_notify.notices.release import Tonight
 from carloan_notify.notices.settings import PolicySettings
 
 Row = dict[str, Any]
@@ -30,7 +32,7 @@ people = st.lists(
             "recipient_name": names,
             "timezone": st.sampled_from([*ZONES, ""]),
             "do_not_contact": st.sampled_from([False, False, False, True]),
-            "in_dispute": st.booleans(),
+            "holds": st.sampled_from(["", "dispute", "hardship:2026-11-20", "deceased"]),
             "opt_out": st.sampled_from(["", "", "service", "service,collection"]),
             "channels": st.sampled_from(["", "sms", "voice"]),
             "preferred_hours": st.sampled_from(["", "18:00-20:00", "evenings"]),
@@ -48,6 +50,7 @@ waiting = st.lists(
             "name": names,
             "channel": st.sampled_from(["sms", "voice"]),
             "message_class": st.sampled_from(["service", "collection"]),
+            "notice": st.just("overdue_1"),
             "window": st.sampled_from(["", "10:00-12:00"]),
         }
     ),
@@ -61,9 +64,11 @@ def asked(rows: list[Row], those: list[Row], now: datetime) -> pd.DataFrame:
     table = pd.DataFrame([{**blank, **one} for one in those], columns=list(RECIPIENTS)).astype(
         dict(RECIPIENTS)
     )
-    messages = pd.DataFrame([{"message_id": f"M{n}", **row} for n, row in enumerate(rows)])
-    with_hash = table.assign(phone_hash=table["phone"])
-    return addressees(messages.astype(dict(WAITING)), with_hash, PolicySettings(), now)
+    waits = frames.blank_row(WAITING)
+    messages = pd.DataFrame([{**waits, "message_id": f"M{n}", **row} for n, row in enumerate(rows)])
+    with_hash = table.assign(phone_hash=table["phone"], customer_id="")
+    moment = Tonight(now, now.date())
+    return addressees(messages.astype(dict(WAITING)), with_hash, PolicySettings(), moment, OnRecord())
 
 
 def plain(row: Row, those: list[Row], now: datetime) -> str:
@@ -75,7 +80,9 @@ def plain(row: Row, those: list[Row], now: datetime) -> str:
     (one,) = here
     if one["do_not_contact"] or row["message_class"] in one["opt_out"].split(","):
         return Look.REFUSED
-    if row["message_class"] == "collection" and one["in_dispute"]:
+    if one["holds"] == "deceased":
+        return Look.ON_HOLD
+    if row["message_class"] == "collection" and one["holds"] == "dispute":
         return Look.IN_DISPUTE
     if one["channels"] not in {"", row["channel"]}:
         return Look.REFUSED
@@ -108,6 +115,7 @@ def test_says_of_each_person_what_ifs_say(rows: list[Row], those: list[Row], min
 def test_who_is_asleep_is_told_when_the_hours_open() -> None:
     row = {"loan_id": "L1", "role": "borrower", "phone_hash": "+12025550101", "name": "Li", "window": ""}
     there = {"loan_id": "L1", "role": "borrower", "phone": "+12025550101", "timezone": "America/Los_Angeles"}
-    found = asked([{**row, "channel": "sms", "message_class": "service"}], [there], NOON + timedelta(hours=3))
+    row |= {"notice": "due_today", "channel": "sms", "message_class": "service"}
+    found = asked([row], [there], NOON + timedelta(hours=3))
     assert found["look"].tolist() == [Look.OUT_OF_HOURS]
     assert found["opens"].tolist() == [pd.Timestamp("2026-11-23 08:00", tz="America/Los_Angeles")]

@@ -227,7 +227,8 @@ def test_decides_like_its_plain_twin(
     portfolio: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame], rules: list[RuleSettings]
 ) -> None:
     loans, dues, standing = portfolio
-    shuffled = DecideInputs(*(frame.sample(frac=1, random_state=7) for frame in (loans, dues, standing)))
+    mixed = [frame.sample(frac=1, random_state=7) for frame in (loans, dues, standing)]
+    shuffled = DecideInputs(mixed[0], mixed[1], mixed[2])
     notices = decide(shuffled, rules, PolicySettings(), AS_OF, Identity("x", str)).notices
     columns = [
         "loan_id",

@@ -65,9 +65,9 @@ def test_a_dispute_of_the_loan_is_a_dispute_of_all_its_people() -> None:
     disputed = LOANS.assign(in_dispute=[True, False, False])
     contacts = table("customer_id | role | phone\nC1 | guarantor | +12025550131", frames.CONTACTS)
     found = recipients(disputed, contacts)
-    assert found.loc[found["in_dispute"], ["loan_id", "role"]].to_numpy().tolist() == [
-        ["L1", "borrower"],
-        ["L1", "guarantor"],
+    assert found.loc[found["holds"] != "", ["loan_id", "role", "holds"]].to_numpy().tolist() == [
+        ["L1", "borrower", "dispute"],
+        ["L1", "guarantor", "~dispute"],
     ]
 
 

@@ -9,10 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
+from carloan_notify.notices.law_settings import CapSettings, CoolOffSettings, GapSettings, HoursSettings
 from carloan_notify.notices.settings import (
-    CapSettings,
     EventType,
-    HoursSettings,
     PolicySettings,
     RuleSettings,
     When,
@@ -20,7 +19,16 @@ from carloan_notify.notices.settings import (
 from carloan_notify.records import Channel, MessageClass
 from carloan_notify.settings import Settings
 
-ALL: list[type[Settings]] = [CapSettings, GuardSettings, HoursSettings, PolicySettings, RuleSettings, When]
+ALL: list[type[Settings]] = [
+    CapSettings,
+    CoolOffSettings,
+    GapSettings,
+    GuardSettings,
+    HoursSettings,
+    PolicySettings,
+    RuleSettings,
+    When,
+]
 DUE = When(days_before_due=7)
 
 

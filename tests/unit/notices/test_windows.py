@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from carloan_notify.codes import Reason
 from carloan_notify.notices.hours import ContactSpan, Window, intersect, parse_window, span_on, zone_named
+from carloan_notify.notices.law_settings import Shut
 from carloan_notify.notices.release import Tonight, first_span
 
 ZONES = [
@@ -80,7 +81,9 @@ def test_a_release_is_never_before_now_and_never_at_night(
     today = now.astimezone(zone).date()
     as_of = today + timedelta(days=ahead)
     closed = frozenset(max(today, as_of) + timedelta(days=number) for number in closed_days)
-    found = first_span(window, name, Tonight(now, as_of), nights_left, closed)
+    found = first_span(
+        lambda day: Shut() if day in closed else window, name, Tonight(now, as_of), nights_left
+    )
     days = [as_of + timedelta(days=number) for number in range(nights_left + 1)]
     open_days = [day for day in days if day >= today and day not in closed]
     if isinstance(found, ContactSpan):

@@ -30,7 +30,6 @@ from carloan_notify.pipeline.happenings import decimal_text
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
-    SUPPRESSION_COLUMNS,
     blank_memory,
 )
 from carloan_notify.pipeline.setup import init_folder, make_simulator
@@ -155,7 +154,8 @@ def test_nothing_is_remembered_without_a_ledger() -> None:
     memory = blank_memory()
     assert memory.known_keys(["a"]) == set()
     assert (memory.phone_hash("p"), memory.customer_ref("c")) == ("p", "c")
-    assert list(memory.suppressions) == list(SUPPRESSION_COLUMNS)
+    assert memory.recorded.suppressions.empty
+    assert memory.recorded.about(["C1"]).holds.empty
     assert list(memory.recent) == list(RECENT_COLUMNS)
     assert memory.history == ()
 

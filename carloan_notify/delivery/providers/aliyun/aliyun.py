@@ -332,7 +332,7 @@ def _found(inquiry: Inquiry, record: dict[str, Any]) -> LookUp:
     if standing is not MessageFate.UNDELIVERED:
         return LookUp(inquiry.message_id, standing, reference, known)
     why = carried(code)
-    return LookUp(inquiry.message_id, standing, reference, known, why.reason, why.blocked)
+    return LookUp(inquiry.message_id, standing, reference, known, why.reason, why.blocked, why.dead)
 
 
 # Voice calls through Alibaba Cloud: SingleCallByTts speaks an approved template.

@@ -95,6 +95,7 @@ class Returns:
             occurred_at=instant(text_of(record, "report_time")),
             phone=e164(text_of(record, "phone_number")),
             blocked=told.blocked and not delivered,
+            dead=told.dead and not delivered,
         )
 
     def _reply(self, record: Record) -> Reply:
@@ -125,6 +126,7 @@ class Returns:
             detail="" if told.delivered else told.reason,
             occurred_at=instant(written) if written else now,
             phone=e164(callee) if callee else "",
+            dead=told.dead,
         )
 
 

@@ -220,6 +220,7 @@ class HuaweiSms(TemplateVendor):
             _moment(record, "updateTime", self._clock()),
             e164(text_of(record, "to")),
             carried.blocked,
+            carried.dead,
         )
 
     def _reply(self, record: Mapping[str, Any]) -> Reply:

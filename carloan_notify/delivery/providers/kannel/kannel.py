@@ -331,6 +331,7 @@ class KannelSms(Vendor[_Encoded]):
             detail=known.reason,
             occurred_at=self._time(fields),
             blocked=known.blocked,
+            dead=known.dead,
         )
 
     def _reply(self, fields: Mapping[str, bytes]) -> Reply:

@@ -305,6 +305,7 @@ class SmppReturns:
             detail=carried.reason,
             occurred_at=self._done(text),
             blocked=carried.blocked,
+            dead=carried.dead,
         )
 
     def _done(self, text: str) -> datetime:

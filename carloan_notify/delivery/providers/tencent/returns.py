@@ -109,6 +109,7 @@ class PageReader:
             occurred_at=moment,
             phone=phone if _PHONE.fullmatch(phone) else "",
             blocked=carried is not None and agrees and carried.blocked,
+            dead=carried is not None and agrees and carried.dead,
         )
 
     def _call(self, call: Mapping[str, Any], code: str, moment: datetime) -> Receipt:
@@ -264,6 +265,7 @@ def looked_up(interface: Interface, app_id: str, reader: PageReader, inquiry: In
                 receipt.code,
                 receipt.detail,
                 receipt.blocked,
+                receipt.dead,
             )
     return unclear(inquiry, "no_receipt_yet")
 

@@ -163,6 +163,7 @@ class TwilioApi(Vendor[Ready], ABC):
             _moment(fields.get("Timestamp", ""), self._clock()),
             fields.get("To", ""),
             bool(why and why.blocked),
+            bool(why and why.dead),
         )
 
     def check(self) -> list[CheckResult]:

@@ -1,4 +1,4 @@
-"""The first ledger: runs, notices, outbox, receipts, replies, suppressions, audit and digests."""
+"""The first ledger: runs, notices, outbox, receipts, replies, suppressions, certificates, audit and digests."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.Text(), nullable=False),
         sa.Column("phone_hash", sa.Text(), nullable=False),
         sa.Column("blocked", sa.Boolean(), nullable=False),
+        sa.Column("dead", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("receipt_id"),
     )
     op.create_index("ix_receipts_message", "receipts", ["message_id"], unique=False)
@@ -139,6 +140,7 @@ def upgrade() -> None:
         sa.Column("message_class", sa.Text(), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("presets", sa.Text(), nullable=False),
         sa.Column("not_before", sa.Text(), nullable=True),
         sa.Column("expires_at", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("ruling_no"),
@@ -172,6 +174,51 @@ def upgrade() -> None:
     )
     op.create_index("ix_suppressions_customer", "suppressions", ["customer_ref"], unique=False)
     op.create_index("ix_suppressions_phone", "suppressions", ["phone_hash"], unique=False)
+    op.create_table(
+        "holds",
+        sa.Column("hold_no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("message_class", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("set_at", sa.Text(), nullable=False),
+        sa.Column("until", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("ended_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_no"),
+    )
+    op.create_index("ix_holds_customer", "holds", ["customer_ref"], unique=False)
+    op.create_index("ix_holds_loan", "holds", ["loan_id"], unique=False)
+    op.create_index("ix_holds_phone", "holds", ["phone_hash"], unique=False)
+    op.create_table(
+        "numbers",
+        sa.Column("phone_hash", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_on", sa.Text(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("failed_on", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.Text(), nullable=False),
+        sa.Column("phone_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("phone_hash"),
+    )
+    op.create_table(
+        "templates",
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("sources", sa.Text(), nullable=False),
+        sa.Column("first_run", sa.Text(), nullable=False),
+        sa.Column("first_used_at", sa.Text(), nullable=False),
+        sa.Column("last_run", sa.Text(), nullable=False),
+        sa.Column("last_used_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("template", "turn"),
+    )
+    op.create_index("ix_templates_version", "templates", ["template", "version"], unique=False)
     op.create_table(
         "unread",
         sa.Column("unread_id", sa.Text(), nullable=False),
@@ -310,3 +357,69 @@ def upgrade() -> None:
     )
     op.create_index("ix_message_keys_loan", "message_keys", ["loan_id"], unique=False)
     op.create_index("ix_message_keys_message", "message_keys", ["message_no"], unique=False)
+    op.create_table(
+        "promises",
+        sa.Column("promise_id", sa.Text(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source_ref", sa.Text(), nullable=False),
+        sa.Column("made_on", sa.Text(), nullable=False),
+        sa.Column("pay_on", sa.Text(), nullable=True),
+        sa.Column("ends_on", sa.Text(), nullable=True),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("everything", sa.Boolean(), nullable=False),
+        sa.Column("doubts", sa.Text(), nullable=False),
+        sa.Column("threshold_percent", sa.BigInteger(), nullable=False),
+        sa.Column("bucket", sa.Text(), nullable=False),
+        sa.Column("paid_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("overdue_before_minor", sa.BigInteger(), nullable=False),
+        sa.Column("paid_minor", sa.BigInteger(), nullable=False),
+        sa.Column("decided_on", sa.Text(), nullable=True),
+        sa.Column("taken_at", sa.Text(), nullable=False),
+        sa.Column("confirmed_at", sa.Text(), nullable=True),
+        sa.Column("ended_at", sa.Text(), nullable=True),
+        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("promise_id"),
+    )
+    op.create_index("ix_promises_state", "promises", ["state", "ends_on"], unique=False)
+    op.create_index("ix_promises_loan", "promises", ["loan_id"], unique=False)
+    op.create_index("ix_promises_customer", "promises", ["customer_ref"], unique=False)
+    op.create_table(
+        "certificates",
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("year", sa.BigInteger(), nullable=False),
+        sa.Column("serial", sa.BigInteger(), nullable=False),
+        sa.Column("loan_id", sa.Text(), nullable=False),
+        sa.Column("issue", sa.BigInteger(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("code_hash", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("issued_at", sa.Text(), nullable=False),
+        sa.Column("copies", sa.BigInteger(), nullable=False),
+        sa.Column("facts_hash", sa.Text(), nullable=False),
+        sa.Column("void_at", sa.Text(), nullable=True),
+        sa.Column("void_reason", sa.Text(), nullable=False),
+        sa.Column("facts_sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+        sa.UniqueConstraint("code_hash", name="uq_certificates_code"),
+        sa.UniqueConstraint("loan_id", "issue", name="uq_certificates_issue"),
+        sa.UniqueConstraint("year", "serial", name="uq_certificates_serial"),
+    )
+    op.create_index("ix_certificates_customer", "certificates", ["customer_ref"], unique=False)
+    op.create_table(
+        "certificate_files",
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("copy_no", sa.BigInteger(), nullable=False),
+        sa.Column("form", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["certificates.number"],
+        ),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_index("ix_certificate_files_number", "certificate_files", ["number"], unique=False)

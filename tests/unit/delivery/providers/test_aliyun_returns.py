@@ -176,17 +176,18 @@ def test_every_receipt_code_means_what_it_says(table: str) -> None:
     folder = resources.files("carloan_notify.delivery.providers")
     path = f"{table}/receipts.yaml" if table else "carrier_codes.yaml"
     listed = yaml.safe_load(folder.joinpath(path).read_text("utf-8"))
-    assert listed.keys() <= {"delivered", "undelivered", "blocked", "pending"}
+    assert listed.keys() <= {"delivered", "undelivered", "dead", "blocked", "pending"}
     for kind, codes in listed.items():
         for code, reason in codes.items():
             carried = carrier_codes(table).get(code.replace("*", "~"))
             assert isinstance(code, str)
             assert carried is not None
             assert carried.reason == reason
-            assert (carried.delivered, carried.blocked, carried.final) == (
+            assert (carried.delivered, carried.blocked, carried.final, carried.dead) == (
                 kind == "delivered",
                 kind == "blocked",
                 kind != "pending",
+                kind == "dead",
             )
 
 

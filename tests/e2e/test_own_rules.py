@@ -1,0 +1,164 @@
+"""A ladder per product, and a notice of the lender's own, in YAML alone."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import Desk
+from tests.e2e.tiny import AS_OF, CONTACTS, LOANS, NOON, PAYMENTS, Loan, options, preview
+
+# The line before the last of the ladder tells a day that stands in the lender's own column.
+LADDER = """
+- {notice: due_soon_ev, when: {days_before_due: 7}, where: {product: ev}, template: due_in_7_days}
+- notice: due_soon
+  when: {days_before_due: 7}
+  where: {product: {not: ev}, segment: {not: vip}}
+  template: due_in_7_days
+- {notice: due_today, when: {days_before_due: 0}, where: {principal: {from: 5000}}}
+- {notice: overdue_1, when: {days_past_due: 1}, where: {product: [ev, used], bucket: M1}, class: collection}
+- {notice: insurance, when: {date: insurance_ends_on, days_before: 30}, where: {insured_for: {from: 50000}}}
+- {notice: inspection, when: {event: inspection_due, days_before: 10}}
+"""
+DAY = "2026-11-30"
+"""Seven days after AS_OF."""
+
+
+def loan(number: int, product: str, segment: str, insurance: str = "", insured: str = "") -> str:
+    row = Loan(f"L{number}", DAY, phone=f"1000000{number:04d}").row(AS_OF).replace(",car,", f",{product},")
+    return f"{row},{segment},{insurance},{insured}"
+
+
+@pytest.fixture
+def own(desk: Desk) -> Desk:
+    sources = options(desk)["sources"]
+    sources["loans"]["extra"] = {
+        "segment": "客户分层",
+        "insurance_ends_on": {"header": "保险到期日", "kind": "date"},
+        "insured_for": {"header": "保额", "kind": "amount"},
+    }
+    desk.configure(
+        sources=sources,
+        rules=yaml.safe_load(LADDER),
+        events={"inspection_due": {"words": ["年检到期"]}},
+    )
+    for name, text in {
+        "insurance": "保险于{{ extra.insurance_ends_on | date }}到期，保额{{ extra.insured_for | money }}，请续保。",
+        "inspection": "车辆年检于{{ occurred_on | date }}到期，{{ event_detail }}。",
+    }.items():
+        (desk.folder / "templates" / "zh-CN" / f"{name}.sms.j2").write_text(text, encoding="utf-8")
+    write(
+        desk,
+        loan(1, "ev", "vip", "2026-12-23", "80000"),
+        loan(2, "used", "vip"),
+        loan(3, "used", "b", "2026-12-23", "40000"),
+    )
+    return desk
+
+
+def write(desk: Desk, *loans: str, events: tuple[str, ...] = ()) -> None:
+    desk.write("loans", f"{LOANS},客户分层,保险到期日,保额", loans)
+    desk.write("payments", PAYMENTS, ())
+    desk.write("changes", "change_id,loan_id,type,effective_on,value")
+    desk.write("events", "event_id,loan_id,type,occurred_at,amount,detail", events)
+    desk.write("contacts", CONTACTS, ())
+
+
+def told(desk: Desk, as_of: str = AS_OF) -> dict[tuple[str, str], str]:
+    rows = preview(desk, as_of, NOON.replace(AS_OF, as_of))
+    return {(row["loan_id"], row["notice"]): row["text"] or row["decision"] for row in rows}
+
+
+def test_each_product_has_its_ladder_and_a_date_column_its_notice(own: Desk) -> None:
+    found = told(own)
+    assert set(found) == {("L1", "due_soon_ev"), ("L1", "insurance"), ("L3", "due_soon")}
+    assert found["L1", "insurance"] == "【安达车贷】保险于12月23日到期，保额80,000.00元，请续保。"
+
+
+def test_explain_names_the_condition_that_does_not_fit(own: Desk) -> None:
+    said = own.run("explain", "L2", "--as-of", AS_OF, "--now", NOON, "--format", "json").json["rules"]
+    by_notice = {row["notice"]: row["says"] for row in said}
+    assert "product" in by_notice["due_soon_ev"]
+    assert "segment" in by_notice["due_soon"]
+    assert "product" not in by_notice["due_soon"]
+
+
+def test_an_event_of_the_lenders_own_is_told_once_for_each_day(own: Desk) -> None:
+    rows = ("E1,L1,年检到期,2026-12-03,,请到场", "E2,L1,inspection_due,2026-12-03,,请到场")
+    write(own, loan(1, "ev", ""), events=rows)
+    assert told(own)["L1", "inspection"] == "【安达车贷】车辆年检于12月3日到期，请到场。"
+    own.run("run", "--as-of", AS_OF, "--now", NOON)
+    assert told(own)["L1", "inspection"] == "already_sent"
+
+
+def test_a_renewed_insurance_is_told_again_and_the_same_day_never(own: Desk) -> None:
+    write(own, loan(1, "ev", "", "2026-12-23", "80000"))
+    own.run("run", "--as-of", AS_OF, "--now", NOON)
+    assert told(own)["L1", "insurance"] == "already_sent"
+    write(own, loan(1, "ev", "", "2026-12-22", "80000"))
+    assert "12月22日" in told(own)["L1", "insurance"]
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"segmnet": "vip"}, "rules[0].where.segmnet: no source maps such a column; did you mean 'segment'?"),
+        ({"product": 7}, "rules[0].where.product: 7 is not a text; put it in quotes"),
+        ({"product": []}, "lists nothing"),
+        ({"product": {"in": ["ev"]}}, "in: no such condition"),
+        ({"product": [{"not": "ev"}]}, "is no value"),
+        ({"product": None}, "says nothing"),
+        ({"product": {"from": "a"}}, "which has no from and to"),
+        ({"principal": {"from": 10, "to": 5}}, "from is more than to"),
+        ({"status": "activ"}, "did you mean 'active'?"),
+    ],
+)
+def test_a_condition_that_cannot_be_meant_is_refused(own: Desk, where: dict[str, Any], said: str) -> None:
+    own.configure(rules=[{"notice": "due_today", "when": {"days_before_due": 0}, "where": where}])
+    told = own.run("config", "check", code=2)
+    assert said in " ".join(told.err.split())
+
+
+def test_a_date_or_an_event_that_nobody_reports_is_refused(own: Desk) -> None:
+    own.configure(
+        rules=[
+            {"notice": "a", "when": {"date": "insurance_end_on"}},
+            {"notice": "b", "when": {"event": "nope"}},
+        ]
+    )
+    said = " ".join(own.run("config", "check", code=2).err.split())
+    assert "rules[0].when.date" in said
+    assert "insurance_ends_on" in said
+    assert "rules[1].when.event: there is no event 'nope'" in said
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (loan(1, "ev", "", "2026-12-23", "80000"), ""),
+        (loan(1, "ev", "", "2026-12-22", "80000"), "no_longer_true"),
+        (loan(1, "ev", "", "", "80000"), "no_longer_true"),
+        (loan(1, "ev", "", "2026-12-23", "40000"), "other_loans"),
+    ],
+)
+def test_the_last_look_asks_the_column_and_the_condition_again(own: Desk, row: str, why: str) -> None:
+    own.configure(rules=[rule for rule in yaml.safe_load(LADDER) if rule["notice"] == "insurance"])
+    write(own, loan(1, "ev", "", "2026-12-23", "80000"))
+    own.night(AS_OF)
+    write(own, row)
+    own.send(NOON)
+    [message] = own.messages()
+    assert message["state"] == (
+        "cancelled" if why else "delivered" if message["state"] == "delivered" else "accepted"
+    )
+    assert why in str(message)
+
+
+def test_what_a_language_lacks_falls_back_and_lint_says_so(own: Desk) -> None:
+    assert "missing_language" in own.run("templates", "lint", "--format", "json", code=1).out
+    own.configure(messages={**options(own)["messages"], "fallback": {"en": ["zh-CN"]}})
+    found = own.run("templates", "lint", "--format", "json", code=1).json
+    assert {(row["code"], row["place"]) for row in found} == {
+        ("falls_back", "en/insurance.sms.j2"),
+        ("falls_back", "en/inspection.sms.j2"),
+    }
