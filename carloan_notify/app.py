@@ -28,6 +28,7 @@ from carloan_notify.errors import ConfigError, LedgerError, LockedError
 from carloan_notify.ledger.keys import read_private
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.store import POSTGRESQL, Store, locate
+from carloan_notify.messages.links import LinkKeys, parse_keys
 from carloan_notify.messages.render import TemplateSet, open_templates
 from carloan_notify.messages.settings import LINK_KEY_FILE
 from carloan_notify.phones import PhoneResult, normalise_phone
@@ -85,11 +86,28 @@ class App:
         )
 
     def link_key(self) -> bytes:
-        """The secret that signs links; empty where no link base is configured."""
+        """The secret that signs links; empty where no link base is configured.
+
+        Raises:
+            ConfigError: the key file cannot be read as one.
+        """
         messages = self.settings.messages
         if not (messages.pay_link_base or messages.certificate_link_base):
             return b""
-        return read_private(self.path(LINK_KEY_FILE))
+        return self.link_keys().current
+
+    def link_keys(self) -> LinkKeys:
+        """The secrets that links are believed by: the one that signs, and earlier ones whose links are still valid.
+
+        Raises:
+            ConfigError: the key file cannot be read as one.
+        """
+        path = self.path(LINK_KEY_FILE)
+        try:
+            return parse_keys(read_private(path).decode("utf-8", "replace"), self.clock())
+        except ValueError as problem:
+            cure = "restore it from your safe copy"
+            raise ConfigError([f"{path}: {problem}; {cure}"]) from None
 
     def provider(self, name: str) -> Provider:
         """The configured provider of this name; opens no connection yet."""

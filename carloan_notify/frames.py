@@ -47,7 +47,7 @@ LOANS: Final[Mapping[str, str]] = {
     "account_tail": TEXT,
     "plate_no": TEXT,
     "in_dispute": FLAG,
-    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold": TEXT,  # comma list of hold_codes.HoldReason
     "hold_until": DATE,  # the last day of these holds
     "balloon_minor": MONEY,
     "next_due_on": DATE,  # snapshot basis
@@ -103,7 +103,7 @@ CONTACTS: Final[Mapping[str, str]] = {
     "opt_out": TEXT,  # comma list of message classes
     "do_not_contact": FLAG,
     "in_dispute": FLAG,
-    "hold": TEXT,  # comma list of codes.HoldReason
+    "hold": TEXT,  # comma list of hold_codes.HoldReason
     "hold_until": DATE,
     "phone_verified_on": DATE,  # on which somebody made sure that the number is this person's
 }

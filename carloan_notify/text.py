@@ -92,6 +92,11 @@ def mask_phone(phone: str) -> str:
     return phone[:head] + "*" * _HIDDEN + phone[-_VISIBLE_TAIL:]
 
 
+def mask_name(name: str) -> str:
+    """`王小明` becomes `王**`, `Alex Morgan` becomes `A** M**`: enough to know oneself by; the length is not told."""
+    return " ".join(f"{word[0]}**" for word in name.split())
+
+
 def mask_digits(text: str) -> str:
     """Free text with every run of seven digits or more masked, since it could be somebody's number.
 

@@ -14,6 +14,7 @@ from carloan_notify.certificate_codes import CertificateFinding, Check, Refusal,
 from carloan_notify.codes import Code, GuardName, Look, Method, Reason, RenderCode, Repeated, Why
 from carloan_notify.finding_codes import CellProblem, Finding, LawFinding
 from carloan_notify.hold_codes import HoldReason, HoldSubject, NumberStatus, Then, Whom
+from carloan_notify.page_codes import LinkFault
 from carloan_notify.promise_codes import PromiseDoubt, PromiseRefusal, PromiseState
 from carloan_notify.proof_codes import Happened, MayReport
 
@@ -33,6 +34,7 @@ TABLES: Final[tuple[tuple[str, type[Code]], ...]] = (
     ("Why only a clerk may confirm a promise · 须人工确认的原因", PromiseDoubt),
     ("Why a promise is not confirmed · 未予确认的原因", PromiseRefusal),
     ("Why there is no text · 没有生成文字的原因", RenderCode),
+    ("Why a link is refused · 链接被拒绝的原因", LinkFault),
     ("Rejected rows and their cures · 被拒收的数据行及处理办法", CellProblem),
     ("Findings about loans · 贷款数据问题", Finding),
     ("Repayment methods · 还款方式", Method),

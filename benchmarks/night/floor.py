@@ -84,24 +84,26 @@ def written(
             "contract_tail": loan_id[-4:],
             "account_tail": tail,
             "amount": amount,
-            **_about(due.notice, links, loan_id, number, on, day),
+            **_about(due.notice, links, (loan_id, phone), number, on, day),
             "days_past_due": late,
         }
         yield loan_id, phone, name, write(values)
 
 
-def _about(notice: str, links: Links, loan_id: str, number: int, on: date, day: date) -> dict[str, Any]:
+def _about(
+    notice: str, links: Links, told: tuple[str, str], number: int, on: date, day: date
+) -> dict[str, Any]:
     """What a kind of notice says besides; a link is signed only where the text has one."""
     if notice == "payment_received":
         return {"occurred_on": on}
     if notice == "loan_settled":
-        return {"occurred_on": on, "certificate_link": links.certificate(loan_id)}
+        return {"occurred_on": on, "certificate_link": links.certificate(*told)}
     days = (on - day).days if notice in _REMINDERS else 0
     return {
         "installment_no": number,
         "due_on": on,
         "days_to_due": days,
-        "pay_link": links.pay(loan_id, number),
+        "pay_link": links.pay(*told),
     }
 
 

@@ -4,11 +4,9 @@ The floor and the script share this, so that what is compared is the same messag
 """
 
 import base64
-import hashlib
 import hmac
 import json
 import re
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -21,9 +19,8 @@ import jinja2
 LANGUAGE: Final = "zh-CN"
 _DIGITS: Final = str.maketrans("0123456789", "零一二三四五六七八九")
 _LINES: Final = re.compile(r"[ \t]*\n\s*")
-_EPOCH: Final = date(2000, 1, 1)
-_CERTIFICATE: Final = 1 << 13
-_SALT: Final = "carloan-notify."
+_EPOCH: Final = date(1970, 1, 1)
+_COUNTRY: Final = "+86"
 
 
 @dataclass(frozen=True)
@@ -105,31 +102,26 @@ class Links:
 
     job: Job
 
-    def pay(self, loan_id: str, installment_no: int) -> str:
-        """The link to the payment of one installment."""
-        return self.job.pay_link + self._token(installment_no, loan_id)
+    def pay(self, loan_id: str, phone: str) -> str:
+        """The link to the payment page of one loan, for whom it is sent to."""
+        return self.job.pay_link + self._token("pay", loan_id, phone)
 
-    def certificate(self, loan_id: str) -> str:
+    def certificate(self, loan_id: str, phone: str) -> str:
         """The link to a settled loan's certificate."""
-        return self.job.certificate_link + self._token(_CERTIFICATE, loan_id)
+        return self.job.certificate_link + self._token("certificate", loan_id, phone)
 
-    def _token(self, head: int, loan_id: str) -> str:
-        reference = hashlib.blake2b(loan_id.encode(), key=self._loan_key, digest_size=8).digest()
-        payload = struct.pack(">HH8s", head, self._until, reference)
-        signature = hmac.digest(self._key, payload, "sha256")[:6]
-        return base64.urlsafe_b64encode(payload + signature).decode()
+    def _token(self, purpose: str, loan_id: str, phone: str) -> str:
+        key, until = self._key, self.job.links_until
+        place = hmac.digest(key, f"carloan-notify.loan\n{loan_id}".encode(), "sha256")[:3]
+        covered = f"carloan-notify.link\n{purpose}\n{until}\n{_COUNTRY}{phone}\n{loan_id}"
+        proof = hmac.digest(key, covered.encode(), "sha256")[:8]
+        return base64.urlsafe_b64encode(self._head[purpose] + place + proof).decode()
 
     @cached_property
-    def _until(self) -> int:
-        return (date.fromisoformat(self.job.links_until) - _EPOCH).days
+    def _head(self) -> dict[str, bytes]:
+        day = (date.fromisoformat(self.job.links_until) - _EPOCH).days % 64
+        return {"pay": bytes([day]), "certificate": bytes([64 + day])}
 
     @cached_property
     def _key(self) -> bytes:
-        return self._derived("link")
-
-    @cached_property
-    def _loan_key(self) -> bytes:
-        return self._derived("loan-ref")
-
-    def _derived(self, purpose: str) -> bytes:
-        return hmac.digest(bytes.fromhex(self.job.link_key), f"{_SALT}{purpose}".encode(), "sha256")
+        return bytes.fromhex(self.job.link_key)

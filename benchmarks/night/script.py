@@ -95,7 +95,7 @@ def said(row: Any, links: Links, due: date, number: int, amount: int) -> dict[st
         "installment_no": number,
         "due_on": due,
         "amount": amount,
-        "pay_link": links.pay(row["loan_id"], number),
+        "pay_link": links.pay(row["loan_id"], row["phone"]),
     }
 
 
@@ -114,7 +114,7 @@ def received(row: Any, payments: list[tuple[str, date, int]], links: Links) -> I
     for payment_id, paid_on, amount in payments[-1:] if settled else payments:
         values = {**of_loan(row), "occurred_on": paid_on, "amount": amount}
         if settled:
-            values["certificate_link"] = links.certificate(row["loan_id"])
+            values["certificate_link"] = links.certificate(row["loan_id"], row["phone"])
         yield "loan_settled" if settled else "payment_received", "sms", values, payment_id
 
 

@@ -201,6 +201,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "holds": ("holds", "Hold messages for a reason, list holds and end them."),
     "init": ("setup", "Write a config, templates, a key and a sample export: ready to run."),
     "ledger": ("ledger", "Look into the ledger and keep it well."),
+    "links": ("links", "Check the links of messages, and serve the page behind them."),
     "numbers": ("numbers", "Numbers that are dead, failing or somebody else's."),
     "policy": ("policy", "The law that binds a loan, and what it does to the ladder."),
     "preview": ("night", "What would go out, and what is suppressed and why; writes nothing."),

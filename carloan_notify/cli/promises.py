@@ -182,13 +182,13 @@ def confirm(
       carloan-notify promises confirm 5f0c1d2e3a4b5c6d
       carloan-notify promises confirm 5f0c1d2e3a4b5c6d --on 2026-12-05 --amount 500
     """
-    from carloan_notify.pipeline.promises import Given, minor_amount
+    from carloan_notify.pipeline.promises import Completion, minor_amount
     from carloan_notify.pipeline.promises import confirm as confirmed
 
     if amount and everything:
         raise click.UsageError("give --amount or --everything, not both")
     app = open_app(ctx, now)
-    given = Given(loan_id, pay_on, minor_amount(app, amount) if amount else 0, everything)
+    given = Completion(loan_id, pay_on, minor_amount(app, amount) if amount else 0, everything)
     _tell(ctx, confirmed(app, promise_id, given, getpass.getuser()), language)
 
 

@@ -17,6 +17,7 @@ from carloan_notify.inbound.lexicon import ReplyKind
 
 if TYPE_CHECKING:
     from carloan_notify.inbound.listen import Listener
+    from carloan_notify.inbound.page import LinkPage
 
 
 @click.group()
@@ -93,13 +94,13 @@ def listen(ctx: click.Context, host: str, port: int) -> None:
 # `receipts listen`: serve the address that providers push to.
 
 
-def serve(app: "Listener", host: str, port: int) -> None:
+def serve(app: "Listener | LinkPage", host: str, port: int, command: str = "receipts listen") -> None:
     """Serve until SIGTERM or Ctrl-C; what is being taken is finished first.
 
     Raises:
         ConfigError: the extra `web` is not installed, or the port is taken.
     """
-    server = make_server(app, host, port)
+    server = make_server(app, host, port, command)
     bound = getattr(server, "effective_port", port)  # a name such as localhost binds two sockets and has none
     click.echo(f"listening at http://{host}:{bound}; Ctrl-C ends it", err=True)
     signal.signal(signal.SIGTERM, _end)
@@ -109,13 +110,13 @@ def serve(app: "Listener", host: str, port: int) -> None:
         server.close()
 
 
-def make_server(app: "Listener", host: str, port: int) -> Any:  # noqa: ANN401 - waitress ships no types
+def make_server(app: "Listener | LinkPage", host: str, port: int, command: str = "receipts listen") -> Any:  # noqa: ANN401 - waitress ships no types
     """The server, bound and not yet running. Bodies stay in memory: they hold personal data."""
     try:
         import waitress
     except ImportError:
         raise ConfigError(
-            ['receipts listen: needs the extra `web`; install it: pip install "carloan-notify[web]"']
+            [f'{command}: needs the extra `web`; install it: pip install "carloan-notify[web]"']
         ) from None
     from carloan_notify.inbound.listen import IDLE_TIMEOUT_S, LONGEST_BODY, LONGEST_HEADERS, THREADS
 
@@ -134,7 +135,7 @@ def make_server(app: "Listener", host: str, port: int) -> Any:  # noqa: ANN401 -
         )
     except OSError as error:
         raise ConfigError(
-            [f"receipts listen: cannot listen at {host}:{port} ({error.strerror}); choose another --port"]
+            [f"{command}: cannot listen at {host}:{port} ({error.strerror}); choose another --port"]
         ) from None
 
 

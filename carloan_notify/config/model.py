@@ -13,7 +13,7 @@ from carloan_notify.delivery.approved import templates_of
 from carloan_notify.delivery.gateway.request import MESSAGE_NAMES, PLACEHOLDER, names_in
 from carloan_notify.delivery.provider import ApprovedTemplateSettings, WiredSettings
 from carloan_notify.delivery.registry import DeliverySettings
-from carloan_notify.inbound.settings import InboundSettings
+from carloan_notify.inbound.settings import InboundSettings, LinkPageSettings
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing_settings import (
@@ -225,6 +225,9 @@ class AppSettings(Settings):
     inbound: InboundSettings = Field(default=InboundSettings(), description="What comes back from providers.")
     certificates: CertificateSettings = Field(
         default=CertificateSettings(), description="Certificates that a loan is settled."
+    )
+    links: LinkPageSettings = Field(
+        default=LinkPageSettings(), description="The page behind the links of messages (`links serve`)."
     )
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The record of everything sent.")
     reports: ReportSettings = Field(default=ReportSettings(), description="Where a night leaves its papers.")

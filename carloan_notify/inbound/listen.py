@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 
 def plain(status: int) -> PushAnswer:
     """An answer that says its status and nothing else: every "not found" is the same."""
-    return PushAnswer(status, body=f"{_phrase(status)}\n".encode())
+    return PushAnswer(status, body=f"{phrase(status)}\n".encode())
 
 
 def place_of(error: BaseException) -> str:
@@ -66,7 +66,7 @@ class Listener:
         ]
         if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("Allow", ", ".join(METHODS)))
-        start_response(f"{answer.status} {_phrase(answer.status)}", headers)
+        start_response(f"{answer.status} {phrase(answer.status)}", headers)
         return [answer.body]
 
     def _answer(self, environ: Mapping[str, Any]) -> PushAnswer:
@@ -80,7 +80,7 @@ class Listener:
         parts = path.split("/")
         if len(parts) < _PARTS:
             return _refused(HTTPStatus.NOT_FOUND)
-        body = _body(environ, LONGEST_BODY)
+        body = body_of(environ, LONGEST_BODY)
         if isinstance(body, HTTPStatus):
             return _refused(body)
         request = PushRequest(method, self._url(environ), _headers(environ), body)
@@ -109,7 +109,7 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return {**given, "content-type": content_type} if content_type else given
 
 
-def _body(environ: Mapping[str, Any], limit: int) -> bytes | HTTPStatus:
+def body_of(environ: Mapping[str, Any], limit: int) -> bytes | HTTPStatus:
     """The whole body, or why it is not taken. An incomplete body is refused: it might end in the middle of a list."""
     declared = environ.get("CONTENT_LENGTH") or ""
     if not declared:
@@ -128,7 +128,8 @@ def _refused(status: HTTPStatus) -> PushAnswer:
     return plain(status)
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """The words that go with a status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

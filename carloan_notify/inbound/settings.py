@@ -1,6 +1,10 @@
 """Options of what comes back."""
 
-from pydantic import Field
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
 
 from carloan_notify.records import MessageClass
 from carloan_notify.settings import Settings
@@ -81,3 +85,65 @@ class InboundSettings(Settings):
         "the address (Twilio) is checked against it; empty: against the host that the request names.",
         examples=["https://notify.lender.example"],
     )
+
+
+class LinkPageSettings(Settings):
+    """The page behind the links of messages, served by `links serve`."""
+
+    payment_url: str = Field(
+        default="",
+        description="Address of your own payment page, which the page hands on to. {token}, {loan_id}, {amount}, "
+        "{currency} and {language} are filled in. Empty: the page offers no payment.",
+        examples=["https://pay.lender.example/checkout?t={token}&amount={amount}"],
+    )
+    call_hours: tuple[str, ...] = Field(
+        default=("09:00-12:00", "14:00-18:00"),
+        min_length=1,
+        description="Times in which your staff call back, for `call me`; in the time zone of who asks.",
+        examples=[["09:00-12:00", "14:00-18:00"]],
+    )
+    longest_wait_days: int = Field(
+        default=30,
+        ge=1,
+        le=366,
+        description="How many days ahead somebody may ask for time. It is a request that a clerk answers.",
+        examples=[30],
+    )
+    proxies: int = Field(
+        default=0,
+        ge=0,
+        le=5,
+        description="Proxies of yours in front of the page that each add the caller's address to X-Forwarded-For. It "
+        "limits tries per address; 0 takes the address of the connection.",
+        examples=[1],
+    )
+
+    @field_validator("payment_url")
+    @classmethod
+    def _one_place(cls, url: str) -> str:
+        names = set(PLACEHOLDER.findall(url))
+        if unknown := sorted(names - set(PAYMENT_NAMES)):
+            known = ", ".join(f"{{{name}}}" for name in PAYMENT_NAMES)
+            raise ValueError(f"{{{unknown[0]}}} is not filled in; use {known}")
+        bare = PLACEHOLDER.sub("x", url)
+        host = urlsplit(url).netloc
+        if url and (
+            "{" in host or not urlsplit(url).hostname or not url.startswith("https://") or {*"{} "} & {*bare}
+        ):
+            raise ValueError(
+                "write an address that starts with https:// and a host of its own, without blanks"
+            )
+        return url
+
+    @field_validator("call_hours")
+    @classmethod
+    def _spans(cls, spans: tuple[str, ...]) -> tuple[str, ...]:
+        for span in spans:
+            if not SPAN.fullmatch(span) or span[:5] >= span[6:]:
+                raise ValueError(f"{span!r} is no span of one day; write it as 09:00-12:00")
+        return spans
+
+
+PLACEHOLDER: Final = re.compile(r"\{([a-z_]*)\}")
+PAYMENT_NAMES: Final = ("token", "loan_id", "amount", "currency", "language")
+SPAN: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d", re.ASCII)

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from carloan_notify.errors import LedgerError
+from carloan_notify.keyed import hmac_pads
 
 KEY_BYTES: Final = 32
 KEY_ID_BYTES: Final = 8
@@ -151,8 +152,6 @@ def sync_folder(folder: Path) -> None:
 _NONCE_BYTES: Final = 12
 _HEAD: Final = KEY_ID_BYTES + _NONCE_BYTES
 _HASH_DIGITS: Final = 32
-_BLOCK_BYTES: Final = 64
-"""SHA-256 takes blocks of so many bytes."""
 _COLUMN_KEY_LENGTH: Final = 16
 
 
@@ -163,7 +162,7 @@ class Cipher:
         """Prepare every key once; sealing uses the active one."""
         self.keyring = keyring
         self._hash_key = keyring.hash_key
-        self._inner, self._outer = _hmac_pads(keyring.hash_key)
+        self._inner, self._outer = hmac_pads(keyring.hash_key)
         self._openers = {bytes.fromhex(name): AESGCM(key) for name, key in keyring.data_keys.items()}
         self._active = bytes.fromhex(keyring.active)
         self._seal = self._openers[self._active].encrypt
@@ -246,10 +245,3 @@ def number_seal(opening: bytes, phone: str) -> bytes:
 def seal(number: bytes, text: str) -> str:
     """SHA-256 over the number's seal and the text, 64 hex digits: whoever has both can recompute it."""
     return hashlib.sha256(number + text.encode()).hexdigest()
-
-
-def _hmac_pads(key: bytes) -> "tuple[hashlib._Hash, hashlib._Hash]":
-    """Both halves of HMAC-SHA256 (RFC 2104) with the key taken in: a night asks for four of them a message."""
-    padded = (key if len(key) <= _BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(_BLOCK_BYTES, b"\x00")
-    inner, outer = (bytes(byte ^ pad for byte in padded) for pad in (0x36, 0x5C))
-    return hashlib.sha256(inner), hashlib.sha256(outer)

@@ -179,6 +179,12 @@ def _standing(tx: Transaction, names: Sequence[str]) -> "dict[str, sa.Row[Any]]"
     return found
 
 
+def is_somebody_elses(tx: Transaction, phone: str) -> bool:
+    """Whether a number (E.164) is known to belong to a person whom we do not know."""
+    query = sa.select(NUMBERS.c.status).where(NUMBERS.c.phone_hash == tx.cipher.phone_hash(phone))
+    return tx.connection.execute(query).scalar_one_or_none() == NumberStatus.REASSIGNED
+
+
 # What receipts and answers say of numbers: a failure that means "no such number", and a message that arrived.
 
 

@@ -234,7 +234,7 @@ def _of(promise_id: str) -> sa.Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PromiseOutcome:
     """What a night found of a promise: its state now, what it has received, and what it was before."""
 
     promise_id: str
@@ -243,7 +243,9 @@ class Outcome:
     paid_minor: int
 
 
-def decide(tx: Transaction, outcomes: Sequence[Outcome], as_of: date, run_id: str, now: datetime) -> int:
+def decide(
+    tx: Transaction, outcomes: Sequence[PromiseOutcome], as_of: date, run_id: str, now: datetime
+) -> int:
     """Write down outcomes that are new or other than before, an audit row each; how many.
 
     One whose state is not `was` any more (withdrawn meanwhile) stays as it is.

@@ -20,7 +20,7 @@ from carloan_notify.ledger.notices import in_parts
 from carloan_notify.ledger.numbers import Known
 from carloan_notify.ledger.promises import Proposal
 from carloan_notify.ledger.stopping import Subject
-from carloan_notify.ledger.store import POSTGRESQL, Transaction, to_text
+from carloan_notify.ledger.store import POSTGRESQL, Transaction, from_text, to_text
 from carloan_notify.ledger.tables import REPLIES, WHOLE
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.records import AuditEvent, MessageClass, Reply
@@ -124,6 +124,22 @@ def take(
         counts["cancelled"] += len(cancelled)
         counts["strangers"] += not answered[name].message_id
     return Taken(**{"taken": 0, **counts}, repeated=len(readable) - counts["taken"])
+
+
+def kinds_from(
+    tx: Transaction, provider: str, phone: str, message_id: str, since: datetime
+) -> list[tuple[str, datetime]]:
+    """Kind and time of what this number sent by this provider since then, oldest first; of one message if named."""
+    wanted = [
+        REPLIES.c.provider == provider,
+        REPLIES.c.phone_hash == tx.cipher.phone_hash(phone),
+        REPLIES.c.received_at >= to_text(since),
+    ]
+    if message_id:
+        wanted.append(REPLIES.c.message_id == message_id)
+    query = sa.select(REPLIES.c.kind, REPLIES.c.received_at).where(*wanted)
+    rows = tx.connection.execute(query.order_by(REPLIES.c.received_at, REPLIES.c.reply_id))
+    return [(row.kind, from_text(row.received_at)) for row in rows]
 
 
 def _promise_of(tx: Transaction, promise: Proposal, name: str, answered: "_Answered") -> Proposal:

@@ -363,7 +363,7 @@ HOLDS: Final = sa.Table(
     _text("customer_ref"),  # or this
     _text("loan_id"),  # or this
     _text("message_class"),  # "" for every class that the kind keeps back
-    _text("kind"),  # codes.HoldReason
+    _text("kind"),  # hold_codes.HoldReason
     _text("source"),  # who set it: an operator, reply:KIND
     _text("set_at"),
     _optional("until"),  # its last day; NULL where it has no end
@@ -378,7 +378,7 @@ NUMBERS: Final = sa.Table(
     "numbers",
     METADATA,
     sa.Column("phone_hash", sa.Text, primary_key=True),
-    _text("status"),  # codes.NumberStatus
+    _text("status"),  # hold_codes.NumberStatus
     _text("status_on"),  # the day of which that was true
     _count("failures"),  # days on which the network said that there is no such number, since it last answered
     _text("failed_on"),  # the last of them, "" for none

@@ -131,6 +131,31 @@ def _revealed(content: Content) -> dict[str, str]:
     return {name: getattr(content, name) or ERASED for name in ("phone", "name", "text")}
 
 
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """The message that a link stood in: its id and language."""
+
+    message_id: str
+    language: str
+
+
+_MOST_OPENED: Final = 100
+"""Messages of one loan to one number that are looked through for a link; a month has a dozen."""
+
+
+def bearing(tx: Transaction, loan_id: str, phone: str, token: str) -> Bearing | None:
+    """The newest message about this loan to this number that holds the token of a link; None where it is gone."""
+    query = sa.select(WHOLE.c.message_id, WHOLE.c.language, WHOLE.c.content_sealed)
+    query = query.join(MESSAGES, MESSAGES.c.message_id == WHOLE.c.message_id).join(MESSAGE_KEYS, _KEYED)
+    query = query.where(MESSAGE_KEYS.c.loan_id == loan_id, WHOLE.c.phone_hash == tx.cipher.phone_hash(phone))
+    newest = query.distinct().order_by(WHOLE.c.queued_at.desc(), WHOLE.c.message_id).limit(_MOST_OPENED)
+    for row in tx.connection.execute(newest.add_columns(WHOLE.c.queued_at)):
+        content = contents.opened(tx.cipher, row.message_id, row.content_sealed)
+        if token in content.text or token in content.params.values():
+            return Bearing(row.message_id, row.language)
+    return None
+
+
 def loans_of(tx: Transaction, message_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The loans each message tells."""
     found: dict[str, list[str]] = {}

@@ -20,7 +20,7 @@ HOLDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("set_by", "set_on"), frames.TEXT),
 }
 """Holds that somebody set. Each binds what has its loan, its customer or its number ("" names none), of its
-`message_class` ("" for all that its `kind`, a codes.HoldReason, keeps back). `until` is the last day on which it
+`message_class` ("" for all that its `kind`, a hold_codes.HoldReason, keeps back). `until` is the last day on which it
 holds, NaT where it has no end; `set_by` and `set_on` (ISO date) say who set it, and when."""
 
 OVERDUE: Final[Mapping[str, str]] = {

@@ -12,7 +12,7 @@ from carloan_notify.settings import Settings
 
 NUMBERS: Final[Mapping[str, str]] = {
     "phone_hash": frames.TEXT,
-    "status": frames.TEXT,  # codes.NumberStatus
+    "status": frames.TEXT,  # hold_codes.NumberStatus
     "status_on": frames.DATE,  # the day of which that was true
     "failures": frames.COUNT,  # days on which the network said that there is no such number, in a row
     "failed_on": frames.DATE,  # the last of them

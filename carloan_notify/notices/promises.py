@@ -37,7 +37,7 @@ DECIDED: Final = (PromiseState.KEPT, PromiseState.PARTLY_KEPT, PromiseState.BROK
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PaymentEvidence:
     """What shows that somebody paid. `payments` (frames.PAYMENTS) is None without such a table.
 
     Then what `standing` (frames.STANDING) says the loan has paid in all is compared with what it had paid when the
@@ -52,7 +52,7 @@ class Evidence:
     doubtful: Collection[str] = frozenset()
 
 
-def judged(promises: pd.DataFrame, evidence: Evidence, as_of: date, revise_days: int) -> pd.DataFrame:
+def judged(promises: pd.DataFrame, evidence: PaymentEvidence, as_of: date, revise_days: int) -> pd.DataFrame:
     """The PROMISES with `state` and `paid_minor` as they are on `as_of`, in their order.
 
     Open ones whose end is over are decided; decided ones are decided anew for `revise_days` after their end, where
@@ -81,7 +81,7 @@ def outcomes(promises: pd.DataFrame, paid: pd.Series) -> pd.Series:
     return some.mask(paid <= 0, PromiseState.BROKEN.value).mask(enough, PromiseState.KEPT.value)
 
 
-def _paid(promises: pd.DataFrame, evidence: Evidence, as_of: date) -> tuple[pd.Series, pd.Series]:
+def _paid(promises: pd.DataFrame, evidence: PaymentEvidence, as_of: date) -> tuple[pd.Series, pd.Series]:
     """Minor units per promise, and where nothing shows whether enough was paid."""
     if evidence.payments is not None:
         paid = appropriated(promises, evidence.payments, as_of)
@@ -167,7 +167,7 @@ def _days(dates: pd.Series) -> Ints:
 # Without a payments table.
 
 
-def _by_totals(promises: pd.DataFrame, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+def _by_totals(promises: pd.DataFrame, evidence: PaymentEvidence) -> tuple[pd.Series, pd.Series]:
     """What the loan has paid since each promise was confirmed; else how far what is overdue has fallen since."""
     loans = evidence.standing.drop_duplicates("loan_id").set_index("loan_id")
     now = loans.reindex(promises["loan_id"])[["paid_minor", "overdue_minor"]].fillna(0).astype(frames.MONEY)

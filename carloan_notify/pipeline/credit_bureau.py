@@ -13,8 +13,8 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App
-from carloan_notify.codes import HoldReason
-from carloan_notify.ledger import proofs, stopping
+from carloan_notify.hold_codes import NumberStatus
+from carloan_notify.ledger import holds, numbers, proofs
 from carloan_notify.ledger import replies as work_list
 from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.store import Transaction
@@ -93,8 +93,9 @@ def _stale(app: App, portfolio: Portfolio) -> str:
 def _known(app: App, ledger: Ledger, portfolio: Portfolio) -> tuple[pd.DataFrame, Against]:
     """What the ledger knows of who was told (TOLD), and which loans may not be reported whatever was told."""
     with ledger.read() as tx:
-        held = stopping.table(tx)
-        told = _told(app, tx, held)
+        held, known = holds.table(tx), numbers.all_known(tx, None)
+        foreign = known.loc[known["status"] == NumberStatus.REASSIGNED.value, "phone_hash"]
+        told = _told(app, tx, set(foreign))
         replying = work_list.waiting_people(tx)
     standing = portfolio.standing.loans
     late = set(standing.loc[standing["overdue_minor"] > 0, "loan_id"]) | set(told["loan_id"])
@@ -108,11 +109,13 @@ def _known(app: App, ledger: Ledger, portfolio: Portfolio) -> tuple[pd.DataFrame
             "phone_hash": frames.per_value(people["phone"], ledger.cipher.phone_hash),
         }
     )
-    disputed = held[held["reason"] == HoldReason.DISPUTE.value]
+    loans = portfolio.loans
+    lasts = (loans["hold"] != "") & ~(loans["hold_until"] < pd.Timestamp(portfolio.as_of))
+    by_column = loans.loc[lasts | loans["in_dispute"], "loan_id"]
     doubtful = {*portfolio.incomplete_loans, *payments_ahead(portfolio, app.business_date())["loan_id"]}
     return told, Against(
         in_doubt=frozenset(doubtful),
-        in_dispute=_of(hashed, disputed["customer_ref"], disputed["phone_hash"]),
+        in_dispute=_of(hashed, held["customer_ref"], held["phone_hash"]) | {*held["loan_id"], *by_column},
         open_reply=_of(hashed, *replying),
     )
 
@@ -124,11 +127,10 @@ def _of(people: pd.DataFrame, customers: Collection[str], phones: Collection[str
     return frozenset(people.loc[theirs, "loan_id"])
 
 
-def _told(app: App, tx: Transaction, held: pd.DataFrame) -> pd.DataFrame:
-    """TOLD, from the ledger; days are those of the lender's zone."""
+def _told(app: App, tx: Transaction, wrong: Collection[str]) -> pd.DataFrame:
+    """TOLD, from the ledger; days are those of the lender's zone. `wrong` are numbers of somebody else (hashes)."""
     rows = proofs.warned(tx, app.settings.credit_bureau.notices, Role.BORROWER.value)
     found = pd.DataFrame(rows, columns=list(proofs.WARNED))
-    wrong = held.loc[held["reason"] == HoldReason.WRONG_NUMBER.value, "phone_hash"]
     instants = pd.to_datetime(found["arrived_at"], utc=True, format="ISO8601")
     local = instants.dt.tz_convert(ZoneInfo(app.lender.timezone)).dt.tz_localize(None).dt.normalize()
     return pd.DataFrame(

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from carloan_notify.app import App, any_number
 from carloan_notify.delivery.provider import Inquiry, LookUp, MessageFate, Provider, ReturnPage
 from carloan_notify.hold_codes import HoldReason
 from carloan_notify.inbound.lexicon import (
     Lexicon,
+    Reading,
     ReplyKind,
     action_for,
     as_opt_out,
@@ -126,7 +127,14 @@ def masked(problems: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(mask_digits, problems))
 
 
-def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[Reply]) -> Kept:
+class Reader(Protocol):
+    """What tells what a reply is about: the lexicon, or somebody who was told."""
+
+    def read(self, text: str) -> Reading:
+        """What `text` says."""
+
+
+def take_replies(app: App, ledger: Ledger, lexicon: Reader, replies: Sequence[Reply]) -> Kept:
     """Read replies, keep them once each and do what they ask for.
 
     A sender without a number stops nobody: that is a problem, and for a person.
@@ -154,7 +162,7 @@ def take_replies(app: App, ledger: Ledger, lexicon: Lexicon, replies: Sequence[R
     return Kept(figures, tuple(problems))
 
 
-def _judged(app: App, lexicon: Lexicon, reply: Reply) -> Judged:
+def _judged(app: App, lexicon: Reader, reply: Reply) -> Judged:
     reading = lexicon.read(reply.text)
     if reply.opted_out:
         reading = as_opt_out(reading)

@@ -101,6 +101,7 @@ def _rows(words: Words, message: OutboundMessage, each: Ruling) -> Iterator[dict
             "language": message.language,
             "role": message.role,
             "recipient_name": each.name,
+            "phone": message.phone,
             "amount_minor": total if leads else owed.amount_minor,
             "loan_count": len({loan for loan, _ in told}) if leads else 1,
             "timezone": "UTC",

@@ -17,7 +17,7 @@ from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
-from carloan_notify.notices.promises import Evidence, judged, promise_events
+from carloan_notify.notices.promises import PaymentEvidence, judged, promise_events
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
 from carloan_notify.pipeline.happenings import changes_told, computed_quotes, payment_details
 from carloan_notify.reports.night import TableCount
@@ -179,7 +179,7 @@ def judged_promises(app: App, portfolio: Portfolio) -> pd.DataFrame | None:
     loans, payments = portfolio.loans, frame_of(portfolio.sources.payments)
     told = app.settings.schedule.basis != "snapshot" or bool((loans["paid_to_date_minor"] > 0).any())
     doubtful = portfolio.incomplete_loans
-    evidence = Evidence(portfolio.standing.loans, payments, paid_known=told, doubtful=doubtful)
+    evidence = PaymentEvidence(portfolio.standing.loans, payments, paid_known=told, doubtful=doubtful)
     return judged(portfolio.promises, evidence, portfolio.as_of, app.settings.promises.revise_days)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from carloan_notify.app import App
 from carloan_notify.ledger import promises
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.promises import Outcome
+from carloan_notify.ledger.promises import PromiseOutcome
 from carloan_notify.messages.values import Money
 from carloan_notify.notices.promises import PROMISES
 from carloan_notify.pipeline.portfolio import Portfolio, judged_promises
@@ -58,7 +58,7 @@ class PromiseNight:
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
-    outcomes: tuple[Outcome, ...] = ()
+    outcomes: tuple[PromiseOutcome, ...] = ()
     lines: tuple[str, ...] = ()
 
 
@@ -70,7 +70,9 @@ def promise_night(app: App, portfolio: Portfolio) -> PromiseNight:
     decided = now["state"] != PromiseState.OPEN.value
     other = (now["state"] != before["state"]) | ((now["paid_minor"] != before["paid_minor"]) & decided)
     rows = now.assign(was=before["state"])[other].sort_values(["loan_id", "promise_id"]).to_dict("records")
-    outcomes = tuple(Outcome(row["promise_id"], row["was"], row["state"], row["paid_minor"]) for row in rows)
+    outcomes = tuple(
+        PromiseOutcome(row["promise_id"], row["was"], row["state"], row["paid_minor"]) for row in rows
+    )
     lines = tuple(_line(row, app.lender.currency) for row in rows)
     return PromiseNight(Counter(now["state"].tolist()), outcomes, lines)
 

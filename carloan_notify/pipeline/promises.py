@@ -39,7 +39,7 @@ RULE: Final = "rule"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Completion:
     """What a clerk gives with a confirmation; None or "" leaves the proposal's own. `everything` overrides a sum."""
 
     loan_id: str = ""
@@ -58,7 +58,7 @@ class Confirmed:
     cancelled: int = 0
 
 
-def confirm(app: App, promise_id: str, given: Given, operator: str) -> Confirmed:
+def confirm(app: App, promise_id: str, given: Completion, operator: str) -> Confirmed:
     """Make a proposal a promise, with what the clerk gives; what waits to collect is cancelled.
 
     Raises:
@@ -81,7 +81,7 @@ def _proposal(ledger: Ledger, promise_id: str) -> Mapping[str, Any]:
     return rows[0]
 
 
-def _asked(proposal: Mapping[str, Any], given: Given) -> Asked:
+def _asked(proposal: Mapping[str, Any], given: Completion) -> Asked:
     pay_on = given.pay_on or (date.fromisoformat(proposal["pay_on"]) if proposal["pay_on"] else None)
     amount = given.amount_minor or proposal["amount_minor"]
     everything = given.everything or (proposal["everything"] and not given.amount_minor)
@@ -175,7 +175,12 @@ def confirm_by_rule(app: App, ledger: Ledger) -> tuple[Confirmed, ...]:
     done = []
     for each in firm:
         with ledger.write() as tx:
-            done.append(_confirmed(app, tx, each["promise_id"], _asked(each, Given()), (portfolio, RULE)))
+            still = PromiseFilter(promise_id=each["promise_id"], states=(PromiseState.PROPOSED,))
+            if not promises.listed(tx, still):  # a clerk was quicker
+                continue
+            done.append(
+                _confirmed(app, tx, each["promise_id"], _asked(each, Completion()), (portfolio, RULE))
+            )
     return tuple(done)
 
 
@@ -203,7 +208,7 @@ def add(app: App, said: Said, operator: str) -> Confirmed:
     """
     with app.open_ledger(create=True) as ledger, ledger.write() as tx:
         name, _ = propose(app, tx, said)
-    return confirm(app, name, Given(), operator)
+    return confirm(app, name, Completion(), operator)
 
 
 # For people.
@@ -295,7 +300,7 @@ def read_amount(app: App, text: str) -> Decimal:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class PromisesImported:
     """What became of a file's rows: rows = entered + known + those with a problem, each `file:row:column: what`."""
 
     rows: int
@@ -311,7 +316,7 @@ FILE_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def import_file(app: App, path: Path, operator: str, language: str) -> Imported:
+def import_file(app: App, path: Path, operator: str, language: str) -> PromisesImported:
     """Enter and confirm the promises of a CSV file (FILE_COLUMNS); the rows with a problem are named and left out.
 
     Raises:
@@ -332,7 +337,7 @@ def import_file(app: App, path: Path, operator: str, language: str) -> Imported:
                 )
             else:
                 entered, known = entered + fresh, known + (not fresh)
-    return Imported(len(table), entered, known, tuple(problems))
+    return PromisesImported(len(table), entered, known, tuple(problems))
 
 
 def _entered(

@@ -112,7 +112,7 @@ def truth(
         portfolio,
         dict(_owed(rules, found[fits])),
         unpaid | {(loan_id, None) for loan_id in left["loan_id"]},
-        frozenset(portfolio.standing.loans["loan_id"]) - _unclear(portfolio),
+        frozenset(portfolio.standing.loans["loan_id"]) - unclear(portfolio),
         frozenset(paid_ahead),
         told,
         taken_back,
@@ -136,7 +136,7 @@ def _is_told_by_key(rule: RuleSettings) -> bool:
     return rule.when.moment not in {"", EventType.REMAINDER_LEFT}
 
 
-def _unclear(portfolio: Portfolio) -> frozenset[str]:
+def unclear(portfolio: Portfolio) -> frozenset[str]:
     """Loans of which, or of whose people, a row was rejected."""
     loans, customers = portfolio.loans, portfolio.incomplete_customers
     theirs = loans.loc[frames.among(loans["customer_id"], customers), "loan_id"] if customers else ()

@@ -248,7 +248,7 @@ class MessageValues:
                 wording.messages,
                 wording.link_key,
                 loan_ids=rows["loan_id"].tolist(),
-                installment_nos=rows["installment_no"].tolist(),
+                phones=rows["phone"].tolist(),
                 now=wording.now,
             ),
             "certificate_link": self._certificate_links,
@@ -274,7 +274,7 @@ class MessageValues:
             "overdue_amount": self._money(mine["overdue_minor"]),
             "penalty": self._money(mine["penalty_minor"]),
             "total_due": self._money(mine[list(_SUMS)].sum(axis=1)),
-            "pay_link": [""] * len(mine),  # it leads to one installment of one loan
+            "pay_link": [""] * len(mine),  # it leads to one loan
             "certificate_link": [""] * len(mine),  # same
         }
 

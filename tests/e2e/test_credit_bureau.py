@@ -33,7 +33,12 @@ def test_only_who_was_reached_before_that_day_may_be_reported(after: Desk) -> No
     rows = listed(after)
     assert (rows[LOAN]["may_report"], rows[LOAN]["told_on"]) == ("yes", "2026-11-23")
     assert (rows[OTHER]["may_report"], rows[OTHER]["told_on"]) == ("no", "")
-    assert {row["reason"] for row in rows.values()} == {"told", "told_without_receipt", "never_told"}
+    assert {row["reason"] for row in rows.values()} == {
+        "told",
+        "told_without_receipt",
+        "never_told",
+        "in_dispute",
+    }  # one is in dispute by its column
     assert reasons(after, "2026-11-23")[0] == "told_after"  # on that day is not before it
     assert [*listed(after, LATER, "--only", "yes")] == [LOAN]
 
@@ -67,8 +72,9 @@ def test_a_dispute_an_open_reply_and_a_wrong_number_say_no(after: Desk) -> None:
     people = {line.split(",")[0]: line.split(",") for line in lines}
     heads = lines[0].split(",")
     customer, phone = (people[LOAN][1], people[OTHER][heads.index("phone")])
-    after.run("suppress", "add", "--customer", customer, "--hold", "dispute", "--reason", "letter 7")
-    after.run("suppress", "add", "--phone", f"+86{phone}", "--hold", "wrong_number", "--reason", "call 8")
+    after.run("holds", "add", "--customer", customer, "--kind", "dispute", "--reason", "letter 7")
+    mark = ("--status", "reassigned", "--reason", "call 8")
+    after.run("numbers", "quarantine", "--phone", f"+86{phone}", *mark)
     assert reasons(after) == ("in_dispute", "told_wrong_number")
 
 

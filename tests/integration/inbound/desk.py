@@ -25,6 +25,7 @@ from carloan_notify.delivery.provider import (
     ReturnPage,
 )
 from carloan_notify.inbound.listen import Listener
+from carloan_notify.inbound.page import LinkPage
 from carloan_notify.ledger import intake, views
 from carloan_notify.records import Channel, OutboundMessage, Outcome, PushRequest, SendResult
 from tests.integration.ledger.drafts import NOW, answer, draft, name_of, put_on_wire
@@ -89,7 +90,7 @@ class Server:
 
 
 @contextmanager
-def served(app: Listener) -> Iterator[Server]:
+def served(app: Listener | LinkPage) -> Iterator[Server]:
     """The application on waitress, as `receipts listen` serves it."""
     server = make_server(app, "127.0.0.1", 0)
 

@@ -7,7 +7,7 @@ import pytest
 from carloan_notify.errors import LedgerError
 from carloan_notify.ledger import audit, promises, upkeep
 from carloan_notify.ledger.ledger import Ledger
-from carloan_notify.ledger.promises import Outcome, PromiseFilter, Proposal, Terms
+from carloan_notify.ledger.promises import PromiseFilter, PromiseOutcome, Proposal, Terms
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.promise_codes import PromiseState
 from tests.integration.ledger.drafts import NOW
@@ -61,10 +61,10 @@ def test_each_step_is_audited_and_none_is_taken_twice(ledger: Ledger) -> None:
 
 def test_a_night_decides_once_and_revises_only_what_is_as_it_thought(ledger: Ledger) -> None:
     name = opened(ledger)
-    broken = Outcome(name, PromiseState.OPEN, PromiseState.BROKEN, 0)
+    broken = PromiseOutcome(name, PromiseState.OPEN, PromiseState.BROKEN, 0)
     assert commit(ledger, promises.decide, [broken], TODAY, "run", NOW) == 1
     assert commit(ledger, promises.decide, [broken], TODAY, "run", NOW) == 0
-    kept = Outcome(name, PromiseState.BROKEN, PromiseState.KEPT, 500)
+    kept = PromiseOutcome(name, PromiseState.BROKEN, PromiseState.KEPT, 500)
     assert commit(ledger, promises.decide, [kept], TODAY, "run", NOW) == 1
     assert state(ledger, name) == PromiseState.KEPT
     assert kinds(ledger, name)[-2:] == ["promise.decided", "promise.revised"]

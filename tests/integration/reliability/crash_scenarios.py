@@ -284,6 +284,18 @@ def _upkeep(*args: str) -> Callable[[World, str], Command]:
     return prepare
 
 
+def _rotate_links(world: World, url: str) -> Command:
+    """Started again it makes one more key: every earlier one is still believed."""
+    _waiting(world, url)
+    return ("links", "rotate")
+
+
+def _first_links_are_alive(world: World) -> bool:
+    """Whether the key that was there in the beginning is still believed."""
+    keys = build_app(world.folder / "config.yaml", NOW).link_keys()
+    return len(keys.earlier) >= 1 and keys.current not in keys.earlier
+
+
 def _backup_the_second(world: World, url: str) -> Command:
     """There is room for one."""
     _waiting(world, url)
@@ -339,6 +351,7 @@ SCENARIOS: Final = (
     Scenario("restore", _restore, holds=_are_erased(ERASED[0])),
 )
 WORSE: Final = (
+    Scenario("links rotate", _rotate_links, holds=_first_links_are_alive),
     Scenario("run, ledger made anew", _run_accepting, begins=NIGHT, breaches=frozenset({"rolled_back"})),
     Scenario("run, loan open again", _run_reopened, begins=NIGHT, holds=_is_void),
     Scenario("run, by day", _run_by_day, begins=NOW + AGAIN, fewer=6),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from carloan_notify import frames
 from carloan_notify.notices.promises import (
     PROMISES,
-    Evidence,
+    PaymentEvidence,
     appropriated,
     judged,
     promise_events,
@@ -173,7 +173,7 @@ def test_the_order_of_rows_is_nothing(
 def test_nothing_is_decided_before_its_end(
     promises: list[Promise], payments: list[Payment], as_of: int
 ) -> None:
-    evidence = Evidence(standing_frame([(loan, 0, 9) for loan in "ABC"]), payment_frame(payments))
+    evidence = PaymentEvidence(standing_frame([(loan, 0, 9) for loan in "ABC"]), payment_frame(payments))
     states = judged(promise_frame(promises), evidence, on(as_of), 60)["state"]
     assert [state == PromiseState.OPEN for state in states] == [as_of <= each.end for each in promises]
 
@@ -194,26 +194,26 @@ ONE: Final = Promise("p", "A", 0, 5, 500)
     ],
 )
 def test_the_day_after_its_end_a_promise_is_decided(payments: list[Payment], state: PromiseState) -> None:
-    evidence = Evidence(standing_frame([("A", 0, 900), ("B", 0, 0)]), payment_frame(payments))
+    evidence = PaymentEvidence(standing_frame([("A", 0, 900), ("B", 0, 0)]), payment_frame(payments))
     assert judged(promise_frame([ONE]), evidence, on(6), 60)["state"].tolist() == [state]
 
 
 def test_eighty_per_cent_may_be_enough() -> None:
-    evidence = Evidence(standing_frame([("A", 0, 900)]), payment_frame([Payment("A", 5, 400)]))
+    evidence = PaymentEvidence(standing_frame([("A", 0, 900)]), payment_frame([Payment("A", 5, 400)]))
     promises = promise_frame([ONE]).assign(threshold_percent=80)
     assert judged(promises, evidence, on(6), 60)["state"].tolist() == [PromiseState.KEPT]
 
 
 def test_an_outcome_is_revised_by_a_late_booking_and_only_within_the_days_for_it() -> None:
     broken = promise_frame([replace(ONE, state=PromiseState.BROKEN)])
-    evidence = Evidence(standing_frame([("A", 0, 900)]), payment_frame([Payment("A", 5, 500)]))
+    evidence = PaymentEvidence(standing_frame([("A", 0, 900)]), payment_frame([Payment("A", 5, 500)]))
     assert judged(broken, evidence, on(8), 3)["state"].tolist() == [PromiseState.KEPT]
     assert judged(broken, evidence, on(9), 3)["state"].tolist() == [PromiseState.BROKEN]
 
 
 def test_what_the_tables_do_not_know_or_half_know_is_decided_later() -> None:
-    gone = Evidence(standing_frame([("B", 0, 0)]), payment_frame([]))
-    doubtful = Evidence(standing_frame([("A", 0, 900)]), payment_frame([]), doubtful={"A"})
+    gone = PaymentEvidence(standing_frame([("B", 0, 0)]), payment_frame([]))
+    doubtful = PaymentEvidence(standing_frame([("A", 0, 900)]), payment_frame([]), doubtful={"A"})
     for evidence in (gone, doubtful):
         assert judged(promise_frame([ONE]), evidence, on(6), 60)["state"].tolist() == [PromiseState.OPEN]
 
@@ -234,7 +234,7 @@ def test_without_payments_the_totals_speak_or_nobody_does(
     paid: int, overdue: int, *, known: bool, state: PromiseState
 ) -> None:
     promises = promise_frame([replace(ONE, before=1_000, overdue_before=900)])
-    evidence = Evidence(standing_frame([("A", paid, overdue)]), None, paid_known=known)
+    evidence = PaymentEvidence(standing_frame([("A", paid, overdue)]), None, paid_known=known)
     assert judged(promises, evidence, on(6), 60)["state"].tolist() == [state]
 
 
@@ -262,7 +262,7 @@ def test_totals_are_shared_out_first_in_first_out(rows: list[tuple[int, int, boo
         took = min(max(now - began, 0), each.amount) if each.state == PromiseState.OPEN else each.paid
         level = began + took
         expected.append(took)
-    evidence = Evidence(standing_frame([("A", now, 9)]))
+    evidence = PaymentEvidence(standing_frame([("A", now, 9)]))
     assert judged(promise_frame(promises), evidence, on(20), 60)["paid_minor"].tolist() == expected
 
 
