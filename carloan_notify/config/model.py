@@ -25,7 +25,7 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
-from carloan_notify.notices.bureau import CreditBureauSettings
+from carloan_notify.notices.bureau_settings import CreditBureauSettings
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.promise_settings import PromisesSettings
