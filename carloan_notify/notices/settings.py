@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from carloan_notify.notices.hold_settings import HoldsSettings
+from carloan_notify.notices.hold_settings import HoldsSettings, NumbersSettings
 from carloan_notify.notices.hours import Window, intersect, parse_window
 from carloan_notify.notices.law_settings import (
     WEEKDAYS,
@@ -25,7 +25,6 @@ from carloan_notify.notices.law_settings import (
     listed,
     on_weekday,
 )
-from carloan_notify.notices.numbers import NumbersSettings
 from carloan_notify.notices.where import Condition
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
