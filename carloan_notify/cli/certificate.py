@@ -189,7 +189,8 @@ def list_command(ctx: click.Context, limit: int, form: str) -> None:
     Example:
       carloan-notify certificate list --format csv
     """
+    from carloan_notify.ledger.certificates import LISTED
     from carloan_notify.pipeline.certificate_desk import list_certificates
     from carloan_notify.reports.tables import print_rows
 
-    print_rows(list_certificates(open_app(ctx), limit), sys.stdout, form)
+    print_rows(list_certificates(open_app(ctx), limit), sys.stdout, form, columns=LISTED)

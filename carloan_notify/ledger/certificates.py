@@ -303,14 +303,14 @@ def _files(tx: Transaction, column: sa.Column[Any], values: Sequence[str]) -> It
             yield MadeFile(*row)
 
 
-_LISTED: Final = ("number", "loan_id", "state", "issued_at", "copies", "void_at", "void_reason")
+LISTED: Final = ("number", "loan_id", "state", "issued_at", "copies", "void_at", "void_reason")
 
 
 def listing(tx: Transaction, limit: int) -> "pd.DataFrame":
     """The newest certificates, newest first: number, loan, state and days; nothing personal."""
-    query = sa.select(*(CERTIFICATES.c[name] for name in _LISTED))
+    query = sa.select(*(CERTIFICATES.c[name] for name in LISTED))
     query = query.order_by(CERTIFICATES.c.year.desc(), CERTIFICATES.c.serial.desc()).limit(limit)
-    return as_frame(tx.connection.execute(query).all(), _LISTED)
+    return as_frame(tx.connection.execute(query).all(), LISTED)
 
 
 # Forgetting what they say; that they were issued, and of which bytes, stays.

@@ -256,6 +256,7 @@ def test_a_clerk_makes_one_and_a_duplicate(registry: Desk) -> None:
     assert make(registry, "L0")["number"] > first["number"]
     listed = registry.run("certificate", "list", "--format", "json").json
     assert [(row["loan_id"], row["state"]) for row in listed] == [("L0", "valid"), ("L0", "void")]
+    assert listed[0]["void_at"] is None
     registry.run("ledger", "erase", "--customer", "C0", "--yes")
     assert files(registry) == []
     found = check(registry, "first.html")
@@ -400,3 +401,8 @@ def test_a_file_that_cannot_be_removed_is_told_and_void_all_the_same(registry: D
     findings = registry.night(NEXT)["findings"]
     assert (findings["certificate_voided"], findings["certificate_failed"]) == (1, 1)
     assert check(registry, page.stem)["check"] == "void"
+
+
+def test_a_list_of_none_has_its_columns(registry: Desk) -> None:
+    registry.run("ledger", "migrate")
+    assert registry.run("certificate", "list", "--format", "csv").out.startswith("number,loan_id,state,")
