@@ -87,7 +87,7 @@ def _values(path: str, template: ApprovedTemplateSettings) -> Iterator[str]:
 
 def _unknown(what: str, name: str, known: Iterable[str], cure: str) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"there is no {what} {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"see {cure}")
+    return f"there is no {what} {name!r}; " + (f"did you mean {str(near[0])!r}?" if near else f"see {cure}")
 
 
 def _known_zone(name: str) -> str:

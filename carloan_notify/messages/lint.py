@@ -146,6 +146,8 @@ def _syntax_cure(message: str) -> str:
 
 # What can be said of a template from the texts it makes: length, sign, opt-out, links, discretion.
 
+FALLS_BACK: Final = "falls_back"
+"""A configured fallback words what a language lacks: to be known, not to be mended before a night."""
 _EXAMPLE_LINKS: Final = {
     "pay_link": "https://pay.example.com/p/",
     "certificate_link": "https://pay.example.com/c/",
@@ -387,7 +389,7 @@ def _coverage(templates: TemplateSet, rules: Sequence[LintRule]) -> Iterator[Lin
             found = templates.find(template, tag, channel)
             if isinstance(found, CompiledTemplate):
                 message = f"is not written yet; its notices fall back to {found.path}"
-                yield LintFinding("falls_back", f"{tag}/{name}", found.language, message)
+                yield LintFinding(FALLS_BACK, f"{tag}/{name}", found.language, message)
                 continue
             message = "exists in other languages but not in this one; translate it, or remove the language"
             yield LintFinding("missing_language", f"{tag}/{name}", tag, message)

@@ -14,6 +14,7 @@ from carloan_notify.delivery.provider import CheckResult, CheckVerdict, Provider
 from carloan_notify.errors import ConfigError
 from carloan_notify.ledger import audit
 from carloan_notify.loans.calendar import missing_next_year
+from carloan_notify.messages.lint import FALLS_BACK
 from carloan_notify.messages.render import opening_of
 from carloan_notify.pipeline.drafts import message_reference
 from carloan_notify.pipeline.inbox import open_lexicon
@@ -196,14 +197,16 @@ def check_setup(app: App) -> Iterator[str]:
         ConfigError: with everything that is not.
     """
     yield f"options: {len(app.settings.rules)} rules, basis {app.settings.schedule.basis}"
-    problems = [f"templates: {row['place']}: {row['message']}" for row in lint_templates(app)]
+    found = [(row["code"], f"templates: {row['place']}: {row['message']}") for row in lint_templates(app)]
+    problems = [said for code, said in found if code != FALLS_BACK]
     problems += _key_problems(app)
     problems += _lexicon_problems(app)
     if problems:
         raise ConfigError(problems)
-    yield "templates: no findings"
+    yield "templates: no findings" if not found else "templates: nothing wrong"
     yield "keys: present and private"
     yield f"lexicon of replies: {len(open_lexicon(app))} rules"
+    yield from (said for code, said in found if code == FALLS_BACK)
     yield from missing_next_year(app.settings.schedule, app.business_date())
 
 

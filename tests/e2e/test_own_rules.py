@@ -124,12 +124,14 @@ def test_a_date_or_an_event_that_nobody_reports_is_refused(own: Desk) -> None:
         rules=[
             {"notice": "a", "when": {"date": "insurance_end_on"}},
             {"notice": "b", "when": {"event": "nope"}},
+            {"notice": "c", "when": {"event": "loan_setled"}},
         ]
     )
     said = " ".join(own.run("config", "check", code=2).err.split())
     assert "rules[0].when.date" in said
     assert "insurance_ends_on" in said
     assert "rules[1].when.event: there is no event 'nope'" in said
+    assert "there is no event 'loan_setled'; did you mean 'loan_settled'?" in said
 
 
 @pytest.mark.parametrize(
@@ -162,3 +164,6 @@ def test_what_a_language_lacks_falls_back_and_lint_says_so(own: Desk) -> None:
         ("falls_back", "en/insurance.sms.j2"),
         ("falls_back", "en/inspection.sms.j2"),
     }
+    checked = own.run("config", "check").out  # as it was configured: no reason to refuse the configuration
+    assert "templates: nothing wrong" in checked
+    assert "en/insurance.sms.j2: is not written yet; its notices fall back to" in checked
