@@ -209,6 +209,7 @@ def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, 
         occurred_on=there[column],
         amount_minor=0,
         event_detail="",
+        due_on=np.full(len(there), np.datetime64("NaT", "s")),
     )
     return moments.astype(dict(HAPPENED))[list(HAPPENED)]
 
