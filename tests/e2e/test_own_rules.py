@@ -154,6 +154,71 @@ def test_the_last_look_asks_the_column_and_the_condition_again(own: Desk, row: s
     assert why in str(message)
 
 
+PRODUCTS = """
+- {notice: due_soon, when: {days_before_due: 7}, where: {product: ev}, template: due_in_7_days}
+- {notice: due_soon, when: {days_before_due: 5}, where: {product: used}, template: due_used, window: "14:00-15:00"}
+- {notice: due_soon, when: {days_before_due: 3}, where: {product: {not: [ev, used]}}, template: due_in_7_days}
+- {notice: hello, when: {days_before_due: 6}, where: {language: zh-CN}, template: due_in_7_days}
+- {notice: hello, when: {days_before_due: 6}, where: {language: {not: zh-CN}}, template: due_used}
+"""
+
+
+@pytest.fixture
+def products(own: Desk) -> Desk:
+    own.configure(rules=yaml.safe_load(PRODUCTS))
+    (own.folder / "templates" / "zh-CN" / "due_used.sms.j2").write_text(
+        "二手车贷款{{ due_on | date }}到期，应还{{ amount | money }}。", encoding="utf-8"
+    )
+    write(own, *(loan(number, product, "") for number, product in enumerate(("ev", "used", "new"), 1)))
+    return own
+
+
+def test_one_notice_has_another_day_and_other_words_for_each_product(products: Desk) -> None:
+    days = {"2026-11-23": "L1", "2026-11-25": "L2", "2026-11-27": "L3"}
+    for day, loan_id in days.items():
+        found = {whose: text for (whose, notice), text in told(products, day).items() if notice == "due_soon"}
+        assert [whose for whose, text in found.items() if text != "superseded"][-1] == loan_id
+        assert ("二手车" in found[loan_id]) == (loan_id == "L2")
+
+
+@pytest.mark.parametrize(
+    ("product", "at", "state"),
+    [
+        ("used", "14:30", "sent"),
+        ("used", "10:00", "queued"),  # its own rule's hours, not those of another product's
+        ("ev", "14:30", "sent"),  # told late by the other rule, and its key is the same
+        ("new", "14:30", "other_loans"),
+    ],
+)
+def test_the_last_look_goes_by_the_rule_that_fits_the_loan(
+    products: Desk, product: str, at: str, state: str
+) -> None:
+    day = "2026-11-25"
+    products.configure(rules=yaml.safe_load(PRODUCTS)[:3])
+    write(products, loan(2, "used", "").replace(AS_OF, day))
+    products.night(day)
+    write(products, loan(2, product, "").replace(AS_OF, day))
+    products.send(f"{day}T{at}:00+08:00")
+    [message] = products.messages()
+    found = "sent" if message["state"] in ("accepted", "delivered") else message["state"]
+    assert state == found or state in str(message)
+    if state == "sent":
+        [shown] = products.messages("--reveal", "--reason", "test")
+        assert ("二手车" in shown["text"]) == (product == "used")
+
+
+@pytest.mark.parametrize(("language", "why"), [("zh-CN", ""), ("en", "other_loans")])
+def test_the_last_look_asks_again_whom_a_rule_is_for(products: Desk, language: str, why: str) -> None:
+    products.configure(rules=yaml.safe_load(PRODUCTS)[3:4])
+    write(products, loan(1, "ev", ""))
+    products.night("2026-11-24")
+    write(products, loan(1, "ev", "").replace("zh-CN", language))
+    products.send(NOON.replace(AS_OF, "2026-11-24"))
+    [message] = products.messages()
+    assert message["state"] == "cancelled" if why else message["state"] in ("accepted", "delivered")
+    assert why in str(message)
+
+
 def test_what_a_language_lacks_falls_back_and_lint_says_so(own: Desk) -> None:
     assert "missing_language" in own.run("templates", "lint", "--format", "json", code=1).out
     own.configure(messages={**options(own)["messages"], "fallback": {"en": ["zh-CN"]}})
