@@ -435,6 +435,11 @@ class Finding(Code):
         "事件类型无法识别；请设置对应。",
     )
     EVENT_WITHOUT_ID = "event_without_id", "An event has no number of its own.", "事件缺少编号；请补充。"
+    WHERE_VALUE_UNKNOWN = (
+        "where_value_unknown",
+        "A rule's `where` names a value that no loan and no person has.",
+        "规则的 where 条件写有任何贷款和联系人都没有的值；请核对拼写。",
+    )
     NULL_WORD = (
         "null_word",
         "Words such as nan, NULL or None stand for blank cells, and are read as such.",

@@ -111,6 +111,7 @@ def test_a_renewed_insurance_is_told_again_and_the_same_day_never(own: Desk) -> 
         ({"product": {"from": "a"}}, "which has no from and to"),
         ({"principal": {"from": 10, "to": 5}}, "from is more than to"),
         ({"status": "activ"}, "did you mean 'active'?"),
+        ({"bucket": "M11"}, "rules[0].where.bucket: 'M11' is no value of it; did you mean 'M1'?"),
     ],
 )
 def test_a_condition_that_cannot_be_meant_is_refused(own: Desk, where: dict[str, Any], said: str) -> None:
@@ -152,6 +153,20 @@ def test_the_last_look_asks_the_column_and_the_condition_again(own: Desk, row: s
         "cancelled" if why else "delivered" if message["state"] == "delivered" else "accepted"
     )
     assert why in str(message)
+
+
+def test_a_value_that_no_loan_and_nobody_has_is_found(own: Desk) -> None:
+    rules = """
+- {notice: due_today, when: {days_before_due: 0}, where: {product: [ev, usde], bucket: M2, segment: {not: vipp}}}
+- {notice: due_in_7_days, when: {days_before_due: 7}, where: {language: [en, zh-CN], principal: 7}}
+"""
+    own.configure(rules=yaml.safe_load(rules))
+    shown = own.run("preview", "--as-of", AS_OF, "--now", NOON)
+    said = " ".join((shown.out + shown.err).split())
+    assert "rules[0].where.product: 'usde' stands in no row tonight; did you mean 'used'?" in said
+    assert "rules[0].where.segment: 'vipp' stands in no row tonight; did you mean 'vip'?" in said
+    assert "rules[1].where.language: 'en' stands in no row tonight; correct it, or take it out" in said
+    assert own.night(AS_OF)["findings"] == {"where_value_unknown": 3}
 
 
 PRODUCTS = """
