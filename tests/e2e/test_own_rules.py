@@ -242,3 +242,21 @@ def test_what_a_language_lacks_falls_back_and_lint_says_so(own: Desk) -> None:
         ("falls_back", "en/insurance.sms.j2"),
         ("falls_back", "en/inspection.sms.j2"),
     }
+
+
+def test_words_of_another_language_say_so(own: Desk) -> None:
+    own.configure(messages={**options(own)["messages"], "fallback": {"en": ["zh-CN"]}})
+    write(own, loan(1, "ev", "", "2026-12-23", "80000").replace("zh-CN", "en"))
+    at = ("--as-of", AS_OF, "--now", NOON)
+    by_notice = {row["notice"]: row for row in preview(own)}
+    says = "In zh-CN: en has no template for it yet."
+    assert (by_notice["insurance"]["language"], by_notice["insurance"]["why"]) == ("zh-CN", says)
+    assert (by_notice["due_soon_ev"]["language"], by_notice["due_soon_ev"]["why"]) == ("en", "")
+    assert says in " ".join(own.run("preview", *at).out.split())
+    explained = own.run("explain", "L1", *at, "--format", "json").json["tonight"]
+    assert {row["notice"]: (row["language"], row["why"]) for row in explained}["insurance"] == ("zh-CN", says)
+    own.run("run", *at)
+    assert {row["notice"]: row["language"] for row in own.messages()} == {
+        "insurance": "zh-CN",
+        "due_soon_ev": "en",
+    }
