@@ -461,6 +461,11 @@ class Finding(Code):
 class LawFinding(Code):
     """What `policy lint` says of a preset and the lender's own configuration; values stand in braces."""
 
+    KINDS_LEFT_OUT = (
+        "kinds_left_out",
+        "`where` tells many kinds of loans apart: the ladders of {walked} were walked, those of {left} were not.",
+        "where 条件区分的贷款种类过多：已检查 {walked} 种的通知阶梯，另有 {left} 种未检查。",
+    )
     STAGE_SUPPRESSED = (
         "stage_suppressed",
         "Never told{when}: {why}",
