@@ -434,6 +434,11 @@ class Finding(Code):
         "The type of an event is not known.",
         "事件类型无法识别；请设置对应。",
     )
+    QUOTE_UNUSABLE = (
+        "quote_unusable",
+        "A settlement quote has no last day or no amount.",
+        "提前结清报价缺少有效期或金额；请补充。",
+    )
     EVENT_WITHOUT_ID = "event_without_id", "An event has no number of its own.", "事件缺少编号；请补充。"
     WHERE_VALUE_UNKNOWN = (
         "where_value_unknown",

@@ -25,7 +25,9 @@ def templates_command() -> None:
 @format_option
 @click.pass_context
 def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
-    """Every template: notice, channel, language, version; or every variable, for our own or approved templates.
+    """Every template with its version, parts and price; or every variable, for our own or approved templates.
+
+    Parts and price: of a message to an ordinary borrower, and of the dearest plausible one (a long name, long amounts).
 
     \b
     Example:
@@ -38,9 +40,8 @@ def list_templates(ctx: click.Context, variables: bool, form: str) -> None:
     if variables:
         print_rows(variable_rows(), sys.stdout, form)
         return
-    print_rows(
-        template_rows(open_app(ctx)), sys.stdout, form, columns=("notice", "channel", "language", "version")
-    )
+    columns = ("notice", "channel", "language", "version", "parts", "most_parts", "price", "most_price")
+    print_rows(template_rows(open_app(ctx)), sys.stdout, form, columns=columns)
 
 
 @templates_command.command()

@@ -27,11 +27,18 @@ from carloan_notify.loans.standing_settings import (
 from carloan_notify.messages.context import PARAMETERS
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import babel_locale
-from carloan_notify.notices.bureau import CreditBureauSettings
+from carloan_notify.notices.bureau_settings import CreditBureauSettings
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.promise_settings import PromisesSettings
-from carloan_notify.notices.settings import EventSettings, EventType, NoticeName, PolicySettings, RuleSettings
+from carloan_notify.notices.settings import (
+    FROM_CHANGES,
+    EventSettings,
+    EventType,
+    NoticeName,
+    PolicySettings,
+    RuleSettings,
+)
 from carloan_notify.notices.where import Kind, Of, Units, bound
 from carloan_notify.records import Lender, currency_exponent
 from carloan_notify.reports.settings import CertificateSettings
@@ -350,7 +357,7 @@ class AppSettings(Settings):
             problems.append("sources.installments: schedule.basis is 'supplied', so this table is required")
         if "derived_events" not in self.policy.model_fields_set:
             return problems  # the default derives what the configured tables allow
-        needs = {EventType.PAYMENT_RECEIVED: "payments", EventType.DUE_DAY_CHANGED: "changes"}
+        needs = {EventType.PAYMENT_RECEIVED: "payments", **dict.fromkeys(FROM_CHANGES, "changes")}
         problems += [
             f"sources.{table}: policy.derived_events holds {event}, so this table is required"
             for event, table in needs.items()

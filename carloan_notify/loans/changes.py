@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from carloan_notify.finding_codes import Finding
-from carloan_notify.frames import COUNT, DATE, FINDINGS, MONEY, TEXT, findings, stack
+from carloan_notify.frames import COUNT, DATE, FINDINGS, MONEY, RATE, TEXT, findings, stack
 from carloan_notify.loans.amounts import amounts, pays_total, with_amounts_fixed
 from carloan_notify.loans.arrays import Flags, Ints, Texts
 from carloan_notify.loans.calendar import MONTHS_PER_PERIOD, Calendar, day_of_month, within_count
@@ -219,6 +219,9 @@ CHANGE_EFFECTS: Final[Mapping[str, str]] = {
     "installments_after": COUNT,
     "last_due_on_before": DATE,
     "last_due_on_after": DATE,
+    "rate_before_ppb": RATE,
+    "rate_after_ppb": RATE,
+    "number": COUNT,  # what the change's value gives, see `change_requests.ChangeValue`
 }
 MESSAGES: Final[Mapping[str, str]] = {
     Finding.CHANGE_UNKNOWN_INSTALLMENT: "the loan has no such installment; correct the number",
@@ -330,5 +333,7 @@ def _effects(before: Running, after: Running, rows: pd.DataFrame, asked: Asked, 
         cells[f"total_{name}_minor"] = total[told, chosen]
         cells[f"installments_{name}"] = plan.count[chosen]
         cells[f"last_due_on_{name}"] = plan.due_on[plan.count[chosen] - 1, chosen]
-    effects = pd.DataFrame(cells).merge(rows[["loan_id", "change_id", "type", "effective_on"]], on="loan_id")
+        cells[f"rate_{name}_ppb"] = plan.rate_ppb[chosen]
+    own = ["loan_id", "change_id", "type", "effective_on", "number"]
+    effects = pd.DataFrame(cells).merge(rows[own], on="loan_id")
     return effects.astype(dict(CHANGE_EFFECTS))[list(CHANGE_EFFECTS)]

@@ -16,7 +16,7 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "sign": "the lender's sign without brackets; a text message begins with it by itself, a voice "
         "message says it",
         "hotline": "the lender's telephone number for questions",
-        "reply_hint": "sentence that tells how to answer a text message; may be empty",
+        "reply_hint": "words that tell how to answer a text message, before 致电 and call; may be empty",
         "borrower_name": "the borrower's name; only for the borrower's own messages; may be empty",
         "contract_tail": "last four characters of the contract number",
         "account_tail": "last digits of the account the installment is debited from; may be empty",
@@ -37,6 +37,24 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "old_value": "the value before a change (due_day_changed: the old day of the month); may be empty",
         "new_value": "the value after a change (due_day_changed: the new day of the month)",
         "effective_on": "day from which a change holds; nothing when unknown",
+        "old_due_on": "due date before a change; nothing when unknown",
+        "new_due_on": "due date after a change; nothing when none changed",
+        "old_last_due_on": "last due date of the loan before a change; nothing when unknown",
+        "new_last_due_on": "last due date of the loan after a change; nothing when unknown",
+        "old_amount": "installment before a change; counts as false when unknown",
+        "new_amount": "installment after a change; equal to old_amount when none changed",
+        "old_installments": "number of installments before a change; 0 when unknown",
+        "new_installments": "number of installments after a change; 0 when unknown",
+        "changed_installment": "number of the first installment that a change alters; 0 when unknown",
+        "old_rate": "yearly rate before a change, such as 5.88%; may be empty",
+        "new_rate": "yearly rate after a change, such as 4.9%; may be empty",
+        "valid_until": "last day of an early settlement quote; nothing for all else",
+        "paid_from": "first installment that a payment paid off; 0 when none or unknown",
+        "paid_to": "last installment that a payment paid off; 0 when none or unknown",
+        "part_paid": "installment that a payment paid in part; 0 when none or unknown",
+        "open_installments": "installments that a payment left to be paid; 0 when none or unknown",
+        "next_due_on": "due date of the loan's next unpaid installment; nothing when there is none",
+        "next_amount": "what is unpaid of the loan's next installment; counts as false when there is none",
         "pay_link": "signed link to the payment page; empty when none is configured",
         "certificate_link": "link to the settlement certificate; empty where there is none",
         "loan_count": "how many loans this one message tells; 1 unless several were merged",
@@ -49,8 +67,8 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
 FILTERS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "money": "an amount with its currency: 1,234.56元, $1,234.56; without separators in a voice message",
-        "date": "a date as people say it: 11月30日, 30 November 2026",
-        "long_date": "a date with its year: 2026年11月30日, 30 November 2026",
+        "date": "a date as people write and say it: 11月30日, 30 Nov 2026, spoken 30 November 2026",
+        "long_date": "a date with its year: 2026年11月30日, 30 Nov 2026",
         "mask": "hides all but the last four characters: ****8000",
         "spelled": "digits one by one, slowly, for a voice message: 四零零，八八八 or 4 0 0, 8 8 8",
         "default": "another text where the value is empty or missing: extra.branch | default('-')",
@@ -66,15 +84,21 @@ FILTERS: Final[Mapping[str, str]] = MappingProxyType(
 
 OURS_ONLY: Final = frozenset({"lender_name", "sign", "hotline", "reply_hint", "extra"})
 """Variables of our own templates that an approved text holds as fixed words, or cannot hold."""
-_AMOUNTS: Final = ("amount", "overdue_amount", "penalty", "total_due")
-_DAYS: Final = ("due_on", "occurred_on", "effective_on")
+_AMOUNTS: Final = (
+    "amount", "overdue_amount", "penalty", "total_due", "old_amount", "new_amount", "next_amount",
+)  # fmt: skip
+_DAYS: Final = (
+    "due_on", "occurred_on", "effective_on", "old_due_on", "new_due_on", "old_last_due_on", "new_last_due_on",
+    "valid_until", "next_due_on",
+)  # fmt: skip
+_LONG_DAYS: Final = ("effective_on", "new_last_due_on", "valid_until")
 _LINKS: Final = ("pay_link", "certificate_link")
 
 DERIVED: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{f"{name}_text": f"{name} as our own text writes it: 1,234.56元, $1,234.56" for name in _AMOUNTS},
-        **{f"{name}_text": f"{name} as our own text writes it: 11月30日, 30 November 2026" for name in _DAYS},
-        "effective_on_long": "effective_on with its year: 2026年11月30日, 30 November 2026",
+        **{f"{name}_text": f"{name} as our own text writes it: 11月30日, 30 Nov 2026" for name in _DAYS},
+        **{f"{name}_long": f"{name} with its year: 2026年11月30日, 30 Nov 2026" for name in _LONG_DAYS},
         **{f"{name}_token": f"what follows the configured base in {name}" for name in _LINKS},
         "contract_tail_spelled": "contract_tail digit by digit; only for a voice message",
     }
@@ -114,8 +138,7 @@ def parameters(
         elif not isinstance(value, dict):
             told[name] = "" if value is None else str(value)
     told |= {_TOKEN[name]: told[name].removeprefix(base) for name, base in links.items() if told.get(name)}
-    if told.get("effective_on"):
-        told["effective_on_long"] = filters["long_date"](context["effective_on"])
+    told |= {f"{name}_long": filters["long_date"](context[name]) for name in _LONG_DAYS if told.get(name)}
     if channel == Channel.VOICE:
         told["contract_tail_spelled"] = filters["spelled"](told["contract_tail"])
     return told
@@ -139,7 +162,7 @@ def _day_texts(value: date, written: Callable[[date], str]) -> tuple[str, str]:
 # Contexts without a real borrower, for `templates show` and `templates lint`.
 
 SAMPLE_DAY: Final = date(2026, 11, 23)
-_SAMPLE_TOKEN: Final = "AbCdEfGhIjKlMnOpQrStUvWx"  # noqa: S105 - the shape of a link's token, not a secret
+_SAMPLE_TOKEN: Final = "AbCdEfGhIjKlMnOp"  # noqa: S105 - the shape of a link's token, not a secret
 
 _EVENT: Final = {
     "occurred_on": SAMPLE_DAY,
@@ -147,6 +170,21 @@ _EVENT: Final = {
     "old_value": "15",
     "new_value": "20",
     "effective_on": date(2026, 12, 1),
+    "old_due_on": date(2026, 11, 30),
+    "new_due_on": date(2026, 12, 20),
+    "old_last_due_on": date(2029, 6, 30),
+    "new_last_due_on": date(2029, 7, 20),
+    "old_installments": 36,
+    "new_installments": 38,
+    "changed_installment": 5,
+    "old_rate": "5.88%",
+    "new_rate": "4.9%",
+    "valid_until": date(2026, 11, 30),
+    "paid_from": 5,
+    "paid_to": 5,
+    "part_paid": 0,
+    "open_installments": 31,
+    "next_due_on": date(2026, 11, 30),
 }
 
 
@@ -192,11 +230,12 @@ def worst_context(
     ordinary = sample_context(language, currency, links)
     unit = ordinary["amount"].currency
     return ordinary | {
-        "borrower_name": "阿卜杜热合曼·买买提" if chinese else "Bartholomew Featherstone-Smith",
+        "borrower_name": "阿卜杜热合曼·买买提" if chinese else "Alexander Featherstone",
         "installment_no": 36,
-        "due_on": date(2026, 11, 30) if chinese else date(2026, 9, 30),
-        "occurred_on": date(2026, 11, 30) if chinese else date(2026, 9, 30),
-        "effective_on": date(2026, 12, 31) if chinese else date(2026, 9, 30),
+        **dict.fromkeys(_DAYS, date(2026, 11, 30) if chinese else date(2026, 9, 30)),
+        **{name: date(2026, 12, 31) for name in ("effective_on", "new_due_on")},
+        "new_last_due_on": date(2029, 12, 31),
+        "paid_to": 36,
         "days_to_due": 7,
         **_amounts(unit, overdue=1_234_567, penalty=123_456),
         "days_past_due": 128,
@@ -221,4 +260,7 @@ def _amounts(unit: str, *, overdue: int, penalty: int) -> dict[str, Money]:
         "overdue_amount": Money(overdue, unit),
         "penalty": Money(penalty, unit),
         "total_due": Money(overdue + penalty, unit),
+        "old_amount": Money(overdue, unit),
+        "new_amount": Money(overdue * 9 // 10, unit),
+        "next_amount": Money(overdue, unit),
     }

@@ -69,16 +69,16 @@ class MessagesSettings(Settings):
         examples=["china", "gsm"],
     )
     segment_limit: Mapping[str, int] = Field(
-        default={"zh-CN": 3, "en": 6},
+        default={"zh-CN": 2, "en": 3},
         description="Parts that one text message may cost, per language; `templates lint` reports a template "
-        "that can cost more. Under billing gsm, 3 is enough for English too.",
-        examples=[{"zh-CN": 3, "en": 3}],
+        "that can cost more to a person with a long name, with your sign, telephone and links.",
+        examples=[{"zh-CN": 2, "en": 3}],
     )
     reply_hint: Mapping[str, str] = Field(
-        default={"zh-CN": "如有疑问，可直接回复本短信。", "en": "Questions? Just reply."},
-        description="Sentence that tells how to answer a text message, per language. Empty where replies "
-        "are not received.",
-        examples=[{"zh-CN": "如有疑问可直接回复本短信。", "en": "Questions? Just reply."}],
+        default={"zh-CN": "可回复或", "en": "Reply or"},
+        description="Words before 致电 and call at the end of a text message that tell how to answer it, per "
+        "language. Empty where replies are not received.",
+        examples=[{"zh-CN": "可回复或", "en": "Reply or"}],
     )
     opt_out_text: Mapping[str, str] = Field(
         default={"zh-CN": "拒收请回复R", "en": "Reply STOP to opt out"},

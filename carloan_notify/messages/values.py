@@ -30,6 +30,11 @@ class Money:
         """Whether there is anything to pay, so that a template may say `{% if penalty %}`."""
         return self.minor != 0
 
+    @classmethod
+    def of(cls, amount: Decimal, currency: str) -> "Money":
+        """An amount in whole currency units; what is finer than the currency is cut off."""
+        return cls(int(amount.scaleb(currency_exponent(currency))), currency)
+
     def decimal(self) -> Decimal:
         """The amount in whole currency units, with the currency's decimals: 1234.56."""
         return Decimal(self.minor).scaleb(-currency_exponent(self.currency))
@@ -118,17 +123,17 @@ def build_filters(language: str, channel: str, lender: Lender) -> Mapping[str, C
     Raises:
         ValueError: the language is none that Babel knows.
     """
-    locale = babel_locale(language, lender.country)
+    locale, spoken = babel_locale(language, lender.country), channel == Channel.VOICE
 
     def money(value: object) -> str:
         if not isinstance(value, Money):
             raise TypeError("`money` needs an amount such as amount, penalty or total_due")
-        return money_writer(locale, value.currency, grouped=channel != Channel.VOICE)(value.minor)
+        return money_writer(locale, value.currency, grouped=not spoken)(value.minor)
 
     return {
         "money": money,
-        "date": lambda value: _written_date(_day(value), locale, with_year=False),
-        "long_date": lambda value: _written_date(_day(value), locale, with_year=True),
+        "date": lambda value: _written_date(_day(value), locale, with_year=False, spoken=spoken),
+        "long_date": lambda value: _written_date(_day(value), locale, with_year=True, spoken=spoken),
         "mask": mask,
         "spelled": spelled_in_chinese if language.startswith("zh") else spelled,
         "default": default,
@@ -190,7 +195,10 @@ def _day(value: object) -> date:
 
 
 @lru_cache(maxsize=4096)
-def _written_date(day: date, locale: str, *, with_year: bool) -> str:
-    if with_year or not locale.startswith("zh"):
-        return str(format_date(day, "long", locale=locale))
-    return str(format_skeleton("MMMd", day, locale=locale))
+def _written_date(day: date, locale: str, *, with_year: bool, spoken: bool) -> str:
+    """In Chinese without the year unless asked for; elsewhere with it, the month cut short in a text message."""
+    if not locale.startswith("zh"):
+        return str(format_date(day, "long" if spoken else "medium", locale=locale))
+    return str(
+        format_date(day, "long", locale=locale) if with_year else format_skeleton("MMMd", day, locale=locale)
+    )

@@ -61,7 +61,8 @@ class Facts:
     """What rules look at on one business date.
 
     `coming` are unpaid installments not yet past due, with `days` to their due date; `overdue` the oldest
-    unpaid installment of each late loan, with `days` past due; `events` what happened, with `days` since.
+    unpaid installment of each late loan, with `days` past due; `events` what happened and is
+    still true, with `days` since.
     """
 
     coming: pd.DataFrame
@@ -78,6 +79,8 @@ def facts(inputs: DecideInputs, events: pd.DataFrame, as_of: date) -> Facts:
     late = active[
         (active["days_past_due"] > 0) & (active["overdue_minor"] > 0) & active["oldest_due_on"].notna()
     ]
+    stays = events["good_until"].isna() | (events["good_until"] >= today)
+    events = events[stays]
     return Facts(
         coming=coming.assign(days=(coming["due_on"] - today).dt.days),
         overdue=late.assign(days=late["days_past_due"]),

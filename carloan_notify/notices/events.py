@@ -12,7 +12,8 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import among
-from carloan_notify.notices.settings import DATE_MOMENT, OF_PROMISES, REPEATABLE, EventType
+from carloan_notify.notices.details import read_detail
+from carloan_notify.notices.settings import DATE_MOMENT, FROM_CHANGES, OF_PROMISES, REPEATABLE, EventType
 
 # What deciding needs to know of a partition of loans.
 
@@ -22,9 +23,9 @@ class DecideInputs:
     """Frames as `frames` documents them; None where the lender has no such table.
 
     `dues` holds the unpaid installments due soon (DUES), `standing` one row per loan that could be computed
-    (STANDING): a loan without one gets no due or past-due notice. `changes_told` has the text columns
-    loan_id, change_id, type, before, after and the date effective_on. `promise_events` are HAPPENED, `own_events` event
-    types of the lender's own.
+    (STANDING): a loan without one gets no due or past-due notice. `changes_told` (CHANGES_TOLD), `payment_details`
+    (DETAILS by payment id) and `quotes` (QUOTES: computed amounts of quotes without one) say what loans know of them.
+    `promise_events` are HAPPENED, `own_events` event types of the lender's own.
     """
 
     loans: pd.DataFrame
@@ -34,9 +35,34 @@ class DecideInputs:
     payments: pd.DataFrame | None = None
     changes_told: pd.DataFrame | None = None
     contacts: pd.DataFrame | None = None
+    payment_details: pd.DataFrame | None = None
+    quotes: pd.DataFrame | None = None
     promise_events: pd.DataFrame | None = None
     own_events: frozenset[str] = frozenset()
 
+
+DETAILS: Final[Mapping[str, str]] = dict.fromkeys(("loan_id", "event_id", "event_detail"), frames.TEXT)
+QUOTES: Final[Mapping[str, str]] = {
+    "loan_id": frames.TEXT,
+    "event_id": frames.TEXT,
+    "amount_minor": frames.MONEY,
+}
+CHANGES_TOLD: Final[Mapping[str, str]] = {
+    "loan_id": frames.TEXT,
+    "change_id": frames.TEXT,
+    "type": frames.TEXT,  # as in frames.CHANGES
+    "effective_on": frames.DATE,
+    "amount_minor": frames.MONEY,  # what was paid ahead; 0 for all else
+    "event_detail": frames.TEXT,
+}
+CHANGE_EVENTS: Final[Mapping[str, EventType]] = {
+    "due_day": EventType.DUE_DAY_CHANGED,
+    "deferral": EventType.LOAN_DEFERRED,
+    "extension": EventType.LOAN_EXTENDED,
+    "rate": EventType.RATE_CHANGED,
+    "prepayment": EventType.LOAN_PREPAID,
+}
+"""What is told of each type of change. A settlement is told as such, a pause of collection not at all."""
 
 HAPPENED: Final[Mapping[str, str]] = {
     "loan_id": frames.TEXT,
@@ -44,11 +70,10 @@ HAPPENED: Final[Mapping[str, str]] = {
     "event_id": frames.TEXT,  # "" unless the event may repeat; the day, of dates and of the lender's own events
     "occurred_on": frames.DATE,
     "amount_minor": frames.MONEY,
-    "event_detail": frames.TEXT,
+    "event_detail": frames.TEXT,  # see `details`
+    "good_until": frames.DATE,  # last day on which it is true, NaT where it stays true
     "due_on": frames.DATE,  # of a promise the promised day, else NaT
 }
-DETAIL_ARROW: Final = " → "
-"""Stands between what was and what is in the detail of a change."""
 
 
 def happened(
@@ -59,9 +84,11 @@ def happened(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Events from `since` on (HAPPENED, each once) and the findings about rows that cannot be used.
 
-    A type in `derived` takes its facts only from its own source, never from the events table as well. Types in
-    `earlier` count from their own day on, where that is before `since`.
+    A type in `derived` takes its facts only from its own source, never from the events table as well; a lender without
+    that source tells of it in the events table. Types in `earlier` count from their own day on, where that is before
+    `since`.
     """
+    derived = [event for event in derived if _has_source(inputs, event)]
     types = {*map(str, EventType), *inputs.own_events}
     days = {event: pd.Timestamp(min(since, earlier.get(event, since))) for event in types}
     reported, problems = _reported(inputs, derived, days, pd.Timestamp(since))
@@ -115,8 +142,52 @@ def _reported(
         ),
     ]
     usable = events[~unknown_type & ~ignored & ~unknown_loan]
-    usable = usable.assign(due_on=np.full(len(usable), np.datetime64("NaT", "s")))
-    return usable.rename(columns={"detail": "event_detail"})[list(HAPPENED)].astype(dict(HAPPENED)), problems
+    told = usable.rename(columns={"detail": "event_detail"}).assign(good_until=None, due_on=None)
+    told = told.astype(dict(HAPPENED))[list(HAPPENED)]
+    quotes, unusable = _quoted(inputs, told[told["type"] == EventType.SETTLEMENT_QUOTED])
+    return frames.stack([told[told["type"] != EventType.SETTLEMENT_QUOTED], quotes], HAPPENED), [
+        *problems,
+        unusable,
+    ]
+
+
+def _has_source(inputs: DecideInputs, event: EventType) -> bool:
+    if event is EventType.PAYMENT_RECEIVED:
+        return inputs.payments is not None
+    return event not in FROM_CHANGES or inputs.changes_told is not None
+
+
+def _quoted(inputs: DecideInputs, quotes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The newest quote of each running loan with its amount and last day, and FINDINGS for those without.
+
+    An amount that the lender named is no longer so when a payment came on the quote's day or later; one that is
+    computed counts every payment.
+    """
+    if quotes.empty:
+        return quotes, frames.empty(frames.FINDINGS)
+    running = inputs.standing.loc[inputs.standing["status"] == "active", "loan_id"]
+    quotes = quotes[among(quotes["loan_id"], running)]
+    until = [read_detail(text).days("until")[1] for text in quotes["event_detail"].tolist()]
+    quotes = quotes.assign(good_until=pd.to_datetime(pd.Series(until, index=quotes.index, dtype="object")))
+    own = quotes["amount_minor"] > 0
+    if inputs.quotes is not None and not own.all():
+        computed = inputs.quotes.set_index(["loan_id", "event_id"])["amount_minor"]
+        keys = pd.MultiIndex.from_frame(quotes[["loan_id", "event_id"]])
+        priced = pd.Series(computed.reindex(keys).fillna(0).to_numpy(), index=quotes.index)
+        quotes = quotes.assign(amount_minor=quotes["amount_minor"].where(own, priced))
+    bad = ~(quotes["good_until"] >= quotes["occurred_on"]) | (quotes["amount_minor"] <= 0)
+    message = "A quote needs its last day (until 2026-12-05 in the detail) and an amount, or a schedule to compute it."
+    unusable = frames.findings(Finding.QUOTE_UNUSABLE, quotes.loc[bad, "loan_id"], message, place="detail")
+    good = quotes[~bad & ~(own & _paid_since(inputs, quotes))].sort_values(["occurred_on", "event_id"])
+    return good.drop_duplicates("loan_id", keep="last").astype(dict(HAPPENED)), unusable
+
+
+def _paid_since(inputs: DecideInputs, quotes: pd.DataFrame) -> pd.Series:
+    """Whether a payment of the loan came on the day of its quote or later, taken back or not."""
+    if inputs.payments is None:
+        return pd.Series(data=False, index=quotes.index)
+    newest = inputs.payments.groupby("loan_id")["paid_on"].max()
+    return quotes["loan_id"].map(newest).astype(frames.DATE) >= quotes["occurred_on"]
 
 
 def _of_loans(rows: pd.DataFrame, inputs: DecideInputs) -> pd.Series:
@@ -143,6 +214,9 @@ def _payments_received(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFram
     payments = payments[_of_loans(payments, inputs)]
     kept = payments[(payments["amount_minor"] > 0) & ~_taken_back(payments)]
     renamed = kept.rename(columns={"payment_id": "event_id", "paid_on": "occurred_on"})
+    if inputs.payment_details is not None and len(inputs.payment_details):
+        renamed = renamed.merge(inputs.payment_details, on=["loan_id", "event_id"], how="left")
+        renamed["event_detail"] = renamed["event_detail"].fillna("")
     return _as_events(renamed, EventType.PAYMENT_RECEIVED)
 
 
@@ -175,6 +249,15 @@ def _settled(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     return _as_events(renamed, EventType.LOAN_SETTLED)
 
 
+def _lien_open(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+    """Settled loans whose lien nobody has told to be released."""
+    settled = _settled(inputs, since)
+    if inputs.events is None:
+        return settled.assign(type=EventType.LIEN_OPEN.value)
+    released = inputs.events.loc[inputs.events["type"] == EventType.LIEN_RELEASED, "loan_id"]
+    return settled[~among(settled["loan_id"], released)].assign(type=EventType.LIEN_OPEN.value)
+
+
 def _remainder_left(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     """Loans past their last installment of which penalty, fees or a rest is left."""
     standing = inputs.standing
@@ -184,16 +267,19 @@ def _remainder_left(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
     return _as_events(renamed.assign(event_id=""), EventType.REMAINDER_LEFT)
 
 
-def _due_day_changed(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
-    """Due-day changes, told on the day they take effect, with what was and what is."""
-    if inputs.changes_told is None:
-        return frames.empty(HAPPENED)
-    told = inputs.changes_told
-    told = told[(told["type"] == "due_day") & (told["effective_on"] >= since)]
-    told = told[_of_loans(told, inputs)]
-    detail = told["before"] + DETAIL_ARROW + told["after"]
-    renamed = told.rename(columns={"change_id": "event_id", "effective_on": "occurred_on"})
-    return _as_events(renamed.assign(event_detail=detail, amount_minor=0), EventType.DUE_DAY_CHANGED)
+def _changed(kind: str, event: EventType) -> Callable[[DecideInputs, pd.Timestamp], pd.DataFrame]:
+    """Changes of one type, told on the day they take effect, with what was and what is."""
+
+    def told_of(inputs: DecideInputs, since: pd.Timestamp) -> pd.DataFrame:
+        if inputs.changes_told is None:
+            return frames.empty(HAPPENED)
+        told = inputs.changes_told
+        told = told[(told["type"] == kind) & (told["effective_on"] >= since)]
+        told = told[_of_loans(told, inputs)]
+        renamed = told.rename(columns={"change_id": "event_id", "effective_on": "occurred_on"})
+        return _as_events(renamed, event)
+
+    return told_of
 
 
 def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, active: bool) -> pd.DataFrame:
@@ -209,7 +295,8 @@ def date_moments(inputs: DecideInputs, column: str, first: date, last: date, *, 
         occurred_on=there[column],
         amount_minor=0,
         event_detail="",
-        due_on=np.full(len(there), np.datetime64("NaT", "s")),
+        due_on=None,
+        good_until=None,
     )
     return moments.astype(dict(HAPPENED))[list(HAPPENED)]
 
@@ -221,7 +308,7 @@ def _day_ids(days: pd.Series) -> pd.Series:
 
 
 def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
-    rows = rows.assign(type=event.value)
+    rows = rows.assign(type=event.value, good_until=None)
     if "event_detail" not in rows:
         rows["event_detail"] = np.full(len(rows), "")
     rows["due_on"] = np.full(len(rows), np.datetime64("NaT", "s"))
@@ -231,6 +318,7 @@ def _as_events(rows: pd.DataFrame, event: EventType) -> pd.DataFrame:
 DERIVATIONS: Final[Mapping[EventType, Callable[[DecideInputs, pd.Timestamp], pd.DataFrame]]] = {
     EventType.PAYMENT_RECEIVED: _payments_received,
     EventType.LOAN_SETTLED: _settled,
+    EventType.LIEN_OPEN: _lien_open,
     EventType.REMAINDER_LEFT: _remainder_left,
-    EventType.DUE_DAY_CHANGED: _due_day_changed,
+    **{event: _changed(kind, event) for kind, event in CHANGE_EVENTS.items()},
 }

@@ -95,6 +95,8 @@ def _of_loan(inputs: DecideInputs, loan_id: str) -> DecideInputs:
         events=None if inputs.events is None else rows(inputs.events),
         payments=None if inputs.payments is None else rows(inputs.payments),
         changes_told=None if inputs.changes_told is None else rows(inputs.changes_told),
+        payment_details=None if inputs.payment_details is None else rows(inputs.payment_details),
+        quotes=None if inputs.quotes is None else rows(inputs.quotes),
         own_events=inputs.own_events,
     )
 

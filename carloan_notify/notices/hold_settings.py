@@ -1,4 +1,4 @@
-"""Options of `policy.holds`: what each kind of hold keeps back, for how long, and what happens at its end.
+"""Options of `policy.holds` and `policy.numbers`: what holds keep back, for how long, and what happens at their end.
 
 The defaults are a table of data with the source of each line. Where no source is named, none was found: the lender's
 counsel decides, and until then the line is the cautious one.
@@ -141,3 +141,16 @@ def _completed(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         default = kinds.get(name)
         partly = default is not None and isinstance(value, Mapping)
         yield name, {**default.model_dump(), **value} if default and partly else value
+
+
+class NumbersSettings(Settings):
+    """When a number is no longer tried."""
+
+    quarantine_after: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Nothing goes to a number of which the network said on so many days in a row that there is none, "
+        "until a message arrives there, a contact row verifies it (phone_verified_on) or `numbers release`.",
+        examples=[3],
+    )

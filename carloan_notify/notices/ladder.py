@@ -74,6 +74,27 @@ def _remainder(days: int) -> RuleSettings:
     )
 
 
+LIEN_DAYS = 15
+"""Lenders' own texts name 7 to 15 working days for the release of a lien; no law names any."""
+OFFER_DAYS = 7
+"""Thanks carry no marketing; an offer of other services comes later, and only to people who agreed to hear of it."""
+
+
+def _lien_reminder() -> RuleSettings:
+    return RuleSettings(
+        notice="lien_reminder", when=When(event=EventType.LIEN_OPEN, days_after=LIEN_DAYS), catch_up_days=7
+    )
+
+
+def _offer() -> RuleSettings:
+    """Marketing goes only to people whose contact row says that they consented (`policy.consent_required`)."""
+    return RuleSettings(
+        notice="settled_offer",
+        when=When(event=EventType.LOAN_SETTLED, days_after=OFFER_DAYS),
+        message_class=MessageClass.MARKETING,
+    )
+
+
 DEFAULT_LADDER: list[RuleSettings] = [
     _before("due_in_7_days", 7),
     _before("due_today", 0),
@@ -81,11 +102,20 @@ DEFAULT_LADDER: list[RuleSettings] = [
     _credit_bureau(),
     _event(EventType.APPLICATION_RECEIVED),
     _event(EventType.APPLICATION_APPROVED, "application_received"),
+    _event(EventType.APPLICATION_REJECTED, "application_received"),
     _event(EventType.CONTRACT_SIGNED),
     _event(EventType.LOAN_DISBURSED),
     _event(EventType.PAYMENT_RECEIVED),
     _event(EventType.DUE_DAY_CHANGED),
+    _event(EventType.LOAN_DEFERRED),
+    _event(EventType.LOAN_EXTENDED),
+    _event(EventType.RATE_CHANGED),
+    _event(EventType.LOAN_PREPAID),
+    _event(EventType.SETTLEMENT_QUOTED),
     _event(EventType.LOAN_SETTLED, "payment_received"),
+    _event(EventType.LIEN_RELEASED),
+    _lien_reminder(),
+    _offer(),
     _remainder(0),
     _remainder(REMAINDER_AGAIN_DAYS),
 ]

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 import pandas as pd
-from pydantic import Field
 
 from carloan_notify import frames
 from carloan_notify.hold_codes import NumberStatus
-from carloan_notify.settings import Settings
+from carloan_notify.notices.hold_settings import NumbersSettings
 
 NUMBERS: Final[Mapping[str, str]] = {
     "phone_hash": frames.TEXT,
@@ -18,19 +17,6 @@ NUMBERS: Final[Mapping[str, str]] = {
     "failed_on": frames.DATE,  # the last of them
 }
 DEAD: Final = (NumberStatus.INVALID.value, NumberStatus.QUARANTINED.value)
-
-
-class NumbersSettings(Settings):
-    """When a number is no longer tried."""
-
-    quarantine_after: int = Field(
-        default=3,
-        ge=1,
-        le=100,
-        description="Nothing goes to a number of which the network said on so many days in a row that there is none, "
-        "until a message arrives there, a contact row verifies it (phone_verified_on) or `numbers release`.",
-        examples=[3],
-    )
 
 
 def known_as(

@@ -230,5 +230,5 @@ def promise_events(promises: pd.DataFrame, standing: pd.DataFrame, remind_days: 
     )
     rows = pd.concat([told[told["type"] != ""], due], ignore_index=True)
     rows = rows[~rows["type"].isin(_ASKS) | among(rows["loan_id"], late)]
-    rows = rows.assign(event_id=rows["promise_id"], event_detail="", due_on=rows["pay_on"])
+    rows = rows.assign(event_id=rows["promise_id"], event_detail="", due_on=rows["pay_on"], good_until=None)
     return rows.astype(dict(HAPPENED))[list(HAPPENED)].reset_index(drop=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, StringConstraints, field_validator, model_validator
 
-from carloan_notify.notices.hold_settings import HoldsSettings
+from carloan_notify.notices.hold_settings import HoldsSettings, NumbersSettings
 from carloan_notify.notices.hours import Window, intersect, parse_window
 from carloan_notify.notices.law_settings import (
     WEEKDAYS,
@@ -25,7 +25,6 @@ from carloan_notify.notices.law_settings import (
     listed,
     on_weekday,
 )
-from carloan_notify.notices.numbers import NumbersSettings
 from carloan_notify.notices.where import Condition
 from carloan_notify.phones import country_of, known_country
 from carloan_notify.records import Channel, MessageClass
@@ -44,7 +43,14 @@ class EventType(StrEnum):
     LOAN_DISBURSED = "loan_disbursed"
     PAYMENT_RECEIVED = "payment_received"
     DUE_DAY_CHANGED = "due_day_changed"
+    LOAN_DEFERRED = "loan_deferred"
+    LOAN_EXTENDED = "loan_extended"
+    RATE_CHANGED = "rate_changed"
+    LOAN_PREPAID = "loan_prepaid"
+    SETTLEMENT_QUOTED = "settlement_quoted"
     LOAN_SETTLED = "loan_settled"
+    LIEN_OPEN = "lien_open"
+    LIEN_RELEASED = "lien_released"
     REMAINDER_LEFT = "remainder_left"
     PROMISE_DUE = "promise_due"
     PROMISE_KEPT = "promise_kept"
@@ -52,11 +58,20 @@ class EventType(StrEnum):
     PROMISE_BROKEN = "promise_broken"
 
 
+FROM_CHANGES = (
+    EventType.DUE_DAY_CHANGED,
+    EventType.LOAN_DEFERRED,
+    EventType.LOAN_EXTENDED,
+    EventType.RATE_CHANGED,
+    EventType.LOAN_PREPAID,
+)
+"""Events that rows of the changes table tell of."""
 DERIVABLE = (
     EventType.PAYMENT_RECEIVED,
     EventType.LOAN_SETTLED,
+    EventType.LIEN_OPEN,
     EventType.REMAINDER_LEFT,
-    EventType.DUE_DAY_CHANGED,
+    *FROM_CHANGES,
 )
 """Events that need no events table."""
 OF_PROMISES = (
@@ -66,7 +81,7 @@ OF_PROMISES = (
     EventType.PROMISE_BROKEN,
 )
 """Events of promises to pay: the ledger alone knows of them, never an events table."""
-REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.DUE_DAY_CHANGED, *OF_PROMISES})
+REPEATABLE = frozenset({EventType.PAYMENT_RECEIVED, EventType.SETTLEMENT_QUOTED, *FROM_CHANGES, *OF_PROMISES})
 """Events that may happen to one loan many times; the others happen once."""
 
 
@@ -400,8 +415,8 @@ class PolicySettings(Settings):
         default=DERIVABLE,
         description=(
             "Events worked out from payments, from the loan's standing and from changes; rows of these types "
-            "in the events table are not used, so that nobody is told twice. Any of payment_received, "
-            "loan_settled, remainder_left, due_day_changed."
+            "in the events table are not used, so that nobody is told twice, unless the table that they are "
+            f"worked out from is not there. Any of {', '.join(DERIVABLE)}."
         ),
         examples=[["payment_received", "loan_settled"]],
     )

@@ -72,13 +72,18 @@ def night_facts(app: App, portfolio: Portfolio, drafted: Drafted, decisions: pd.
     )
 
 
-def cost_minor(segments: Mapping[Channel, int], delivery: DeliverySettings) -> int:
-    """What so many parts cost at each channel's first provider, in minor units, rounded half up."""
-    price = {
+def unit_prices(delivery: DeliverySettings) -> dict[Channel, Decimal]:
+    """What a part or a call costs at each channel's first provider, in minor units."""
+    return {
         channel: delivery.providers[names[0]].unit_price_minor
         for channel, names in delivery.channels.items()
         if names
     }
+
+
+def cost_minor(segments: Mapping[Channel, int], delivery: DeliverySettings) -> int:
+    """What so many parts cost at each channel's first provider, in minor units, rounded half up."""
+    price = unit_prices(delivery)
     total = sum((price.get(channel, Decimal(0)) * count for channel, count in segments.items()), Decimal(0))
     return int(total.quantize(Decimal(1), ROUND_HALF_UP))
 

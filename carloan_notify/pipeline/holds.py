@@ -113,7 +113,7 @@ def _with_promises(tx: Transaction, on_record: pd.DataFrame) -> pd.DataFrame:
 
 
 def _named(rows: pd.DataFrame, customers: Mapping[str, str], kind: Mapping[str, str]) -> pd.DataFrame:
-    named = frames.per_value(rows["customer_ref"], lambda ref: customers.get(ref, ""))
+    named = frames.per_value(rows["customer_ref"], lambda ref: customers.get(ref, "") if ref else "")
     return rows.assign(customer_id=named)[list(kind)]
 
 

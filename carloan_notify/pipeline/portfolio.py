@@ -13,13 +13,13 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.loans.questions import DIFFERS, compare
-from carloan_notify.loans.schedule import describe_changes
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables, Standing, standing
 from carloan_notify.loans.standing_settings import StandingSettings
 from carloan_notify.notices.events import DecideInputs
 from carloan_notify.notices.promises import PaymentEvidence, judged, promise_events
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
+from carloan_notify.pipeline.happenings import changes_told, computed_quotes, payment_details
 from carloan_notify.reports.night import TableCount
 from carloan_notify.sources.read import Sources, Table, of_loans, read_all, read_table
 from carloan_notify.sources.settings import ReadContext, TableSettings
@@ -151,43 +151,21 @@ def standing_settings(app: App) -> StandingSettings:
     )
 
 
-# What borrowers can be told of a change: how it was before and how it is after.
-
-DUE_DAY = "due_day"
-CHANGES_TOLD = {**frames.CHANGES, "before": frames.TEXT, "after": frames.TEXT}
-
-
-def changes_told(portfolio: Portfolio, settings: ScheduleSettings, since: date) -> pd.DataFrame | None:
-    """Due-day changes that take effect from `since` on (CHANGES_TOLD); None without a changes table.
-
-    `after` is the new due day. `before` is the old one where the schedule is computed here, else "".
-    """
-    table = portfolio.sources.changes
-    if table is None:
-        return None
-    changes = table.frame
-    fresh = changes[(changes["type"] == DUE_DAY) & (changes["effective_on"] >= pd.Timestamp(since))]
-    if settings.basis != "computed" or fresh.empty:
-        return fresh.assign(before="", after=fresh["value"])
-    loans = portfolio.loans[portfolio.loans["loan_id"].isin(fresh["loan_id"])]
-    mine = changes[changes["loan_id"].isin(loans["loan_id"])]
-    effects, _ = describe_changes(loans, mine, settings)  # its findings are the standing's too
-    told = fresh.merge(effects[["change_id", "due_on_before"]], on="change_id")
-    before = told["due_on_before"].dt.day.astype("Int64").astype(frames.TEXT)
-    return told.assign(before=before, after=told["value"])[list(CHANGES_TOLD)]
-
-
 def inputs_of(app: App, portfolio: Portfolio) -> DecideInputs:
     """What deciding needs to know."""
     sources, standing = portfolio.sources, portfolio.standing
+    tables, terms = loan_tables(sources), standing_settings(app)
     since = portfolio.as_of - timedelta(days=max(rule.catch_up_days for rule in app.settings.rules))
+    events = frame_of(sources.events)
     return DecideInputs(
         loans=portfolio.loans,
         standing=standing.loans,
         dues=standing.dues,
-        events=frame_of(sources.events),
+        events=events,
         payments=frame_of(sources.payments),
-        changes_told=changes_told(portfolio, app.settings.schedule, since),
+        changes_told=changes_told(tables, terms, since),
+        payment_details=payment_details(tables, terms, portfolio.as_of, since),
+        quotes=computed_quotes(tables, events, terms, app.settings.payoff, since),
         contacts=frame_of(sources.contacts),
         promise_events=_promise_events(app, portfolio),
         own_events=frozenset(app.settings.events),

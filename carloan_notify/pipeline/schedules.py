@@ -19,6 +19,7 @@ from carloan_notify.loans.schedule import LoanTerms, build_schedules, one_loan
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing import LoanTables
 from carloan_notify.loans.standing_settings import StandingSettings
+from carloan_notify.pipeline.happenings import decimal_text
 from carloan_notify.pipeline.portfolio import (
     Portfolio,
     loan_tables,
@@ -132,11 +133,6 @@ def _rows(tables: LoanTables, settings: StandingSettings, as_of: date) -> list[d
         }
         for row in frame_rows(told)
     ]
-
-
-def decimal_text(minor: int, digits: int) -> str:
-    """Minor units as a decimal string: 123456 → "1234.56"."""
-    return str(Decimal(int(minor)).scaleb(-digits))
 
 
 def _edge(name: str, value: Any, digits: int) -> Any:  # noqa: ANN401 - a frame's cell

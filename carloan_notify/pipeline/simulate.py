@@ -38,6 +38,7 @@ from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import Drafted
 from carloan_notify.pipeline.plan import DAY_AHEAD, RECENT_COLUMNS, Memory, decide_and_word, recall
 from carloan_notify.pipeline.portfolio import Portfolio, loan_tables, read_context, standing_settings
+from carloan_notify.pipeline.promise_nights import promises_of
 from carloan_notify.records import Channel, Decision
 from carloan_notify.reports.simulation import FIGURES, Simulation
 from carloan_notify.reports.simulation import OUTCOMES as COLUMNS
@@ -206,14 +207,15 @@ class Walk:
         self._app, self._sources, self.payments = app, sources, payments
         self._tables, self._settings = loan_tables(sources), standing_settings(app)
         memory, self.told = recall(app), set[str]()
-        self._memory = replace(memory, known_keys=partial(_known, self.told, memory.known_keys))
+        self.promises = _promised(app)
+        self.memory = replace(memory, known_keys=partial(_known, self.told, memory.known_keys))
         self._templates, self._waiting = app.templates(), frames.empty(MESSAGES)
 
     def night(self, day: date) -> "Night":
         """Decide and word the notices of a business date, and let leave what may."""
         app = replace(self._app, clock=_at(day, self._night_at, self._app.lender.timezone))
         portfolio = self._portfolio(day)
-        worded = decide_and_word(app, portfolio, self._memory, "", self._templates)
+        worded = decide_and_word(app, portfolio, self.memory, "", self._templates)
         messages = _messages(worded.decisions, worded.drafted, app.lender.timezone)
         self._remember(app, day, worded.decisions, messages)
         leaving = self._leaving(pd.concat([self._waiting, messages], ignore_index=True), portfolio)
@@ -235,15 +237,16 @@ class Walk:
             sources=_replaced(self._sources, tables),
             standing=standing(tables, self._settings, day),
             differences=frames.empty(frames.FINDINGS),
+            promises=self.promises,
         )
 
     def _remember(self, app: App, day: date, decisions: pd.DataFrame, messages: pd.DataFrame) -> None:
         told = (decisions["decision"] == Decision.QUEUED.value) | (decisions["merged_into"] != "")
         self.told.update(key for name in KEYS for key in decisions.loc[told, name] if key)
         held = decisions.loc[decisions["decision"] == Decision.HELD.value, list(OPEN)]
-        self._memory = replace(
-            self._memory,
-            recent=_with_recent(self._memory, messages, day, app),
+        self.memory = replace(
+            self.memory,
+            recent=_with_recent(self.memory, messages, day, app),
             held=(day, held.reset_index(drop=True)),
         )
 
@@ -257,6 +260,14 @@ class Walk:
             outcome=over[~later].map({True: CANCELLED, False: SENT}).astype(frames.TEXT),
             reason=over[~later].map({True: "paid", False: ""}).astype(frames.TEXT),
         )
+
+
+def _promised(app: App) -> pd.DataFrame | None:
+    """The promises of the ledger that may still change (PROMISES)."""
+    if not app.has_ledger():
+        return None
+    with app.open_ledger() as ledger:
+        return promises_of(app, ledger, app.business_date())
 
 
 def _at(day: date, night_at: time, zone: str) -> Callable[[], datetime]:

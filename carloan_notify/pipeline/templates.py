@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import SequenceMatcher
 from itertools import chain, product
 from pathlib import Path
@@ -39,22 +40,48 @@ from carloan_notify.messages.context import (
 from carloan_notify.messages.lint import LintRule, lint
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
 from carloan_notify.notices.settings import Role, RuleSettings
+from carloan_notify.pipeline.facts import unit_prices
 from carloan_notify.records import Channel, MessageClass, OutboundMessage, Rendered
 
 
 def template_rows(app: App) -> list[dict[str, Any]]:
-    """One row per template: notice, channel, language, version."""
-    return [
-        {
-            "notice": name.split(".")[0],
-            "channel": name.split(".")[1],
-            "language": tag,
-            "version": folder.version(name),
-        }
-        for tag, folder in app.templates().folders.items()
-        for name in sorted(folder.sources)
-        if not name.startswith("_")
+    """One row per template: notice, channel, language, version, parts and price.
+
+    Parts and price are those of a message to an ordinary borrower and, as `most`, of the dearest one to a person with a
+    long name, long amounts, the configured links or none, in every role. The price is that of the channel's first
+    provider, in units of the currency; "" where a text cannot be made.
+    """
+    prices, digits = unit_prices(app.settings.delivery), app.settings.schedule.currency_exponent
+    rows = []
+    templates = app.templates()
+    for tag, folder in templates.folders.items():
+        for name in sorted(name for name in folder.sources if not name.startswith("_")):
+            notice, channel, _ = name.split(".")
+            row: dict[str, Any] = {
+                "notice": notice,
+                "channel": channel,
+                "language": tag,
+                "version": folder.version(name),
+            }
+            price = prices.get(Channel(channel), Decimal(0)).scaleb(-digits)
+            counts = _parts_of(templates, notice, tag, Channel(channel))
+            for most, count in zip(("", "most_"), counts, strict=True):
+                row |= {f"{most}parts": count, f"{most}price": f"{count * price:f}" if count else ""}
+            rows.append(row)
+    return rows
+
+
+def _parts_of(templates: TemplateSet, notice: str, language: str, channel: Channel) -> tuple[int, int]:
+    """Parts of an ordinary message and of the longest plausible one; 0 where a text cannot be made."""
+    currency, links = templates.lender.currency, templates.settings.link_bases
+    ordinary = templates.render(notice, language, channel, sample_context(language, currency, links))
+    longest = [
+        templates.render(notice, language, channel, context | {"role": role, "loan_count": loans})
+        for context in (worst_context(language, currency, bases) for bases in (links, {}))
+        for role, loans in product(Role, (1, 2))
     ]
+    typical = ordinary.segments if isinstance(ordinary, Rendered) else 0
+    return typical, max((text.segments for text in longest if isinstance(text, Rendered)), default=0)
 
 
 def variable_rows() -> list[dict[str, str]]:

@@ -49,6 +49,12 @@ class StillOwed(NamedTuple):
     event_detail: str = ""
 
 
+OF_THE_STANDING: Final = frozenset(
+    {EventType.LOAN_SETTLED, EventType.LIEN_OPEN, EventType.SETTLEMENT_QUOTED, *OF_PROMISES}
+)
+"""Events that are so only as long as the loan stands as it does: where they are gone, nothing is in doubt."""
+
+
 Kind = tuple[str, str, str]
 """Notice, channel and role: for one loan and person at most one rule has them."""
 Asked = tuple[Kind, str, date | None]
@@ -90,6 +96,9 @@ def truth(
     left, _ = happened(inputs, (EventType.REMAINDER_LEFT,), EVER)
     known = facts(inputs, left[left["type"] == EventType.REMAINDER_LEFT.value], portfolio.as_of)
     unpaid = set[tuple[str, date | None]](zip(dues["loan_id"], dues["original_due_on"].dt.date, strict=True))
+    standing = portfolio.standing.loans
+    coming = standing[standing["next_original_due_on"].notna()]  # what is deferred may lie beyond the horizon
+    unpaid |= set(zip(coming["loan_id"], coming["next_original_due_on"].dt.date, strict=True))
     event_of = {rule.notice: rule.when.moment for rule in rules if _is_told_by_key(rule)}
     mine = [message for message in waiting if message.notice in event_of]
     told, taken_back, other_loans = _events(app, portfolio, inputs, mine, identity)
@@ -278,7 +287,7 @@ def _event(covers: Sequence[CoveredNotice], now: Truth, event: str) -> Ruling:
     if now.other_loans & set(keys):
         return Ruling(cancel=Look.OTHER_LOANS)
     moved = event.startswith(DATE_MOMENT) or any((cover.loan_id, event) in now.reported for cover in covers)
-    if event in {EventType.LOAN_SETTLED, *OF_PROMISES} or moved:
+    if event in OF_THE_STANDING or moved:
         return Ruling(cancel=Look.NO_LONGER_TRUE)
     return Ruling() if any(is_again(c.idempotency_key) for c in covers) else Ruling(hold=Look.EVENT_GONE)
 

@@ -17,7 +17,7 @@ from carloan_notify.messages.context import VARIABLES
 from carloan_notify.messages.links import pay_links
 from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.messages.values import Money
-from carloan_notify.notices.events import DETAIL_ARROW
+from carloan_notify.notices.details import Detail, read_detail
 from carloan_notify.records import Channel, Decision
 from carloan_notify.sources.tables import MINOR
 
@@ -51,7 +51,7 @@ class Told:
         return pd.concat(parts).reindex(rows.index)
 
 
-_STANDING: Final = ("installments", "overdue_minor", "penalty_minor")
+_STANDING: Final = ("installments", "overdue_minor", "penalty_minor", "next_due_on", "next_due_minor")
 
 
 def _only(table: pd.DataFrame, loan_ids: pd.Series) -> pd.DataFrame:
@@ -233,12 +233,17 @@ class MessageValues:
             "penalty": lambda: self._money(self.standing["penalty_minor"]),
             "total_due": lambda: self._money(self.standing[list(_SUMS)].sum(axis=1)),
             "occurred_on": lambda: days_or_none(rows["occurred_on"]),
-            "old_value": lambda: [old for old, _ in self._values()],
-            "new_value": lambda: [new for _, new in self._values()],
+            "next_due_on": lambda: days_or_none(self.standing["next_due_on"]),
+            "next_amount": lambda: self._money(self.standing["next_due_minor"]),
             "effective_on": lambda: [
-                day if new else None
-                for day, (_, new) in zip(days_or_none(rows["occurred_on"]), self._values(), strict=True)
+                day if detail.changes else None
+                for day, detail in zip(days_or_none(rows["occurred_on"]), self._details, strict=True)
             ],
+            **{name: partial(self._told, tell) for name, tell in _OF_DETAILS.items()},
+            **{
+                name: partial(self._told_money, place)
+                for place, name in enumerate(("old_amount", "new_amount"))
+            },
             "pay_link": lambda: pay_links(
                 wording.messages,
                 wording.link_key,
@@ -281,16 +286,23 @@ class MessageValues:
         days = (due - local_days(self.rows["timezone"], self.rows["not_before"])).astype("int64")
         return np.where(np.isnat(due), 0, days).tolist()  # type: ignore[no-any-return]  # whole numbers
 
+    @cached_property
+    def _details(self) -> list[Detail]:
+        """What the detail of each row says."""
+        return [read_detail(text) for text in self.rows["event_detail"].tolist()]
+
+    def _told(self, tell: Callable[[Detail], Any]) -> list[Any]:
+        return [tell(detail) for detail in self._details]
+
+    def _told_money(self, place: int) -> list[Money]:
+        currency = self.wording.currency
+        return [Money.of(detail.amounts("amount")[place], currency) for detail in self._details]
+
     def _certificate_links(self) -> list[str]:
         """Where each loan's certificate is fetched, "" where there is none or no address is configured."""
         loan_ids, base = self.rows["loan_id"].tolist(), self.wording.messages.certificate_link_base
         codes = self.wording.certificate_codes(loan_ids) if base else {}
         return [base + codes[loan_id] if loan_id in codes else "" for loan_id in loan_ids]
-
-    def _values(self) -> list[tuple[str, str]]:
-        """The value before and after a change, of each row."""
-        parted = [detail.partition(DETAIL_ARROW) for detail in self.rows["event_detail"].tolist()]
-        return [(old, new) for old, _, new in parted]
 
     def _money(self, minor: pd.Series) -> list[Money]:
         amounts = minor.tolist()
@@ -302,6 +314,25 @@ _OF_ROWS: Final = {
     "borrower_name": "recipient_name",
     **{name: name for name in ("installment_no", "days_past_due", "event_detail", "loan_count", "role")},
 }
+_OF_DETAILS: Final[Mapping[str, Callable[[Detail], Any]]] = {
+    "old_value": lambda detail: detail.texts("")[0],
+    "new_value": lambda detail: detail.texts("")[1],
+    "old_rate": lambda detail: detail.texts("rate")[0],
+    "new_rate": lambda detail: detail.texts("rate")[1],
+    "old_due_on": lambda detail: detail.days("due_on")[0],
+    "new_due_on": lambda detail: detail.days("due_on")[1],
+    "old_last_due_on": lambda detail: detail.days("last_due_on")[0],
+    "new_last_due_on": lambda detail: detail.days("last_due_on")[1],
+    "old_installments": lambda detail: detail.numbers("installments")[0],
+    "new_installments": lambda detail: detail.numbers("installments")[1],
+    "changed_installment": lambda detail: detail.numbers("installment")[1],
+    "valid_until": lambda detail: detail.days("until")[1],
+    "paid_from": lambda detail: detail.paid[0],
+    "paid_to": lambda detail: detail.paid[1],
+    "part_paid": lambda detail: detail.numbers("part")[1],
+    "open_installments": lambda detail: detail.numbers("open")[1],
+}
+"""What templates may say of an event's detail."""
 _OF_LOANS: Final = ("account_tail", "product", "due_day")
 
 

@@ -94,7 +94,13 @@ EVENT_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "loan_disbursed": ("放款", "已放款", "disbursed"),
     "payment_received": ("还款到账", "已还款"),
     "due_day_changed": ("还款日变更",),
+    "loan_deferred": ("延期", "已延期", "deferred"),
+    "loan_extended": ("展期", "已展期", "extended"),
+    "rate_changed": ("利率变更", "调息"),
+    "loan_prepaid": ("部分提前还款", "prepaid"),
+    "settlement_quoted": ("提前结清试算", "提前结清报价", "settlement quote"),
     "loan_settled": ("结清", "已结清", "settled"),
+    "lien_released": ("抵押已解除", "已解押", "lien released"),
     "remainder_left": ("余款未清", "remainder"),
 }
 ROLES: Final[Mapping[str, tuple[str, ...]]] = {

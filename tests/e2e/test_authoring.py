@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,11 @@ def test_list_has_every_notice_in_both_languages(desk: Desk) -> None:
         mine = {f"{row['notice']}.{row['channel']}.j2" for row in rows if row["language"] == language}
         assert mine == files
     assert all(row["version"] for row in rows)
+    most = {"zh-CN": 2, "en": 3}
+    for row in rows:
+        if row["channel"] == "sms":
+            assert 1 <= row["parts"] <= row["most_parts"] <= most[row["language"]]
+            assert Decimal(row["most_price"]) == row["most_parts"] * Decimal("0.045")
 
 
 def test_version_changes_with_the_wording(desk: Desk) -> None:

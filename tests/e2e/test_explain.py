@@ -20,7 +20,7 @@ def test_explain_what_was_told(after: Desk) -> None:
     assert told["standing"]["days_past_due"] == "1"
     assert {row["decision"] for row in told["tonight"]} == {"already_sent"}
     assert {row["channel"] for row in told["told"]} == {"sms", "voice"}
-    assert len(told["rules"]) == 19
+    assert len(told["rules"]) == 28
     assert all(row["says"] for row in told["rules"])
     chinese = explained(after, first["loans"], "--language", "zh")
     assert [row["notice"] for row in chinese["rules"]] == [row["notice"] for row in told["rules"]]

@@ -19,12 +19,18 @@ LADDER = {
     "credit_bureau_notice.sms",
     "application_received.sms",
     "application_approved.sms",
+    "application_rejected.sms",
     "contract_signed.sms",
     "loan_disbursed.sms",
     "payment_received.sms",
     "due_day_changed.sms",
+    "loan_deferred.sms",
+    "loan_extended.sms",
+    "rate_changed.sms",
+    "loan_prepaid.sms",
+    "settlement_quoted.sms",
     "loan_settled.sms",
-}  # all but remainder_left, which only a lender that charges penalty can see
+}  # all but what comes weeks after a settlement, and remainder_left, which only a lender that charges penalty can see
 
 WITH_CALLS = ("overdue_1", "overdue_15")
 
@@ -105,7 +111,7 @@ def test_preview_writes_nothing(desk: Desk) -> None:
 def test_dry_run_queues_nothing(desk: Desk) -> None:
     report = desk.run("run", "--dry-run", "--as-of", "2026-11-23", "--now", NIGHT, "--format", "json").json
     assert report["status"] == "dry run"
-    assert report["queued"] == 48
+    assert report["queued"] == 53
     assert not (desk.folder / "ledger.db").exists()
 
 
@@ -117,6 +123,6 @@ def test_preview_page_is_complete_and_inert(desk: Desk) -> None:
     desk.run("preview", "--as-of", "2026-11-23", "--now", NIGHT, "--html", "tonight.html")
     page = (desk.folder / "tonight.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
-    assert page.count("<tr class=") == 62
+    assert page.count("<tr class=") == 68
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

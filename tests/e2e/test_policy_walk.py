@@ -4,9 +4,10 @@ A walk through nights that Hypothesis draws, held against the presets read plain
 """
 
 import tempfile
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import yaml
@@ -18,9 +19,11 @@ from benchmarks.replay import Place, outside, over
 from carloan_notify import frames
 from carloan_notify.app import App, build_app
 from carloan_notify.config.example import sample_values
+from carloan_notify.hold_codes import HoldReason
+from carloan_notify.notices.hold_settings import DEFAULT_HOLDS
 from carloan_notify.pipeline.portfolio import read_context
 from carloan_notify.pipeline.simulate import SENT, Night, Walk
-from carloan_notify.records import Decision
+from carloan_notify.records import Decision, MessageClass
 from carloan_notify.sources.read import read_all
 
 PLACES: Final = (
@@ -81,6 +84,9 @@ class Nights(RuleBasedStateMachine):
         sources = read_all(self.app.settings.sources, read_context(self.app, BEGIN))
         self.payments = frames.empty(frames.PAYMENTS)
         self.walk = Walk(self.app, sources, self.payments)
+        self.before = self.walk.memory.recorded
+        self.holds: list[dict[str, Any]] = []
+        self.promised: list[tuple[str, date, date]] = []
         self.day = BEGIN
         self.nights: list[Night] = []
         self.open: set[str] = set()
@@ -116,6 +122,36 @@ class Nights(RuleBasedStateMachine):
         self.payments = pd.concat([self.payments, more], ignore_index=True)
         self.walk.payments = self.payments
 
+    @rule(loan=st.sampled_from(LOANS), days=st.integers(1, 5))
+    def somebody_promises(self, loan: int, days: int) -> None:
+        """A promise is confirmed before the next night: collection waits until its end."""
+        ends = self.day + timedelta(days=days)
+        self.promised.append((f"L{loan:02d}", self.day, ends))
+        self._put_on_record(f"L{loan:02d}", "promise", ends)
+
+    @rule(loan=st.sampled_from(LOANS), kind=st.sampled_from(["hardship", "bankruptcy", "deceased"]))
+    def somebody_is_held(self, loan: int, kind: str) -> None:
+        """A clerk enters a hold."""
+        last = DEFAULT_HOLDS[HoldReason(kind)].last_day(self.day, None)
+        self._put_on_record(f"L{loan:02d}", kind, last)
+
+    def _put_on_record(self, loan_id: str, kind: str, until: date | None) -> None:
+        texts = dict.fromkeys(("customer_ref", "phone_hash", "message_class", "set_by", "set_on"), "")
+        last = pd.Timestamp(until) if until else pd.NaT
+        self.holds.append({**texts, "loan_id": loan_id, "kind": kind, "until": last})
+        rows = pd.DataFrame(self.holds, columns=self.before.holds.columns)
+        holds = rows.astype(self.before.holds.dtypes.to_dict())
+        self.walk.memory = replace(self.walk.memory, recorded=replace(self.before, holds=holds))
+
+    @invariant()
+    def no_promise_is_chased(self) -> None:
+        """From its day to its end no collection message about the loan leaves."""
+        for night in getattr(self, "nights", []):
+            sent = night.messages[night.messages["outcome"] == SENT]
+            collected = set(sent.loc[sent["message_class"] == MessageClass.COLLECTION.value, "loan_id"])
+            open_ones = {loan for loan, made, ends in self.promised if made <= night.day <= ends}
+            assert not collected & open_ones, f"{night.day}: {collected & open_ones}"
+
     @invariant()
     def nothing_binding_is_broken(self) -> None:
         """Every message so far, under every preset that binds its person."""
@@ -131,5 +167,5 @@ class Nights(RuleBasedStateMachine):
             assert over(mine, preset, place) == 0
 
 
-Nights.TestCase.settings = settings(max_examples=4, stateful_step_count=6, deadline=None)
+Nights.TestCase.settings = settings(max_examples=4, stateful_step_count=9, deadline=None)
 TestNights = Nights.TestCase

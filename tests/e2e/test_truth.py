@@ -38,7 +38,7 @@ def test_what_leaves_tomorrow_counts_from_tomorrow(desk: Desk) -> None:
     export(desk, [Loan("L1", "2026-11-20"), Loan("L2", "2026-11-30", phone="10000000002")])
     rows = [row for row in preview(desk, now="2026-11-23T21:30:00+08:00") if row["text"]]
     assert [row["not_before"][:10] for row in rows] == ["2026-11-24"] * 2
-    assert "已逾期4天" in rows[0]["text"]
+    assert "逾期4天" in rows[0]["text"]
     assert "还有6天" in rows[1]["text"]
 
 
@@ -86,7 +86,7 @@ def test_last_night_made_up_for_tells_what_is_true_today(desk: Desk) -> None:
     said = {row["loan_id"]: row["text"] for row in rows if row["text"]}
     assert sorted(said) == ["AHEAD", "LATE"]
     assert "还有6天" in said["AHEAD"]
-    assert "已逾期4天" in said["LATE"]
+    assert "逾期4天" in said["LATE"]
     held = {row["loan_id"]: row["why"] for row in rows if not row["text"] and row["notice"] != "overdue_1"}
     assert held == {"DUE": Reason.TOO_LATE.english, "PAID": Reason.NO_LONGER_TRUE.english}
 

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,16 @@ import yaml
 from carloan_notify import frames
 from carloan_notify.app import build_app
 from carloan_notify.config.example import sample_values
+from carloan_notify.hold_codes import HoldReason
+from carloan_notify.inbound.lexicon import action_for, shipped_lexicon
+from carloan_notify.notices.hold_settings import DEFAULT_HOLDS
+from carloan_notify.notices.promise_settings import PromisesSettings
+from carloan_notify.notices.promises import PROMISES
 from carloan_notify.pipeline import simulate
+from carloan_notify.pipeline.holds import Recorded
 from carloan_notify.pipeline.portfolio import read_context
+from carloan_notify.promise_codes import PromiseState
+from carloan_notify.records import MessageClass
 from carloan_notify.sources.read import read_all
 from tests.e2e.scenarios.parse import Group, Scenario
 
@@ -34,6 +43,7 @@ _PHONES: Final = {
 }
 _PAID_BEFORE: Final = 6
 """Installments of each loan that were paid before its first unpaid one."""
+GRACE: Final = PromisesSettings().grace_days
 Told = dict[date, list[str]]
 
 
@@ -50,7 +60,10 @@ def lived(group: Group, folder: Path) -> dict[str, Told]:
             if scenario.night_at == night_at
         }
         walk = simulate.Walk(app, sources, payments, night_at=time.fromisoformat(night_at))
-        for night in map(walk.night, group.days(night_at)):
+        before = walk.memory.recorded
+        for day_of_night in group.days(night_at):
+            record(walk, before, group, day_of_night)
+            night = walk.night(day_of_night)
             for loan_id, day, said in _said(night):
                 if loan_id in titles:
                     told[titles[loan_id]][day].append(said)
@@ -173,8 +186,95 @@ def _happened(number: int, scenario: Scenario) -> Iterator[tuple[str, dict[str, 
                 yield "events", row | told
             elif verb == "change":
                 yield "changes", row | {"change_id": name, "effective_on": step.day, "value": value}
-            elif verb != "pays":
+            elif verb not in {"pays", "hold", "says", "promises"}:
                 raise ValueError(f"{scenario.title}: {what!r} is nothing that can happen")
+
+
+# What a clerk or a reply puts on record is known to the night of its day; a payment to the night after.
+
+
+def record(walk: simulate.Walk, before: Recorded, group: Group, day: date) -> None:
+    """Put on record what has happened up to a day."""
+    holds, opt_outs, promised = [], [], []
+    for number, scenario in enumerate(group.scenarios):
+        for step in scenario.steps:
+            for what in step.happens if step.day <= day else ():
+                verb, _, rest = what.partition(" ")
+                if verb == "hold":
+                    holds.append(_hold(number, step.day, *rest.split(" until ")))
+                elif verb == "promises":
+                    promised.append(_promise(number, step.day, *rest.split(" on ")))
+                elif verb == "says":
+                    action = action_for(
+                        shipped_lexicon().read(rest), (MessageClass.COLLECTION, MessageClass.MARKETING)
+                    )
+                    holds += [_hold(number, step.day, kind.value) for kind in action.holds]
+                    opt_outs += [_opt_out(number, stop) for stop in action.stops]
+    holds += [_hold(number, made, "promise", str(ends)) for number, made, ends in _open(promised, walk, day)]
+    walk.promises = pd.DataFrame([row for _, row in promised], columns=list(PROMISES)).astype(dict(PROMISES))
+    walk.memory = replace(
+        walk.memory,
+        recorded=replace(
+            before,
+            customer_ref=str,
+            holds=pd.concat([before.holds, _like(before.holds, holds)], ignore_index=True),
+            suppressions=pd.concat(
+                [before.suppressions, _like(before.suppressions, opt_outs)], ignore_index=True
+            ),
+        ),
+    )
+
+
+def _like(frame: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=frame.columns).astype(frame.dtypes.to_dict())
+
+
+def _hold(number: int, day: date, kind: str, until: str = "") -> dict[str, Any]:
+    last = DEFAULT_HOLDS[HoldReason(kind)].last_day(day, date.fromisoformat(until) if until else None)
+    own = {"loan_id": _loan_id(number), "kind": kind, "until": pd.Timestamp(last) if last else pd.NaT}
+    return {
+        "customer_ref": "",
+        "phone_hash": "",
+        "message_class": "",
+        **own,
+        "set_by": "clerk",
+        "set_on": str(day),
+    }
+
+
+def _opt_out(number: int, message_class: MessageClass | None) -> dict[str, Any]:
+    return {
+        "phone_hash": "",
+        "customer_ref": f"C{number:03d}",
+        "message_class": message_class.value if message_class else "",
+        "reason": "reply",
+    }
+
+
+def _promise(number: int, day: date, amount: str, pay_on: str) -> tuple[int, dict[str, Any]]:
+    ends = pd.Timestamp(pay_on) + pd.Timedelta(days=GRACE)
+    days = {"made_on": pd.Timestamp(day), "pay_on": pd.Timestamp(pay_on), "ends_on": ends}
+    sums = {"amount_minor": round(float(amount) * 100), "threshold_percent": 100}
+    return number, {
+        "promise_id": f"Z{number:03d}",
+        "loan_id": _loan_id(number),
+        "state": PromiseState.OPEN.value,
+        "source": "clerk",
+        **days,
+        **sums,
+        **dict.fromkeys(("paid_minor", "paid_before_minor", "overdue_before_minor"), 0),
+    }
+
+
+def _open(
+    promised: list[tuple[int, dict[str, Any]]], walk: simulate.Walk, day: date
+) -> Iterator[tuple[int, date, date]]:
+    """Promises that a payment before that day has not kept."""
+    paid = walk.payments[walk.payments["paid_on"] < pd.Timestamp(day)]
+    for number, row in promised:
+        mine = paid[(paid["loan_id"] == row["loan_id"]) & (paid["paid_on"] >= row["made_on"])]
+        if mine["amount_minor"].sum() < row["amount_minor"]:
+            yield number, row["made_on"].date(), row["ends_on"].date()
 
 
 def _payments(group: Group) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def problems(values: dict[str, Any]) -> tuple[str, ...]:
 def test_sample_loads(tmp_path: Path) -> None:
     loaded = load_settings(write(tmp_path, yaml.safe_dump(sample_values(), allow_unicode=True)), {})
     assert loaded.lender.record().sign == "安达车贷"
-    assert len(loaded.rules) == 19
+    assert len(loaded.rules) == 28
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_amounts_days_and_links() -> None:
     spoken = parameters(context, build_filters("zh-CN", "voice", CHINESE), BASES, "voice")
     assert (spoken["amount_text"], spoken["contract_tail_spelled"]) == ("3210.50元", "一二三四")
     english = parameters({"amount": Money(5, "USD"), "due_on": date(2026, 1, 2)}, EN, {}, "sms")
-    assert (english["amount_text"], english["due_on_text"]) == ("$0.05", "January 2, 2026")
+    assert (english["amount_text"], english["due_on_text"]) == ("$0.05", "Jan 2, 2026")
 
 
 @given(st.integers(0, 10**12), st.integers(0, 20_000))

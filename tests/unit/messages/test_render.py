@@ -76,7 +76,7 @@ def test_the_lender_is_known_to_every_template(tmp_path: Path) -> None:
     source = "{{ lender_name }}|{{ sign }}|{{ hotline }}|{{ reply_hint }}"
     templates = templates_of(tmp_path, {"en/t.voice.j2": source}, lender=US)
     text = good(templates.render("t", "en", "voice", {})).text
-    assert text == "Anda Auto Finance Inc.|Anda Auto|+1 202-555-0100|Questions? Just reply."
+    assert text == "Anda Auto Finance Inc.|Anda Auto|+1 202-555-0100|Reply or"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from carloan_notify.notices.bureau import Against, CreditBureauSettings
+from carloan_notify.notices.bureau import Against
+from carloan_notify.notices.bureau_settings import CreditBureauSettings
 from carloan_notify.proof_codes import MayReport
 
 BEST_FIRST = (

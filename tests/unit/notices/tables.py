@@ -17,10 +17,6 @@ from carloan_notify.notices.settings import PolicySettings, RuleSettings
 
 AS_OF = date(2026, 11, 23)
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)  # in Shanghai
-CHANGES_TOLD = {
-    **dict.fromkeys(("loan_id", "change_id", "type", "before", "after"), frames.TEXT),
-    "effective_on": frames.DATE,
-}
 _BLANK = {frames.TEXT: "", frames.COUNT: 0, frames.FLAG: False}
 
 

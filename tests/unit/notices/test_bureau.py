@@ -11,7 +11,8 @@ from hypothesis import settings as example_count
 from hypothesis import strategies as st
 
 from carloan_notify import frames
-from carloan_notify.notices.bureau import TOLD, Against, CreditBureauSettings, may_report
+from carloan_notify.notices.bureau import TOLD, Against, may_report
+from carloan_notify.notices.bureau_settings import CreditBureauSettings
 from carloan_notify.proof_codes import MayReport
 from carloan_notify.records import MessageState
 from tests.unit.notices.plain_bureau import plainly

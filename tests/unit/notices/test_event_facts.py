@@ -7,10 +7,10 @@ import pytest
 
 from carloan_notify import frames
 from carloan_notify.notices.decide import Decided, Identity, decide
-from carloan_notify.notices.events import DecideInputs, happened
+from carloan_notify.notices.events import CHANGES_TOLD, DecideInputs, happened
 from carloan_notify.notices.ladder import DEFAULT_LADDER
 from carloan_notify.notices.settings import EventType, PolicySettings
-from tests.unit.notices.tables import AS_OF, CHANGES_TOLD, no_dues, one_loan, standing_table, table
+from tests.unit.notices.tables import AS_OF, no_dues, one_loan, standing_table, table
 
 ACTIVE = standing_table("loan_id\nL1")
 
@@ -136,14 +136,16 @@ def test_what_is_still_left_a_month_later_is_asked_for_once_more(days: int, fire
 
 def test_a_new_due_day_is_told_with_before_and_after() -> None:
     changes = """
-        change_id | loan_id | type     | before | after | effective_on
-        X1        | L1      | due_day  | 5      | 15    | 2026-11-23
-        X2        | L1      | deferral | a      | b     | 2026-11-23
-        X3        | L9      | due_day  | 1      | 2     | 2026-11-23
+        change_id | loan_id | type     | event_detail                     | effective_on
+        X1        | L1      | due_day  | 5 → 15                           | 2026-11-23
+        X2        | L1      | deferral | due_on 2026-11-25 → 2026-12-25   | 2026-11-23
+        X3        | L9      | due_day  | 1 → 2                            | 2026-11-23
+        X4        | L1      | pause    |                                  | 2026-11-23
     """
     notices = night(changes=changes).notices
     assert notices[["notice", "event_id", "event_detail"]].to_numpy().tolist() == [
-        ["due_day_changed", "X1", "5 → 15"]
+        ["due_day_changed", "X1", "5 → 15"],
+        ["loan_deferred", "X2", "due_on 2026-11-25 → 2026-12-25"],
     ]
 
 

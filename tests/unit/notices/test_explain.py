@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from carloan_notify import frames
 from carloan_notify.codes import Why
-from carloan_notify.notices.events import DecideInputs
+from carloan_notify.notices.events import CHANGES_TOLD, DecideInputs
 from carloan_notify.notices.explain import Explanation, explain
 from carloan_notify.notices.settings import EventType, PolicySettings, RuleSettings, When
 from tests.unit.notices.tables import (
     AS_OF,
-    CHANGES_TOLD,
     decided,
     dues_table,
     late,

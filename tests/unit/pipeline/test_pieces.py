@@ -26,12 +26,12 @@ from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import hold_failures, message_reference
 from carloan_notify.pipeline.facts import content_digest, cost_minor
+from carloan_notify.pipeline.happenings import decimal_text
 from carloan_notify.pipeline.night import LEFT_OUT, RACED, adjust
 from carloan_notify.pipeline.plan import (
     RECENT_COLUMNS,
     blank_memory,
 )
-from carloan_notify.pipeline.schedules import decimal_text
 from carloan_notify.pipeline.setup import init_folder, make_simulator
 from carloan_notify.pipeline.upkeep import verify_record
 from carloan_notify.pipeline.wording import day_or_none

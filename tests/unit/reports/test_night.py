@@ -41,7 +41,7 @@ def test_object_in_full() -> None:
         "unlisted_codes": [],
             "refused_templates": [], "template_failures": [], "schedule_differences": [], "stopped_by": "",
         "doubted": 0,
-        "reject_groups": {},
+        "reject_groups": {}, "promises": {}, "promise_outcomes": [],
     }  # fmt: skip
 
 
