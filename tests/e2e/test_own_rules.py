@@ -1,7 +1,11 @@
 """A ladder per product, and a notice of the lender's own, in YAML alone."""
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -220,6 +224,49 @@ def test_the_last_look_goes_by_the_rule_that_fits_the_loan(
     if state == "sent":
         [shown] = products.messages("--reveal", "--reason", "test")
         assert ("二手车" in shown["text"]) == (product == "used")
+
+
+def _as_parquet(desk: Desk, table: dict[str, Any]) -> dict[str, Any]:
+    rows = pd.read_csv(desk.folder / table["path"], dtype=str)
+    rows["保险到期日"] = pd.to_datetime(rows["保险到期日"]).dt.date
+    rows["保额"] = rows["保额"].astype(float)
+    rows.to_parquet(desk.folder / "loans.parquet", index=False)
+    return {**table, "path": "loans.parquet"}
+
+
+def _as_sql(desk: Desk, table: dict[str, Any]) -> dict[str, Any]:
+    rows = pd.read_csv(desk.folder / table["path"], dtype=str)
+    with closing(sqlite3.connect(desk.folder / "lender.db")) as database:
+        rows.to_sql("loans", database, index=False)
+    query = {"url": f"sqlite:///{desk.folder / 'lender.db'}", "query": "SELECT * FROM loans"}
+    return {**{name: value for name, value in table.items() if name != "path"}, **query}
+
+
+@pytest.mark.parametrize("stored", [_as_parquet, _as_sql])
+def test_files_and_databases_give_the_same_decisions(
+    own: Desk, stored: Callable[[Desk, dict[str, Any]], dict[str, Any]]
+) -> None:
+    ladder = yaml.safe_load(PRODUCTS)[:3] + yaml.safe_load(LADDER)[-2:-1]
+    own.configure(rules=ladder)
+    (own.folder / "templates" / "zh-CN" / "due_used.sms.j2").write_text(
+        "{{ due_on | date }}到期。", encoding="utf-8"
+    )
+    write(
+        own,
+        loan(1, "ev", "vip", "2026-12-23", "80000"),
+        loan(2, "used", "", "2026-12-23", "50000.00"),
+        loan(3, "used", "", "2026-12-23", "49999.99"),
+        loan(4, "new", "", "", ""),
+    )
+    from_csv = preview(own)
+    assert {(row["loan_id"], row["notice"]) for row in from_csv} == {
+        ("L1", "due_soon"),
+        ("L1", "insurance"),
+        ("L2", "insurance"),
+    }
+    sources = options(own)["sources"]
+    own.configure(sources={**sources, "loans": stored(own, sources["loans"])})
+    assert preview(own) == from_csv
 
 
 @pytest.mark.parametrize(("language", "why"), [("zh-CN", ""), ("en", "other_loans")])
