@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ from carloan_notify.inbound.settings import InboundSettings, LinkPageSettings
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing_settings import (
+    FIRST_BUCKET,
     AllocationSettings,
     DelinquencySettings,
     DueDaySettings,
@@ -170,6 +172,15 @@ class ReportSettings(Settings):
     )
 
 
+def _units(lender: LenderSettings, sources: SourcesSettings, late: DelinquencySettings) -> Units:
+    """What `where` is written in; the buckets are those that the lender counts with."""
+    columns = where_columns(sources)
+    words = {word: name for name in (FIRST_BUCKET, *late.bucket_edges) for word in (name, name.casefold())}
+    return Units(
+        {**columns, "bucket": replace(columns["bucket"], words=words)}, currency_exponent(lender.currency)
+    )
+
+
 class AppSettings(Settings):
     """Every option of carloan-notify."""
 
@@ -243,10 +254,10 @@ class AppSettings(Settings):
     @classmethod
     def _in_units(cls, rules: list[RuleSettings], info: ValidationInfo) -> list[RuleSettings]:
         """Conditions in the units of the tables. What is wrong is told with all that does not fit."""
-        lender, sources = info.data.get("lender"), info.data.get("sources")
-        if lender is None or sources is None:
+        lender, sources, late = (info.data.get(name) for name in ("lender", "sources", "delinquency"))
+        if lender is None or sources is None or late is None:
             return rules
-        units = Units(where_columns(sources), currency_exponent(lender.currency))
+        units = _units(lender, sources, late)
         return [
             rule.model_copy(update={"where": where}) if where and not problems else rule
             for rule in rules
@@ -284,7 +295,7 @@ class AppSettings(Settings):
 
     def _where_problems(self) -> Iterator[str]:
         """Conditions on columns that no source maps, or that their columns can never meet."""
-        units = Units(where_columns(self.sources), currency_exponent(self.lender.currency))
+        units = _units(self.lender, self.sources, self.delinquency)
         for number, rule in enumerate(self.rules):
             yield from (f"rules[{number}].where.{problem}" for problem in bound(rule.where, units)[1])
 

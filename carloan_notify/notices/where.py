@@ -135,8 +135,16 @@ Where = Mapping[str, Condition]
 
 
 def overlap(one: Where, other: Where) -> bool:
-    """Whether some loan may fit both: no column of both tells them apart."""
-    return all(one[name].shares(other[name]) for name in one if name in other)
+    """Whether some loan, or person, may fit both: no column of both tells them apart."""
+    return all(_may_share(one[name], other[name]) for name in one if name in other)
+
+
+def _may_share(one: Condition, other: Condition) -> bool:
+    """`shares`; False for values of two kinds, one of which its column cannot have, which is told by itself."""
+    try:
+        return one.shares(other)
+    except TypeError:
+        return False
 
 
 # The columns that may be named.
