@@ -403,7 +403,7 @@ class PolicySettings(Settings):
     )
     numbers: NumbersSettings = Field(
         default=NumbersSettings(),
-        description="When a number is no longer tried.",
+        description="After how many failures a number is no longer tried.",
         examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(
