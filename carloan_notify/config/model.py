@@ -1,7 +1,7 @@
 """The whole configuration: it assembles the settings classes that live beside the code that uses them."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,10 +37,11 @@ from carloan_notify.notices.settings import (
     EventType,
     NoticeName,
     PolicySettings,
+    Role,
     RuleSettings,
 )
 from carloan_notify.notices.where import Kind, Of, Units, bound
-from carloan_notify.records import Lender, currency_exponent
+from carloan_notify.records import Channel, Lender, currency_exponent
 from carloan_notify.reports.settings import CertificateSettings
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings, where_columns
@@ -53,7 +54,7 @@ VALUES = frozenset({*PARAMETERS, *MESSAGE_NAMES} - {"params"})
 
 
 def approved_problems(
-    delivery: DeliverySettings, rules: Iterable[RuleSettings], country: str
+    delivery: DeliverySettings, rules: Sequence[RuleSettings], country: str
 ) -> Iterator[str]:
     """Every name that approved templates get wrong, each `dotted.path: what; how to fix it`.
 
@@ -68,6 +69,23 @@ def approved_problems(
                     yield f"{path}.notices[{place}]: {_unknown('notice', notice, notices, '`rules`')}"
             yield from _language(path, template.language, country)
             yield from _values(path, template)
+    yield from _worded_alike(delivery, rules)
+
+
+def _worded_alike(delivery: DeliverySettings, rules: Sequence[RuleSettings]) -> Iterator[str]:
+    """Notices that rules word differently for different loans, where a cloud would word them all by one template."""
+    clouds = {
+        channel: name
+        for channel, names in delivery.channels.items()
+        for name in names
+        if name in delivery.providers and templates_of(delivery.providers[name])
+    }
+    seen: dict[tuple[str, Channel, Role], str] = {}
+    for number, rule in enumerate(rules):
+        firsts = {seen.setdefault((rule.notice, rule.channel, role), rule.template_name) for role in rule.who}
+        if rule.channel in clouds and firsts != {rule.template_name}:
+            what = f"{clouds[rule.channel]} has approved templates, and words {rule.notice} by one of them"
+            yield f"rules[{number}].template: {what} whichever rule tells it; give this rule a name of its own"
 
 
 def _language(path: str, language: str, country: str) -> Iterator[str]:

@@ -72,11 +72,14 @@ class Ladder:
 def ladders(rules: Sequence[RuleSettings]) -> list[Ladder]:
     """The largest sets of rules that one loan may be told by, for the kinds of loans that `where` tells apart.
 
-    What is worked out of a loan (bucket, days past due) changes while it is walked, and tells no kinds apart.
+    Events are left out. What is worked out of a loan (bucket, days past due) changes while it is walked, and tells no
+    kinds apart.
     """
-    found: dict[frozenset[int], dict[str, Value | None]] = {frozenset(range(len(rules))): {}}
-    for name in dict.fromkeys(name for rule in rules for name in rule.where if name not in STANDING_COLUMNS):
-        asked = {place: rule.where[name] for place, rule in enumerate(rules) if name in rule.where}
+    stages = {place: rule.where for place, rule in enumerate(rules) if not rule.when.moment}
+    found: dict[frozenset[int], dict[str, Value | None]] = {frozenset(stages): {}}
+    names = (name for where in stages.values() for name in where if name not in STANDING_COLUMNS)
+    for name in dict.fromkeys(names):
+        asked = {place: where[name] for place, where in stages.items() if name in where}
         finer: dict[frozenset[int], dict[str, Value | None]] = {}
         for value in _examples(asked.values()):
             unfit = {place for place, condition in asked.items() if not _holds(condition, value)}

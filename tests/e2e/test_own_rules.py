@@ -226,6 +226,22 @@ def test_the_last_look_goes_by_the_rule_that_fits_the_loan(
         assert ("二手车" in shown["text"]) == (product == "used")
 
 
+def test_a_cloud_that_words_a_notice_by_one_template_wants_one_template(products: Desk) -> None:
+    delivery = options(products)["delivery"]
+    delivery["providers"]["cloud"] = {
+        "type": "aliyun",
+        "access_key_id": "${file:k}",
+        "access_key_secret": "${file:k}",
+        "templates": [{"code": "SMS_1", "notices": ["due_soon"], "language": "zh-CN", "sign": "安达车贷"}],
+    }
+    (products.folder / "k").write_text("secret", encoding="utf-8")
+    (products.folder / "k").chmod(0o600)
+    delivery["channels"]["sms"] = ["cloud"]
+    products.configure(delivery=delivery)
+    said = " ".join(products.run("config", "check", code=2).err.split())
+    assert "rules[1].template: cloud has approved templates, and words due_soon by one of them" in said
+
+
 def _as_parquet(desk: Desk, table: dict[str, Any]) -> dict[str, Any]:
     rows = pd.read_csv(desk.folder / table["path"], dtype=str)
     rows["保险到期日"] = pd.to_datetime(rows["保险到期日"]).dt.date
