@@ -73,14 +73,15 @@ def add(
 ) -> None:
     """Hold messages to a number, to a customer or about a loan; those that wait are cancelled.
 
-    Added again, the later of the two last days counts.
+    Added again, the later of the two last days counts. What no table of today has is held as well, and told: it may
+    be a typing error.
 
     \b
     Example:
       carloan-notify holds add --customer C20001 --kind dispute --reason "says the car was returned"
       carloan-notify holds add --loan L0007 --kind pause --until 2026-12-31 --reason "asked at the branch"
     """
-    from carloan_notify.pipeline.holds import Given
+    from carloan_notify.pipeline.holds import Given, unknown
     from carloan_notify.pipeline.holds import add as hold
 
     app = open_app(ctx, now)
@@ -89,6 +90,8 @@ def add(
     waiting = f"; waiting messages cancelled: {done.cancelled}" if done.cancelled else ""
     lasts = f"until {done.until}, then {done.then.value}" if done.until else "until somebody ends it"
     click.echo(f"{'held' if done.fresh else 'held already'} {lasts}{waiting}")
+    if warning := unknown(app, given):
+        click.echo(warning, err=True)
 
 
 @holds_command.command()

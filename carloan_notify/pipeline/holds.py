@@ -11,7 +11,7 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.app import App, any_number
-from carloan_notify.errors import ConfigError
+from carloan_notify.errors import ConfigError, SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.hold_codes import HoldReason, Then
 from carloan_notify.ledger import holds, numbers, promises, stopping
@@ -21,8 +21,10 @@ from carloan_notify.notices.hold_settings import HoldRule, HoldsSettings
 from carloan_notify.notices.holds import HOLDS, overdue
 from carloan_notify.notices.numbers import NUMBERS
 from carloan_notify.notices.policy import SUPPRESSIONS, OnRecord
+from carloan_notify.pipeline.portfolio import read_context
 from carloan_notify.records import MessageClass
 from carloan_notify.sources.files import small_table
+from carloan_notify.sources.picking import WantedRows, knows
 from carloan_notify.sources.spelling import one_spelling
 from carloan_notify.sources.tables import HEADERS, HOLD_WORDS
 from carloan_notify.sources.values import parse_date, word_key
@@ -224,6 +226,24 @@ def add(app: App, given: Given, kind: HoldReason, until: date | None, operator: 
         new = NewHold(hold_on(app, tx, given), kind, ends)
         done = holds.put(tx, new, operator, settings, app.clock(), note=reason)
     return Held(kind, ends, settings.rule(kind).then, done.fresh, len(done.cancelled))
+
+
+def unknown(app: App, given: Given) -> str:
+    """What to say where no table of today has whom a command names: a typing error holds nobody. Empty where one has.
+
+    Where a table cannot be read, that is said instead: a hold that stands is not undone by it.
+    """
+    name, day = given.loan_id or given.customer_id or "this number", app.business_date()
+    wanted = WantedRows(
+        frozenset({one_spelling(given.loan_id)} - {""}),
+        frozenset({one_spelling(given.customer_id)} - {""}),
+        frozenset({typed_number(app, given.phone)} if given.phone else ()),
+    )
+    try:
+        known = knows(app.settings.sources, read_context(app, day), wanted)
+    except SourceError as error:
+        return f"the hold stands, but nobody could look whether the tables have {name}: {error}"
+    return "" if known else f"the hold stands, but no table of {day} has {name}: check it"
 
 
 def end(app: App, hold_no: int, operator: str, reason: str) -> HoldReason | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from html import escape
 from typing import IO, Any, Final
 
@@ -88,7 +89,7 @@ def sections(done: Sequence[Simulation]) -> Iterator[tuple[str, list[dict[str, A
 
 
 def beside(tables: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of all tables by their keys, in order; a figure that a table lacks is 0."""
+    """The rows of all tables by their keys, in order; a figure that a table lacks is what `_lacking` says."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for place, table in enumerate(tables):
         for row in table:
@@ -96,17 +97,21 @@ def beside(tables: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[dict[st
             found |= {name + _OTHER * place: value for name, value in row.items() if name not in keys}
     figures = [name + _OTHER * place for name in _figures(tables, keys) for place in range(len(tables))]
     return [
-        {
-            name: row.get(name, row.get(name.removesuffix(_OTHER), "") if name.startswith("why") else 0)
-            for name in (*keys, *figures)
-        }
+        {name: row[name] if name in row else _lacking(name, row) for name in (*keys, *figures)}
         for _, row in sorted(rows.items())
     ]
 
 
 def _lacking(name: str, row: Row) -> object:
-    """What stands for a figure that one table lacks: 0, or for a sentence that of the other one."""
-    return row.get(name.removesuffix(_OTHER), "") if name.startswith("why") else 0
+    """What stands for a figure that one table lacks: 0, or for a sentence that of the other one.
+
+    An amount is a text with the decimals of its currency: so is this 0.
+    """
+    plain = name.removesuffix(_OTHER)
+    other = row.get(plain, row.get(plain + _OTHER, ""))
+    if name.startswith("why"):
+        return other
+    return str(Decimal(other) * 0) if plain == "cost" and other else 0
 
 
 def _figures(tables: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[str]:

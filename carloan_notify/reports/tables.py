@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import IO, Any
 
 from carloan_notify.text import looks_like_formula
@@ -21,11 +22,9 @@ def print_rows(
     `columns` chooses and orders; without it the first row's keys are taken.
     """
     names = list(columns) or (list(rows[0]) if rows else [])
+    rows = [{name: _known(row[name]) for name in names} for row in rows]
     if form == "json":
-        stream.write(
-            json.dumps([{name: row[name] for name in names} for row in rows], ensure_ascii=False, default=str)
-            + "\n"
-        )
+        print_json(rows, stream)
     elif form == "csv":
         _print_csv(rows, stream, names)
     else:
@@ -33,8 +32,19 @@ def print_rows(
 
 
 def print_json(value: Any, stream: IO[str]) -> None:  # noqa: ANN401 - any JSON value
-    """Write one JSON value on one line."""
-    stream.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """Write one JSON value on one line; what a frame has as missing is null."""
+    stream.write(json.dumps(_known(value), ensure_ascii=False, default=str, allow_nan=False) + "\n")
+
+
+def _known(value: Any) -> Any:  # noqa: ANN401 - any JSON value, or a frame's
+    """`value` with None for the missing values of pandas, which are no JSON and nothing to read."""
+    if isinstance(value, Mapping):
+        return {name: _known(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(each) for each in value]
+    # By name: to import pandas for it would slow down every small command.
+    missing = type(value).__name__ in ("NaTType", "NAType") or (isinstance(value, float) and isnan(value))
+    return None if missing else value
 
 
 def csv_cell(value: object) -> str:

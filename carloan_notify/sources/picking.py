@@ -218,6 +218,20 @@ def read_connected(settings: SourcesSettings, context: ReadContext, loan_id: str
     return reading.sources(loans, contacts, wanted)
 
 
+def knows(settings: SourcesSettings, context: ReadContext, wanted: WantedRows) -> bool:
+    """Whether a row of loans or contacts has one of these ids or numbers, or may have: a row that cannot be read does.
+
+    Raises:
+        SourceError: one of the two tables cannot be read.
+    """
+    reading = _Reading(settings, replace(context, sources=settings))
+    tables = [reading.table(name, wanted) for name in _LOOKED_THROUGH]
+    if reading.problems:
+        raise SourceError("\n".join(reading.problems))
+    read = [table for table in tables if table is not None]
+    return any(_theirs(table.frame, wanted).any() or len(table.rejects) for table in read)
+
+
 def _grown(wanted: WantedRows, loans: Table | None, contacts: Table | None) -> WantedRows:
     """With the loans, customers and numbers of all rows that are wanted."""
     for table in (loans, contacts):

@@ -281,3 +281,24 @@ def test_a_dead_number_is_held_until_it_is_verified(five: Desk) -> None:
 def test_the_old_way_to_write_a_hold_says_the_new_one(five: Desk, hold: str, instead: str) -> None:
     said = five.run("suppress", "add", "--customer", "C1", "--hold", hold, "--reason", "x", code=2).err
     assert f"carloan-notify {instead}" in said
+
+
+def test_a_hold_of_what_no_table_has_is_told(five: Desk) -> None:
+    """A typing error holds nobody, and the borrower would be written to: the clerk hears of it, the hold stands."""
+    five.run("run", "--as-of", "2026-11-23", "--now", "2026-11-23T05:00:00+08:00")
+    base = ("--kind", "dispute", "--reason", "ticket 4711", "--now", "2026-11-23T06:00:00+08:00")
+    for known in (("--loan", "L1"), ("--phone", phone("L2")), ("--customer", "L3")):
+        assert five.run("holds", "add", *known, *base).err == ""
+    wrong_ones = (
+        ("--loan", "L11", "L11"),
+        ("--phone", "13800138000", "this number"),
+        ("--customer", "C9", "C9"),
+    )
+    for option, wrong, name in wrong_ones:
+        done = five.run("holds", "add", option, wrong, *base)
+        assert done.out.startswith("held until 2026-12-22")
+        assert f"no table of 2026-11-23 has {name}" in done.err
+    (five.folder / "export" / "loans.csv").unlink()
+    done = five.run("holds", "add", "--loan", "L4", *base)
+    assert done.out.startswith("held until")
+    assert "nobody could look" in done.err

@@ -72,3 +72,17 @@ def test_table_folds_rather_than_cuts() -> None:
 
 def test_frame_rows() -> None:
     assert frame_rows(pd.DataFrame({"a": [1, 2], 3: ["x", "y"]})) == [{"a": 1, "3": "x"}, {"a": 2, "3": "y"}]
+
+
+@pytest.mark.parametrize("missing", [float("nan"), pd.NaT, pd.NA, None])
+def test_what_a_frame_lacks_is_shown_as_nothing(missing: object) -> None:
+    rows = [{"void_at": missing, "n": 1}, {"void_at": "2026-11-26", "n": 2}]
+    whole = {}
+    for form in ("json", "csv", "table"):
+        stream = io.StringIO()
+        print_rows(rows, stream, form)
+        whole[form] = stream.getvalue()
+    read = json.loads(whole["json"], parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert [row["void_at"] for row in read] == [None, "2026-11-26"]
+    assert whole["csv"].splitlines()[1] == ",1"
+    assert not any(word in whole["table"] for word in ("nan", "NaT", "NA"))
