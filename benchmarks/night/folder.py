@@ -18,6 +18,10 @@ from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel
 
 Form = Literal["csv", "parquet"]
+_RECEIVED: Final = """{% import '_parts.j2' as say %}
+{{ borrower_name }}您好，{{ say.loan(contract_tail) }}{{ occurred_on | date }}收到还款{{ amount | money }}，谢谢。{{ say.ask() }}
+"""
+"""What floor and script can say of a payment without a schedule: neither works out which installments it paid."""
 NOWHERE: Final = "http://127.0.0.1:9"
 """Where nobody listens: no night of the benchmark sends anything before its morning."""
 
@@ -73,6 +77,7 @@ def make_folder(export: Export) -> None:
         for name in export.tables
     }
     change_config(export.folder, {"sources": tables})
+    (export.folder / "templates" / "zh-CN" / "payment_received.sms.j2").write_text(_RECEIVED, encoding="utf-8")
     send_to(export.folder, NOWHERE)
 
 
