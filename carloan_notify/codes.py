@@ -478,6 +478,12 @@ class Word(Code):
     SAYS = "says", "says", "说明"
     NEXT_ON = "next_on", "next_on", "下次日期"
     ROLE = "role", "role", "对象"
+    LANGUAGE = "language", "language", "语言"
+    FALLS_BACK = (
+        "falls_back",
+        "In {words}: {person} has no template for it yet.",
+        "以 {words} 发送：{person} 尚无该通知的模板。",
+    )
     DECISION = "decision", "decision", "决定"
     WHY = "why", "why", "原因"
     MESSAGE_ID = "message_id", "message_id", "消息编号"

@@ -440,6 +440,11 @@ class Finding(Code):
         "提前结清报价缺少有效期或金额；请补充。",
     )
     EVENT_WITHOUT_ID = "event_without_id", "An event has no number of its own.", "事件缺少编号；请补充。"
+    WHERE_VALUE_UNKNOWN = (
+        "where_value_unknown",
+        "A rule's `where` names a value that no loan and no person has.",
+        "规则的 where 条件写有任何贷款和联系人都没有的值；请核对拼写。",
+    )
     NULL_WORD = (
         "null_word",
         "Words such as nan, NULL or None stand for blank cells, and are read as such.",
@@ -461,6 +466,11 @@ class Finding(Code):
 class LawFinding(Code):
     """What `policy lint` says of a preset and the lender's own configuration; values stand in braces."""
 
+    KINDS_LEFT_OUT = (
+        "kinds_left_out",
+        "`where` tells many kinds of loans apart: the ladders of {walked} were walked, those of {left} were not.",
+        "where 条件区分的贷款种类过多：已检查 {walked} 种的通知阶梯，另有 {left} 种未检查。",
+    )
     STAGE_SUPPRESSED = (
         "stage_suppressed",
         "Never told{when}: {why}",

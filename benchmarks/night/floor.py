@@ -94,10 +94,8 @@ def _about(
     notice: str, links: Links, told: tuple[str, str], number: int, on: date, day: date
 ) -> dict[str, Any]:
     """What a kind of notice says besides; a link is signed only where the text has one."""
-    if notice == "payment_received":
+    if notice in {"payment_received", "loan_settled"}:
         return {"occurred_on": on}
-    if notice == "loan_settled":
-        return {"occurred_on": on, "certificate_link": links.certificate(*told)}
     days = (on - day).days if notice in _REMINDERS else 0
     return {
         "installment_no": number,

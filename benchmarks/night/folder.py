@@ -18,6 +18,13 @@ from carloan_notify.pipeline.setup import init_folder
 from carloan_notify.records import Channel
 
 Form = Literal["csv", "parquet"]
+_RECEIVED: Final = """{% import '_parts.j2' as say %}
+{{ borrower_name }}您好，{{ say.loan(contract_tail) }}{{ occurred_on | date }}收到还款{{ amount | money }}，谢谢。
+{{ say.ask() }}
+"""
+"""Floor and script work out no schedule, so they cannot say which installments a payment paid."""
+_AFTER_THE_END: Final = ("lien_reminder", "settled_offer")
+"""Neither floor nor script follows a loan beyond its settlement."""
 NOWHERE: Final = "http://127.0.0.1:9"
 """Where nobody listens: no night of the benchmark sends anything before its morning."""
 
@@ -72,7 +79,15 @@ def make_folder(export: Export) -> None:
         name: {"path": f"export/{export.path(name).name}", "fictitious_phones": True}
         for name in export.tables
     }
-    change_config(export.folder, {"sources": tables})
+    change_config(export.folder, {"sources": tables, "certificates": {}})
+    values = yaml.safe_load((export.folder / "config.yaml").read_text(encoding="utf-8"))
+    rules = [rule for rule in values["rules"] if rule["notice"] not in _AFTER_THE_END]
+    change_config(
+        export.folder, {"messages": values["messages"] | {"certificate_link_base": ""}, "rules": rules}
+    )
+    (export.folder / "templates" / "zh-CN" / "payment_received.sms.j2").write_text(
+        _RECEIVED, encoding="utf-8"
+    )
     send_to(export.folder, NOWHERE)
 
 

@@ -64,7 +64,6 @@ def job_of(export: Export, floor: Path, day: date, *, words: Path | None = None)
         hotline=lender.hotline,
         reply_hint=messages.reply_hint[LANGUAGE],
         pay_link=messages.pay_link_base,
-        certificate_link=messages.certificate_link_base,
         link_key=app.link_key().hex(),
         links_until=until.isoformat(),
     )

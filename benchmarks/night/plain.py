@@ -39,7 +39,6 @@ class Job:
     hotline: str
     reply_hint: str
     pay_link: str
-    certificate_link: str
     link_key: str
     links_until: str
     ledger: str = ""
@@ -106,10 +105,6 @@ class Links:
         """The link to the payment page of one loan, for whom it is sent to."""
         return self.job.pay_link + self._token("pay", loan_id, phone)
 
-    def certificate(self, loan_id: str, phone: str) -> str:
-        """The link to a settled loan's certificate."""
-        return self.job.certificate_link + self._token("certificate", loan_id, phone)
-
     def _token(self, purpose: str, loan_id: str, phone: str) -> str:
         key, until = self._key, self.job.links_until
         place = hmac.digest(key, f"carloan-notify.loan\n{loan_id}".encode(), "sha256")[:3]
@@ -120,7 +115,7 @@ class Links:
     @cached_property
     def _head(self) -> dict[str, bytes]:
         day = (date.fromisoformat(self.job.links_until) - _EPOCH).days % 64
-        return {"pay": bytes([day]), "certificate": bytes([64 + day])}
+        return {"pay": bytes([day])}
 
     @cached_property
     def _key(self) -> bytes:

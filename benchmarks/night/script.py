@@ -108,13 +108,11 @@ def of_loan(row: Any) -> dict[str, Any]:  # noqa: ANN401
     }
 
 
-def received(row: Any, payments: list[tuple[str, date, int]], links: Links) -> Iterator[Notice]:  # noqa: ANN401
+def received(row: Any, payments: list[tuple[str, date, int]]) -> Iterator[Notice]:  # noqa: ANN401
     """Thanks for the payments of the last days, or for the last of all."""
     settled = row["status"] == "settled"
     for payment_id, paid_on, amount in payments[-1:] if settled else payments:
         values = {**of_loan(row), "occurred_on": paid_on, "amount": amount}
-        if settled:
-            values["certificate_link"] = links.certificate(row["loan_id"], row["phone"])
         yield "loan_settled" if settled else "payment_received", "sms", values, payment_id
 
 
@@ -148,7 +146,7 @@ def night(job: Job) -> int:
     texts = []
     for _, row in loans.iterrows():
         loan_id = row["loan_id"]
-        due = list(received(row, payments.recent.get(loan_id, []), links))
+        due = list(received(row, payments.recent.get(loan_id, [])))
         if row["status"] == "active":
             due += notices(row, int(payments.total.get(loan_id, 0)), job.day, links)
         for notice, channel, values, about in due:

@@ -72,6 +72,7 @@ COLUMNS = (
     "notice",
     "channel",
     "role",
+    "language",
     "decision",
     "why",
     "phone",

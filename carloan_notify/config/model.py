@@ -1,7 +1,8 @@
 """The whole configuration: it assembles the settings classes that live beside the code that uses them."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,6 +18,7 @@ from carloan_notify.inbound.settings import InboundSettings, LinkPageSettings
 from carloan_notify.ledger.settings import LedgerSettings
 from carloan_notify.loans.settings import ScheduleSettings
 from carloan_notify.loans.standing_settings import (
+    FIRST_BUCKET,
     AllocationSettings,
     DelinquencySettings,
     DueDaySettings,
@@ -35,10 +37,11 @@ from carloan_notify.notices.settings import (
     EventType,
     NoticeName,
     PolicySettings,
+    Role,
     RuleSettings,
 )
 from carloan_notify.notices.where import Kind, Of, Units, bound
-from carloan_notify.records import Lender, currency_exponent
+from carloan_notify.records import Channel, Lender, currency_exponent
 from carloan_notify.reports.settings import CertificateSettings
 from carloan_notify.settings import Settings
 from carloan_notify.sources.settings import SourcesSettings, where_columns
@@ -51,7 +54,7 @@ VALUES = frozenset({*PARAMETERS, *MESSAGE_NAMES} - {"params"})
 
 
 def approved_problems(
-    delivery: DeliverySettings, rules: Iterable[RuleSettings], country: str
+    delivery: DeliverySettings, rules: Sequence[RuleSettings], country: str
 ) -> Iterator[str]:
     """Every name that approved templates get wrong, each `dotted.path: what; how to fix it`.
 
@@ -66,6 +69,23 @@ def approved_problems(
                     yield f"{path}.notices[{place}]: {_unknown('notice', notice, notices, '`rules`')}"
             yield from _language(path, template.language, country)
             yield from _values(path, template)
+    yield from _worded_alike(delivery, rules)
+
+
+def _worded_alike(delivery: DeliverySettings, rules: Sequence[RuleSettings]) -> Iterator[str]:
+    """Notices that rules word differently for different loans, where a cloud would word them all by one template."""
+    clouds = {
+        channel: name
+        for channel, names in delivery.channels.items()
+        for name in names
+        if name in delivery.providers and templates_of(delivery.providers[name])
+    }
+    seen: dict[tuple[str, Channel, Role], str] = {}
+    for number, rule in enumerate(rules):
+        firsts = {seen.setdefault((rule.notice, rule.channel, role), rule.template_name) for role in rule.who}
+        if rule.channel in clouds and firsts != {rule.template_name}:
+            what = f"{clouds[rule.channel]} has approved templates, and words {rule.notice} by one of them"
+            yield f"rules[{number}].template: {what} whichever rule tells it; give this rule a name of its own"
 
 
 def _language(path: str, language: str, country: str) -> Iterator[str]:
@@ -170,6 +190,15 @@ class ReportSettings(Settings):
     )
 
 
+def _units(lender: LenderSettings, sources: SourcesSettings, late: DelinquencySettings) -> Units:
+    """What `where` is written in; the buckets are those that the lender counts with."""
+    columns = where_columns(sources)
+    words = {word: name for name in (FIRST_BUCKET, *late.bucket_edges) for word in (name, name.casefold())}
+    return Units(
+        {**columns, "bucket": replace(columns["bucket"], words=words)}, currency_exponent(lender.currency)
+    )
+
+
 class AppSettings(Settings):
     """Every option of carloan-notify."""
 
@@ -243,10 +272,10 @@ class AppSettings(Settings):
     @classmethod
     def _in_units(cls, rules: list[RuleSettings], info: ValidationInfo) -> list[RuleSettings]:
         """Conditions in the units of the tables. What is wrong is told with all that does not fit."""
-        lender, sources = info.data.get("lender"), info.data.get("sources")
-        if lender is None or sources is None:
+        lender, sources, late = (info.data.get(name) for name in ("lender", "sources", "delinquency"))
+        if lender is None or sources is None or late is None:
             return rules
-        units = Units(where_columns(sources), currency_exponent(lender.currency))
+        units = _units(lender, sources, late)
         return [
             rule.model_copy(update={"where": where}) if where and not problems else rule
             for rule in rules
@@ -284,7 +313,7 @@ class AppSettings(Settings):
 
     def _where_problems(self) -> Iterator[str]:
         """Conditions on columns that no source maps, or that their columns can never meet."""
-        units = Units(where_columns(self.sources), currency_exponent(self.lender.currency))
+        units = _units(self.lender, self.sources, self.delinquency)
         for number, rule in enumerate(self.rules):
             yield from (f"rules[{number}].where.{problem}" for problem in bound(rule.where, units)[1])
 

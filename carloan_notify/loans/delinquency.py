@@ -10,7 +10,7 @@ import pandas as pd
 from carloan_notify.finding_codes import Finding
 from carloan_notify.frames import FINDINGS, empty, findings, stack
 from carloan_notify.loans.arrays import Dates, Ints, Texts
-from carloan_notify.loans.standing_settings import DayCount, DelinquencySettings
+from carloan_notify.loans.standing_settings import FIRST_BUCKET, DayCount, DelinquencySettings
 
 _MONTH = 30
 _PAUSE = r"^\s*(\d{4}-\d{2}-\d{2})\s*\.\.\s*(\d{4}-\d{2}-\d{2})\s*$"
@@ -83,7 +83,7 @@ def delinquent_days(past_due: Ints, settings: DelinquencySettings) -> Ints:
 
 def buckets(days: Ints, edges: Mapping[str, int]) -> Texts:
     """The bucket of each count of delinquent days; M0 below the first edge."""
-    names = np.array(["M0", *edges], dtype=object)
+    names = np.array([FIRST_BUCKET, *edges], dtype=object)
     found: Texts = names[np.searchsorted(np.array(list(edges.values())), days, side="right")]
     return found
 
@@ -135,7 +135,7 @@ def customer_level(standing: pd.DataFrame, loans: pd.DataFrame, edges: Mapping[s
     worst), overdue_minor, penalty_minor, outstanding_principal_minor (sums). `edges`:
     DelinquencySettings.bucket_edges.
     """
-    names = ["M0", *edges]
+    names = [FIRST_BUCKET, *edges]
     rows = standing.merge(loans[["loan_id", "customer_id"]], on="loan_id", validate="one_to_one")
     rows = rows.assign(
         overdue=rows["overdue_minor"] > 0, rank=pd.Index(names).get_indexer(pd.Index(rows["bucket"]))

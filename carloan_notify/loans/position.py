@@ -23,7 +23,7 @@ from carloan_notify.loans.delinquency import (
     paused_days,
 )
 from carloan_notify.loans.grid import Grid
-from carloan_notify.loans.standing_settings import DelinquencySettings, StandingSettings
+from carloan_notify.loans.standing_settings import FIRST_BUCKET, DelinquencySettings, StandingSettings
 from carloan_notify.loans.tolerance import Tolerance, asked_minor
 from carloan_notify.loans.waterfall import PRINCIPAL
 
@@ -138,7 +138,7 @@ class Sheet:
         rows = len(loans)
         own = ("loan_id", "status", "bucket")
         self._cells = {name: _blank(kind, rows) for name, kind in STANDING.items() if name not in own}
-        self._cells["bucket"] = np.full(rows, "M0", dtype=object)
+        self._cells["bucket"] = np.full(rows, FIRST_BUCKET, dtype=object)
         none = {name: np.zeros(0, dtype=kind) for name, kind in DUES.items() if kind != TEXT}
         self._dues: list[Columns] = [none | {"loan_at": np.zeros(0, dtype=np.int64)}]
         self._settled, self._known = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)

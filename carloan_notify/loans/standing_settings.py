@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +14,8 @@ from carloan_notify.loans.waterfall import PRESETS, Waterfall
 from carloan_notify.records import PPB
 from carloan_notify.settings import Settings
 
+FIRST_BUCKET: Final = "M0"
+"""Of loans that are not late, or too little to count."""
 BUCKET_PRESETS: Mapping[str, Mapping[str, int]] = {
     "m1_from_day_1": {"M1": 1, "M2": 31, "M3": 61, "M3+": 91},
     "m1_from_day_30": {"M1": 30, "M2": 60, "M3": 90, "M3+": 120},

@@ -124,13 +124,6 @@ def pay_links(
     return _links(settings.pay_link_base, key, Purpose.PAY, loan_ids, phones, now)
 
 
-def certificate_links(
-    settings: MessagesSettings, key: bytes, *, loan_ids: Sequence[str], phones: Sequence[str], now: datetime
-) -> list[str]:
-    """Links to the settlement certificates of loans, all "" when none is configured. See `pay_links`."""
-    return _links(settings.certificate_link_base, key, Purpose.CERTIFICATE, loan_ids, phones, now)
-
-
 def without_tokens(text: str, settings: MessagesSettings) -> str:
     """The text with each of our links cut to its base: tokens differ by the day although nothing else does."""
     for base in filter(None, settings.link_bases.values()):

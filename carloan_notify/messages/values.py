@@ -196,9 +196,9 @@ def _day(value: object) -> date:
 
 @lru_cache(maxsize=4096)
 def _written_date(day: date, locale: str, *, with_year: bool, spoken: bool) -> str:
-    """In Chinese without the year unless asked for; elsewhere with it, the month cut short in a text message."""
-    if not locale.startswith("zh"):
-        return str(format_date(day, "long" if spoken else "medium", locale=locale))
-    return str(
-        format_date(day, "long", locale=locale) if with_year else format_skeleton("MMMd", day, locale=locale)
-    )
+    """The long date where it is asked for; else in Chinese without the year, elsewhere with a short month in SMS."""
+    if with_year:
+        return str(format_date(day, "long", locale=locale))
+    if locale.startswith("zh"):
+        return str(format_skeleton("MMMd", day, locale=locale))
+    return str(format_date(day, "long" if spoken else "medium", locale=locale))

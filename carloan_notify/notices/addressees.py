@@ -23,11 +23,11 @@ WAITING: Final[Mapping[str, str]] = {
 """A waiting message, once for each loan it tells; `name` is whom it names, "" when that is not known, `window` its
 rule's own hours, `days_past_due` those of what it tells."""
 ADDRESSEES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("message_id", "loan_id", "look", "recipient_name", "timezone"), frames.TEXT),
+    **dict.fromkeys(("message_id", "loan_id", "look", "recipient_name", "timezone", "unfit"), frames.TEXT),
     "opens": INSTANT,
 }
 """What the tables now say of its person: `look` is a codes.Look, "" when nothing speaks against it; `opens` is when
-it is an hour for contact again, NaT when that is not known or is now."""
+it is an hour for contact again, NaT when that is not known or is now; `unfit` is that of `people`."""
 _WHOM: Final = ["loan_id", "role", "phone_hash"]
 _NAMED: Final = ["loan_id", "role", "name"]
 
@@ -37,10 +37,11 @@ def addressees(
 ) -> pd.DataFrame:
     """ADDRESSEES of `waiting` (WAITING), row by row.
 
-    `people` are RECIPIENTS with text columns `phone_hash` and `customer_id`; holds count on `moment.as_of`, the
-    lender's own date. A borrower is one per loan: without the number, the number changed. Another party is known by
-    number, else by name: the same name with another number has changed it, neither is gone. What is put on record
-    cancels at once what waits for it; it is asked once more here, because tables and options may have changed.
+    `people` are RECIPIENTS with text columns `phone_hash`, `customer_id` and `unfit` (fits.unfit_rules); holds count
+    on `moment.as_of`, the lender's own date. A borrower is one per loan: without the number, the number changed.
+    Another party is known by number, else by name: the same name with another number has changed it, neither is gone.
+    What is put on record cancels at once what waits for it; it is asked once more here, because tables and options may
+    have changed.
     """
     rows = waiting.reset_index(drop=True)
     known = people.drop_duplicates(_WHOM)
@@ -53,6 +54,7 @@ def addressees(
             "look": _lost(rows, people).mask(rows.index.isin(found.index), there.reindex(rows.index)),
             "recipient_name": found["recipient_name"].reindex(rows.index, fill_value=""),
             "timezone": found["timezone"].reindex(rows.index, fill_value=""),
+            "unfit": found["unfit"].reindex(rows.index, fill_value=""),
             "opens": opens.reindex(rows.index),
         }
     ).astype(dict(ADDRESSEES))

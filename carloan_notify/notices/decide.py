@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-import numpy as np
 import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.frames import among
 from carloan_notify.notices.events import HAPPENED, DecideInputs, date_moments, happened
+from carloan_notify.notices.fits import fitting, fitting_people
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings
-from carloan_notify.notices.where import LoanFacts, all_of, is_personal, loan_masks, person_masks
 
 # How long each kind of rule goes on firing: the one definition that deciding and explaining share.
 
@@ -136,34 +135,6 @@ def _told_on(rule: RuleSettings, as_of: date) -> tuple[date, date]:
     if rule.when.days_before:
         return as_of + timedelta(days=days.first), as_of + timedelta(days=days.last)
     return as_of - timedelta(days=days.last), as_of - timedelta(days=days.first)
-
-
-# For which loans and persons a rule is.
-
-
-def fitting(
-    found: pd.DataFrame, rules: Sequence[RuleSettings], loans: pd.DataFrame, standing: pd.DataFrame
-) -> np.ndarray:
-    """Which of these occasions (a mask) are of loans that fit their rule's `where`; persons play no part."""
-    mask = np.ones(len(found), dtype=bool)
-    numbers = found["rule_no"].to_numpy()
-    facts = LoanFacts(loans, standing, found["loan_id"])
-    for number, rule in enumerate(rules):
-        if rule.where and (rows := np.flatnonzero(numbers == number)).size:
-            mask[rows] = all_of(loan_masks(rule.where, facts, rows).values(), len(rows))
-            if rule.when.date and "status" not in rule.where:
-                mask[rows] &= (facts.column("status") == "active").to_numpy()[rows]  # type: ignore[union-attr]  # one of loans
-    return mask
-
-
-def fitting_people(people: pd.DataFrame, rules: Sequence[RuleSettings], loans: pd.DataFrame) -> np.ndarray:
-    """Which of these rows (`rule_no`, RECIPIENTS) are of persons who fit their rule's `where`."""
-    mask = np.ones(len(people), dtype=bool)
-    for number, rule in enumerate(rules):
-        if any(is_personal(name, loans) for name in rule.where):
-            rows = np.flatnonzero(people["rule_no"].to_numpy() == number)
-            mask[rows] = all_of(person_masks(rule.where, loans, people.iloc[rows]).values(), len(rows))
-    return mask
 
 
 def _within(rows: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
@@ -344,9 +315,10 @@ def _field(text: str) -> str:
 NOTICE_COLUMNS: Final = {
     **frames.NOTICES,
     **dict.fromkeys(("number_key", "name_key", "person", "supersedes"), frames.TEXT),
+    "rule_no": frames.COUNT,
 }
-"""NOTICES, the other two KEYS, `person` (see RECIPIENTS) and `supersedes` (comma list of the notices this one
-replaces)."""
+"""NOTICES, the other two KEYS, `person` (see RECIPIENTS), `supersedes` (comma list of the notices this one
+replaces) and `rule_no`, the place of its rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from carloan_notify.codes import Why
 from carloan_notify.frames import among
 from carloan_notify.notices.decide import Facts, FiringDays, facts, firing_days, moments, occasions
 from carloan_notify.notices.events import DecideInputs, happened
+from carloan_notify.notices.fits import LoanFacts, loan_masks, person_masks
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.settings import PolicySettings, RuleSettings, When
-from carloan_notify.notices.where import LoanFacts, loan_masks, person_masks
 
 
 @dataclass(frozen=True, slots=True)

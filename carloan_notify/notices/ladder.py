@@ -1,7 +1,7 @@
 """The ladder a new lender starts with; it stands in `config.example.yaml`, where each rule can be changed."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from carloan_notify.notices.settings import (
     EventType,
@@ -11,6 +11,7 @@ from carloan_notify.notices.settings import (
     When,
     outside_hours,
 )
+from carloan_notify.notices.where import overlap
 from carloan_notify.records import Channel, MessageClass
 
 OVERDUE_DAYS = (1, 3, 7, 15, 30)
@@ -134,24 +135,53 @@ def rule_problems(rules: Sequence[RuleSettings], policy: PolicySettings) -> list
 
 
 def _repeated(rules: Sequence[RuleSettings]) -> Iterator[str]:
-    """A second rule of the same notice, channel and role has the first's keys: it could never tell."""
-    seen: Counter[tuple[str, str, str]] = Counter()
+    """A second rule of the same notice, channel and role has the first's keys: it could never tell the same loan."""
+    seen: dict[tuple[str, str, str], list[int]] = {}
     for number, rule in enumerate(rules):
         for role in dict.fromkeys(rule.who):
-            identity = (rule.notice, rule.channel.value, role.value)
-            seen[identity] += 1
-            if seen[identity] > 1:
-                what = f"{rule.notice} by {rule.channel} to {role} has a rule already"
-                yield f"rules[{number}].notice: {what}; remove one or give it a name of its own"
+            earlier = seen.setdefault((rule.notice, rule.channel.value, role.value), [])
+            both = next((place for place in earlier if overlap(rules[place].where, rule.where)), None)
+            if both is not None:
+                yield _twice(number, rule, role, both, rules[both])
+            elif earlier:
+                yield from _told_otherwise(number, rule, earlier[0], rules[earlier[0]])
+            earlier.append(number)
+
+
+def _twice(number: int, rule: RuleSettings, role: str, place: int, earlier: RuleSettings) -> str:
+    what = f"{rule.notice} by {rule.channel} to {role} has a rule already"
+    if not (rule.where or earlier.where):
+        return f"rules[{number}].notice: {what}; remove one or give it a name of its own"
+    both = f"{what}, rules[{place}], and some loans may fit both"
+    return f"rules[{number}].where: {both}; name other values of the same column in each, or give it a name of its own"
+
+
+_OF_THE_NOTICE: Final = ("after", "unless", "wait_minutes", "supersedes")
+"""What goes by the notice and its channel, whichever rule tells it."""
+
+
+def _told_otherwise(number: int, rule: RuleSettings, place: int, earlier: RuleSettings) -> Iterator[str]:
+    for name in _OF_THE_NOTICE:
+        if getattr(rule, name) != getattr(earlier, name):
+            what = f"{rule.notice} by {rule.channel} says otherwise in rules[{place}]"
+            yield f"rules[{number}].{name}: {what}; write the same, or give it a name of its own"
 
 
 def _disagreeing(rules: Sequence[RuleSettings]) -> Iterator[str]:
-    """A notice has one moment, whatever its channels."""
-    first = {rule.notice: rule for rule in reversed(rules)}
+    """For one loan a notice has one moment, whatever its channels; for all loans it waits for the same kind of day."""
+    seen: dict[str, list[RuleSettings]] = {}
     for number, rule in enumerate(rules):
-        if rule.when != first[rule.notice].when:
+        earlier = seen.setdefault(rule.notice, [])
+        if any(_at_odds(rule, other) for other in earlier):
             what = f"{rule.notice} fires at another time in an earlier rule"
             yield f"rules[{number}].when: {what}; give it a name of its own"
+        earlier.append(rule)
+
+
+def _at_odds(one: RuleSettings, other: RuleSettings) -> bool:
+    if one.when == other.when:
+        return False
+    return one.when.counts_from != other.when.counts_from or overlap(one.where, other.where)
 
 
 def _superseding(rules: Sequence[RuleSettings]) -> Iterator[str]:

@@ -76,14 +76,17 @@ class Lateness:
 
 
 def stage_days(rules: Sequence[RuleSettings]) -> dict[str, int]:
-    """Days after the due date (negative: before it) on which each notice of an installment first falls due."""
-    days = {}
+    """Days after the due date (negative: before it) on which each notice of an installment first falls due.
+
+    A notice that has other days for other loans (`where`) is no stage of all, and left out.
+    """
+    days: dict[str, set[int]] = {}
     for rule in rules:
         if rule.when.days_before_due is not None:
-            days[rule.notice] = -rule.when.days_before_due
+            days.setdefault(rule.notice, set()).add(-rule.when.days_before_due)
         elif rule.when.days_past_due is not None:
-            days[rule.notice] = rule.when.days_past_due
-    return days
+            days.setdefault(rule.notice, set()).add(rule.when.days_past_due)
+    return {notice: each.pop() for notice, each in days.items() if len(each) == 1}
 
 
 def lateness(asked: pd.DataFrame, stages: dict[str, int], last: date) -> Lateness | None:

@@ -170,6 +170,7 @@ _TOGETHER: Final = [
     "country",
     "region",
     "consent",
+    *("template", "message_class", "until_paid", "window"),  # rules of one notice may differ in these
 ]
 
 _ALIKE: Final = ["customer_id", "notice", "channel"]

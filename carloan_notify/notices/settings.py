@@ -188,6 +188,11 @@ class When(Settings):
         return f"{DATE_MOMENT}{self.date}" if self.date else str(self.event or "")
 
     @property
+    def counts_from(self) -> str:
+        """What its days are counted from: a moment, or before or after a due date."""
+        return self.moment or next(name for name in MOMENTS if getattr(self, name) is not None)
+
+    @property
     def own(self) -> bool:
         """Whether it waits for a date, or an event of the lender's own: told once for each day it falls on."""
         return bool(self.moment) and not isinstance(self.event, EventType)
@@ -199,7 +204,10 @@ class When(Settings):
 
 
 class RuleSettings(Settings):
-    """One notice on one channel. A notice that goes out on two channels has two rules."""
+    """One notice on one channel. A notice that goes out on two channels has two rules.
+
+    So has one that is told otherwise to other loans: their `where` name different values of one column.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -395,7 +403,7 @@ class PolicySettings(Settings):
     )
     numbers: NumbersSettings = Field(
         default=NumbersSettings(),
-        description="When a number is no longer tried.",
+        description="After how many failures a number is no longer tried.",
         examples=[{"quarantine_after": 2}],
     )
     merge: bool = Field(

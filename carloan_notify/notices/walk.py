@@ -1,6 +1,6 @@
 """Walk a ladder day by day without any loan of a lender: which of its stages does the law of a place hold back?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -15,6 +15,7 @@ from carloan_notify.notices.limits import CONVERSATIONS, RECENT
 from carloan_notify.notices.policy import SUPPRESSIONS, ContactHistory, apply_policy
 from carloan_notify.notices.release import Tonight
 from carloan_notify.notices.settings import PolicySettings, Role, RuleSettings
+from carloan_notify.notices.where import STANDING_COLUMNS, Condition, Value
 from carloan_notify.phones import example_mobile
 from carloan_notify.records import Channel, Decision
 
@@ -38,13 +39,13 @@ def walk(
 ) -> pd.DataFrame:
     """STAGES of unpaid loans, one due on each day of the week from `since` on, for each preset alone and for none.
 
+    The rules are those of one ladder (`ladders`): each loan is told by all of them, whatever their `where`.
     Every day is decided by the functions of a night; what events call for is left out. Once all calls are answered, and
     once none is: a text that follows an answered call is not sent, and is no stage there.
     """
     mine = [*(_alone(preset) for preset in presets)]
     lender = policy.model_copy(update={"countries": frozenset(), "presets": tuple(one.name for one in mine)})
     places = [place for place, rule in enumerate(rules) if not rule.when.moment]
-    # Who a `where` is for is not known without an export: the loans here are of everybody's kind.
     steps = [rules[place].model_copy(update={"who": (Role.BORROWER,), "where": {}}) for place in places]
     loans = _loans([OWN, *(preset.name for preset in presets)], since)
     walker = _Walker(steps, lender.with_law(mine), loans)
@@ -52,6 +53,62 @@ def walk(
         walker.live(day)
     found = walker.stages()
     return found.assign(rule_no=[places[number] for number in found["rule_no"]]).astype(dict(STAGES))
+
+
+# Which rules may tell one loan?
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Rules, by place, that all may tell one loan; `kind` is what `where` asks of it: by column a value, or None.
+
+    None stands for a value that no rule names.
+    """
+
+    places: tuple[int, ...]
+    kind: Mapping[str, Value | None]
+
+
+def ladders(rules: Sequence[RuleSettings]) -> list[Ladder]:
+    """The largest sets of rules that one loan may be told by, for the kinds of loans that `where` tells apart.
+
+    Events are left out. What is worked out of a loan (bucket, days past due) changes while it is walked, and tells no
+    kinds apart.
+    """
+    stages = {place: rule.where for place, rule in enumerate(rules) if not rule.when.moment}
+    found: dict[frozenset[int], dict[str, Value | None]] = {frozenset(stages): {}}
+    names = (name for where in stages.values() for name in where if name not in STANDING_COLUMNS)
+    for name in dict.fromkeys(names):
+        asked = {place: where[name] for place, where in stages.items() if name in where}
+        finer: dict[frozenset[int], dict[str, Value | None]] = {}
+        for value in _examples(asked.values()):
+            unfit = {place for place, condition in asked.items() if not _holds(condition, value)}
+            for places, kind in found.items():
+                finer.setdefault(places - unfit, {**kind, name: value})
+        found = finer
+    largest = [places for places in found if not any(places < other for other in found)]
+    return [Ladder(tuple(sorted(places)), found[places]) for places in largest if places]
+
+
+def _examples(conditions: Iterable[Condition]) -> list[Value | None]:
+    """Values that stand for all: those that are named, the ends of ranges and their neighbours, and none of these."""
+    values: dict[Value | None, None] = {}
+    for condition in conditions:
+        values |= dict.fromkeys(condition.named)
+        for end in (condition.least, condition.most):
+            values |= dict.fromkeys(_around(end))
+    return [*values, None]
+
+
+def _around(end: Value | None) -> tuple[Value, ...]:
+    if isinstance(end, date):
+        return end - timedelta(days=1), end, end + timedelta(days=1)
+    return (end - 1, end, end + 1) if isinstance(end, int) else ()
+
+
+def _holds(condition: Condition, value: Value | None) -> bool:
+    """A value that no rule names is none of those that `is` lists, and lies in no range."""
+    return condition.none_of is not None if value is None else condition.holds(value)
 
 
 def _alone(preset: Preset) -> Preset:
@@ -125,7 +182,7 @@ class _Walker:
         )
         tonight = Tonight(datetime.combine(day, time.min, UTC), day)
         decided = apply_policy(notices, self.policy, history, tonight)
-        self._note(decided, day)
+        self._note(decided, dict(zip(found["idempotency_key"], found["rule_no"], strict=True)), day)
         self._send(decided[decided["decision"] == Decision.QUEUED.value])
 
     def _known(self, keys: Sequence[str]) -> set[str]:
@@ -157,14 +214,13 @@ class _Walker:
         )
         return DecideInputs(rows, dues, pd.concat([standing, other], ignore_index=True))
 
-    def _note(self, decided: pd.DataFrame, day: date) -> None:
-        number = {(rule.notice, rule.channel.value): place for place, rule in enumerate(self.rules)}
+    def _note(self, decided: pd.DataFrame, rule_of: Mapping[str, int], day: date) -> None:
         due = self.loans.set_index("loan_id")["due_on"].dt.date
-        names = ("loan_id", "notice", "channel", "decision", "reason", "not_before")
-        for loan_id, notice, channel, decision, reason, opens in zip(
+        names = ("idempotency_key", "loan_id", "decision", "reason", "not_before")
+        for key, loan_id, decision, reason, opens in zip(
             *(decided[name].tolist() for name in names), strict=True
         ):
-            place = number[notice, channel]
+            place = rule_of[key]
             late, why = self.outcomes.get((loan_id, place), (NEVER, ""))
             if decision == Decision.ALREADY_SENT.value:
                 continue

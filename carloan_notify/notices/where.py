@@ -1,4 +1,4 @@
-"""For which loans and persons a rule is: `where`, from what a lender writes to a mask over many loans. Pure."""
+"""For which loans and persons a rule is: `where`, as a lender writes it and checked against the columns there are."""
 
 import datetime as dt
 import difflib
@@ -6,14 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property, reduce
 from typing import Annotated, Any, Final, Self
 
-import numpy as np
-import pandas as pd
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 
-from carloan_notify import frames
 from carloan_notify.settings import Settings
 
 # What a lender writes: product: ev, bucket: [M1, M2], region: {not: [MA]}, days_past_due: {from: 3, to: 10}.
@@ -91,19 +87,6 @@ class Condition(Settings):
             self.most is not None and value > self.most  # type: ignore[operator]  # of one kind
         )
 
-    def mask(self, column: pd.Series) -> np.ndarray:
-        """`holds` for each cell of a frame's column. A missing date lies in no range and is no value."""
-        cells = column.to_numpy()
-        if self.named:
-            found = np.asarray(column.isin([_cell(value) for value in self.named]), dtype=bool)
-            return found if self.one_of is not None else ~found
-        inside = ~np.asarray(column.isna(), dtype=bool)
-        if self.least is not None:
-            inside &= cells >= _end(self.least)
-        if self.most is not None:
-            inside &= cells <= _end(self.most)
-        return inside
-
     def shares(self, other: "Condition") -> bool:
         """Whether some value may fit both. True in doubt: two `not` leave the rest of the world."""
         if self.one_of is not None:
@@ -120,23 +103,21 @@ def _listed(written: Any) -> Any:  # noqa: ANN401 - YAML data, before it is chec
     return list(written) if isinstance(written, list | tuple | set | frozenset) else [written]
 
 
-def _cell(value: Value) -> Any:  # noqa: ANN401 - what pandas compares with a column
-    return pd.Timestamp(value) if isinstance(value, dt.date) else value
-
-
-def _end(value: Value) -> Any:  # noqa: ANN401 - what numpy compares with a column
-    return np.datetime64(value) if isinstance(value, dt.date) else value
-
-
-ALL: Final = slice(None)
-
 Where = Mapping[str, Condition]
 """By the name of the column. All must hold; none at all fits everybody."""
 
 
 def overlap(one: Where, other: Where) -> bool:
-    """Whether some loan may fit both: no column of both tells them apart."""
-    return all(one[name].shares(other[name]) for name in one if name in other)
+    """Whether some loan, or person, may fit both: no column of both tells them apart."""
+    return all(_may_share(one[name], other[name]) for name in one if name in other)
+
+
+def _may_share(one: Condition, other: Condition) -> bool:
+    """`shares`; False for values of two kinds, one of which its column cannot have, which is told by itself."""
+    try:
+        return one.shares(other)
+    except TypeError:
+        return False
 
 
 # The columns that may be named.
@@ -280,88 +261,3 @@ def _word(text: str, column: WhereColumn) -> str:
         cure = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(known)}"
         raise ValueError(f"{text!r} is no value of it; {cure}")
     return found
-
-
-# Which loans and persons fit.
-
-
-@dataclass(frozen=True)
-class LoanFacts:
-    """What is known of the loans `loan_ids` (one per row, repeated at will), each column when first asked for.
-
-    `loans` are LOANS and the lender's own columns, `standing` is STANDING. A loan that is not there has nothing.
-    """
-
-    loans: pd.DataFrame
-    standing: pd.DataFrame
-    loan_ids: pd.Series
-
-    def column(self, name: str) -> pd.Series | None:
-        """The column that `where` calls so, on a fresh index; None for one of persons."""
-        if name not in self._known:
-            self._known[name] = self._column(name)
-        return self._known[name]
-
-    def _column(self, name: str) -> pd.Series | None:
-        known = STANDING_COLUMNS.get(name)
-        if known is None:
-            own = None if name in PERSON_COLUMNS else own_column(name, self.loans)
-            return None if own is None else _taken(self.loans[own], self._places["loans"])
-        found = _taken(self.standing[known.column], self._places["standing"])
-        if name != "status":
-            return found
-        return found.where(found != "", _taken(self.loans["status"], self._places["loans"]))
-
-    @cached_property
-    def _known(self) -> dict[str, pd.Series | None]:
-        return {}
-
-    @cached_property
-    def _places(self) -> dict[str, np.ndarray]:
-        tables = {"loans": self.loans, "standing": self.standing}
-        return {name: frames.places(self.loan_ids, table["loan_id"]) for name, table in tables.items()}
-
-
-def own_column(name: str, table: pd.DataFrame) -> str | None:
-    """The frame's column that `where` calls so; None where it has none."""
-    return next((each for each in (name, f"{name}_minor") if each in table), None)
-
-
-def _taken(cells: pd.Series, places: np.ndarray) -> pd.Series:
-    """The cells at these places, 0, "", False or NaT at -1."""
-    there = places >= 0
-    blank = frames.blank_rows({"cell": cells.dtype.name}, len(places))["cell"]
-    if not len(cells) or not there.any():
-        return blank
-    return cells.take(np.maximum(places, 0)).reset_index(drop=True).where(there, blank)
-
-
-def loan_masks(where: Where, facts: LoanFacts, rows: np.ndarray | slice = ALL) -> dict[str, np.ndarray]:
-    """Per condition on loans, by its column: which of these rows of the facts fit it."""
-    cells = {name: facts.column(name) for name in where}
-    return {name: where[name].mask(column.iloc[rows]) for name, column in cells.items() if column is not None}
-
-
-def person_masks(where: Where, loans: pd.DataFrame, people: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Per condition on persons (RECIPIENTS and the lender's own columns of contacts): which of these fit it."""
-    return {
-        name: condition.mask(_person_cells(name, people))
-        for name, condition in where.items()
-        if is_personal(name, loans)
-    }
-
-
-def is_personal(name: str, loans: pd.DataFrame) -> bool:
-    """Whether `where` means a column of persons by this name."""
-    return name in PERSON_COLUMNS or not (name in STANDING_COLUMNS or own_column(name, loans))
-
-
-def _person_cells(name: str, people: pd.DataFrame) -> pd.Series:
-    """The column of persons that `where` calls so; blank for all where there are no contacts."""
-    column = own_column(name, people)
-    return pd.Series("", index=people.index, dtype=frames.TEXT) if column is None else people[column]
-
-
-def all_of(masks: Iterable[np.ndarray], count: int) -> np.ndarray:
-    """Where all masks of `count` rows hold."""
-    return reduce(np.logical_and, masks, np.ones(count, dtype=bool))

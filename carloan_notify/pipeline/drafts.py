@@ -35,7 +35,10 @@ _GROUPED: Final = ["template", "language", "channel"]
 
 @dataclass(frozen=True, slots=True)
 class WordedSlice:
-    """Some messages: their `rows` (frames.DECISIONS), their words and their values as plain texts."""
+    """Some messages: their `rows` (frames.DECISIONS), their words and their values as plain texts.
+
+    `language` of the rows is that of the words, which may be another than the person's (`messages.fallback`).
+    """
 
     rows: pd.DataFrame
     rendered: Sequence[Rendered]
@@ -146,6 +149,7 @@ def _worded(
     """The messages of some rows, template by template; what cannot be worded goes into `failures`."""
     words: list[Rendered | RenderFailure | None] = [None] * len(rows)
     params: list[Params] = [{}] * len(rows)
+    languages: list[str] = rows["language"].tolist()
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for place, kind in enumerate(zip(*(rows[name].tolist() for name in _GROUPED), strict=True)):
         kinds.setdefault(kind, []).append(place)
@@ -154,8 +158,10 @@ def _worded(
         sheet = sheet_of(rows.iloc[places])
         rendered = _rendered(found, sheet, len(places))
         values = _params(found, sheet, rendered, templates)
+        spoken = language if isinstance(found, RenderFailure) else found.language
         for place, one, said in zip(places, rendered, values, strict=True):
-            words[place], params[place] = one, said
+            words[place], params[place], languages[place] = one, said, spoken
+    rows = rows.assign(language=pd.Series(languages, index=rows.index, dtype=frames.TEXT))
     keys = rows["idempotency_key"].tolist()
     failures.update(
         {key: one for key, one in zip(keys, words, strict=True) if isinstance(one, RenderFailure)}

@@ -24,6 +24,7 @@ from carloan_notify.messages.settings import MessagesSettings
 from carloan_notify.notices.decide import Identity
 from carloan_notify.notices.policy import DECISION_COLUMNS
 from carloan_notify.notices.settings import RuleSettings
+from carloan_notify.pipeline.addressees import Known
 from carloan_notify.pipeline.certificates import codes_at_hand, remember_certificates
 from carloan_notify.pipeline.drafts import draft_messages
 from carloan_notify.pipeline.holds import Recorded
@@ -31,7 +32,7 @@ from carloan_notify.pipeline.planned import Planned
 from carloan_notify.pipeline.portfolio import CurrentTables, Portfolio, same_content, table_stamps
 from carloan_notify.pipeline.promise_nights import promises_of
 from carloan_notify.pipeline.stages import LOOK_AGAIN, take_turns
-from carloan_notify.pipeline.verdicts import JudgedMessages, Known, Ruling, Truth, doubted, judge, shrunk
+from carloan_notify.pipeline.verdicts import JudgedMessages, Ruling, Truth, doubted, judge, shrunk
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import Decision, Draft, OutboundMessage, steady
 

@@ -18,6 +18,7 @@ from carloan_notify.certificate_codes import FOR_A_PERSON
 from carloan_notify.codes import GuardName, RenderCode
 from carloan_notify.delivery.summary import DrainSummary
 from carloan_notify.errors import ConfigError
+from carloan_notify.finding_codes import Finding
 from carloan_notify.ledger import (
     audit,
     continuity,
@@ -191,6 +192,7 @@ def make_report(
         advice=(
             *(stop.cure for stop in (summary.account_stops if summary else ())),
             *_messages(plan, CALENDAR_ENDS),
+            *_messages(plan, Finding.WHERE_VALUE_UNKNOWN),
             *_about_certificates(plan.findings),
         ),
         reject_groups=plan.facts.reject_groups,

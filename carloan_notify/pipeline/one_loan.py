@@ -19,8 +19,8 @@ from carloan_notify.notices.explain import explain
 from carloan_notify.notices.hold_settings import HoldsSettings
 from carloan_notify.notices.holds import counts, parsed, stands
 from carloan_notify.notices.recipients import recipients
-from carloan_notify.pipeline.decision_rows import preview_rows, why
-from carloan_notify.pipeline.plan import Memory, blank_memory, decide_and_word, remember_people
+from carloan_notify.pipeline.decision_rows import fell_back, preview_rows, why
+from carloan_notify.pipeline.plan import Memory, Worded, blank_memory, decide_and_word, remember_people
 from carloan_notify.pipeline.portfolio import (
     Portfolio,
     frame_of,
@@ -128,7 +128,7 @@ def explain_loan(app: App, loan_id: str, as_of: date, language: str) -> dict[str
         ],
         "holds": _holds(app, portfolio, memory, loan_id, as_of),
         "promises": _promised(app, portfolio, loan_id),
-        "tonight": _tonight(worded.decisions, loan_id, language),
+        "tonight": _tonight(worded, loan_id, language),
         "told": _told(app, loan_id),
     }
 
@@ -259,16 +259,22 @@ def _said(code: str, english: str, language: str) -> str:
     return catalogue(code).chinese if catalogue and language.startswith("zh") else english
 
 
-def _tonight(decisions: pd.DataFrame, loan_id: str, language: str) -> list[dict[str, str]]:
+def _tonight(worded: Worded, loan_id: str, language: str) -> list[dict[str, str]]:
+    decisions = worded.decisions
+    spoken = {draft.covers[0].idempotency_key: draft.language for draft in worded.drafted}
     return [
         {
             "notice": row["notice"],
             "channel": row["channel"],
             "role": row["role"],
             "decision": row["decision"],
-            "why": why(row["reason"], language) if row["reason"] else "",
+            "why": why(row["reason"], language)
+            if row["reason"]
+            else fell_back(row["language"], words, language),
+            "language": words,
         }
         for row in frame_rows(decisions[decisions["loan_id"] == loan_id])
+        for words in (spoken.get(row["idempotency_key"], row["language"]),)
     ]
 
 

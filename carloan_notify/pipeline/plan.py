@@ -22,6 +22,7 @@ from carloan_notify.messages.render import TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity, decide, replaced_before
 from carloan_notify.notices.endings import ended, overdue_endings
 from carloan_notify.notices.fingerprints import Hasher, LastNight, fingerprints
+from carloan_notify.notices.fits import values_unknown
 from carloan_notify.notices.guard_view import NightEvidence
 from carloan_notify.notices.limits import AND, CONVERSATIONS, RECENT, asks_conversations, asks_loans, reach
 from carloan_notify.notices.policy import ContactHistory, apply_policy
@@ -37,7 +38,7 @@ from carloan_notify.pipeline.certificates import (
 from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
 from carloan_notify.pipeline.holds import Recorded, run_out
-from carloan_notify.pipeline.portfolio import Portfolio, inputs_of
+from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
 from carloan_notify.records import MessageClass, NightFacts
@@ -224,7 +225,7 @@ def make_plan(app: App, portfolio: Portfolio, memory: Memory, run_id: str) -> Ni
         portfolio=portfolio,
         decisions=worded.decisions,
         drafted=worded.drafted,
-        findings=worded.findings,
+        findings=frames.stack([worded.findings, _where_findings(app, portfolio)], frames.FINDINGS),
         facts=with_evidence(night_facts(app, portfolio, worded.drafted, worded.held), evidence),
         evidence=evidence,
         prints=prints,
@@ -313,6 +314,12 @@ def with_endings(decisions: pd.DataFrame, memory: Memory, as_of: date) -> pd.Dat
 def _calendar_findings(app: App) -> pd.DataFrame:
     missing = missing_next_year(app.settings.schedule, app.business_date())
     return frames.stack([frames.findings(CALENDAR_ENDS, [""], text) for text in missing], frames.FINDINGS)
+
+
+def _where_findings(app: App, portfolio: Portfolio) -> pd.DataFrame:
+    if not len(portfolio.loans):
+        return frames.empty(frames.FINDINGS)
+    return values_unknown(app.settings.rules, portfolio.loans, frame_of(portfolio.sources.contacts))
 
 
 def contact_history(

@@ -26,7 +26,7 @@ from carloan_notify.notices.law_settings import (
     PresetDuty,
 )
 from carloan_notify.notices.settings import PolicySettings, RuleSettings
-from carloan_notify.notices.walk import NEVER, OWN, own_day, walk
+from carloan_notify.notices.walk import NEVER, OWN, Ladder, ladders, own_day, walk
 from carloan_notify.pipeline.inbox import open_lexicon
 from carloan_notify.pipeline.policy import KINDS, POLICY, said
 from carloan_notify.records import Channel, MessageClass
@@ -83,6 +83,33 @@ def _row(code: LawFinding, preset: str, place: str, language: str, **values: obj
 
 
 def _stages(
+    rules: Sequence[RuleSettings],
+    policy: PolicySettings,
+    presets: Sequence[Preset],
+    since: date,
+    language: str,
+) -> Iterator[dict[str, str]]:
+    every = ladders(rules)
+    for ladder in every[:MOST_LADDERS]:
+        mine = [rules[place] for place in ladder.places]
+        for row in _of_ladder(mine, policy, presets, since, language):
+            yield {**row, "place": row["place"] + _kind(ladder)}
+    if len(every) > MOST_LADDERS:
+        left = len(every) - MOST_LADDERS
+        yield _row(LawFinding.KINDS_LEFT_OUT, OWN, "rules", language, walked=MOST_LADDERS, left=left)
+
+
+MOST_LADDERS: Final = 12
+"""Each kind of loan is walked by itself, which takes some seconds."""
+
+
+def _kind(ladder: Ladder) -> str:
+    """Of which loans a finding is, where `where` tells them apart; * for any other value."""
+    said = ", ".join(f"{name}: {'*' if value is None else value}" for name, value in ladder.kind.items())
+    return f" ({said})" if said else ""
+
+
+def _of_ladder(
     rules: Sequence[RuleSettings],
     policy: PolicySettings,
     presets: Sequence[Preset],

@@ -223,8 +223,11 @@ POLICY: Final = "policy"
 
 def policy_stamp(policy: PolicySettings, rules: Sequence[RuleSettings]) -> str:
     """A hash of all that says when and whom a message may reach."""
-    windows = sorted({(rule.notice, rule.channel.value, rule.window or "") for rule in rules})
-    said = [policy.model_dump(), [preset.model_dump() for preset in policy.law], windows]
+    told = sorted(
+        (rule.notice, rule.channel.value, rule.window or "", repr(sorted(rule.where.items())))
+        for rule in rules
+    )
+    said = [policy.model_dump(), [preset.model_dump() for preset in policy.law], told]
     text = json.dumps(said, default=_sorted, sort_keys=True)
     return f"{POLICY}:{hashlib.sha256(text.encode()).hexdigest()}"
 

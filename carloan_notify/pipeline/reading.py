@@ -56,7 +56,7 @@ def as_read(app: App, portfolio: Portfolio, notices: pd.DataFrame, identity: Ide
         mine = notices[days == day]
         later = on_day(app, portfolio, day, mine["loan_id"].unique())
         standings[day] = later.standing.loans
-        then = notices_on(app, later, mine["idempotency_key"], identity)
+        then = notices_on(app, later, mine, identity)
         untrue |= set(mine["idempotency_key"]).difference(then["idempotency_key"])
         retold.append(_retold(mine, then))
     untrue |= _paid_meanwhile(app, portfolio, notices.assign(day=days, until=times["expires_at"]), identity)
@@ -84,7 +84,7 @@ def _paid_meanwhile(
         if known > day:
             mine = some[(some["day"] == day) & (last == known)]
             then = on_day(app, portfolio, day, mine["loan_id"].unique(), known)
-            told = notices_on(app, then, mine["idempotency_key"], identity)
+            told = notices_on(app, then, mine, identity)
             untrue |= set(mine["idempotency_key"]).difference(told["idempotency_key"])
     return frozenset(untrue)
 
@@ -116,17 +116,18 @@ def _had_by(payments: pd.DataFrame, day: date, known: date) -> pd.DataFrame:
     return payments.assign(paid_on=payments["paid_on"].mask(late, pd.Timestamp(day)))
 
 
-def notices_on(app: App, portfolio: Portfolio, keys: Collection[str], identity: Identity) -> pd.DataFrame:
-    """Those of these notices (by key) that the portfolio's day calls for, as frames.NOTICES says them then."""
+def notices_on(app: App, portfolio: Portfolio, mine: pd.DataFrame, identity: Identity) -> pd.DataFrame:
+    """Those of these notices that the portfolio's day calls for by the same rule, as frames.NOTICES says them then."""
     settings = app.settings
-    notices = decide(
+    found = decide(
         inputs_of(app, portfolio),
         settings.rules,
         settings.policy,
         portfolio.as_of,
         identity,
     ).notices
-    return notices[frames.among(notices["idempotency_key"], keys)]
+    places = found["idempotency_key"].map(mine.set_index("idempotency_key")["rule_no"])
+    return found[places == found["rule_no"]]
 
 
 def _retold(notices: pd.DataFrame, then: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
 from carloan_notify.notices.release import Tonight
+from carloan_notify.pipeline.addressees import Known
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import message_reference, reference_key
 from carloan_notify.pipeline.holds import Recorded
@@ -29,7 +30,7 @@ from carloan_notify.pipeline.night import new_run_id
 from carloan_notify.pipeline.one_loan import read_alone
 from carloan_notify.pipeline.plan import contact_history, contacts_of, remember
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of
-from carloan_notify.pipeline.verdicts import Known, judge
+from carloan_notify.pipeline.verdicts import judge
 from carloan_notify.records import CoveredNotice, Decision, Draft, MessageState
 from carloan_notify.reports.tables import frame_rows
 

@@ -1,11 +1,10 @@
 """What the lender's tables say of messages that wait, on the day and of the person that each is for."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -15,16 +14,13 @@ from carloan_notify.app import App
 from carloan_notify.codes import Look
 from carloan_notify.ledger.notices import first_key, is_again
 from carloan_notify.ledger.views import Waiting
-from carloan_notify.notices.addressees import WAITING, addressees
-from carloan_notify.notices.decide import KEYS, Identity, decide, facts, fitting, occasions
+from carloan_notify.notices.decide import KEYS, Identity, decide, facts, occasions
 from carloan_notify.notices.events import DecideInputs, happened
+from carloan_notify.notices.fits import fitting
 from carloan_notify.notices.guard_settings import GuardSettings
-from carloan_notify.notices.hours import zone_named
-from carloan_notify.notices.recipients import recipients
-from carloan_notify.notices.release import Tonight
 from carloan_notify.notices.settings import DATE_MOMENT, OF_PROMISES, EventType, RuleSettings
-from carloan_notify.pipeline.holds import Recorded
-from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of, only_loans
+from carloan_notify.pipeline.addressees import Addressee, Known, people_of
+from carloan_notify.pipeline.portfolio import Portfolio, inputs_of, only_loans
 from carloan_notify.pipeline.reading import on_day, payments_ahead
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.records import CoveredNotice, MessageClass, NightFacts
@@ -60,7 +56,7 @@ OF_THE_STANDING: Final = frozenset(
 
 
 Kind = tuple[str, str, str]
-"""Notice, channel and role: at most one rule has them."""
+"""Notice, channel and role: for one loan and person at most one rule has them."""
 Asked = tuple[Kind, str, date | None]
 """What kind of notice, of which loan and original due date."""
 
@@ -75,7 +71,7 @@ class Truth:
     """
 
     portfolio: Portfolio
-    owed: Mapping[Asked, StillOwed]
+    owed: Mapping[Asked, Sequence[StillOwed]]
     unpaid: AbstractSet[tuple[str, date | None]]
     known: AbstractSet[str]
     paid_ahead: AbstractSet[str]
@@ -110,7 +106,7 @@ def truth(
     fits = fitting(found, rules, inputs.loans, inputs.standing)
     return Truth(
         portfolio,
-        dict(_owed(rules, found[fits])),
+        _owed(rules, found[fits]),
         unpaid | {(loan_id, None) for loan_id in left["loan_id"]},
         frozenset(portfolio.standing.loans["loan_id"]) - unclear(portfolio),
         frozenset(paid_ahead),
@@ -118,7 +114,7 @@ def truth(
         taken_back,
         event_of,
         other_loans,
-        frozenset(asked for asked, _ in _owed(rules, found[~fits])),
+        frozenset(_owed(rules, found[~fits])),
         _reported(inputs),
     )
 
@@ -143,7 +139,9 @@ def unclear(portfolio: Portfolio) -> frozenset[str]:
     return portfolio.incomplete_loans | frozenset(theirs)
 
 
-def _owed(rules: Sequence[RuleSettings], found: pd.DataFrame) -> Iterator[tuple[Asked, StillOwed]]:
+def _owed(rules: Sequence[RuleSettings], found: pd.DataFrame) -> dict[Asked, list[StillOwed]]:
+    """What each kind of notice would tell; several where rules are for other persons of a loan."""
+    every: dict[Asked, list[StillOwed]] = defaultdict(list)
     for loan_id, *values in zip(
         *(found[name].tolist() for name in ("loan_id", *StillOwed._fields)), strict=True
     ):
@@ -151,7 +149,8 @@ def _owed(rules: Sequence[RuleSettings], found: pd.DataFrame) -> Iterator[tuple[
         rule = rules[owed.rule_no]
         for role in rule.who:
             kind = (rule.notice, rule.channel.value, role.value)
-            yield (kind, loan_id, day_or_none(owed.original_due_on)), owed
+            every[kind, loan_id, day_or_none(owed.original_due_on)].append(owed)
+    return dict(every)
 
 
 def _events(
@@ -163,15 +162,18 @@ def _events(
         return {}, set(), set()
     kinds = {(message.notice, message.channel) for message in waiting}
     again = any(is_again(cover.idempotency_key) for message in waiting for cover in message.covers)
+    places = [
+        place for place, rule in enumerate(app.settings.rules) if (rule.notice, rule.channel.value) in kinds
+    ]
+    every = [app.settings.rules[place] for place in places]
     rules = [
         rule.model_copy(update={"catch_up_days": ALWAYS if again else rule.catch_up_days + EVENT_DAYS})
-        for rule in app.settings.rules
-        if (rule.notice, rule.channel.value) in kinds
+        for rule in every
     ]
 
     def told(seen: DecideInputs, by: Sequence[RuleSettings] = rules) -> dict[str, StillOwed]:
         found = decide(seen, by, app.settings.policy, portfolio.as_of, identity).notices
-        return _by_key(found, app.settings.rules, wanted)
+        return _by_key(found, places, wanted)
 
     events = told(inputs)
     if wanted <= events.keys():
@@ -184,105 +186,14 @@ def _events(
     return events, set(told(replace(inputs, payments=unreversed))) - set(events), others
 
 
-def _by_key(
-    notices: pd.DataFrame, rules: Sequence[RuleSettings], wanted: AbstractSet[str]
-) -> dict[str, StillOwed]:
-    """The wanted ones of these notices under each of their keys."""
-    number: dict[Kind, int] = {}
-    for place, rule in enumerate(rules):
-        number |= {(rule.notice, rule.channel.value, role.value): place for role in rule.who}
+def _by_key(notices: pd.DataFrame, places: Sequence[int], wanted: AbstractSet[str]) -> dict[str, StillOwed]:
+    """The wanted ones of these notices under each of their keys; `places` has the place of each of their rules."""
     found: dict[str, StillOwed] = {}
-    names = ("notice", "channel", "role", *KEYS, *StillOwed._fields[1:])
-    for notice, channel, role, *values in zip(*(notices[name].tolist() for name in names), strict=True):
-        owed = StillOwed(number[notice, channel, role], *values[len(KEYS) :])
+    names = ("rule_no", *KEYS, *StillOwed._fields[1:])
+    for rule_no, *values in zip(*(notices[name].tolist() for name in names), strict=True):
+        owed = StillOwed(places[rule_no], *values[len(KEYS) :])
         found |= {key: owed for key in values[: len(KEYS)] if key in wanted}
     return found
-
-
-# Who each message is for, by the tables of now.
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """How people are named in the ledger, and what it has on record against telling them."""
-
-    identity: Identity
-    recorded: Recorded
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """What the tables say of a message's person for one loan: what speaks against it, its name and its own date.
-
-    `opens` is when it is an hour for contact again, None when nobody can say.
-    """
-
-    against: Look | None
-    name: str
-    day: date
-    opens: datetime | None = None
-
-
-_HEAD: Final = ("message_id", "role", "phone_hash", "notice", "channel", "message_class")
-_head: Final = attrgetter(*_HEAD)
-
-
-def _addressees(
-    app: App, portfolio: Portfolio, waiting: Sequence[Waiting], known: Known, names: Mapping[str, str]
-) -> dict[tuple[str, str], Addressee]:
-    """By message and loan: whom it is for now."""
-    windows = {
-        (rule.notice, rule.channel.value, role.value): rule.window or ""
-        for rule in app.settings.rules
-        for role in rule.who
-    }
-    today = app.business_date()
-    rows = [
-        (
-            *_head(m),
-            loan_id,
-            names.get(m.message_id, ""),
-            _window(m, windows),
-            _days_past_due(m, loan_id, today),
-        )
-        for m in waiting
-        for loan_id in sorted(m.loan_ids)
-    ]
-    columns = [*_HEAD, "loan_id", "name", "window", "days_past_due"]
-    asked = pd.DataFrame(rows, columns=columns).astype(dict(WAITING))
-    people = recipients(portfolio.loans, frame_of(portfolio.sources.contacts))
-    people = people.assign(phone_hash=frames.per_value(people["phone"], known.identity.ref))
-    people = people.merge(portfolio.loans[["loan_id", "customer_id"]], on="loan_id")
-    now = app.clock()
-    record = known.recorded.about(people["customer_id"].unique())
-    found = addressees(asked, people, app.settings.policy, Tonight(now, app.business_date()), record)
-    return {
-        (message_id, loan_id): Addressee(
-            Look(look) if look else None,
-            name,
-            _local_day(now, timezone, app.business_date()),
-            None if pd.isna(opens) else opens.to_pydatetime(),
-        )
-        for message_id, loan_id, look, name, timezone, opens in found.itertuples(index=False, name=None)
-    }
-
-
-def _window(message: Waiting, windows: Mapping[Kind, str]) -> str:
-    """Its rule's own hours; an operator who sends again is bound by the policy's alone."""
-    if any(is_again(cover.idempotency_key) for cover in message.covers):
-        return ""
-    return windows.get((message.notice, message.channel, message.role), "")
-
-
-def _days_past_due(message: Waiting, loan_id: str, today: date) -> int:
-    """How long what it tells of a loan is past due; what was paid meanwhile ends the message anyway."""
-    told = [c.original_due_on for c in message.covers if c.loan_id == loan_id and c.original_due_on]
-    return max(0, (today - min(told)).days) if told else 0
-
-
-def _local_day(now: datetime, timezone: str, otherwise: date) -> date:
-    zone = zone_named(timezone)
-    return now.astimezone(zone).date() if zone else otherwise
 
 
 # One message: what is to become of it.
@@ -323,33 +234,42 @@ def verdict(message: Waiting, now: Truth, people: Mapping[str, Addressee]) -> Ru
         return Ruling(cancel=next(iter(ends.values())))
     if message.message_class == MessageClass.COLLECTION and message.loan_ids & now.paid_ahead:
         return Ruling(hold=Look.PAYMENT_AHEAD)
-    ruling = _content(message, mine, now)
+    ruling = _content(message, mine, now, people)
     if ruling.cancel or ruling.hold:
         return ruling
+    told_by = {cover.loan_id: owed.rule_no for cover, owed in ruling.still}
     first = people[mine[0].loan_id]
     for cover in mine:
-        one = people[cover.loan_id]
+        one = people[cover.loan_id].by(told_by.get(cover.loan_id))
         if one.against:
             return Ruling(hold=one.against, until=one.opens)
     return replace(ruling, day=first.day, name=first.name)
 
 
-def _content(message: Waiting, covers: Sequence[CoveredNotice], now: Truth) -> Ruling:
+def _content(
+    message: Waiting, covers: Sequence[CoveredNotice], now: Truth, people: Mapping[str, Addressee]
+) -> Ruling:
     """Whether what these covers tell is still so."""
     if message.notice in now.event_of:
         return _event(covers, now, now.event_of[message.notice])
     kind = (message.notice, message.channel, message.role)
+    asked: list[Asked] = [(kind, cover.loan_id, cover.original_due_on) for cover in covers]
     still = tuple(
         (cover, owed)
-        for cover in covers
-        if (owed := now.owed.get((kind, cover.loan_id, cover.original_due_on)))
+        for cover, whom in zip(covers, asked, strict=True)
+        if (owed := _fit(now.owed.get(whom, ()), people[cover.loan_id]))
     )
-    if not still and any((kind, cover.loan_id, cover.original_due_on) in now.others_owed for cover in covers):
+    if not still and any(whom in now.others_owed or whom in now.owed for whom in asked):
         return Ruling(cancel=Look.OTHER_LOANS)
     if still or not message.until_paid:
         return Ruling(still=still)
     paid = any((cover.loan_id, cover.original_due_on) not in now.unpaid for cover in covers)
     return Ruling(cancel=Look.PAID if paid else Look.NO_LONGER_TRUE)
+
+
+def _fit(owed: Sequence[StillOwed], person: Addressee) -> StillOwed | None:
+    """What the rule says that is for such a person."""
+    return next((one for one in owed if one.rule_no not in person.unfit), None)
 
 
 def _event(covers: Sequence[CoveredNotice], now: Truth, event: str) -> Ruling:
@@ -400,9 +320,9 @@ def judge(
     loan_ids = frozenset[str]().union(*(message.loan_ids for message in waiting))
     mine = _of_these(tables, loan_ids)
     ahead = payments_ahead(mine, app.business_date())["loan_id"]
-    people = _addressees(app, mine, waiting, known, names or {})
+    people = people_of(app, mine, waiting, known, names or {})
     if not of_people:
-        people = {whom: replace(one, against=None) for whom, one in people.items()}
+        people = {whom: one.welcome() for whom, one in people.items()}
     whose = [{loan_id: people[m.message_id, loan_id] for loan_id in sorted(m.loan_ids)} for m in waiting]
     days = [next(iter(each.values())).day for each in whose]
     truths = {}

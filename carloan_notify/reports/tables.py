@@ -118,6 +118,8 @@ def print_messages(rows: Sequence[Mapping[str, Any]], stream: IO[str]) -> None:
             f"[bold]{escape(str(row['notice']))}[/bold] · {row['channel']} · {escape(str(row['loan_id']))}"
         )
         detail = f"{row['phone']} · from {row['not_before']} · {row['segments']} part(s)"
+        if row["why"]:
+            detail += f" · {escape(str(row['why']))}"
         console.print(
             Panel(
                 escape(str(row["text"])),

@@ -112,8 +112,8 @@ def test_a_night_makes_it_and_the_message_leads_to_it(registry: Desk) -> None:
     assert [(path.suffix, path.stat().st_mode & 0o777) for path in pages] == [(".html", 0o600)] * 2
     assert (registry.folder / "certificates").stat().st_mode & 0o777 == 0o700
     page, english = page_of(registry, "孙建国"), page_of(registry, "John Smith")
-    assert f"结清证明请点击 {BASE}{page.stem} 领取" in told(registry)["0"]
-    assert told(registry)["1"].endswith(f"Your settlement certificate: {BASE}{english.stem}")
+    assert f"结清证明：{BASE}{page.stem} " in told(registry)["0"]
+    assert told(registry)["1"].endswith(f"Certificate: {BASE}{english.stem}")
     found = check(registry, page, code=0)
     assert re.fullmatch(r"AD-2026-00000[12]-.", found["number"])
     assert found["facts"] | {"code": "", "number": ""} == {
@@ -360,7 +360,7 @@ def test_without_an_address_the_message_reads_well(registry: Desk) -> None:
     change(registry, wait_days=2)
     export(registry, [loan(0, "settled"), loan(1)], paid(0, 1))
     registry.night(DAY)
-    assert "感谢您一直以来的信任。结清证明可联系我们领取。" in told(registry)["0"]
+    assert "请办理解除抵押。结清证明可联系我们领取。" in told(registry)["0"]
     assert files(registry) == [page_of(registry, "孙建国")]
     assert "核验真伪请向我公司提供验证码" in files(registry)[0].read_text("utf-8")
     assert Refusal.NOT_YET in registry.run("certificate", "L1", "--as-of", DAY, code=1).err

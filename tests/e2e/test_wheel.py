@@ -34,7 +34,8 @@ def test_wheel_holds_templates_and_sample(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
     templates = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "templates").rglob("*.j2"))
-    assert sorted(name.split("_data/")[1] for name in names if name.endswith(".j2")) == templates
+    packed = (name.split("_data/")[1] for name in names if "_data/" in name)
+    assert sorted(name for name in packed if name.endswith(".j2")) == templates
     samples = {f"carloan_notify/_data/export/{path.name}" for path in (ROOT / "samples" / "export").iterdir()}
     assert samples <= set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)

@@ -7,4 +7,4 @@ from tests.integration.reliability.days import walk
 
 @pytest.mark.hypothesis
 def test_days_on_which_everything_happens() -> None:
-    walk(lives=4, steps=15)
+    walk(lives=2, steps=15)

@@ -21,6 +21,8 @@ DAMAGED = "10099887766"
 FAULTS = Faults(rejected=0.1, busy=0.1, dropped_after=0.1, undelivered=0.1)
 NOT_WRITTEN_HERE = {"export", "templates"}
 """The lender's own tables, and what `init` wrote before any of them was read."""
+OWN_PAPERS = "certificates"
+"""What is made for one person to have, and says who they are; each behind a code of its own, for its owner alone."""
 
 
 @pytest.fixture(scope="module")
@@ -169,4 +171,7 @@ def test_nothing_personal_is_printed_or_written(world: World) -> None:
     written = [path for path in files if path.relative_to(world.folder).parts[0] not in NOT_WRITTEN_HERE]
     assert {path.name for path in written} >= {"ledger.db", "metrics.prom", "audit.jsonl"}
     assert {path.suffix for path in written} >= {".csv", ".json", ".db", ".prom", ".jsonl"}
-    assert {str(path): found for path in written if (found := leaks(path.read_bytes(), secrets))} == {}
+    papers = [path for path in written if path.relative_to(world.folder).parts[0] == OWN_PAPERS]
+    assert {path.stat().st_mode & 0o777 for path in papers} == {0o600}
+    others = set(written) - set(papers)
+    assert {str(path): found for path in others if (found := leaks(path.read_bytes(), secrets))} == {}

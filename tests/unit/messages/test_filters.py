@@ -77,7 +77,7 @@ def test_every_documented_filter_exists() -> None:
 
 @pytest.mark.parametrize(
     ("language", "short", "long"),
-    [("zh-CN", "11月30日", "2026年11月30日"), ("en", "Nov 30, 2026", "Nov 30, 2026")],
+    [("zh-CN", "11月30日", "2026年11月30日"), ("en", "Nov 30, 2026", "November 30, 2026")],
 )
 def test_dates_follow_the_language(language: str, short: str, long: str) -> None:
     filters = build_filters(language, "sms", US)

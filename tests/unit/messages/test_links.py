@@ -17,7 +17,6 @@ from carloan_notify.messages.links import (
     Purpose,
     ReadToken,
     Told,
-    certificate_links,
     hints,
     parse_keys,
     pay_links,
@@ -105,11 +104,9 @@ def test_every_changed_character_is_refused(loan_id: str, place: int, character:
 
 def test_a_link_stands_behind_its_base_and_is_opaque() -> None:
     (link,) = pay_links(SETTINGS, KEY, loan_ids=["HT-2026-000123"], phones=[PHONE], now=NOW)
-    (certificate,) = certificate_links(SETTINGS, KEY, loan_ids=["HT-2026-000123"], phones=[PHONE], now=NOW)
     assert proven(link, ("HT-2026-000123", PHONE)) == LinkClaim(
         Purpose.PAY, "HT-2026-000123", PHONE, date(2026, 12, 23)
     )
-    assert isinstance(proven(certificate, ("HT-2026-000123", PHONE)), LinkClaim)
     token = link.removeprefix(SETTINGS.pay_link_base)
     assert len(token) == 16
     for hidden in (b"2026", b"123", b"138"):
@@ -119,7 +116,6 @@ def test_a_link_stands_behind_its_base_and_is_opaque() -> None:
 def test_no_base_no_link() -> None:
     none = MessagesSettings()
     assert pay_links(none, b"", loan_ids=["L1", "L2"], phones=[PHONE, PHONE], now=NOW) == ["", ""]
-    assert certificate_links(none, b"", loan_ids=["L1"], phones=[PHONE], now=NOW) == [""]
 
 
 def test_a_link_expires_after_its_last_day_and_stays_so_for_a_year() -> None:

@@ -1,6 +1,7 @@
 """A slow plain twin of `decide`: one loan, one rule, one date at a time, with nothing but dates and ifs."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -12,12 +13,14 @@ Told = tuple[str, str, str, int, str, int, int]
 
 
 def plain_decide(
-    dues: pd.DataFrame, standing: pd.DataFrame, rules: list[RuleSettings], as_of: date
+    loans: pd.DataFrame, dues: pd.DataFrame, standing: pd.DataFrame, rules: list[RuleSettings], as_of: date
 ) -> set[Told]:
     """What the due and past-due rules tell."""
-    active = {row.loan_id: row for row in lines(standing) if row.status == "active"}
+    known = {row.loan_id: row for row in lines(loans)}
+    everybody = {row.loan_id: row for row in lines(standing) if row.status == "active"}
     told: set[Told] = set()
     for rule in rules:
+        active = {name: row for name, row in everybody.items() if fits(rule, known[name], row)}
         for due in lines(dues):
             if due.loan_id in active and due.unpaid_minor > 0 and rule.when.days_before_due is not None:
                 left = nights_left_before_due(rule, due.due_on.date(), as_of)
@@ -39,6 +42,21 @@ def plain_decide(
                 )
                 told.add(line(rule, loan.loan_id, number, first, amount, rule.catch_up_days - late))
     return told
+
+
+def fits(rule: RuleSettings, loan: Any, standing: Any) -> bool:
+    """Whether every column of `where` has a cell that it allows, wherever it stands."""
+    for name, condition in rule.where.items():
+        cell = getattr(standing, name) if hasattr(standing, name) else getattr(loan, name)
+        if condition.one_of is not None and cell not in condition.one_of:
+            return False
+        if condition.none_of is not None and cell in condition.none_of:
+            return False
+        if condition.least is not None and cell < condition.least:
+            return False
+        if condition.most is not None and cell > condition.most:
+            return False
+    return True
 
 
 def nights_left_before_due(rule: RuleSettings, due_on: date, as_of: date) -> int | None:

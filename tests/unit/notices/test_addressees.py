@@ -66,7 +66,7 @@ def asked(rows: list[Row], those: list[Row], now: datetime) -> pd.DataFrame:
     )
     waits = frames.blank_row(WAITING)
     messages = pd.DataFrame([{**waits, "message_id": f"M{n}", **row} for n, row in enumerate(rows)])
-    with_hash = table.assign(phone_hash=table["phone"], customer_id="")
+    with_hash = table.assign(phone_hash=table["phone"], customer_id="", unfit="")
     moment = Tonight(now, now.date())
     return addressees(messages.astype(dict(WAITING)), with_hash, PolicySettings(), moment, OnRecord())
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from carloan_notify import frames
 from carloan_notify.notices.decide import NOTICE_COLUMNS, Identity, decide
 from carloan_notify.notices.events import DecideInputs
-from carloan_notify.notices.ladder import DEFAULT_LADDER
+from carloan_notify.notices.ladder import DEFAULT_LADDER, rule_problems
 from carloan_notify.notices.settings import PolicySettings, RuleSettings, When
+from carloan_notify.notices.where import Condition
 from tests.unit.notices.plain_decide import plain_decide
 from tests.unit.notices.tables import (
     AS_OF,
@@ -207,18 +208,44 @@ def portfolios(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFram
         for number in range(draw(st.integers(0, 3))):
             due_on = AS_OF + timedelta(days=draw(st.integers(-3, 12)) + 15 * number)
             dues_rows.append(f"{loan}|{number + 4}|{due_on}|{due_on}|{draw(st.integers(0, 2)) * 100}")
-    loans = loans_table("loan_id|customer_id\n" + "\n".join(f"{loan}|C{loan}" for loan in ids))
+    kinds = draw(st.lists(st.sampled_from(["ev|en", "used|zh", "|en"]), min_size=30, max_size=30))
+    rows = (f"{loan}|C{loan}|{kind}" for loan, kind in zip(ids, kinds, strict=False))
+    loans = loans_table("loan_id|customer_id|product|language\n" + "\n".join(rows))
     return loans, dues_table("\n".join(dues_rows)), standing_table("\n".join(standing_rows))
+
+
+WHERES = st.fixed_dictionaries(
+    {},
+    optional={
+        "product": st.sampled_from(["ev", {"not": ["ev", "new"]}, ["used", ""]]),
+        "language": st.sampled_from(["zh", {"not": "zh"}]),
+        "days_past_due": st.sampled_from([{"from": 3}, {"to": 9}, {"from": 5, "to": 20}, 0]),
+    },
+)
 
 
 @st.composite
 def due_rules(draw: st.DrawFn) -> list[RuleSettings]:
+    """Some are for some loans only; the first two, where there are two, may be one notice for two products."""
     before = [When(days_before_due=draw(st.integers(0, 9))) for _ in range(draw(st.integers(0, 3)))]
     after = [When(days_past_due=draw(st.integers(1, 35))) for _ in range(draw(st.integers(0, 3)))]
-    return [
-        RuleSettings(notice=f"n{number}", when=when, catch_up_days=draw(st.integers(0, 4)))
+    rules = [
+        RuleSettings.model_validate(
+            {
+                "notice": f"n{number}",
+                "when": when,
+                "where": draw(WHERES),
+                "catch_up_days": draw(st.integers(0, 4)),
+            }
+        )
         for number, when in enumerate([*before, *after])
     ]
+    if len(before) > 1 and draw(st.booleans()):
+        ev, others = ({"product": Condition.model_validate(one)} for one in ("ev", {"not": "ev"}))
+        rules[0] = rules[0].model_copy(update={"where": rules[0].where | ev})
+        rules[1] = rules[1].model_copy(update={"notice": "n0", "where": rules[1].where | others})
+        assert rule_problems(rules, PolicySettings()) == []
+    return rules
 
 
 @settings(max_examples=20, deadline=None)
@@ -241,7 +268,7 @@ def test_decides_like_its_plain_twin(
     ]
     dated = notices.assign(original_due_on=notices["original_due_on"].dt.strftime("%Y-%m-%d"))
     found = list(dated[columns].itertuples(index=False, name=None))
-    assert set(found) == plain_decide(dues, standing, rules, AS_OF)
+    assert set(found) == plain_decide(loans, dues, standing, rules, AS_OF)
     assert len(found) == len(set(found))
     whole = decide(DecideInputs(*portfolio), rules, PolicySettings(), AS_OF, Identity("x", str)).notices
     pd.testing.assert_frame_equal(notices, whole)

@@ -133,6 +133,41 @@ def test_only_some_events_can_be_derived() -> None:
         PolicySettings(derived_events=(EventType.CONTRACT_SIGNED,))
 
 
+def rule(where: dict[str, object], **options: Any) -> RuleSettings:
+    return RuleSettings.model_validate({"notice": "a", "when": DUE, "where": where, **options})
+
+
+def test_one_notice_may_have_a_rule_for_each_product() -> None:
+    rules = [
+        rule({"product": "ev"}, when=When(days_before_due=5), window="09:00-12:00"),
+        rule({"product": ["used", "new"]}, template="b", window="10:00-12:00"),
+        rule({"product": {"not": ["ev", "used", "new"]}}, when=When(days_before_due=3)),
+    ]
+    assert rule_problems(rules, PolicySettings()) == []
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        (
+            rule({"product": ["used", "ev"]}),
+            "rules[1].where: a by sms to borrower has a rule already, rules[0]",
+        ),
+        (
+            rule({"principal": {"from": 5}}),
+            "rules[1].where: a by sms to borrower has a rule already, rules[0]",
+        ),
+        (rule({}), "rules[1].where: a by sms to borrower has a rule already, rules[0]"),
+        (rule({"product": "used"}, when=When(days_past_due=1)), "rules[1].when: a fires at another time"),
+        (rule({}, channel="voice", when=When(days_before_due=2)), "rules[1].when: a fires at another time"),
+        (rule({"product": "used"}, after="voice"), "rules[1].after: a by sms says otherwise in rules[0]"),
+    ],
+)
+def test_two_rules_of_one_notice_must_not_fit_one_loan(second: RuleSettings, says: str) -> None:
+    [problem] = rule_problems([rule({"product": "ev"}), second], PolicySettings())
+    assert problem.startswith(says)
+
+
 def test_rules_that_contradict_each_other_are_all_named() -> None:
     rules = [
         RuleSettings(notice="a", when=DUE, supersedes=("b", "ghost")),

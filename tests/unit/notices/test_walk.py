@@ -1,14 +1,17 @@
 """The shipped ladder walked under presets: what the law holds back, found by the functions of a night."""
 
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carloan_notify.config.presets import load_presets
 from carloan_notify.notices.ladder import DEFAULT_LADDER
-from carloan_notify.notices.settings import PolicySettings
-from carloan_notify.notices.walk import NEVER, OWN, STAGES, walk
+from carloan_notify.notices.settings import PolicySettings, RuleSettings
+from carloan_notify.notices.walk import NEVER, OWN, STAGES, ladders, walk
 
 MONDAY = date(
     2026, 3, 2
@@ -67,6 +70,41 @@ def test_the_shipped_ladder_under_presets(stages: pd.DataFrame, line: str) -> No
 
 def test_a_text_that_an_answered_call_makes_needless_is_no_stage(stages: pd.DataFrame) -> None:
     assert late(stages, "us-ma", "overdue_1 sms", answered=True) == []
+
+
+def ruled(where: dict[str, Any]) -> RuleSettings:
+    return RuleSettings.model_validate({"notice": "a", "when": {"days_past_due": 1}, "where": where})
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "product": st.sampled_from(["ev", ["ev", "used"], {"not": "ev"}, {"not": ["used", "new"]}]),
+                "term_months": st.sampled_from([12, {"from": 12}, {"to": 12}, {"from": 13, "to": 24}]),
+                "bucket": st.sampled_from(["M1", "M2"]),
+            },
+        ),
+        max_size=4,
+    )
+)
+def test_every_loan_is_told_by_a_part_of_one_ladder_and_each_ladder_by_some_loan(
+    wheres: list[dict[str, Any]],
+) -> None:
+    rules = [ruled(where) for where in wheres]
+    sets = {
+        frozenset(
+            place
+            for place, rule in enumerate(rules)
+            for cells in ({"product": product, "term_months": months},)
+            if all(rule.where[name].holds(cells[name]) for name in cells if name in rule.where)
+        )
+        for product in ("ev", "used", "new", "other")
+        for months in (0, 11, 12, 13, 24, 25)
+    }
+    found = {frozenset(ladder.places) for ladder in ladders(rules)}
+    assert found == {one for one in sets if one and not any(one < other for other in sets)}
 
 
 def test_a_lenders_own_gap_is_walked_as_well() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from carloan_notify import frames
+from carloan_notify.notices.fits import mask_of
 from carloan_notify.notices.where import Condition, Kind, Of, Units, WhereColumn, bound, overlap
 
 WORDS = st.sampled_from(["", "ev", "used", "vip"])
@@ -38,20 +39,22 @@ def plain(written: dict[str, Any], cell: Any) -> bool:
 
 @given(conditions(WORDS, ranges=False), st.lists(WORDS))
 def test_texts(written: dict[str, Any], cells: list[str]) -> None:
-    mask = Condition.model_validate(written).mask(pd.Series(cells, dtype=frames.TEXT))
+    mask = mask_of(Condition.model_validate(written), pd.Series(cells, dtype=frames.TEXT))
     assert mask.tolist() == [plain(written, cell) for cell in cells]
 
 
 @given(conditions(NUMBERS, ranges=True), st.lists(NUMBERS))
 def test_numbers(written: dict[str, Any], cells: list[int]) -> None:
-    mask = Condition.model_validate(written).mask(pd.Series(cells, dtype=frames.COUNT))
+    mask = mask_of(Condition.model_validate(written), pd.Series(cells, dtype=frames.COUNT))
     assert mask.tolist() == [plain(written, cell) for cell in cells]
 
 
 @given(conditions(DAYS, ranges=True), st.lists(st.none() | DAYS))
 def test_days(written: dict[str, Any], cells: list[dt.date | None]) -> None:
     column = pd.Series([pd.NaT if cell is None else pd.Timestamp(cell) for cell in cells], dtype=frames.DATE)
-    assert Condition.model_validate(written).mask(column).tolist() == [plain(written, cell) for cell in cells]
+    assert mask_of(Condition.model_validate(written), column).tolist() == [
+        plain(written, cell) for cell in cells
+    ]
 
 
 @given(conditions(NUMBERS, ranges=True), conditions(NUMBERS, ranges=True))

@@ -14,10 +14,10 @@ from carloan_notify.ledger.views import Waiting
 from carloan_notify.loans.standing import Standing
 from carloan_notify.notices.guard_settings import GuardSettings
 from carloan_notify.notices.settings import EventType
+from carloan_notify.pipeline.addressees import Addressee
 from carloan_notify.pipeline.portfolio import Portfolio
 from carloan_notify.pipeline.verdicts import (
     MANY,
-    Addressee,
     Ruling,
     StillOwed,
     Truth,
@@ -50,7 +50,7 @@ def owes(amount: int = 100) -> StillOwed:
 KIND = ("overdue_3", "sms", "borrower")
 NOW = Truth(
     portfolio(),
-    owed={(KIND, "L1", JUNE): owes(), (KIND, "L4", JUNE): owes()},
+    owed={(KIND, "L1", JUNE): (owes(),), (KIND, "L4", JUNE): (owes(),)},
     unpaid={("L1", JUNE), ("L2", JULY), ("L4", JUNE)},
     known=frozenset({"L1", "L2", "L3", "L4"}),
     paid_ahead=frozenset({"L4"}),
