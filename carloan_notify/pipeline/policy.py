@@ -1,10 +1,11 @@
 """The law that binds a loan's people, and what it does to the ladder: `policy show` and `policy lint`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from carloan_notify import frames
 from carloan_notify.app import App
@@ -68,12 +69,20 @@ def show_policy(app: App, loan_id: str, as_of: date) -> dict[str, Any]:
             "as_of": as_of.isoformat(),
             "people": [_law(policy, one, as_of, None) for one in places_of],
         }
-    people, history = _people(app, loan_id, as_of)
+    people, history = _people(_then(app, as_of), loan_id, as_of)
     return {
         "loan_id": loan_id,
         "as_of": as_of.isoformat(),
         "people": [_law(policy, one, as_of, history) for one in people],
     }
+
+
+def _then(app: App, as_of: date) -> App:
+    """The app, at the end of a day that is over: contacts are looked for from that day back, not from today."""
+    if as_of >= app.business_date():
+        return app
+    end = datetime.combine(as_of, time.max, ZoneInfo(app.lender.timezone)).astimezone(UTC)
+    return replace(app, clock=lambda: end)
 
 
 def _place(preset: Preset) -> Subject:
