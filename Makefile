@@ -21,7 +21,7 @@ test: $(STAMP)  ## the whole suite
 # Long walks that live by their own clock stay out, and the browser, which does not start under a clock that is moved.
 # What fails is run once more by itself: a test that depends on the day fails again, one that lacked a processor passes.
 OWN_CLOCK := $(addprefix --ignore=tests/,e2e/test_guard_nights.py e2e/test_policy_walk.py e2e/scenarios \
-    integration/inbound/test_link_browser.py $(addprefix integration/reliability/,test_crash_points.py test_days.py))
+    integration/inbound/test_link_browser.py $(addprefix integration/reliability/,test_crash_points.py))
 CLOCKS := "+45d" "@2028-02-29 12:00:00" "@2027-12-31 23:50:00"
 FAKED := FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1
 FIND_IT := import pathlib, libfaketime; print(*pathlib.Path(libfaketime.__file__).parent.rglob("libfaketime.so.1"))
