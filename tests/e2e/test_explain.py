@@ -64,7 +64,9 @@ def test_explain_before_the_first_night(lender: Lender) -> None:
     assert not (lender.folder / "ledger.db").exists()
 
 
-STAYS = re.compile(r"`\w+`|(?:/[\w.-]+)+|\b[A-Z2-7]{26}\b|[A-Z]{2}\d+|\w+[._]\w+|[\w.+-]*\d[\w.:+-]*|IANA|\bzh-CN\b")
+STAYS = re.compile(
+    r"`\w+`|(?:/[\w.-]+)+|\b[A-Z2-7]{26}\b|[A-Z]{2}\d+|\w+[._]\w+|[\w.+-]*\d[\w.:+-]*|IANA|\bzh-CN\b"
+)
 """Paths, ids, codes, tags of languages, names of options and files, figures: they are the same in every language."""
 
 
