@@ -45,7 +45,9 @@ def verify(ctx: click.Context, token: str, language: str, now: datetime | None, 
 
 @links_command.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of this machine to listen at.")
-@click.option("--port", default=8081, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Port; 0 takes a free one."
+)
 @click.pass_context
 def serve(ctx: click.Context, host: str, port: int) -> None:
     """Serve the page behind the links, until stopped. Speaks plain HTTP: put a proxy with HTTPS before it.

@@ -76,7 +76,9 @@ def import_receipts_file(ctx: click.Context, path: Path, kind: str, now: datetim
 
 @receipts_command.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of this machine to listen at.")
-@click.option("--port", default=8080, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes a free one."
+)
 @click.pass_context
 def listen(ctx: click.Context, host: str, port: int) -> None:
     """Take what providers push (receipts and replies) at /NAME/PUSH_SECRET, until stopped. Speaks plain HTTP.

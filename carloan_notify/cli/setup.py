@@ -199,7 +199,13 @@ def _closing(demo: "Demo", stream: IO[str]) -> None:
 
 
 @click.command()
-@click.option("--port", default=8025, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8025,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same faults.")
 @click.option(
     "--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file of faults."

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carloan_notify.cli.main import IsoDate, IsoInstant
+from carloan_notify.cli.main import IsoDate, IsoInstant, cli
 from carloan_notify.cli.schedule import Amount, Payment
 
 
@@ -57,3 +58,12 @@ def test_payment() -> None:
 )
 def test_refusals_show_how_it_is_written(kind: click.ParamType[Any], text: str, said: str) -> None:
     assert said in refused(kind, text)
+
+
+@pytest.mark.parametrize("command", [("links", "serve"), ("receipts", "listen"), ("simulator",)])
+@pytest.mark.parametrize("port", ["99999", "-1"])
+def test_a_port_that_there_is_not_is_refused(command: tuple[str, ...], port: str) -> None:
+    """65536 and more would be listened at as another port, and the proxy's would answer nothing."""
+    done = CliRunner().invoke(cli, [*command, "--port", port])
+    assert done.exit_code == 2
+    assert "--port" in done.output
