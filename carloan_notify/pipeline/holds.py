@@ -76,14 +76,16 @@ class Recorded:
         )
         return cls(opt_outs, standing, frames.empty(NUMBERS))
 
-    def about(self, customer_ids: Collection[str]) -> OnRecord:
-        """The same about these customers, and about every number and loan."""
+    def about(self, customer_ids: Collection[str], by_ref: Mapping[str, str] | None = None) -> OnRecord:
+        """The same about these customers, and about every number and loan.
+
+        `by_ref` has the customers by their keyed hash, for who has made those hashes already.
+        """
         if self.suppressions.empty and self.holds.empty:
             return OnRecord(numbers=self.numbers)
-        known = {self.customer_ref(customer): customer for customer in customer_ids if customer}
-        return OnRecord(
-            _named(self.suppressions, known, SUPPRESSIONS), _named(self.holds, known, HOLDS), self.numbers
-        )
+        customers = by_ref or {self.customer_ref(each): each for each in customer_ids if each}
+        opt_outs, standing = (named(rows, customers) for rows in (self.suppressions, self.holds))
+        return OnRecord(opt_outs[list(SUPPRESSIONS)], standing[list(HOLDS)], self.numbers)
 
 
 def _as_frame(rows: pd.DataFrame) -> pd.DataFrame:
@@ -114,9 +116,13 @@ def _with_promises(tx: Transaction, on_record: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([on_record, held], ignore_index=True)
 
 
-def _named(rows: pd.DataFrame, customers: Mapping[str, str], kind: Mapping[str, str]) -> pd.DataFrame:
-    named = frames.per_value(rows["customer_ref"], lambda ref: customers.get(ref, "") if ref else "")
-    return rows.assign(customer_id=named)[list(kind)]
+def named(rows: pd.DataFrame, customers: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of the ledger with a `customer_id` in place of `customer_ref`: that of `customers` (by keyed hash), else "".
+
+    What names no customer names none of these, whatever hash stands for nobody.
+    """
+    ids = frames.per_value(rows["customer_ref"], lambda ref: customers.get(ref, "") if ref else "")
+    return rows.assign(customer_id=ids).drop(columns="customer_ref")
 
 
 # Holds whose last day is over.

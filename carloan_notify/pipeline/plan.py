@@ -37,7 +37,7 @@ from carloan_notify.pipeline.certificates import (
 )
 from carloan_notify.pipeline.drafts import Drafted, draft_messages, hold_failures, reference_key
 from carloan_notify.pipeline.facts import evidence_of, night_facts, with_evidence
-from carloan_notify.pipeline.holds import Recorded, run_out
+from carloan_notify.pipeline.holds import Recorded, named, run_out
 from carloan_notify.pipeline.portfolio import Portfolio, frame_of, inputs_of
 from carloan_notify.pipeline.reading import as_read, payments_ahead
 from carloan_notify.pipeline.wording import Told, Wording, make_wording
@@ -328,9 +328,9 @@ def contact_history(
     """What is on record about tonight's people. The ledger names customers by keyed hash: turn tonight's back."""
     tonight = notices["customer_id"].unique()
     customers = {memory.customer_ref(customer): customer for customer in tonight}
-    recent = _of_tonight(_named(memory.recent, customers), notices)
-    talked = _of_tonight(_named(memory.conversations, customers), notices)
-    record = memory.recorded.about(tonight)
+    recent = _of_tonight(named(memory.recent, customers), notices)
+    talked = _of_tonight(named(memory.conversations, customers), notices)
+    record = memory.recorded.about(tonight, customers)
     return ContactHistory(
         already_sent=memory.known_keys([key for name in KEYS for key in notices[name] if key]),
         suppressions=record.suppressions,
@@ -347,11 +347,6 @@ def contact_history(
             dict(CONVERSATIONS)
         )[list(CONVERSATIONS)],
     )
-
-
-def _named(rows: pd.DataFrame, customers: Mapping[str, str]) -> pd.DataFrame:
-    named = rows["customer_ref"].map(lambda ref: customers.get(ref, "")).astype(frames.TEXT)
-    return rows.assign(customer_id=named).drop(columns="customer_ref")
 
 
 def _of_tonight(rows: pd.DataFrame, notices: pd.DataFrame) -> pd.DataFrame:

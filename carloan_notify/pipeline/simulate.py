@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +35,7 @@ from carloan_notify.notices.payers import (
 from carloan_notify.notices.release import INSTANT
 from carloan_notify.pipeline.decision_rows import why
 from carloan_notify.pipeline.drafts import Drafted
+from carloan_notify.pipeline.facts import cost_minor
 from carloan_notify.pipeline.plan import DAY_AHEAD, RECENT_COLUMNS, Memory, decide_and_word, recall
 from carloan_notify.pipeline.portfolio import Portfolio, loan_tables, read_context, standing_settings
 from carloan_notify.pipeline.promise_nights import promises_of
@@ -369,17 +369,10 @@ def _counted(night: Night, app: App) -> Iterator[pd.DataFrame]:
         found = found.rename(columns={"size": "notices", "sum": "parts"}).assign(day=pd.Timestamp(night.day))
         priced = found["parts"].where(found["outcome"] == SENT, 0)
         found["cost_minor"] = [
-            _cost(app, Channel(channel), parts)
+            cost_minor({Channel(channel): parts}, app.settings.delivery)
             for channel, parts in zip(found["channel"].tolist(), priced.tolist(), strict=True)
         ]
         yield found[list(OUTCOMES)].astype(dict(OUTCOMES))
-
-
-def _cost(app: App, channel: Channel, parts: int) -> int:
-    """Minor units at the price of the channel's first provider, rounded half up."""
-    names: Collection[str] = app.settings.delivery.channels.get(channel, ())
-    price = next((app.settings.delivery.providers[name].unit_price_minor for name in names), Decimal(0))
-    return int((price * parts).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 # What is looked at: figures by day, by notice, by reason.

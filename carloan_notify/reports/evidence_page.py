@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, Final
 
 from carloan_notify.codes import word
+from carloan_notify.reports.html import page
 
 _STYLE: Final = """
 body { font: 14px/1.6 "Noto Serif SC", "Songti SC", SimSun, Georgia, serif; margin: 2rem auto; max-width: 48rem;
@@ -42,12 +43,7 @@ def evidence_page(evidence: Mapping[str, Any]) -> str:
     """A whole HTML document about the contents of `evidence.json`; every value is escaped."""
     title = f"告知证据 · Evidence of notice: {evidence['loan_id']}"
     body = "".join([*_head(evidence), *(_message(each) for each in evidence["messages"]), *_check(evidence)])
-    return (
-        '<!doctype html>\n<html lang="zh-CN"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n"
-        f"<body><main><h1>{escape(title)}</h1>\n{body}</main></body></html>\n"
-    )
+    return page(escape(title), f"<main><h1>{escape(title)}</h1>\n{body}</main>", style=_STYLE)
 
 
 def _head(evidence: Mapping[str, Any]) -> Iterator[str]:

@@ -28,11 +28,16 @@ def preview_page(report: NightReport, rows: Sequence[Mapping[str, Any]], lender:
     """A whole HTML document; every value is escaped, phones are masked by the caller."""
     title = escape(f"{lender.name}: {report.as_of}")
     body = "".join((_summary(report), _guards(report), _notices(rows)))
+    return page(title, f"<h1>{title}</h1>\n{body}")
+
+
+def page(title: str, body: str, *, style: str = STYLE, language: str = "zh-CN") -> str:
+    """A whole HTML document that fetches nothing; `title` and `body` are escaped already."""
     return (
-        '<!doctype html>\n<html lang="zh-CN"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{body}</body></html>\n"
+        f"<title>{title}</title><style>{style}</style></head>\n"
+        f"<body>{body}</body></html>\n"
     )
 
 

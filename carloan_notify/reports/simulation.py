@@ -7,7 +7,7 @@ from html import escape
 from typing import IO, Any, Final
 
 from carloan_notify.codes import word
-from carloan_notify.reports.html import STYLE
+from carloan_notify.reports.html import STYLE, page
 from carloan_notify.reports.tables import print_json, print_rows
 
 Row = Mapping[str, Any]
@@ -154,13 +154,8 @@ def simulation_page(done: Sequence[Simulation], language: str) -> str:
         for place, each in enumerate(done)
     )
     tables = "".join(_table(name, rows, language) for name, rows in sections(done))
-    lang = "zh-CN" if language.startswith("zh") else "en"
-    return (
-        f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}{_BARS}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{names}{_bars(done, language)}{tables}</body></html>\n"
-    )
+    body = f"<h1>{title}</h1>\n{names}{_bars(done, language)}{tables}"
+    return page(title, body, style=STYLE + _BARS, language="zh-CN" if language.startswith("zh") else "en")
 
 
 def _bars(done: Sequence[Simulation], language: str) -> str:
