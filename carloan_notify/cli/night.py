@@ -189,10 +189,10 @@ def explain_command(
     Example:
       carloan-notify explain AD2026000001 --as-of 2026-11-23
     """
-    from carloan_notify.codes import Word, word
     from carloan_notify.pipeline.one_loan import explain_loan, hold_lines
     from carloan_notify.promise_codes import promise_lines, promise_word
     from carloan_notify.reports.tables import print_json, print_rows
+    from carloan_notify.words import Word, word
 
     app = open_app(ctx, now)
     told = explain_loan(app, loan_id, as_of or app.business_date(), language)

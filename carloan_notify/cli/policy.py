@@ -51,9 +51,9 @@ def show(
 
 def _print_law(one: dict[str, Any], language: str) -> None:
     """One person's law as tables; a source stands once, below the hours that are made of it."""
-    from carloan_notify.codes import Word, word
     from carloan_notify.pipeline.policy import sections
     from carloan_notify.reports.tables import print_rows
+    from carloan_notify.words import Word, word
 
     where = "-".join(filter(None, [one["country"], one["region"]])) or "?"
     click.echo(Word.LAW_OF.sentence(language).format(who=word(one["who"], language), where=where))

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from carloan_notify.app import App
-from carloan_notify.codes import Reason, RenderCode, Word
+from carloan_notify.codes import Reason, RenderCode
 from carloan_notify.notices import endings
 from carloan_notify.records import Draft
 from carloan_notify.text import mask_phone
+from carloan_notify.words import Word
 
 
 def why(reason: str, language: str = "en") -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from carloan_notify import frames
 from carloan_notify.app import App
 from carloan_notify.certificate_codes import CertificateFinding
-from carloan_notify.codes import RenderCode, Word
+from carloan_notify.codes import RenderCode
 from carloan_notify.errors import SourceError
 from carloan_notify.finding_codes import CellProblem, Finding
 from carloan_notify.hold_codes import HoldReason, HoldSubject, Then
@@ -33,6 +33,7 @@ from carloan_notify.pipeline.promise_nights import recall_promises
 from carloan_notify.pipeline.wording import day_or_none
 from carloan_notify.reports.tables import frame_rows
 from carloan_notify.sources.picking import read_connected, read_loans
+from carloan_notify.words import Word
 
 NO_RUN: Final = ""
 """Nothing is queued, so no run is named."""

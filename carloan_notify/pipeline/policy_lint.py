@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from carloan_notify.app import App
-from carloan_notify.codes import Reason, Word
+from carloan_notify.codes import Reason
 from carloan_notify.config.presets import PRESETS, load_presets
 from carloan_notify.finding_codes import LawFinding
 from carloan_notify.inbound.lexicon import ReplyKind
@@ -30,6 +30,7 @@ from carloan_notify.notices.walk import NEVER, OWN, Ladder, ladders, own_day, wa
 from carloan_notify.pipeline.inbox import open_lexicon
 from carloan_notify.pipeline.policy import KINDS, POLICY, said
 from carloan_notify.records import Channel, MessageClass
+from carloan_notify.words import Word
 
 FATAL: Final = frozenset(
     {

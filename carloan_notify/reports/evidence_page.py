@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from carloan_notify.codes import word
 from carloan_notify.reports.html import page
+from carloan_notify.words import word
 
 _STYLE: Final = """
 body { font: 14px/1.6 "Noto Serif SC", "Songti SC", SimSun, Georgia, serif; margin: 2rem auto; max-width: 48rem;

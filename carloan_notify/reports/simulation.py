@@ -6,9 +6,9 @@ from decimal import Decimal
 from html import escape
 from typing import IO, Any, Final
 
-from carloan_notify.codes import word
 from carloan_notify.reports.html import STYLE, page
 from carloan_notify.reports.tables import print_json, print_rows
+from carloan_notify.words import word
 
 Row = Mapping[str, Any]
 FIGURES: Final = ("sent", "withheld", "caps_hit", "cancelled", "waiting", "parts", "cost")

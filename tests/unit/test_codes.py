@@ -14,9 +14,11 @@ from carloan_notify import (
     page_codes,
     promise_codes,
     proof_codes,
+    words,
 )
-from carloan_notify.codes import Code, Word, word
+from carloan_notify.codes import Code
 from carloan_notify.promise_codes import PromiseWord
+from carloan_notify.words import Word, word
 
 CATALOGUES: Final = [
     catalogue
@@ -28,6 +30,7 @@ CATALOGUES: Final = [
         promise_codes,
         proof_codes,
         certificate_codes,
+        words,
     )
     for catalogue in vars(module).values()
     if isinstance(catalogue, type) and issubclass(catalogue, Code) and catalogue is not Code
