@@ -270,11 +270,6 @@ class RenderCode(Code):
     )
     EMPTY = "message_empty", "The template gave no text.", "模板没有生成任何文字。"
     TOO_LONG = "message_too_long", "The text is longer than allowed.", "文字超过允许的长度。"
-    TOLD_TO_OTHERS = (
-        "told_to_others",
-        "The template would tell a co-borrower or guarantor what is not theirs to read.",
-        "模板会向共同借款人或担保人透露其无权知悉的内容。",
-    )
 
 
 class Look(Code):

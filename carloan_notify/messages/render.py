@@ -17,7 +17,6 @@ from carloan_notify.errors import TemplateError
 from carloan_notify.gsm import Segments, china_units, count_segments
 from carloan_notify.messages.columns import FAULTS, Body, Columns, taken_apart
 from carloan_notify.messages.context import VARIABLES
-from carloan_notify.messages.discretion import BORROWER, kept_from_others, told_to
 from carloan_notify.messages.sandbox import MessageEnvironment, StepsSpentError, allow_steps
 from carloan_notify.messages.settings import SIGN_BRACKETS, MessagesSettings, for_language
 from carloan_notify.messages.values import build_filters
@@ -274,7 +273,6 @@ class TemplateSet:
         self.extra_kinds = extra_kinds or {}
         self._environments: dict[tuple[str, Channel], MessageEnvironment] = {}
         self._resolved: dict[tuple[str, str, str], CompiledTemplate | RenderFailure] = {}
-        self._indiscreet: dict[tuple[str, str], RenderFailure | None] = {}
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -304,21 +302,6 @@ class TemplateSet:
         if key not in self._resolved:
             self._resolved[key] = self._resolve(*key)
         return self._resolved[key]
-
-    def indiscreet(self, found: CompiledTemplate, role: str) -> RenderFailure | None:
-        """Why nothing of this template may leave to a party of this role: it would tell what is not theirs to read."""
-        key = (found.path, role)
-        if key not in self._indiscreet:
-            self._indiscreet[key] = None if role == BORROWER else self._told_too_much(found, role)
-        return self._indiscreet[key]
-
-    def _told_too_much(self, found: CompiledTemplate, role: str) -> RenderFailure | None:
-        environment = self.environment(found.language, found.channel)
-        told = told_to(environment, found.path.partition("/")[2], role)
-        names = ", ".join(sorted(told.keys() & kept_from_others(self.settings)))
-        cure = "keep it behind role == 'borrower', or allow details of the debt in messages.other_parties_may_read"
-        message = f"{found.path}: tells other parties {names}; {cure}"
-        return RenderFailure(RenderCode.TOLD_TO_OTHERS, message) if names else None
 
     def environment(self, language: str, channel: Channel) -> MessageEnvironment:
         """The Jinja environment of one language and channel.

@@ -39,11 +39,8 @@ def for_language(values: Mapping[str, _Value], language: str, default: _Value) -
     return values.get(language, same[0] if same else default)
 
 
-OtherPartyDetail = Literal[
-    "amount", "overdue_amount", "penalty", "total_due", "old_amount", "new_amount", "next_amount", "days_past_due",
-    "old_rate", "new_rate", "event_detail", "plate_tail", "pay_link", "certificate_link", "extra",
-]  # fmt: skip
-"""Values of templates that tell how the debt stands, lead to a page that does, or hold what only the lender knows."""
+OtherPartyDetail = Literal["amount", "overdue_amount", "penalty", "total_due", "plate_tail", "pay_link"]
+"""Values of templates that tell how the debt stands, or lead to a page that does."""
 
 
 class MessagesSettings(Settings):
@@ -102,9 +99,7 @@ class MessagesSettings(Settings):
     other_parties_may_read: frozenset[OtherPartyDetail] = Field(
         default=frozenset(),
         description="Details of the debt that a co-borrower or guarantor may be told: amount, overdue_amount, penalty, "
-        "total_due, old_amount, new_amount, next_amount, days_past_due, old_rate, new_rate, event_detail, plate_tail, "
-        "pay_link, certificate_link, extra (the lender's own columns). A message to them whose template tells another "
-        "one is held, and `templates lint` reports it; approved templates get no other one. Counsel decides: they owe "
+        "total_due, plate_tail, pay_link. `templates lint` reports any other in their texts. Counsel decides: they owe "
         "the debt too, but the borrower's data is not theirs. Nobody else is told anything.",
         examples=[["amount"]],
     )

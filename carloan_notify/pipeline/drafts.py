@@ -13,7 +13,6 @@ import pandas as pd
 
 from carloan_notify import frames
 from carloan_notify.messages.context import parameters
-from carloan_notify.messages.discretion import readable
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
 from carloan_notify.notices.decide import KEYS, Identity
 from carloan_notify.pipeline.wording import MessageValues, Told, Wording, days_or_none, in_common, queued
@@ -157,8 +156,7 @@ def _worded(
     for (template, language, channel), places in kinds.items():
         found = templates.find(template, language, Channel(channel))
         sheet = sheet_of(rows.iloc[places])
-        roles = sheet.rows["role"].tolist()
-        rendered = _discreet(_rendered(found, sheet, len(places)), found, roles, templates)
+        rendered = _rendered(found, sheet, len(places))
         values = _params(found, sheet, rendered, templates)
         spoken = language if isinstance(found, RenderFailure) else found.language
         for place, one, said in zip(places, rendered, values, strict=True):
@@ -186,21 +184,6 @@ def _rendered(
     return found.render_all(columns, count, sheet.context)
 
 
-def _discreet(
-    rendered: Sequence[Rendered | RenderFailure],
-    found: CompiledTemplate | RenderFailure,
-    roles: Sequence[str],
-    templates: TemplateSet,
-) -> Sequence[Rendered | RenderFailure]:
-    """The same, but nothing to those whom the template would tell what is not theirs to read."""
-    if isinstance(found, RenderFailure):
-        return rendered
-    refused = {role: why for role in dict.fromkeys(roles) if (why := templates.indiscreet(found, role))}
-    if not refused:
-        return rendered
-    return [refused.get(role, one) for role, one in zip(roles, rendered, strict=True)]
-
-
 def _params(
     found: CompiledTemplate | RenderFailure,
     sheet: MessageValues,
@@ -220,8 +203,7 @@ def _params(
             yield {}
             continue
         filters = templates.environment(found.language, found.channel).filters
-        values = readable(sheet.context(row), templates.settings)
-        yield parameters(values, filters, sheet.wording.messages.link_bases, found.channel)
+        yield parameters(sheet.context(row), filters, sheet.wording.messages.link_bases, found.channel)
 
 
 # From columns to the messages that the ledger takes.

@@ -17,7 +17,6 @@ from carloan_notify.ledger.ledger import Ledger
 from carloan_notify.ledger.states import PENDING
 from carloan_notify.ledger.store import Transaction
 from carloan_notify.ledger.views import Stored, Waiting
-from carloan_notify.messages.render import RenderFailure
 from carloan_notify.notices.decide import KEY_DIGITS, NOTICE_COLUMNS, Identity
 from carloan_notify.notices.policy import apply_policy
 from carloan_notify.notices.recipients import recipients
@@ -118,7 +117,6 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             and differs(drafted, original.outbound, app.settings.messages)
         ):
             refusal = "what it says is no longer true; send it again without --same-words"
-        refusal = refusal or _indiscreet(app, original)
         if refusal:
             return Proposal(before, now, None, refusal=refusal)
         with ledger.read() as tx:
@@ -136,15 +134,6 @@ def propose(app: App, order: ResendOrder) -> Proposal:
             portfolio.as_of,
             contacts=seen,
         )
-
-
-def _indiscreet(app: App, original: Stored) -> str:
-    """Why its template, as it is now, may not speak to its party; what is repeated as it was is not worded again."""
-    templates = app.templates()
-    name = original.rendered.template.rpartition("/")[2].partition(".")[0]
-    found = templates.find(name, original.language, original.channel)
-    failure = None if isinstance(found, RenderFailure) else templates.indiscreet(found, original.role)
-    return failure.message if failure else ""
 
 
 def _words(original: Stored, drafted: Draft | None, *, same: bool) -> Stored:

@@ -37,7 +37,6 @@ from carloan_notify.messages.context import (
     with_extras,
     worst_context,
 )
-from carloan_notify.messages.discretion import readable
 from carloan_notify.messages.lint import LintRule, lint
 from carloan_notify.messages.render import CompiledTemplate, RenderFailure, TemplateSet
 from carloan_notify.notices.settings import Role, RuleSettings
@@ -223,9 +222,8 @@ def samples_of(case: Case, templates: TemplateSet) -> Iterator[Sample]:
             "role": case.role,
             "loan_count": case.loan_count,
         }
-        params = parameters(readable(told, templates.settings), filters, links, found.channel)
-        rendered = templates.indiscreet(found, case.role) or found.render(told)
-        yield _sample(label, case.message(params), found, rendered)
+        params = parameters(told, filters, links, found.channel)
+        yield _sample(label, case.message(params), found, found.render(told))
 
 
 def _sample(

@@ -194,53 +194,6 @@ def test_a_guarantor_who_was_told_is_not_told_again(desk: Desk, contacts: list[s
     assert [row["phone"][-4:] for row in rows if row["text"] and row["notice"] == "overdue_3"] == told
 
 
-INDISCREET = "{{ borrower_name }}，合同{{ contract_tail }}逾期，应还{{ amount | money }}。"
-
-
-def test_a_guarantor_is_told_nothing_by_a_template_that_tells_too_much(desk: Desk) -> None:
-    """Nobody ran `templates lint`: the night holds what the template would say, and names it once."""
-    only_sms(desk)
-    guaranteed(desk, "overdue_3", "borrower", "guarantor")
-    (desk.folder / "templates" / "zh-CN" / "overdue_3.sms.j2").write_text(INDISCREET, encoding="utf-8")
-    loans = [
-        Loan(f"L{number}", "2026-11-20", customer_id=f"C{number}", phone=f"1000000010{number}")
-        for number in (1, 2)
-    ]
-    contacts = [f"C{number},guarantor,王五,1000000020{number},zh-CN," for number in (1, 2)]
-    export(desk, loans, contacts=contacts)
-    rows = [row for row in preview(desk) if row["notice"] == "overdue_3"]
-    assert {(row["role"], row["decision"], row["why"]) for row in rows} == {
-        ("borrower", "queued", ""),
-        ("guarantor", "held", "told to others"),
-    }
-    checked = desk.run("config", "check", code=2).err
-    assert "zh-CN/overdue_3.sms.j2:1: {{ amount }} is told to a co-borrower or guarantor" in checked
-    report = desk.night(AS_OF, code=1)
-    assert report["reasons"]["held:told_to_others"] == 2
-    (named,) = report["template_failures"]
-    assert "overdue_3.sms.j2: tells other parties amount, borrower_name;" in named
-
-
-def test_a_template_that_begins_to_tell_too_much_is_met_by_the_last_look_and_by_resend(desk: Desk) -> None:
-    only_sms(desk)
-    desk.configure(rules=[OVERDUE_3 | {"who": ["guarantor"]}])
-    loans, contacts = [Loan("L1", "2026-11-20", customer_id="C1")], ["C1,guarantor,王五,10000000009,zh-CN,"]
-    export(desk, loans, contacts=contacts)
-    assert desk.night(AS_OF)["queued"] == 1
-    (desk.folder / "templates" / "zh-CN" / "overdue_3.sms.j2").write_text(INDISCREET, encoding="utf-8")
-    export(desk, [*loans, Loan("L2", "2026-12-20", phone="10000000003")], contacts=contacts)
-    desk.send("2026-11-23T10:30:00+08:00", code=1)
-    (message,) = desk.messages()
-    assert (message["state"], message["code"]) == ("queued", "not_worded")
-    message_id = message["message_id"]
-    (desk.folder / "templates" / "zh-CN" / "overdue_3.sms.j2").write_text("逾期", encoding="utf-8")
-    desk.send("2026-11-23T12:00:00+08:00")
-    (desk.folder / "templates" / "zh-CN" / "overdue_3.sms.j2").write_text(INDISCREET, encoding="utf-8")
-    how = ("--reason", "lost", "--yes", "--now", "2026-11-23T15:00:00+08:00")
-    refused = desk.run("resend", "--message", message_id, *how, code=1)
-    assert "tells other parties amount, borrower_name" in refused.out + refused.err
-
-
 def queued_at_night(desk: Desk, loans: Sequence[Loan], payments: Sequence[str] = ()) -> None:
     only_sms(desk)
     export(desk, loans, payments)
